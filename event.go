@@ -1,0 +1,132 @@
+package stschain
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// EventKind says what happened in a [Cache].
+type EventKind int
+
+// The kinds of events.
+const (
+	RefreshStarted EventKind = iota + 1 // the provider is being asked
+	Refreshed                           // it brought credentials, which are now held
+	RefreshFailed                       // it brought none that can be used; Err says why
+	ServingStale                        // after a failure, expired credentials are served; see Cache.MaxStale
+	Invalidated                         // a service rejected the held credentials
+)
+
+// String returns the kind in words.
+func (k EventKind) String() string {
+	switch k {
+	case RefreshStarted:
+		return "refresh started"
+	case Refreshed:
+		return "refreshed"
+	case RefreshFailed:
+		return "refresh failed"
+	case ServingStale:
+		return "serving stale"
+	case Invalidated:
+		return "invalidated"
+	}
+	return fmt.Sprintf("EventKind(%d)", int(k))
+}
+
+// Event is something that happened in a [Cache]. It holds no secret.
+type Event struct {
+	Kind    EventKind
+	Time    time.Time
+	Source  string        // of the credentials, or the provider that was asked
+	Expires time.Time     // of the credentials that are held now; zero: never, or none are held
+	Next    time.Time     // the earliest next try; zero: at the next call, or never
+	Took    time.Duration // how long the provider took
+	Err     error         // of a failure
+}
+
+// LogEvents returns an OnEvent function that writes to l: failures and stale
+// credentials as warnings, refreshes and rejections as information, and the
+// start of a refresh for debugging. A nil l is slog.Default().
+func LogEvents(l *slog.Logger) func(Event) {
+	return func(e Event) {
+		level := slog.LevelInfo
+		switch e.Kind {
+		case RefreshStarted:
+			level = slog.LevelDebug
+		case RefreshFailed, ServingStale:
+			level = slog.LevelWarn
+		}
+		attrs := []slog.Attr{slog.String("source", e.Source)}
+		if !e.Expires.IsZero() {
+			attrs = append(attrs, slog.Time("expires", e.Expires))
+		}
+		if !e.Next.IsZero() {
+			attrs = append(attrs, slog.Time("next", e.Next))
+		}
+		if e.Took > 0 {
+			attrs = append(attrs, slog.Duration("took", e.Took))
+		}
+		if e.Err != nil {
+			attrs = append(attrs, slog.Any("err", e.Err))
+		}
+		logger := l
+		if logger == nil {
+			logger = slog.Default()
+		}
+		logger.LogAttrs(context.Background(), level, "aws credentials "+e.Kind.String(), attrs...)
+	}
+}
+
+// maxQueued bounds what an OnEvent that never returns can make the queue hold.
+const maxQueued = 1024
+
+// eventQueue hands events to a function in order, on a goroutine that lives
+// only while there are some.
+type eventQueue struct {
+	mu      sync.Mutex
+	waiting []Event
+	running bool
+}
+
+// push queues e for f and returns at once.
+func (q *eventQueue) push(f func(Event), e Event) {
+	if f == nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.waiting) == maxQueued {
+		return
+	}
+	q.waiting = append(q.waiting, e)
+	if !q.running {
+		q.running = true
+		go q.drain(f)
+	}
+}
+
+func (q *eventQueue) drain(f func(Event)) {
+	returned := false
+	defer func() {
+		if !returned { // f called runtime.Goexit: the others get a new goroutine
+			go q.drain(f)
+		}
+	}()
+	for {
+		q.mu.Lock()
+		if len(q.waiting) == 0 {
+			q.running, q.waiting = false, nil
+			returned = true
+			q.mu.Unlock()
+			return
+		}
+		e := q.waiting[0]
+		q.waiting = q.waiting[1:]
+		q.mu.Unlock()
+		f(e)
+	}
+}
