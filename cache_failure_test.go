@@ -1,0 +1,400 @@
+package stschain_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+)
+
+// The failure of a refresh is nobody's as long as the held credentials are
+// good: minio-go and the SDK's default handler throw them away.
+func TestCacheFailureServesHeld(t *testing.T) {
+	for _, err := range []error{errDown, errRefused} {
+		t.Run(err.Error(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := &source{answer: firstThen(time.Hour, err)}
+				c := noJitter(&stschain.Cache{Provider: src})
+				start := time.Now()
+				for now := time.Now(); now.Before(start.Add(time.Hour)); now = time.Now() {
+					requireGet(t, c, "key-1")
+					pass(time.Second)
+				}
+				_, got := c.Retrieve(t.Context())
+				require.ErrorIs(t, got, err)
+				require.ErrorIs(t, c.Status().Err, err)
+				// 45:00, then 5 min apart until half of what is left to 59:00 is less.
+				var minutes []float64
+				for _, at := range src.at[1:4] {
+					minutes = append(minutes, at.Sub(start).Minutes())
+				}
+				require.Equal(t, []float64{45, 50, 54.5}, minutes)
+				require.Less(t, src.count(), 90, "tries in the last minutes come a second apart")
+				require.Greater(t, src.count(), 60, "tries go on until the end")
+			})
+		})
+	}
+}
+
+func TestCacheRecoversInTheLastSecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var up atomic.Bool
+		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			if n > 1 && !up.Load() {
+				return stschain.Credentials{}, errDown
+			}
+			return key(n, 10*time.Minute), nil
+		}}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		for range 594 {
+			pass(time.Second)
+			requireGet(t, c, "key-1")
+		}
+		up.Store(true)
+		for range 5 {
+			pass(time.Second)
+			mustGet(t, c)
+		}
+		got, _ := mustGet(t, c)
+		require.NotEqual(t, "key-1", got)
+	})
+}
+
+// What nobody can serve is remembered for a while.
+func TestCacheRemembersErrors(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		held bool // credentials that have expired
+		rest time.Duration
+	}{
+		{"first failure", errDown, false, 100 * time.Millisecond},
+		{"first refusal", errRefused, false, time.Second},
+		{"expired", errDown, true, time.Second},
+		{"expired and refused", errRefused, true, time.Second},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+					if tt.held && n == 1 {
+						return key(1, time.Hour), nil
+					}
+					return stschain.Credentials{}, tt.err
+				}}
+				c := noJitter(&stschain.Cache{Provider: src})
+				if tt.held {
+					requireGet(t, c, "key-1")
+					pass(time.Hour)
+				}
+				before := src.count()
+				for range 100 {
+					_, err := c.Retrieve(t.Context())
+					require.ErrorIs(t, err, tt.err)
+				}
+				require.Equal(t, before+1, src.count())
+				pass(tt.rest - 1)
+				_, err := c.Retrieve(t.Context())
+				require.Error(t, err)
+				require.Equal(t, before+1, src.count())
+				pass(1)
+				_, err = c.Retrieve(t.Context())
+				require.Error(t, err)
+				require.Equal(t, before+2, src.count())
+			})
+		})
+	}
+}
+
+func TestCacheMaxStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var answer error
+		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			if n == 1 || answer == nil {
+				return key(n, time.Hour), nil
+			}
+			return stschain.Credentials{}, answer
+		}}
+		var stale atomic.Int32
+		c := noJitter(&stschain.Cache{Provider: src, MaxStale: 30 * time.Minute, OnEvent: func(e stschain.Event) {
+			if e.Kind == stschain.ServingStale {
+				stale.Add(1)
+			}
+		}})
+		requireGet(t, c, "key-1")
+		answer = errDown
+		for range 89 {
+			pass(time.Minute)
+			requireGet(t, c, "key-1")
+		}
+		require.Positive(t, stale.Load())
+		require.Equal(t, stschain.Expired, c.Status().Phase)
+		pass(time.Minute)
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, errDown, "it bridges 30 minutes and no more")
+		answer = nil
+		pass(5 * time.Second)
+		got, _ := mustGet(t, c)
+		require.NotEqual(t, "key-1", got)
+	})
+}
+
+// MaxStale bridges outages, not refusals.
+func TestCacheMaxStaleEndsWithARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: firstThen(time.Hour, errRefused)}
+		c := &stschain.Cache{Provider: src, MaxStale: math.MaxInt64}
+		requireGet(t, c, "key-1")
+		pass(time.Hour)
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, errRefused)
+	})
+}
+
+// A source that hangs holds up a caller whose stale credentials would do for no
+// longer than one whose credentials are valid.
+func TestCacheMaxStaleHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
+			switch n {
+			case 1:
+				return key(1, time.Hour), nil
+			case 2:
+				return stschain.Credentials{}, errDown
+			}
+			<-ctx.Done()
+			return stschain.Credentials{}, ctx.Err()
+		}}
+		c := &stschain.Cache{Provider: src, MaxStale: 24 * time.Hour}
+		requireGet(t, c, "key-1")
+		pass(time.Hour)
+		requireGet(t, c, "key-1")
+		pass(10 * time.Minute)
+		got, took := mustGet(t, c)
+		require.Equal(t, "key-1", got)
+		require.Equal(t, 5*time.Second, took)
+		requireGet(t, c, "key-1")
+		pass(30 * time.Second)
+	})
+}
+
+func TestCacheFailFast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var answer error
+		src := &source{takes: time.Second, answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			return key(n, time.Hour), answer
+		}}
+		c := noJitter(&stschain.Cache{Provider: src, FailFast: true})
+
+		answer = errDown
+		for range 3 { // not remembered
+			_, err := c.Retrieve(t.Context())
+			require.ErrorIs(t, err, errDown)
+		}
+		require.Equal(t, 3, src.count())
+
+		answer = nil
+		mustGet(t, c)
+		answer = errRefused
+		pass(50 * time.Minute)
+		requireGet(t, c, "key-4")
+		pass(time.Second)
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, errRefused, "raised although key-4 is good")
+		require.Equal(t, 5, src.count())
+		answer = nil
+		pass(time.Second)
+		got, took := mustGet(t, c)
+		require.Equal(t, "key-6", got)
+		require.Equal(t, time.Second, took, "the caller after the pause waits in any phase")
+	})
+}
+
+// An answer that cannot be used is a failed refresh, and never replaces good
+// credentials.
+func TestCacheBadAnswers(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer func(ctx context.Context) (stschain.Credentials, error)
+		want   string
+		takes  time.Duration
+	}{
+		{"empty", func(context.Context) (stschain.Credentials, error) {
+			return stschain.Credentials{}, nil
+		}, "no credentials and no error", 0},
+		{"no secret", func(context.Context) (stschain.Credentials, error) {
+			return stschain.Credentials{AccessKeyID: "AKID"}, nil
+		}, "lack SecretAccessKey", 0},
+		{"no key", func(context.Context) (stschain.Credentials, error) {
+			return stschain.Credentials{SecretAccessKey: stschain.NewSecret("s")}, nil
+		}, "lack AccessKeyID", 0},
+		{"expired", func(context.Context) (stschain.Credentials, error) {
+			return key(9, -time.Minute), nil
+		}, "expired at", 0},
+		{"panics", func(context.Context) (stschain.Credentials, error) {
+			panic("oh")
+		}, "cache_failure_test.go:", 0},
+		{"dereferences nil", func(context.Context) (stschain.Credentials, error) {
+			var c *stschain.Credentials
+			return *c, nil
+		}, "cache_failure_test.go:", 0},
+		{"panics with nil", func(context.Context) (stschain.Credentials, error) {
+			panic(nil)
+		}, "panic called with nil", 0},
+		{"calls Goexit", func(context.Context) (stschain.Credentials, error) {
+			runtime.Goexit()
+			return stschain.Credentials{}, nil
+		}, "runtime.Goexit", 0},
+		{"hangs", func(ctx context.Context) (stschain.Credentials, error) {
+			<-ctx.Done()
+			return stschain.Credentials{}, ctx.Err()
+		}, "did not answer within 30s", 30 * time.Second},
+		{"says where it hung", func(ctx context.Context) (stschain.Credentials, error) {
+			<-ctx.Done()
+			return stschain.Credentials{}, errors.New("dialing 192.0.2.1")
+		}, "dialing 192.0.2.1", 30 * time.Second},
+		{"is late and says unavailable", func(ctx context.Context) (stschain.Credentials, error) {
+			<-ctx.Done()
+			return stschain.Credentials{}, stschain.ErrUnavailable
+		}, "did not answer within 30s", 30 * time.Second},
+		{"ignores its context", func(context.Context) (stschain.Credentials, error) {
+			<-time.After(time.Minute)
+			return key(9, time.Hour), nil
+		}, "did not answer within 30s", 30*time.Second + 100*time.Millisecond},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name+", with nothing held", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := &source{answer: func(ctx context.Context, _ int) (stschain.Credentials, error) { return tt.answer(ctx) }}
+				c := &stschain.Cache{Provider: src}
+				start := time.Now()
+				_, err := c.Retrieve(t.Context())
+				require.ErrorContains(t, err, tt.want)
+				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.Equal(t, tt.takes, time.Since(start))
+				_, again := c.Retrieve(t.Context())
+				require.Equal(t, err, again)
+				require.Equal(t, 1, src.count())
+				pass(time.Minute)
+			})
+		})
+		t.Run(tt.name+", with good credentials held", func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
+					if n == 1 {
+						return key(1, time.Hour), nil
+					}
+					return tt.answer(ctx)
+				}}
+				c := &stschain.Cache{Provider: src}
+				requireGet(t, c, "key-1")
+				pass(46 * time.Minute)
+				for range 60 {
+					requireGet(t, c, "key-1")
+					pass(time.Second)
+				}
+				require.Equal(t, 2, src.count())
+				require.ErrorContains(t, c.Status().Err, tt.want)
+			})
+		})
+	}
+}
+
+// smithy's SDKs and aws-sdk-net#4313: a source that hands out the same or
+// short-lived credentials was asked by every call.
+func TestCacheDoesNotLoop(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer func(begin time.Time, n int) stschain.Credentials
+		most   int // tries in an hour with four calls a second
+	}{
+		{"the same until they end", func(begin time.Time, _ int) stschain.Credentials {
+			c := key(1, 0)
+			c.Expires = begin.Add(time.Hour)
+			return c
+		}, 60},
+		{"another key with the same end", func(begin time.Time, n int) stschain.Credentials {
+			c := key(n, 0)
+			c.Expires = begin.Add(time.Hour)
+			return c
+		}, 60},
+		{"four seconds of life", func(_ time.Time, n int) stschain.Credentials { return key(n, 4*time.Second) }, 3700},
+		{"four minutes of life, same key", func(begin time.Time, _ int) stschain.Credentials {
+			return key(1, 4*time.Minute)
+		}, 70},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+					return tt.answer(begin, n), nil
+				}}
+				c := &stschain.Cache{Provider: src}
+				for range 4*3600 - 1 {
+					_, took := mustGet(t, c)
+					require.Zero(t, took)
+					pass(time.Second / 4)
+				}
+				require.Less(t, src.count(), tt.most)
+			})
+		})
+	}
+}
+
+// A source that hangs, refuses or fails from the advisory window on, and callers
+// with one second of patience: none of them fails or waits while the credentials
+// are valid.
+func TestCacheBadSourceFromTheAdvisoryWindowOn(t *testing.T) {
+	hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+	ignore := func(context.Context) error { <-time.After(2 * time.Minute); return errDown }
+	tests := map[string]func(context.Context) error{
+		"hangs":          hang,
+		"ignores ctx":    ignore,
+		"refuses":        func(context.Context) error { return errRefused },
+		"fails":          func(context.Context) error { return errDown },
+		"refuses slowly": func(context.Context) error { <-time.After(2 * time.Second); return errRefused },
+	}
+	for name, fault := range tests {
+		for _, life := range []time.Duration{40 * time.Second, 10 * time.Minute, time.Hour} {
+			t.Run(name+" "+life.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
+						if n == 1 {
+							return key(1, life), nil
+						}
+						return stschain.Credentials{}, fault(ctx)
+					}}
+					c := &stschain.Cache{Provider: src}
+					end := time.Now().Add(life)
+					for time.Now().Before(end) {
+						ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+						start := time.Now()
+						creds, err := c.Retrieve(ctx)
+						cancel()
+						require.NoError(t, err)
+						require.Equal(t, "key-1", creds.AccessKeyID)
+						require.Zero(t, time.Since(start), "waited with %v to go", time.Until(end))
+						pass(250 * time.Millisecond)
+					}
+					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+					defer cancel()
+					start := time.Now()
+					_, err := c.Retrieve(ctx)
+					require.Error(t, err)
+					require.LessOrEqual(t, time.Since(start), time.Second)
+					pass(3 * time.Minute)
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package stschain_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+)
+
+func rejectKey(c stschain.Invalidator, akid string) {
+	c.Invalidate(stschain.Credentials{AccessKeyID: akid})
+}
+
+func TestCacheInvalidate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := noJitter(&stschain.Cache{Provider: src})
+		rejectKey(c, "key-1") // before anything is held
+		requireGet(t, c, "key-1")
+		pass(time.Second)
+
+		rejectKey(c, "key-0") // somebody else's
+		c.Invalidate(stschain.Credentials{})
+		requireGet(t, c, "key-1")
+		require.Equal(t, 1, src.count())
+
+		src.takes = time.Second
+		rejectKey(c, "key-1")
+		rejectKey(c, "key-1") // twice
+		require.True(t, c.Status().Rejected)
+		got, took := mustGet(t, c)
+		require.Equal(t, "key-2", got)
+		require.Equal(t, time.Second, took, "they are known to be bad: the caller waits")
+		require.False(t, c.Status().Rejected)
+		rejectKey(c, "key-1") // late
+		requireGet(t, c, "key-2")
+		require.Equal(t, 2, src.count())
+	})
+}
+
+func TestCacheInvalidateRefreshFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: firstThen(time.Hour, errDown)}
+		c := noJitter(&stschain.Cache{Provider: src})
+		requireGet(t, c, "key-1")
+		pass(time.Second)
+		rejectKey(c, "key-1")
+		requireGet(t, c, "key-1") // better than nothing
+		require.Equal(t, 2, src.count())
+		rejectKey(c, "key-1") // the back-off is not bypassed
+		pass(299 * time.Second)
+		requireGet(t, c, "key-1")
+		synctest.Wait()
+		require.Equal(t, 2, src.count())
+		pass(time.Second)
+		requireGet(t, c, "key-1") // and nobody waits for what comes after it
+		synctest.Wait()
+		require.Equal(t, 3, src.count())
+	})
+}
+
+// The rejected credentials again are a failed refresh.
+func TestCacheInvalidateSameAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: func(context.Context, int) (stschain.Credentials, error) { return key(1, time.Hour), nil }}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		pass(time.Second)
+		rejectKey(c, "key-1")
+		requireGet(t, c, "key-1")
+		require.ErrorContains(t, c.Status().Err, "key-1 again, which a service rejected")
+		require.True(t, c.Status().Rejected)
+	})
+}
+
+// What a flight brings is judged on arrival, whenever it began; the unreleased
+// Go SDK lost an invalidation that came during a failing one.
+func TestCacheInvalidateDuringFlight(t *testing.T) {
+	tests := []struct {
+		name   string
+		answer func(n int) (stschain.Credentials, error)
+		want   string
+		bad    bool // the rejection still stands
+	}{
+		{"brings others", func(n int) (stschain.Credentials, error) { return key(n, time.Hour), nil }, "key-2", false},
+		{"brings the rejected ones", func(int) (stschain.Credentials, error) { return key(1, 2*time.Hour), nil }, "key-1", true},
+		{"fails", func(int) (stschain.Credentials, error) { return stschain.Credentials{}, errDown }, "key-1", true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+					if n == 1 {
+						return key(1, time.Hour), nil
+					}
+					<-time.After(2 * time.Second)
+					return tt.answer(n)
+				}}
+				c := &stschain.Cache{Provider: src}
+				requireGet(t, c, "key-1")
+				pass(50 * time.Minute)
+				requireGet(t, c, "key-1") // starts the flight
+				pass(time.Second)
+				rejectKey(c, "key-1")
+				got, took := mustGet(t, c)
+				require.Equal(t, tt.want, got)
+				require.Equal(t, time.Second, took, "joined the flight")
+				require.Equal(t, tt.bad, c.Status().Rejected)
+				require.Equal(t, 2, src.count())
+			})
+		})
+	}
+}
+
+// After every answer, forever: a caller that rejects all it gets made 1,200
+// calls a minute in a trial.
+func TestCacheInvalidateForever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		for range 6000 {
+			creds, err := c.Retrieve(t.Context())
+			require.NoError(t, err)
+			c.Invalidate(creds)
+			pass(10 * time.Millisecond)
+		}
+		require.LessOrEqual(t, src.count(), 60)
+		require.GreaterOrEqual(t, src.count(), 12)
+	})
+}
+
+func TestCacheInvalidateNeverExpiring(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			c := key(n, 0)
+			c.Expires = time.Time{}
+			return c, nil
+		}}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		pass(time.Second)
+		rejectKey(c, "key-1")
+		requireGet(t, c, "key-2")
+	})
+}
+
+// Rejected and hung: 5 s, then the old ones, which may still be good elsewhere.
+func TestCacheInvalidateHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		pass(time.Second)
+		src.takes = 10 * time.Second
+		rejectKey(c, "key-1")
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.Retrieve(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded, "known to be bad is not good")
+		got, took := mustGet(t, c)
+		require.Equal(t, "key-1", got)
+		require.Equal(t, 4*time.Second, took)
+		pass(5 * time.Second)
+		requireGet(t, c, "key-2")
+	})
+}
+
+// Rejected and expired: the old ones are of no use to anybody.
+func TestCacheInvalidateThenExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		rejectKey(c, "key-1")
+		src.takes = 10 * time.Second
+		pass(time.Hour)
+		got, took := mustGet(t, c)
+		require.Equal(t, "key-2", got)
+		require.Equal(t, 10*time.Second, took)
+	})
+}
+
+// Caches nest, as in a role whose client was given a cache: the inner one must
+// not answer with what was rejected.
+func TestCacheInvalidateReachesInnerCaches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		inner := &stschain.Cache{Provider: src}
+		outer := &stschain.Cache{Provider: stschain.NewChain(inner)}
+		requireGet(t, outer, "key-1")
+		pass(time.Second)
+		rejectKey(outer, "key-1")
+		requireGet(t, outer, "key-2")
+	})
+}

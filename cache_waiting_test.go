@@ -1,0 +1,306 @@
+package stschain_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+)
+
+var errGone = errors.New("the client hung up")
+
+// One caller's end is nobody else's: aws-sdk-go#3127 and #3133.
+func TestCacheFirstCallerCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{takes: 2 * time.Second}
+		c := &stschain.Cache{Provider: src}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			_, err := c.Retrieve(ctx)
+			if !errors.Is(err, context.Canceled) || !errors.Is(err, errGone) {
+				t.Errorf("got %v, want the end of the context and its cause", err)
+			}
+			if time.Now().Nanosecond() != 0 {
+				t.Errorf("the caller was kept waiting")
+			}
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			if creds, err := c.Retrieve(t.Context()); err != nil || creds.AccessKeyID != "key-1" {
+				t.Errorf("got %v, %v", creds, err)
+			}
+		})
+		synctest.Wait()
+		cancel(errGone)
+		wg.Wait()
+		require.Equal(t, 1, src.count())
+	})
+}
+
+func TestCacheAllCallersCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{takes: 2 * time.Second}
+		c := &stschain.Cache{Provider: src}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if _, err := c.Retrieve(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("got %v", err)
+				}
+			})
+		}
+		wg.Wait()
+		pass(2 * time.Second)
+		requireGet(t, c, "key-1") // what they started came for the next one
+		require.Equal(t, 1, src.count())
+	})
+}
+
+func TestCacheDeadContextStartsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_, err := c.Retrieve(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		require.Zero(t, src.count())
+		mustGet(t, c)
+		creds, err := c.Retrieve(ctx)
+		require.NoError(t, err, "what is held costs no waiting")
+		require.Equal(t, "key-1", creds.AccessKeyID)
+	})
+}
+
+// In the mandatory window callers wait for 5 s, all from the start of the try,
+// and those who come after that not at all.
+func TestCacheMandatoryWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		src.takes = 20 * time.Second
+		pass(59 * time.Minute)
+
+		var wg sync.WaitGroup
+		for i := range 4 {
+			wg.Go(func() {
+				creds, err := c.Retrieve(t.Context())
+				if err != nil || creds.AccessKeyID != "key-1" {
+					t.Errorf("got %v, %v", creds, err)
+				}
+			})
+			if i < 3 {
+				pass(2 * time.Second)
+			}
+		}
+		wg.Wait()
+		requireGet(t, c, "key-1") // the fourth came 6 s into the try
+		pass(14 * time.Second)
+		requireGet(t, c, "key-2")
+		require.EqualValues(t, 4, c.Status().Waits)
+		require.Equal(t, 2, src.count())
+	})
+}
+
+// The credentials end while the caller waits: then it goes on waiting.
+func TestCacheMandatoryWaitIntoExpiry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		src.takes = 10 * time.Second
+		pass(time.Hour - 2*time.Second)
+		got, took := mustGet(t, c)
+		require.Equal(t, "key-2", got)
+		require.Equal(t, 10*time.Second, took)
+	})
+}
+
+// A caller whose deadline is shorter than the answer gets what is valid.
+func TestCacheMandatoryWaitShortDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		src.takes = 3 * time.Second
+		pass(59 * time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		creds, err := c.Retrieve(ctx)
+		require.NoError(t, err)
+		require.Equal(t, "key-1", creds.AccessKeyID)
+		pass(2 * time.Second)
+		requireGet(t, c, "key-2")
+	})
+}
+
+// An answer that had landed before a caller came is not its answer.
+func TestCacheExpiredWithShortDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		src.takes = 3 * time.Second
+		pass(time.Hour)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.Retrieve(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.ErrorContains(t, err, "waiting for credentials from source")
+		pass(2 * time.Second)
+		requireGet(t, c, "key-2")
+	})
+}
+
+func TestCacheInteractive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src, Interactive: true}
+		requireGet(t, c, "key-1")
+		src.takes = 4 * time.Minute // somebody looks for their phone
+		pass(59*time.Minute - 1)
+		requireGet(t, c, "key-1")
+		synctest.Wait()
+		require.Equal(t, 1, src.count(), "nobody is asked in the background")
+		pass(1)
+		got, took := mustGet(t, c)
+		require.Equal(t, "key-1", got)
+		require.Equal(t, 5*time.Second, took)
+		require.Equal(t, 2, src.count())
+		requireGet(t, c, "key-1")
+		pass(4 * time.Minute)
+		requireGet(t, c, "key-2")
+		require.Equal(t, 1, src.most)
+
+		src.answer = func(ctx context.Context, _ int) (stschain.Credentials, error) {
+			<-ctx.Done()
+			return stschain.Credentials{}, ctx.Err()
+		}
+		src.takes = 0
+		pass(2 * time.Hour)
+		start := time.Now()
+		_, err := c.Retrieve(t.Context())
+		require.ErrorContains(t, err, "within 5m0s")
+		require.Equal(t, 5*time.Minute, time.Since(start))
+	})
+}
+
+// A call that outlives Timeout is abandoned: what it brings later is dropped.
+func TestCacheAbandonsACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			if n == 1 {
+				<-time.After(time.Minute)
+			}
+			return key(n, time.Hour), nil
+		}}
+		c := &stschain.Cache{Provider: src, Timeout: 10 * time.Second}
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		pass(time.Second)
+		requireGet(t, c, "key-2")
+		require.Equal(t, 2, src.most)
+		pass(time.Minute)
+		requireGet(t, c, "key-2")
+	})
+}
+
+// A flight keeps the values of the context that started it, not its end.
+func TestCacheFlightContext(t *testing.T) {
+	type traceID struct{}
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
+			deadline, ok := ctx.Deadline()
+			if !ok || time.Until(deadline) != 30*time.Second {
+				t.Errorf("deadline %v, %v", deadline, ok)
+			}
+			if got := ctx.Value(traceID{}); got != "t1" {
+				t.Errorf("value %v", got)
+			}
+			return key(n, time.Hour), nil
+		}}
+		ctx, cancel := context.WithTimeout(context.WithValue(t.Context(), traceID{}, "t1"), time.Second)
+		defer cancel()
+		_, err := (&stschain.Cache{Provider: src}).Retrieve(ctx)
+		require.NoError(t, err)
+	})
+}
+
+func TestCacheRetrieveFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{takes: time.Second}
+		c := noJitter(&stschain.Cache{Provider: src})
+		get := func(atLeast time.Duration) (string, error) {
+			creds, err := c.RetrieveFor(t.Context(), atLeast)
+			return creds.AccessKeyID, err
+		}
+		got, err := get(time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, "key-1", got)
+
+		_, err = get(time.Hour + 1)
+		require.ErrorContains(t, err, "gives credentials for 1h0m0s, and 1h0m0.000000001s are asked for")
+		require.Equal(t, 1, src.count(), "refused at once")
+
+		pass(time.Second)
+		got, err = get(time.Hour - time.Second)
+		require.NoError(t, err)
+		require.Equal(t, "key-1", got)
+		got, err = get(time.Hour - time.Second + 1)
+		require.NoError(t, err)
+		require.Equal(t, "key-2", got)
+
+		_, err = get(time.Hour)
+		require.NoError(t, err, "it has just come")
+		pass(time.Millisecond)
+		_, err = get(time.Hour)
+		require.ErrorContains(t, err, "refreshed just now", "no two tries within a second")
+		require.Equal(t, 2, src.count())
+
+		src.answer = func(context.Context, int) (stschain.Credentials, error) {
+			return stschain.Credentials{}, errDown
+		}
+		pass(time.Minute)
+		for range 3 {
+			_, err = get(time.Hour)
+			require.ErrorIs(t, err, errDown)
+			require.ErrorContains(t, err, "live for another 58m5")
+		}
+		require.Equal(t, 3, src.count())
+		requireGet(t, c, "key-2")
+	})
+}
+
+func TestCacheRetrieveForShortAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{life: 10 * time.Minute}
+		c := &stschain.Cache{Provider: src}
+		_, err := c.RetrieveFor(t.Context(), 15*time.Minute)
+		require.ErrorContains(t, err, "source gives credentials for 10m0s")
+		require.Equal(t, 1, src.count())
+	})
+}
+
+// The cache may be asked by its own provider or by its own events; both end.
+func TestCacheAskedByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c *stschain.Cache
+		c = &stschain.Cache{Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+			return c.Retrieve(ctx)
+		})}
+		start := time.Now()
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.LessOrEqual(t, time.Since(start), 31*time.Second)
+	})
+}

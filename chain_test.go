@@ -1,0 +1,177 @@
+package stschain_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+)
+
+var (
+	notHere = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{}, fmt.Errorf("%w: nothing names it", stschain.ErrUnavailable)
+	})
+	broken = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{}, errDown
+	})
+)
+
+func TestChain(t *testing.T) {
+	first, second := stschain.Static("first", "s", ""), stschain.Static("second", "s", "")
+	tests := []struct {
+		name        string
+		chain       *stschain.Chain
+		want        string
+		err         error
+		unavailable bool
+	}{
+		{"zero", &stschain.Chain{}, "", stschain.ErrUnavailable, true},
+		{"the first that applies", stschain.NewChain(notHere, first, second), "first", nil, false},
+		{"nobody applies", stschain.NewChain(notHere, stschain.Static("", "", "")), "", stschain.ErrUnavailable, true},
+		{"a failure stops it", stschain.NewChain(notHere, broken, second), "", errDown, false},
+		{"half a key stops it", stschain.NewChain(stschain.Static("first", "", ""), second), "", nil, false},
+		{"nil stops it", stschain.NewChain(nil, second), "", nil, false},
+		{"a nil func stops it", stschain.NewChain(stschain.ProviderFunc(nil), second), "", nil, false},
+		{"an empty answer stops it", stschain.NewChain(stschain.ProviderFunc(
+			func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, nil }), second), "", nil, false},
+		{"chains nest, unavailable", stschain.NewChain(stschain.NewChain(notHere), second), "second", nil, false},
+		{"chains nest, stopped", stschain.NewChain(stschain.NewChain(notHere, broken), second), "", errDown, false},
+		{"caches nest, unavailable", stschain.NewChain(stschain.Cached(notHere), second), "second", nil, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.chain.Retrieve(t.Context())
+			require.Equal(t, tt.want, got.AccessKeyID)
+			if tt.want != "" {
+				require.NoError(t, err)
+				return
+			}
+			require.Error(t, err)
+			if tt.err != nil {
+				require.ErrorIs(t, err, tt.err)
+			}
+			require.Equal(t, tt.unavailable, errors.Is(err, stschain.ErrUnavailable))
+			require.Equal(t, stschain.Credentials{}, got)
+		})
+	}
+}
+
+func TestChainErrorText(t *testing.T) {
+	_, err := stschain.NewChain(notHere, stschain.Static("AKID", "", ""), broken).Retrieve(t.Context())
+	require.EqualError(t, err, `stschain: static failed, and no other identity may stand in for it:
+  stschain.ProviderFunc: stschain: not available here: nothing names it
+  static: stschain: static credentials have an access key ID and no secret access key`)
+	var chainErr *stschain.ChainError
+	require.ErrorAs(t, err, &chainErr)
+	require.Len(t, chainErr.Attempts, 2)
+
+	_, err = stschain.NewChain(notHere, stschain.Static("", "", "")).Retrieve(t.Context())
+	require.EqualError(t, err, `stschain: no provider of the chain applies here:
+  stschain.ProviderFunc: stschain: not available here: nothing names it
+  static: stschain: not available here: static credentials are empty`)
+	_, err = (&stschain.Chain{}).Retrieve(t.Context())
+	require.EqualError(t, err, "stschain: the chain has no providers")
+}
+
+// The identity does not switch on refresh, not even when the one that was kept
+// is gone: aws-sdk-go v1 and minio-go start at the top again.
+func TestChainKeepsToItsProvider(t *testing.T) {
+	var gone, early atomic.Bool
+	later := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+		if early.Load() {
+			return stschain.Static("better", "s", "").Retrieve(ctx)
+		}
+		return notHere(ctx)
+	})
+	kept := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+		if gone.Load() {
+			return notHere(ctx)
+		}
+		return stschain.Static("kept", "s", "").Retrieve(ctx)
+	})
+	c := stschain.NewChain(later, kept)
+	requireGetKey(t, c, "kept")
+	early.Store(true)
+	requireGetKey(t, c, "kept")
+	gone.Store(true)
+	_, err := stschain.NewChain(c, stschain.Static("weaker", "s", "")).Retrieve(t.Context())
+	require.ErrorContains(t, err, "chain keeps to stschain.ProviderFunc")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+}
+
+// Unavailable may mean late when the context is done: azure-sdk-for-net#61922,
+// the other way round.
+func TestChainDeadContextMakesNothingUnavailable(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	slow := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+		cancel(errGone)
+		return notHere(ctx)
+	})
+	_, err := stschain.NewChain(slow, stschain.Static("weaker", "s", "")).Retrieve(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, errGone)
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+}
+
+// A thousand goroutines walk while members come and go: one identity for all.
+func TestChainConcurrentWalks(t *testing.T) {
+	for range 20 {
+		var asked atomic.Int32
+		flapping := func(key string) stschain.Provider {
+			p := stschain.Static(key, "s", "")
+			return stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+				if asked.Add(1)%3 == 0 {
+					return p.Retrieve(ctx)
+				}
+				return notHere(ctx)
+			})
+		}
+		c := stschain.NewChain(flapping("a"), flapping("b"), flapping("c"))
+		var identities sync.Map
+		var wg sync.WaitGroup
+		for range 1000 {
+			wg.Go(func() {
+				creds, err := c.Retrieve(t.Context())
+				if err == nil {
+					identities.Store(creds.AccessKeyID, true)
+				}
+			})
+		}
+		wg.Wait()
+		var seen []any
+		identities.Range(func(k, _ any) bool { seen = append(seen, k); return true })
+		require.Len(t, seen, 1)
+	}
+}
+
+func TestChainForwards(t *testing.T) {
+	src := &source{}
+	cache := stschain.Cached(src)
+	c := stschain.NewChain(notHere, cache)
+	rejectKey(c, "key-1") // nobody is kept yet
+	require.Equal(t, "chain", c.String())
+	require.Len(t, c.Providers(), 2)
+	requireGetKey(t, c, "key-1")
+	rejectKey(c, "key-1")
+	require.True(t, cache.Status().Rejected)
+}
+
+func TestStatic(t *testing.T) {
+	creds, err := stschain.Static("AKID", "secret", "token").Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "secret", creds.SecretAccessKey.Reveal())
+	require.Equal(t, "token", creds.SessionToken.Reveal())
+	require.True(t, creds.Expires.IsZero())
+	require.Equal(t, "static", creds.Source)
+	for _, tt := range [][3]string{{"AKID", "", ""}, {"", "secret", ""}, {"", "", "token"}, {"AKID", "", "token"}} {
+		_, err := stschain.Static(tt[0], tt[1], tt[2]).Retrieve(t.Context())
+		require.Error(t, err)
+		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	}
+}

@@ -1,0 +1,102 @@
+package stschain_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/stschain-go/stschain"
+
+// TestDependencies holds the import graph to its design: what a package must
+// not reach, and why.
+func TestDependencies(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command to list the dependencies with")
+	}
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}: {{join .Deps " "}}`, "./...").CombinedOutput()
+	require.NoError(t, err, string(out))
+	for line := range strings.Lines(string(out)) {
+		pkg, deps, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		pkg = strings.TrimPrefix(strings.TrimPrefix(pkg, module), "/")
+		for dep := range strings.FieldsSeq(deps) {
+			if why := mustNotReach(pkg, dep); why != "" {
+				t.Errorf("%s/%s reaches %s: %s", module, pkg, dep, why)
+			}
+		}
+	}
+}
+
+// mustNotReach returns the reason why pkg, a path in this module, must not
+// depend on dep, or "".
+func mustNotReach(pkg, dep string) string {
+	under := func(path string, roots ...string) bool {
+		for _, root := range roots {
+			if path == root || strings.HasPrefix(path, root+"/") {
+				return true
+			}
+		}
+		return false
+	}
+	isOurs := under(dep, module)
+	ours := strings.TrimPrefix(strings.TrimPrefix(dep, module), "/")
+	thirdParty := !isOurs && strings.Contains(strings.Split(dep, "/")[0], ".")
+	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation"}
+	switch {
+	case under(pkg, "internal/canary", "internal/conformance"):
+		return "" // helpers of tests, which nothing but tests imports; see below
+	case isOurs && under(ours, "internal/canary", "internal/conformance"):
+		return "it is for tests"
+	case dep == "testing":
+		return "it would register flags and link test code in every program"
+	case under(pkg, "examples"):
+		return ""
+	case under(dep, "gopkg.in/ini.v1") && !under(pkg, "source", "cmd"):
+		return "only source/profile reads INI files"
+	case thirdParty && !under(dep, "golang.org/x/sync", "gopkg.in/ini.v1"):
+		return "programs link golang.org/x/sync, and nothing else"
+	case !isOurs, ours == "":
+		return ""
+	case pkg == "" && !under(ours, "internal"):
+		return "the root package knows no flow and no transport"
+	case under(pkg, "sigv4") && !under(ours, "internal", "sigv4"):
+		return "signing knows nothing of STS"
+	case under(pkg, "stsquery") && !under(ours, "internal", "sigv4", "stsquery"):
+		return "the client knows no flow and no source"
+	case under(pkg, flows...) && !under(ours, "internal", "sigv4", "stsquery", strings.Split(pkg, "/")[0]):
+		return "a flow needs the client and nothing else"
+	case under(pkg, "ststest") && !under(ours, "ststest", "internal/hide"):
+		return "it verifies with code of its own, so that a signing bug cannot hide behind its mirror image"
+	case under(pkg, "serve") && !under(ours, "internal", "serve"):
+		return "serving needs a Provider and nothing else"
+	case under(pkg, "source/env", "source/process", "source/container", "source/imds", "source/sso", "source/login") &&
+		!under(ours, "internal", pkg):
+		return "a source needs a Provider's interface and nothing else"
+	}
+	return ""
+}
+
+func TestMustNotReach(t *testing.T) {
+	for _, tt := range []struct {
+		pkg, dep string
+		ok       bool
+	}{
+		{"", "golang.org/x/sync/singleflight", true},
+		{"", module + "/internal/hide", true},
+		{"", module + "/sigv4", false},
+		{"sigv4", "testing", false},
+		{"sigv4", module + "/internal/canary", false},
+		{"assumerole", "gopkg.in/ini.v1", false},
+		{"source/profile", "gopkg.in/ini.v1", true},
+		{"assumerole", module + "/stsquery", true},
+		{"assumerole", module + "/source/env", false},
+		{"stsquery", "github.com/aws/aws-sdk-go-v2/aws", false},
+		{"ststest", module + "/internal/signature", false},
+		{"ststest", module + "/internal/hide", true},
+		{"source/env", module + "/stsquery", false},
+	} {
+		require.Equal(t, tt.ok, mustNotReach(tt.pkg, tt.dep) == "", "%s -> %s", tt.pkg, tt.dep)
+	}
+}

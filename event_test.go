@@ -1,0 +1,126 @@
+package stschain_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+)
+
+func TestCacheEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var got []string
+		src := &source{takes: time.Second, answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			if n == 2 {
+				return stschain.Credentials{}, errDown
+			}
+			return key(n, time.Hour), nil
+		}}
+		start := time.Now()
+		c := noJitter(&stschain.Cache{Provider: src, OnEvent: func(e stschain.Event) {
+			mu.Lock()
+			defer mu.Unlock()
+			next := "-"
+			if !e.Next.IsZero() {
+				next = e.Next.Sub(start).String()
+			}
+			got = append(got, fmt.Sprintf("%v %s next=%s took=%v err=%v", e.Time.Sub(start), e.Kind, next, e.Took, e.Err))
+		}})
+		mustGet(t, c)
+		pass(50 * time.Minute)
+		mustGet(t, c)
+		pass(6 * time.Minute)
+		rejectKey(c, "key-1")
+		mustGet(t, c)
+		pass(0)
+		require.Equal(t, []string{
+			"0s refresh started next=- took=0s err=<nil>",
+			"1s refreshed next=45m1s took=1s err=<nil>",
+			"50m1s refresh started next=- took=0s err=<nil>",
+			"50m2s refresh failed next=54m31.5s took=1s err=the source is down",
+			"56m1s invalidated next=- took=0s err=<nil>",
+			"56m1s refresh started next=- took=0s err=<nil>",
+			"56m2s refreshed next=1h41m2s took=1s err=<nil>",
+		}, got)
+	})
+}
+
+// An OnEvent that is slow, asks the cache or leaves its goroutine harms nobody,
+// and loses no event.
+func TestCacheEventsFromABadListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var c *stschain.Cache
+		var mu sync.Mutex
+		var kinds []stschain.EventKind
+		c = &stschain.Cache{Provider: &source{}, OnEvent: func(e stschain.Event) {
+			mu.Lock()
+			kinds = append(kinds, e.Kind)
+			mu.Unlock()
+			c.Status()
+			if _, err := c.Retrieve(context.Background()); err != nil {
+				t.Error(err)
+			}
+			<-time.After(time.Hour / 4)
+			if len(kinds) == 1 {
+				runtime.Goexit()
+			}
+		}}
+		requireGet(t, c, "key-1")
+		pass(10 * time.Hour)
+		require.Equal(t, []stschain.EventKind{stschain.RefreshStarted, stschain.Refreshed}, kinds[:2])
+	})
+}
+
+// One that never returns does not fill the memory.
+func TestCacheEventsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan bool)
+		var count int
+		src := &source{life: 2 * time.Second}
+		c := &stschain.Cache{Provider: src, OnEvent: func(stschain.Event) {
+			count++
+			<-release
+		}}
+		for range 3000 {
+			mustGet(t, c)
+			pass(2 * time.Second)
+		}
+		close(release)
+		pass(0)
+		require.Equal(t, 3000, src.count())
+		require.LessOrEqual(t, count, 1100)
+	})
+}
+
+func TestLogEvents(t *testing.T) {
+	var out bytes.Buffer
+	log := stschain.LogEvents(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	})))
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	log(stschain.Event{Kind: stschain.RefreshStarted, Source: "env"})
+	log(stschain.Event{Kind: stschain.Refreshed, Source: "env", Expires: at, Took: time.Second})
+	log(stschain.Event{Kind: stschain.RefreshFailed, Source: "env", Next: at, Err: errDown})
+	log(stschain.Event{Kind: stschain.ServingStale, Source: "env", Err: errDown})
+	log(stschain.Event{Kind: stschain.Invalidated, Source: "env"})
+	require.Equal(t, `level=INFO msg="aws credentials refreshed" source=env expires=2026-11-21T12:00:00.000Z took=1s
+level=WARN msg="aws credentials refresh failed" source=env next=2026-11-21T12:00:00.000Z err="the source is down"
+level=WARN msg="aws credentials serving stale" source=env err="the source is down"
+level=INFO msg="aws credentials invalidated" source=env
+`, out.String())
+}
