@@ -160,6 +160,30 @@ func TestCacheMaxStaleEndsWithARefusal(t *testing.T) {
 	})
 }
 
+// A refusal ends it for the failures that follow too, until credentials come.
+func TestCacheMaxStaleAfterARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var answer error
+		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) { return key(n, time.Hour), answer }}
+		c := noJitter(&stschain.Cache{Provider: src, MaxStale: 24 * time.Hour})
+		requireGet(t, c, "key-1")
+		answer = errRefused
+		pass(59 * time.Minute)
+		requireGet(t, c, "key-1")
+		answer = errDown
+		pass(5 * time.Minute)
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, errDown)
+
+		answer = nil
+		pass(5 * time.Second)
+		requireGet(t, c, "key-4")
+		answer = errDown
+		pass(time.Hour)
+		requireGet(t, c, "key-4")
+	})
+}
+
 // A source that hangs holds up a caller whose stale credentials would do for no
 // longer than one whose credentials are valid.
 func TestCacheMaxStaleHang(t *testing.T) {
@@ -216,6 +240,17 @@ func TestCacheFailFast(t *testing.T) {
 		got, took := mustGet(t, c)
 		require.Equal(t, "key-6", got)
 		require.Equal(t, time.Second, took, "the caller after the pause waits in any phase")
+
+		// And one that cannot wait gets no credentials that were refused.
+		answer = errRefused
+		pass(50 * time.Minute)
+		requireGet(t, c, "key-6")
+		pass(2 * time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		_, err = c.Retrieve(ctx)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		pass(time.Minute)
 	})
 }
 
@@ -349,6 +384,75 @@ func TestCacheDoesNotLoop(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A try that brings nothing which lives longer settles it: the next callers do
+// not wait for another one.
+func TestCacheSameInTheMandatoryWindow(t *testing.T) {
+	for name, number := range map[string]func(n int) int{
+		"same key":    func(int) int { return 1 },
+		"another key": func(n int) int { return n },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+					c := key(number(n), 0)
+					c.Expires = begin.Add(time.Hour)
+					return c, nil
+				}}
+				c := &stschain.Cache{Provider: src}
+				requireGet(t, c, "key-1")
+				pass(59 * time.Minute)
+				src.takes = time.Second
+				_, took := mustGet(t, c)
+				require.Equal(t, time.Second, took)
+				for range 50 {
+					_, took = mustGet(t, c)
+					require.Zero(t, took)
+					pass(time.Second)
+				}
+				require.Greater(t, src.count(), 3)
+			})
+		})
+	}
+}
+
+// The same key keeps its windows: a source that hands out what it holds, as IMDS
+// does, does not shrink them with each answer.
+func TestCacheSameKeyKeepsItsWindows(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		begin := time.Now()
+		src := &source{answer: func(context.Context, int) (stschain.Credentials, error) {
+			c := key(1, 0)
+			c.Expires = begin.Add(6 * time.Hour)
+			return c, nil
+		}}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		pass(5*time.Hour + 30*time.Minute)
+		requireGet(t, c, "key-1")
+		synctest.Wait()
+		require.Equal(t, 2, src.count())
+		require.Equal(t, time.Hour, c.Status().AdvisoryWindow)
+		require.Equal(t, stschain.Advisory, c.Status().Phase)
+		pass(time.Minute)
+		requireGet(t, c, "key-1")
+		synctest.Wait()
+		require.Equal(t, 3, src.count())
+	})
+}
+
+// A rest after a success ends with the credentials.
+func TestCacheShorterThanItsRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &stschain.Cache{Provider: &source{life: 500 * time.Millisecond}}
+		requireGet(t, c, "key-1")
+		pass(500*time.Millisecond - 1)
+		requireGet(t, c, "key-1")
+		pass(1)
+		requireGet(t, c, "key-2")
+	})
 }
 
 // A source that hangs, refuses or fails from the advisory window on, and callers

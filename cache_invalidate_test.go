@@ -56,8 +56,10 @@ func TestCacheInvalidateRefreshFails(t *testing.T) {
 		requireGet(t, c, "key-1")
 		synctest.Wait()
 		require.Equal(t, 2, src.count())
+		src.takes = time.Second
 		pass(time.Second)
 		requireGet(t, c, "key-1") // and nobody waits for what comes after it
+		pass(time.Second)
 		synctest.Wait()
 		require.Equal(t, 3, src.count())
 	})
@@ -122,14 +124,15 @@ func TestCacheInvalidateForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		c := &stschain.Cache{Provider: src}
+		c.SetRandom(func() float64 { return 1 })
 		for range 6000 {
 			creds, err := c.Retrieve(t.Context())
 			require.NoError(t, err)
 			c.Invalidate(creds)
 			pass(10 * time.Millisecond)
 		}
-		require.LessOrEqual(t, src.count(), 60)
-		require.GreaterOrEqual(t, src.count(), 12)
+		// The first rejection is believed after a second, each later one after five.
+		require.Equal(t, 13, src.count())
 	})
 }
 
@@ -145,6 +148,32 @@ func TestCacheInvalidateNeverExpiring(t *testing.T) {
 		pass(time.Second)
 		rejectKey(c, "key-1")
 		requireGet(t, c, "key-2")
+
+		pass(15 * time.Minute)
+		requireGet(t, c, "key-2")
+		pass(2 * time.Second)
+		requireGet(t, c, "key-3")
+		rejectKey(c, "key-3") // soon after an answer that nothing was wrong with
+		requireGet(t, c, "key-4")
+	})
+}
+
+// Credentials that replace rejected ones are as good as any, even if they do not
+// live as long.
+func TestCacheInvalidateShorterLife(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{life: 12 * time.Hour}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		pass(time.Second)
+		src.life = time.Hour
+		rejectKey(c, "key-1")
+		requireGet(t, c, "key-2")
+		pass(59 * time.Minute)
+		src.takes = time.Second
+		got, took := mustGet(t, c)
+		require.Equal(t, "key-3", got)
+		require.Equal(t, time.Second, took)
 	})
 }
 

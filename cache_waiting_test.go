@@ -3,6 +3,7 @@ package stschain_test
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -73,6 +74,7 @@ func TestCacheDeadContextStartsNothing(t *testing.T) {
 		cancel()
 		_, err := c.Retrieve(ctx)
 		require.ErrorIs(t, err, context.Canceled)
+		synctest.Wait()
 		require.Zero(t, src.count())
 		mustGet(t, c)
 		creds, err := c.Retrieve(ctx)
@@ -182,11 +184,20 @@ func TestCacheInteractive(t *testing.T) {
 		requireGet(t, c, "key-2")
 		require.Equal(t, 1, src.most)
 
+		// After a failure nobody is asked before the credentials have ended.
+		src.answer = func(context.Context, int) (stschain.Credentials, error) { return stschain.Credentials{}, errDown }
+		src.takes = 0
+		pass(59 * time.Minute)
+		for range 50 {
+			requireGet(t, c, "key-2")
+			pass(time.Second)
+		}
+		require.Equal(t, 3, src.count())
+
 		src.answer = func(ctx context.Context, _ int) (stschain.Credentials, error) {
 			<-ctx.Done()
 			return stschain.Credentials{}, ctx.Err()
 		}
-		src.takes = 0
 		pass(2 * time.Hour)
 		start := time.Now()
 		_, err := c.Retrieve(t.Context())
@@ -303,4 +314,75 @@ func TestCacheAskedByItself(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.LessOrEqual(t, time.Since(start), 31*time.Second)
 	})
+}
+
+func TestCacheRetrieveForDuringRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: firstThen(time.Hour, errDown)}
+		c := noJitter(&stschain.Cache{Provider: src})
+		requireGet(t, c, "key-1")
+		pass(46 * time.Minute)
+		requireGet(t, c, "key-1")
+		synctest.Wait()
+		require.Equal(t, 2, src.count())
+		_, err := c.RetrieveFor(t.Context(), time.Minute)
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 2, src.count(), "the rest is everybody's")
+	})
+}
+
+// What is valid but too short is no answer to RetrieveFor, whatever ends.
+func TestCacheRetrieveForLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		src.takes = 10 * time.Second
+		pass(30 * time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := c.RetrieveFor(ctx, time.Hour-time.Minute)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		pass(10 * time.Second)
+		requireGet(t, c, "key-2")
+	})
+}
+
+// However many call while a background refresh flies, it costs one goroutine or
+// two: half a million DoChan calls held 95 MB in a trial.
+func TestCacheAdvisoryCallersLeaveNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		requireGet(t, c, "key-1")
+		src.takes = time.Second
+		pass(50 * time.Minute)
+		before := runtime.NumGoroutine()
+		for range 10_000 {
+			c.Retrieve(t.Context())
+		}
+		require.LessOrEqual(t, runtime.NumGoroutine(), before+4)
+		require.EqualValues(t, 1, c.Status().Waits)
+		pass(time.Second)
+	})
+}
+
+// A caller that looked before an answer landed and came to the flight after it
+// must not ask again.
+func TestCacheLateToTheFlight(t *testing.T) {
+	for range 300 {
+		src := &source{}
+		c := &stschain.Cache{Provider: src}
+		var wg sync.WaitGroup
+		for range 30 {
+			wg.Go(func() {
+				if creds, err := c.Retrieve(t.Context()); err != nil || creds.AccessKeyID != "key-1" {
+					t.Errorf("got %v, %v", creds, err)
+				}
+			})
+		}
+		wg.Wait()
+		require.Equal(t, 1, src.count())
+	}
 }

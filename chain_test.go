@@ -150,6 +150,35 @@ func TestChainConcurrentWalks(t *testing.T) {
 	}
 }
 
+// What a walker brings who comes second is dropped: the first to succeed decides.
+func TestChainLateWalker(t *testing.T) {
+	one, two := stschain.Static("one", "s", ""), stschain.Static("two", "s", "")
+	for name, late := range map[string]stschain.Provider{"succeeds": one, "is unavailable": notHere, "fails": broken} {
+		t.Run(name, func(t *testing.T) {
+			entered, release := make(chan bool), make(chan bool)
+			var calls atomic.Int32
+			first := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+				if calls.Add(1) > 1 {
+					return notHere(ctx)
+				}
+				close(entered)
+				<-release
+				return late.Retrieve(ctx)
+			})
+			c := stschain.NewChain(first, two)
+			got := make(chan string)
+			go func() {
+				creds, err := c.Retrieve(t.Context())
+				got <- fmt.Sprint(creds.AccessKeyID, err)
+			}()
+			<-entered
+			requireGetKey(t, c, "two")
+			close(release)
+			require.Equal(t, "two<nil>", <-got)
+		})
+	}
+}
+
 func TestChainForwards(t *testing.T) {
 	src := &source{}
 	cache := stschain.Cached(src)

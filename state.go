@@ -16,7 +16,7 @@ type state struct {
 
 	rejected  bool  // a service rejected held
 	calm      int64 // before this, a rejection causes no refresh
-	settled   bool  // a try for held failed, hung or brought nothing that lives longer: nobody waits while held is valid
+	settled   bool  // a try for held failed or brought nothing that lives longer: nobody waits while held is valid
 	err       error // of the last try; nil if it brought credentials
 	refused   bool  // since held came a failure was permanent: no stale service
 	raised    bool  // FailFast: err is for everybody
@@ -74,8 +74,6 @@ func (c *Cache) judge(now int64, atLeast time.Duration) verdict {
 		left -= time.Since(c.trying)
 	}
 	if left <= 0 { // the try hangs
-		c.settled = true
-		c.publish()
 		return verdict{do: serve}
 	}
 	return verdict{do: wait, patience: left}
@@ -196,8 +194,7 @@ func (c *Cache) accept(creds Credentials, now int64) error {
 	if !same {
 		c.windows = windowsFor(lifetime, c.AdvisoryWindow, c.MandatoryWindow, c.draw())
 	}
-	moved := !c.holding() || c.rejected || expires > nanosOf(c.held.Expires) || creds.Expires.IsZero()
-	c.calm = always
+	moved := !c.holding() || c.rejected || expires == never || expires > nanosOf(c.held.Expires)
 	if c.rejected {
 		c.calm = plus(now, restAfterRefusal(c.draw()))
 	}
