@@ -1,0 +1,154 @@
+// Quickstart shows what stschain does for a program: it gets credentials from a
+// chain, assumes a role with them, signs requests with the result, and goes on
+// working while the credentials are replaced under it.
+//
+// Without flags it needs nothing: it starts a fake STS and a service that
+// verifies signatures, both on loopback, with credentials that live for seconds.
+// STS fails for a while, and a token is rejected; no request does.
+//
+//	go run ./examples/quickstart
+//
+// With flags, and keys in the environment, it talks to a real STS:
+//
+//	export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...
+//	go run ./examples/quickstart -region eu-west-1 -role-arn arn:aws:iam::123456789012:role/demo
+//	go run ./examples/quickstart -endpoint http://127.0.0.1:9000 -service s3 -call http://127.0.0.1:9000/
+//
+// The last line and the exit code say whether all requests worked.
+package main
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/source/env"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// setting is what differs between the demonstration and a real STS.
+type setting struct {
+	chain          *stschain.Chain
+	endpoint       string // of STS; "": the region's
+	region         string
+	roleARN        string
+	service, call  string // what is signed for, and the URL that is called
+	advisoryWindow time.Duration
+	script         func(ctx context.Context, cache *stschain.Cache) // what goes wrong meanwhile
+	duration       time.Duration
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	os.Exit(run(ctx, os.Stdout, os.Args[1:]))
+}
+
+func run(ctx context.Context, out io.Writer, args []string) int {
+	var s setting
+	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
+	flags.StringVar(&s.endpoint, "endpoint", "", "an STS to talk to `URL`, instead of the region's")
+	flags.StringVar(&s.region, "region", "", "the `region` of STS and of the service")
+	flags.StringVar(&s.roleARN, "role-arn", "", "the role to assume `ARN`; some servers know none")
+	flags.StringVar(&s.call, "call", "", "what to call with the role's credentials `URL`; by default STS's GetCallerIdentity")
+	flags.StringVar(&s.service, "service", "sts", "the `name` of the service at -call, for its signatures")
+	flags.DurationVar(&s.duration, "for", 20*time.Second, "how long to go on")
+	if err := flags.Parse(args); err != nil {
+		return 2
+	}
+
+	line := newTimeline(out)
+	if flags.NFlag() == 0 || flags.NFlag() == 1 && s.duration != 20*time.Second {
+		line.print("program", "no flags: a fake STS and a service that verifies signatures, on loopback")
+		stop, err := demonstration(&s, line)
+		if err != nil {
+			fmt.Fprintln(out, "quickstart:", err)
+			return 1
+		}
+		defer stop()
+	} else {
+		s.chain = stschain.NewChain(&env.Provider{})
+		s.region = cmp.Or(s.region, "us-east-1")
+		s.call = cmp.Or(s.call, cmp.Or(s.endpoint, "https://sts."+s.region+".amazonaws.com")+"/?Action=GetCallerIdentity&Version=2011-06-15")
+		s.script = func(context.Context, *stschain.Cache) {}
+	}
+	return drive(ctx, s, line)
+}
+
+// drive is the program that a user would write: compose, then call.
+func drive(ctx context.Context, s setting, line *timeline) int {
+	role := &assumerole.Provider{
+		Client:  &stsquery.Client{Credentials: s.chain, Region: s.region, Endpoint: s.endpoint},
+		RoleARN: s.roleARN,
+	}
+	cache := &stschain.Cache{
+		Provider:       role,
+		AdvisoryWindow: s.advisoryWindow,
+		OnEvent:        line.event,
+	}
+	client := &http.Client{
+		Transport: &sigv4.Transport{Service: s.service, Region: s.region, Source: cache},
+		Timeout:   10 * time.Second,
+	}
+
+	ctx, cancel := context.WithTimeout(ctx, s.duration)
+	defer cancel()
+	go s.script(ctx, cache)
+	var worked, failed atomic.Int64
+	var callers sync.WaitGroup
+	for range 8 {
+		callers.Go(func() {
+			for ctx.Err() == nil {
+				if err := get(client, s.call); err != nil {
+					failed.Add(1)
+					line.printOnce("program", "a request FAILED: %v", err)
+				} else {
+					worked.Add(1)
+				}
+				select {
+				case <-time.After(50 * time.Millisecond):
+				case <-ctx.Done():
+				}
+			}
+		})
+	}
+	callers.Wait()
+
+	status := cache.Status()
+	line.print("program", "%d requests by 8 callers, %d of them failed, %d had to wait for credentials; STS was asked %d times, %d of them in vain",
+		worked.Load()+failed.Load(), failed.Load(), status.Waits, status.Tries, status.Failures)
+	if failed.Load() > 0 || worked.Load() == 0 {
+		line.end("FAILED: not all requests worked")
+		return 1
+	}
+	line.end("ok: all requests worked")
+	return 0
+}
+
+// get calls the service. It has no context: what a request began is finished.
+func get(client *http.Client, url string) error {
+	resp, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", resp.Status, body)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+// Package e2e_test runs the library against real servers.
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+const (
+	user     = "stschain-e2e"
+	password = "stschain-e2e-password"
+	region   = "us-east-1"
+)
+
+// startMinIO runs the binary that STSCHAIN_MINIO names on a free loopback port
+// until the test ends, and returns its URL.
+func startMinIO(t *testing.T) string {
+	binary := os.Getenv("STSCHAIN_MINIO")
+	if binary == "" {
+		t.Skip("STSCHAIN_MINIO names no MinIO binary; .ci/run builds one")
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	address := listener.Addr().String()
+	require.NoError(t, listener.Close())
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var log bytes.Buffer
+	cmd := exec.CommandContext(ctx, binary, "server", "--quiet", "--address", address, t.TempDir())
+	cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "MINIO_BROWSER=off", "MINIO_UPDATE=off",
+		"MINIO_ROOT_USER=" + user, "MINIO_ROOT_PASSWORD=" + password}
+	cmd.Stdout, cmd.Stderr = &log, &log
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() {
+		cancel()
+		cmd.Wait()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	endpoint := "http://" + address
+	for deadline := time.Now().Add(30 * time.Second); ; {
+		resp, err := http.Get(endpoint + "/minio/health/live")
+		if err == nil {
+			resp.Body.Close()
+			if resp.StatusCode == http.StatusOK {
+				return endpoint
+			}
+		}
+		require.True(t, time.Now().Before(deadline), "MinIO did not come up: %v", err)
+		<-time.After(50 * time.Millisecond)
+	}
+}
+
+func do(t *testing.T, client *http.Client, method, url, body string) string {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
+	require.NoError(t, err)
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, []int{http.StatusOK, http.StatusNoContent}, resp.StatusCode, "%s %s: %s", method, url, got)
+	return string(got)
+}
+
+// TestMinIO assumes a role and works with objects while the credentials are
+// replaced twice. MinIO gives them for 15 minutes at least, so the cache's clock
+// runs ahead of the real one, and what comes in is dated by it.
+func TestMinIO(t *testing.T) {
+	endpoint := startMinIO(t)
+	root := stschain.Static(user, password, "")
+	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: root}}
+	do(t, admin, http.MethodPut, endpoint+"/bucket", "")
+
+	role := &assumerole.Provider{
+		Client:   &stsquery.Client{Credentials: root, Region: region, Endpoint: endpoint},
+		Duration: 15 * time.Minute,
+	}
+	clk := clock.NewMock()
+	clk.Set(time.Now())
+	refreshed := make(chan string, 16)
+	cache := &stschain.Cache{
+		Clock: clk,
+		Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+			creds, err := role.Retrieve(ctx)
+			creds.Expires = creds.Expires.Add(clk.Now().Sub(time.Now()))
+			return creds, err
+		}),
+		OnEvent: func(e stschain.Event) {
+			if e.Kind != stschain.RefreshStarted {
+				refreshed <- fmt.Sprintf("%v %v", e.Kind, e.Err)
+			}
+		},
+	}
+	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: cache}}
+
+	keys := []string{"plain", "with space", "ünï/cödé 世界", "percent%2Fslash", "plus+and&equals=", "~tilde!(*)'"}
+	used := map[string]bool{}
+	for generation := range 3 {
+		for i, key := range keys {
+			object := endpoint + "/bucket/" + url.PathEscape(fmt.Sprintf("%d/%s", generation, key))
+			body := fmt.Sprintf("body %d of generation %d", i, generation)
+			do(t, client, http.MethodPut, object, body)
+			require.Equal(t, body, do(t, client, http.MethodGet, object, ""))
+		}
+		used[cache.Status().AccessKeyID] = true
+		require.Equal(t, "refreshed <nil>", <-refreshed)
+		if generation == 2 {
+			break
+		}
+		clk.Add(11 * time.Minute) // into the advisory window of five minutes
+		require.Equal(t, stschain.Advisory, cache.Status().Phase)
+		// Served with the old credentials while new ones are fetched.
+		do(t, client, http.MethodGet, endpoint+"/bucket/"+url.PathEscape("0/plain"), "")
+		require.Eventually(t, func() bool { return cache.Status().Phase == stschain.Fresh }, 10*time.Second, 10*time.Millisecond)
+	}
+	require.Len(t, used, 3, "two refreshes brought new credentials")
+	require.EqualValues(t, 3, cache.Status().Tries)
+	require.EqualValues(t, 1, cache.Status().Waits)
+
+	var list struct {
+		Contents []struct{ Key string }
+	}
+	require.NoError(t, xml.Unmarshal([]byte(do(t, client, http.MethodGet, endpoint+"/bucket?list-type=2&prefix=1%2F", "")), &list))
+	var got []string
+	for _, object := range list.Contents {
+		got = append(got, strings.TrimPrefix(object.Key, "1/"))
+	}
+	require.ElementsMatch(t, keys, got)
+}
+
+// What a wrong key gets is a typed error that tells what to do.
+func TestMinIORefuses(t *testing.T) {
+	endpoint := startMinIO(t)
+	role := &assumerole.Provider{Client: &stsquery.Client{
+		Credentials: stschain.Static(user, "wrong-password", ""), Region: region, Endpoint: endpoint,
+	}}
+	_, err := role.Retrieve(t.Context())
+	var refused *stsquery.Error
+	require.ErrorAs(t, err, &refused)
+	require.Equal(t, http.StatusForbidden, refused.StatusCode)
+	require.NotEmpty(t, refused.Code)
+	require.NotContains(t, err.Error(), "wrong-password")
+}
+
+// A file is sent from where it lies, without being read into memory.
+func TestMinIOFile(t *testing.T) {
+	endpoint := startMinIO(t)
+	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
+	do(t, client, http.MethodPut, endpoint+"/bucket", "")
+	path := filepath.Join(t.TempDir(), "file")
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB, more than a body is spooled
+	require.NoError(t, os.WriteFile(path, content, 0o600))
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, endpoint+"/bucket/file", file)
+	require.NoError(t, err)
+	req.ContentLength = int64(len(content))
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, string(content), do(t, client, http.MethodGet, endpoint+"/bucket/file", ""))
+}
+
+// The quickstart runs against it as README says.
+func TestMinIOQuickstart(t *testing.T) {
+	endpoint := startMinIO(t)
+	binary := filepath.Join(t.TempDir(), "quickstart")
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/quickstart").CombinedOutput()
+	require.NoError(t, err, string(out))
+	for _, secret := range []string{password, "wrong-password"} {
+		cmd := exec.CommandContext(t.Context(), binary, "-endpoint", endpoint, "-service", "s3", "-call", endpoint+"/", "-for", "2s")
+		cmd.Env = []string{"HOME=" + t.TempDir(), "AWS_ACCESS_KEY_ID=" + user, "AWS_SECRET_ACCESS_KEY=" + secret}
+		out, err := cmd.CombinedOutput()
+		t.Log(string(out))
+		require.NotContains(t, string(out), secret)
+		if secret == password {
+			require.NoError(t, err)
+			require.Contains(t, string(out), "\nok: all requests worked\n")
+		} else {
+			require.Error(t, err)
+			require.Contains(t, string(out), "\nFAILED: not all requests worked\n")
+		}
+	}
+}
