@@ -1,0 +1,84 @@
+package ststest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+func Example() {
+	srv := ststest.New() // in a test: ststest.NewTest(t)
+	defer srv.Close()
+	client := &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client()}
+
+	out, err := client.AssumeRole(context.Background(), stsquery.AssumeRoleInput{
+		RoleARN:         "arn:aws:iam::123456789012:role/backup",
+		RoleSessionName: "nightly",
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(out.AssumedRoleUser.ARN)
+	fmt.Println(srv.Calls()[0].Caller)
+	// Output:
+	// arn:aws:sts::123456789012:assumed-role/backup/nightly
+	// arn:aws:iam::123456789012:user/alice
+}
+
+func ExampleServer_FailNext() {
+	srv := ststest.New()
+	defer srv.Close()
+	client := &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client()}
+
+	srv.FailNext(ststest.HTML(http.StatusBadGateway), ststest.Disconnect())
+	if _, err := client.GetCallerIdentity(context.Background(), stsquery.GetCallerIdentityInput{}); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, call := range srv.Calls() {
+		fmt.Printf("%s %d %s\n", call.Operation, call.Status, call.Fault)
+	}
+	// Output:
+	// GetCallerIdentity 502 HTML 502
+	// GetCallerIdentity 0 Disconnect
+	// GetCallerIdentity 200
+}
+
+func ExampleServer_Protect() {
+	srv := ststest.New()
+	defer srv.Close()
+	hello := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		caller, _ := ststest.CallerFrom(r.Context())
+		fmt.Fprintf(w, "hello %s", caller.ARN)
+	})
+	service := srv.Protect("execute-api", "eu-west-1", hello)
+
+	bob := srv.AddUser("bob")
+	for _, who := range []stschain.Provider{bob, stschain.Static(bob.Credentials.AccessKeyID, "a guess", "")} {
+		client := &http.Client{Transport: &sigv4.Transport{
+			Service: "execute-api", Region: "eu-west-1", Source: who, Base: ststest.InProcess(service),
+		}}
+		res, err := client.Get("https://api.example/greeting")
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		defer res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			fmt.Println(res.Status)
+			continue
+		}
+		body, _ := io.ReadAll(res.Body)
+		fmt.Printf("%s\n", body)
+	}
+	// Output:
+	// hello arn:aws:iam::123456789012:user/bob
+	// 403 Forbidden
+}

@@ -1,0 +1,34 @@
+package ststest
+
+import (
+	"net/http"
+	"time"
+)
+
+// Rules are those of services that no front of this package stands for, and
+// that the official suite has cases of.
+type Rules struct {
+	Service, Region string
+	KeepPath        bool // the path is not normalized
+	UnsignedToken   bool // the session token is added after signing
+}
+
+// Verify looks at the signature of a request and at nothing else. It returns
+// "" or the code of the refusal.
+func (s *Server) Verify(r *http.Request, body []byte, rule Rules, now time.Time) string {
+	_, rawQuery := target(r)
+	query, err := parseQuery(rawQuery)
+	if err != nil {
+		return "MalformedQueryString"
+	}
+	_, _, no := s.authenticate(r, query, body, rules{
+		service: rule.Service, region: rule.Region, keepPath: rule.KeepPath, unsignedToken: rule.UnsignedToken,
+	}, now)
+	if no != nil {
+		return no.inSTS().code
+	}
+	return ""
+}
+
+// HostRegion is hostRegion.
+var HostRegion = hostRegion

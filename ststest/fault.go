@@ -1,0 +1,265 @@
+package ststest
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Fault is a failure that a call meets instead of its proper answer. The zero
+// Fault is none: in a queue, it stands for a call that is answered properly.
+//
+// Faults that replace the answer leave nothing done: no credentials are issued,
+// no MFA code is used up. The others change an answer that was truly given.
+type Fault struct {
+	name      string
+	operation string        // the only one it is for; "": all
+	skew      time.Duration // the server's clock is ahead by this
+	header    http.Header   // added to the answer
+
+	expired bool                                                         // what is issued has expired
+	show    func(*credentialsXML) *credentialsXML                        // nil: as they are
+	instead func(operation string) *answer                               // nil: the proper answer. With status 0, nothing is answered
+	send    func(http.ResponseWriter, *http.Request, *answer, time.Time) // nil: sent whole
+}
+
+// String names the fault.
+func (f Fault) String() string {
+	if f.name == "" {
+		return "no fault"
+	}
+	return f.name
+}
+
+// On limits the fault to calls of one operation. Others pass it by.
+func (f Fault) On(operation string) Fault {
+	f.operation = operation
+	return f
+}
+
+// With adds a header to the answer: x-amz-retry-after, Age.
+func (f Fault) With(key, value string) Fault {
+	f.header = f.header.Clone()
+	if f.header == nil {
+		f.header = http.Header{}
+	}
+	f.header.Add(key, value)
+	return f
+}
+
+// FailNext queues faults: each is met by one call, in this order.
+func (s *Server) FailNext(faults ...Fault) {
+	s.lock()
+	defer s.mu.Unlock()
+	s.next = append(s.next, faults...)
+}
+
+// FailAll makes every call meet a fault until Heal, except calls for which
+// FailNext has one: an outage. Of several faults, the first that is for the
+// call's operation is met. A later FailAll replaces an earlier one.
+func (s *Server) FailAll(faults ...Fault) {
+	s.lock()
+	defer s.mu.Unlock()
+	s.always = slices.Clone(faults)
+}
+
+// Heal forgets the faults of FailNext and FailAll. Calls that hang go on hanging.
+func (s *Server) Heal() {
+	s.lock()
+	defer s.mu.Unlock()
+	s.next, s.always = nil, nil
+}
+
+// draw takes the fault that a call meets.
+func (s *Server) draw(operation string) Fault {
+	s.lock()
+	defer s.mu.Unlock()
+	applies := func(f Fault) bool { return f.operation == "" || f.operation == operation }
+	if i := slices.IndexFunc(s.next, applies); i >= 0 {
+		f := s.next[i]
+		s.next = slices.Delete(s.next, i, i+1)
+		return f
+	}
+	if i := slices.IndexFunc(s.always, applies); i >= 0 {
+		return s.always[i]
+	}
+	return Fault{}
+}
+
+// Throttle answers as STS does when it is asked too often: 400 Throttling.
+func Throttle() Fault {
+	f := Refuse(http.StatusBadRequest, "Throttling", "Rate exceeded")
+	f.name = "Throttle"
+	return f
+}
+
+// Refuse answers with an STS error.
+func Refuse(status int, code, message string) Fault {
+	return Fault{name: "Refuse " + code, instead: func(string) *answer {
+		return errorAnswer(&refusal{status: status, code: code, message: message})
+	}}
+}
+
+// Hang answers nothing until the request's context or the server ends.
+func Hang() Fault {
+	return Fault{name: "Hang", instead: nothing, send: func(_ http.ResponseWriter, r *http.Request, _ *answer, _ time.Time) {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	}}
+}
+
+// Disconnect closes the connection without an answer.
+func Disconnect() Fault {
+	return Fault{name: "Disconnect", instead: nothing, send: func(http.ResponseWriter, *http.Request, *answer, time.Time) {
+		panic(http.ErrAbortHandler)
+	}}
+}
+
+func nothing(string) *answer { return &answer{} }
+
+// Truncate closes the connection in the middle of the answer.
+func Truncate() Fault {
+	return Fault{name: "Truncate", send: func(w http.ResponseWriter, _ *http.Request, a *answer, now time.Time) {
+		a.head(w, now)
+		io.WriteString(w, a.body[:len(a.body)/2])
+		http.NewResponseController(w).Flush()
+		panic(http.ErrAbortHandler)
+	}}
+}
+
+// Slow sends the answer byte by byte, with a pause before each. The pauses are
+// in real time, not on the server's clock.
+func Slow(pause time.Duration) Fault {
+	return Fault{name: "Slow", send: func(w http.ResponseWriter, r *http.Request, a *answer, now time.Time) {
+		a.head(w, now)
+		flusher := http.NewResponseController(w)
+		flusher.Flush()
+		timer := time.NewTimer(pause)
+		defer timer.Stop()
+		for i := range len(a.body) {
+			select {
+			case <-timer.C:
+				timer.Reset(pause)
+			case <-r.Context().Done():
+				panic(http.ErrAbortHandler)
+			}
+			if _, err := io.WriteString(w, a.body[i:i+1]); err != nil {
+				return
+			}
+			flusher.Flush()
+		}
+	}}
+}
+
+// Skew sets the server's clock ahead, or back if d is negative: for the date of
+// signatures, the Date header and the expiry of what is issued.
+func Skew(d time.Duration) Fault { return Fault{name: fmt.Sprintf("Skew %v", d), skew: d} }
+
+// ExpiredOnArrival issues credentials that expired a second ago.
+func ExpiredOnArrival() Fault { return Fault{name: "ExpiredOnArrival", expired: true} }
+
+// NoCredentials answers 200 without a Credentials element, where one belongs.
+func NoCredentials() Fault {
+	return Fault{name: "NoCredentials", show: func(*credentialsXML) *credentialsXML { return nil }}
+}
+
+// EmptyCredentials answers 200 with a Credentials element that holds no value,
+// where one belongs.
+func EmptyCredentials() Fault {
+	return Fault{name: "EmptyCredentials", show: func(*credentialsXML) *credentialsXML { return &credentialsXML{} }}
+}
+
+// Answer answers with what it is given: a recorded answer of another server.
+func Answer(status int, header http.Header, body string) Fault {
+	header = header.Clone()
+	return Fault{name: fmt.Sprintf("Answer %d", status), instead: func(string) *answer {
+		h := header.Clone()
+		if h == nil {
+			h = http.Header{}
+		}
+		h.Del("Content-Length") // it is made of the body
+		return &answer{status: status, header: h, body: body}
+	}}
+}
+
+// named makes a fault of an answer with this body for the operation.
+func named(name string, status int, contentType string, body func(operation string) string) Fault {
+	return Fault{name: name, instead: func(operation string) *answer {
+		return &answer{status: status, header: http.Header{"Content-Type": {contentType}}, body: body(operation)}
+	}}
+}
+
+func fixed(body string) func(string) string { return func(string) string { return body } }
+
+// WrongRoot answers 200 with the XML of another service.
+func WrongRoot() Fault {
+	return named("WrongRoot", http.StatusOK, "application/xml", fixed(
+		`<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets></Buckets></ListAllMyBucketsResult>`))
+}
+
+// Malformed answers 200 with XML that breaks off.
+func Malformed() Fault {
+	return named("Malformed", http.StatusOK, "text/xml", func(operation string) string {
+		return fmt.Sprintf("<%[1]sResponse xmlns=%[2]q>\n  <%[1]sResult>\n    <Cred", operation, namespace)
+	})
+}
+
+// EmptyBody answers 200 with nothing.
+func EmptyBody() Fault { return named("EmptyBody", http.StatusOK, "text/xml", fixed("")) }
+
+// HTML answers as a proxy does that speaks to people.
+func HTML(status int) Fault {
+	return named(fmt.Sprintf("HTML %d", status), status, "text/html", fixed(fmt.Sprintf(
+		"<!DOCTYPE html>\n<html><head><title>%[1]d %[2]s</title></head><body><h1>%[2]s</h1><br>The proxy is sorry.</body></html>\n",
+		status, http.StatusText(status))))
+}
+
+// S3Error answers 403 with S3's bare Error element.
+func S3Error() Fault {
+	return Fault{name: "S3Error", instead: func(string) *answer {
+		return s3Answer(&refusal{status: http.StatusForbidden, code: "AccessDenied"})
+	}}
+}
+
+// Redirect answers 307, which asks for the same request at another place.
+func Redirect(url string) Fault {
+	return Fault{name: "Redirect", instead: func(string) *answer {
+		return &answer{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {url}}}
+	}}
+}
+
+// Huge answers 200 with 20 MiB of well-formed XML.
+func Huge() Fault {
+	return named("Huge", http.StatusOK, "text/xml", func(operation string) string {
+		return wrapped(operation, "<Padding>"+strings.Repeat("x", 20<<20)+"</Padding>")
+	})
+}
+
+// DeepXML answers 200 with 100,000 nested elements.
+func DeepXML() Fault {
+	return named("DeepXML", http.StatusOK, "text/xml", func(operation string) string {
+		const n = 100_000
+		return wrapped(operation, strings.Repeat("<a>", n)+strings.Repeat("</a>", n))
+	})
+}
+
+// DTD answers 200 with a document type declaration whose entities multiply.
+func DTD() Fault {
+	return named("DTD", http.StatusOK, "text/xml", func(operation string) string {
+		var dtd strings.Builder
+		dtd.WriteString(`<!DOCTYPE x [<!ENTITY e0 "ha">`)
+		for i := 1; i <= 9; i++ {
+			fmt.Fprintf(&dtd, `<!ENTITY e%d "%s">`, i, strings.Repeat(fmt.Sprintf("&e%d;", i-1), 10))
+		}
+		dtd.WriteString("]>\n")
+		return dtd.String() + wrapped(operation, "<Credentials><AccessKeyId>&e9;</AccessKeyId></Credentials>")
+	})
+}
+
+// wrapped is the XML of an operation's answer with this in its result.
+func wrapped(operation, result string) string {
+	return fmt.Sprintf("<%[1]sResponse xmlns=%[2]q><%[1]sResult>%[3]s</%[1]sResult></%[1]sResponse>\n", operation, namespace, result)
+}

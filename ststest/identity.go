@@ -1,0 +1,227 @@
+package ststest
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base32"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/stschain-go/stschain"
+)
+
+// User is a long-lived identity that the server knows. It is a
+// stschain.Provider of its own keys.
+type User struct {
+	Name        string
+	ARN         string // "arn:aws:iam::123456789012:user/alice"
+	Credentials stschain.Credentials
+}
+
+// Retrieve returns the user's keys.
+func (u User) Retrieve(context.Context) (stschain.Credentials, error) {
+	if u.Credentials.AccessKeyID == "" {
+		return stschain.Credentials{}, errors.New("ststest: User.Credentials is empty; users come from Server.User and Server.AddUser")
+	}
+	return u.Credentials, nil
+}
+
+// String names the user.
+func (u User) String() string { return "ststest " + u.ARN }
+
+// User returns alice, who is known from the start:
+// arn:aws:iam::123456789012:user/alice.
+func (s *Server) User() User {
+	s.lock()
+	defer s.mu.Unlock()
+	return s.user
+}
+
+// AddUser makes a user known and returns it with new keys. A name makes a user
+// of account 123456789012; the ARN of a user, or of an account's root, is taken
+// as it is. A second call makes a second pair of keys.
+func (s *Server) AddUser(name string) User {
+	arn := name
+	if !strings.HasPrefix(name, "arn:") {
+		arn = "arn:aws:iam::" + AccountID + ":user/" + name
+	}
+	if !principalARN.MatchString(arn) {
+		s.mistake(fmt.Errorf("AddUser: %q is neither a name nor the ARN of a user or an account's root", name))
+		return User{}
+	}
+	s.lock()
+	defer s.mu.Unlock()
+	return s.addUser(arn)
+}
+
+var principalARN = regexp.MustCompile(`^arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|[a-z-]+/[!-~]+)$`)
+
+// addUser is called with the lock held.
+func (s *Server) addUser(arn string) User {
+	id := &identity{
+		arn:     arn,
+		userID:  userID(arn),
+		account: accountOf(arn),
+	}
+	id.creds = stschain.Credentials{
+		AccessKeyID:     s.newKeyID("AKIA"),
+		SecretAccessKey: newSecretKey(),
+		AccountID:       id.account,
+		Source:          "ststest " + arn,
+	}
+	s.know(id)
+	return User{Name: arn[strings.LastIndexAny(arn, "/:")+1:], ARN: arn, Credentials: id.creds}
+}
+
+// AddKeys makes keys known that the server did not make, as those of arn: a
+// user, an account's root or an assumed role. With a session token they are
+// temporary ones; Expires is honoured.
+func (s *Server) AddKeys(arn string, c stschain.Credentials) {
+	switch {
+	case !principalARN.MatchString(arn):
+		s.mistake(fmt.Errorf("AddKeys: %q is not the ARN of a user, a root or an assumed role", arn))
+		return
+	case c.AccessKeyID == "" || c.SecretAccessKey.IsZero():
+		s.mistake(fmt.Errorf("AddKeys: AccessKeyID or SecretAccessKey of %s is missing", arn))
+		return
+	}
+	s.lock()
+	defer s.mu.Unlock()
+	id := &identity{arn: arn, userID: userID(arn), account: accountOf(arn), creds: c}
+	if resource, ok := strings.CutPrefix(resourceOf(arn), "assumed-role/"); ok {
+		role, session, _ := strings.Cut(resource, "/")
+		id.role = "arn:" + partitionOf(arn) + ":iam::" + id.account + ":role/" + role
+		id.userID = roleID(id.role) + ":" + session
+	}
+	s.know(id)
+}
+
+// Revoke ends temporary credentials: from now on the server and the services
+// behind [Server.Protect] answer ExpiredToken for them. Long-lived keys become
+// unknown instead. It reports whether it knew them.
+func (s *Server) Revoke(accessKeyID string) bool {
+	s.lock()
+	defer s.mu.Unlock()
+	id, known := s.keys[accessKeyID]
+	if known {
+		id.revoked = true
+	}
+	return known
+}
+
+// identity is what the server knows about an access key. Only revoked changes,
+// under the server's lock.
+type identity struct {
+	arn     string
+	userID  string
+	account string
+	creds   stschain.Credentials
+	role    string // the ARN of the role, for its sessions
+	mfa     bool   // a device was used to get them
+	revoked bool
+}
+
+func (id *identity) temporary() bool { return !id.creds.SessionToken.IsZero() }
+
+// maxSessions bounds the temporary keys that a server knows; the oldest are forgotten.
+const maxSessions = 10_000
+
+// know is called with the lock held.
+func (s *Server) know(id *identity) {
+	key := id.creds.AccessKeyID
+	if _, known := s.keys[key]; !known && id.temporary() {
+		if len(s.sessions) == maxSessions {
+			delete(s.keys, s.sessions[0])
+			s.sessions = s.sessions[1:]
+		}
+		s.sessions = append(s.sessions, key)
+	}
+	s.keys[key] = id
+}
+
+// lookup returns a copy of what is known about an access key.
+func (s *Server) lookup(accessKeyID string) (identity, bool) {
+	s.lock()
+	defer s.mu.Unlock()
+	id, ok := s.keys[accessKeyID]
+	if !ok {
+		return identity{}, false
+	}
+	return *id, true
+}
+
+// issue makes temporary credentials for id.
+func (s *Server) issue(id identity, expires time.Time) identity {
+	id.creds.Expires = expires
+	id.creds.SecretAccessKey = newSecretKey()
+	id.creds.SessionToken = newSessionToken()
+	id.creds.AccountID = id.account
+	id.creds.Source = "ststest " + id.arn
+	s.lock()
+	defer s.mu.Unlock()
+	id.creds.AccessKeyID = s.newKeyID("ASIA")
+	s.know(&id)
+	return id
+}
+
+// newKeyID returns an access key ID that no other server has and whose end
+// counts, so that people can tell one from the next. The lock is held.
+func (s *Server) newKeyID(kind string) string {
+	s.issued++
+	return fmt.Sprintf("%s%s%08d", kind, s.prefix, s.issued)
+}
+
+// IAM's unique identifiers are the same each time somebody asks for them.
+
+func userID(arn string) string {
+	if resourceOf(arn) == "root" {
+		return accountOf(arn)
+	}
+	return "AIDA" + derivedID(arn)
+}
+
+func roleID(arn string) string { return "AROA" + derivedID(arn) }
+
+func derivedID(arn string) string {
+	sum := sha256.Sum256([]byte(arn))
+	return base32.StdEncoding.EncodeToString(sum[:])[:16]
+}
+
+// randomID returns n random characters of the alphabet of AWS's identifiers.
+func randomID(n int) string {
+	b := make([]byte, n)
+	rand.Read(b)
+	return base32.StdEncoding.EncodeToString(b)[:n]
+}
+
+func newSecretKey() stschain.Secret {
+	b := make([]byte, 30)
+	rand.Read(b)
+	return stschain.NewSecret(base64.StdEncoding.EncodeToString(b))
+}
+
+// newSessionToken returns a token with all that must be escaped somewhere.
+func newSessionToken() stschain.Secret {
+	b := make([]byte, 232) // padded with ==
+	rand.Read(b)
+	return stschain.NewSecret("FwoGZXIvYXdzEJ//+" + base64.StdEncoding.EncodeToString(b))
+}
+
+// An ARN is arn:partition:service:region:account:resource.
+
+func arnPart(arn string, i int) string {
+	parts := strings.SplitN(arn, ":", 6)
+	if len(parts) < 6 {
+		return ""
+	}
+	return parts[i]
+}
+
+func partitionOf(arn string) string { return arnPart(arn, 1) }
+func accountOf(arn string) string   { return arnPart(arn, 4) }
+func resourceOf(arn string) string  { return arnPart(arn, 5) }

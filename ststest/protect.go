@@ -1,0 +1,129 @@
+package ststest
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+)
+
+// Caller is who signed a request.
+type Caller struct {
+	ARN         string // "arn:aws:sts::123456789012:assumed-role/backup/session"
+	UserID      string
+	AccountID   string
+	AccessKeyID string
+	Expires     time.Time // of the credentials; zero: never
+	Region      string    // that the signature was made for
+	Presigned   bool      // signed in the query
+}
+
+// CallerFrom returns who signed the request whose context this is, in a handler
+// behind [Server.Protect].
+func CallerFrom(ctx context.Context) (Caller, bool) {
+	c, ok := ctx.Value(callerKey{}).(Caller)
+	return c, ok
+}
+
+type callerKey struct{}
+
+// maxPayload bounds the body of a request to a service behind Protect.
+const maxPayload = 32 << 20
+
+// Protect returns a handler that hands on to next only requests that a known
+// caller signed for this service ("s3", "execute-api") and region; "" is any
+// region. Others get an error: for "s3", "s3-object-lambda" and "s3-outposts"
+// with the codes of S3, whose rules for escaping and for x-amz-content-sha256
+// apply then; for other services with those of STS, in S3's XML. An expired or
+// revoked session token is ExpiredToken, with status 400 from S3, as it is
+// there, and 403 from others.
+//
+// The body is compared with the signature before next reads it; it may be 32 MiB
+// long. UNSIGNED-PAYLOAD is accepted. Faults do not touch these requests, and
+// they are not among Calls. What no correct client sends is reported as it is
+// for STS.
+//
+// A nil next answers with the caller's ARN.
+func (s *Server) Protect(service, region string, next http.Handler) http.Handler {
+	if service == "" {
+		s.mistake(errors.New("Protect: service is empty"))
+	}
+	if next == nil {
+		next = http.HandlerFunc(showCaller)
+	}
+	s3 := service == "s3" || service == "s3-object-lambda" || service == "s3-outposts"
+	return protected{s, rules{service: service, region: region, s3: s3, unsignedPayload: true}, next}
+}
+
+func showCaller(w http.ResponseWriter, r *http.Request) {
+	c, _ := CallerFrom(r.Context())
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	io.WriteString(w, c.ARN)
+}
+
+type protected struct {
+	server *Server
+	rule   rules
+	next   http.Handler
+}
+
+func (p protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	ctx, leave, open := p.server.enter(r.Context())
+	if !open {
+		panic(http.ErrAbortHandler)
+	}
+	defer leave()
+
+	caller, body, no := p.admit(r)
+	if no != nil {
+		if p.rule.s3 {
+			no.inS3()
+		}
+		no.inSTS()
+		p.server.complain(p.rule.service+" "+r.Method+" "+r.URL.Path, no)
+		a := s3Answer(no)
+		a.head(w, p.server.now())
+		if r.Method != http.MethodHead {
+			io.WriteString(w, a.body)
+		}
+		return
+	}
+	r = r.WithContext(context.WithValue(ctx, callerKey{}, caller))
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	p.next.ServeHTTP(w, r)
+}
+
+// admit decides whether a request may pass, and returns who sent it and its body.
+func (p protected) admit(r *http.Request) (Caller, []byte, *refusal) {
+	if err := p.server.mistaken(); err != nil {
+		return Caller{}, nil, &refusal{status: http.StatusInternalServerError, code: "InternalFailure", message: "ststest: " + err.Error()}
+	}
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
+	if err != nil {
+		return Caller{}, nil, &refusal{status: http.StatusBadRequest, code: "IncompleteBody", message: "The body did not arrive whole."}
+	}
+	if len(body) > maxPayload {
+		return Caller{}, nil, malformed("EntityTooLarge", fmt.Sprintf("The body is longer than %d bytes.", maxPayload))
+	}
+	_, rawQuery := target(r)
+	query, err := parseQuery(rawQuery)
+	if err != nil {
+		return Caller{}, nil, malformed("InvalidURI", "The query string cannot be decoded: "+err.Error())
+	}
+	id, c, no := p.server.authenticate(r, query, body, p.rule, p.server.now())
+	if no != nil {
+		return Caller{}, nil, no
+	}
+	return Caller{
+		ARN:         id.arn,
+		UserID:      id.userID,
+		AccountID:   id.account,
+		AccessKeyID: c.accessKeyID,
+		Expires:     id.creds.Expires,
+		Region:      c.region,
+		Presigned:   c.presigned,
+	}, body, nil
+}

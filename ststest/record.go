@@ -1,0 +1,83 @@
+package ststest
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Call is what the server saw and answered.
+type Call struct {
+	Time        time.Time   // on the server's clock
+	Operation   string      // "AssumeRole"; as it was asked, so it may be none of STS
+	Form        url.Values  // the parameters, those of the signature left out
+	Header      http.Header // without Authorization and X-Amz-Security-Token
+	Host        string
+	Presigned   bool   // signed in the query
+	Caller      string // the ARN; "" if the signature was not accepted or not looked at
+	AccessKeyID string // what the request claimed to be signed with
+	Region      string // what the signature was made for
+
+	Fault  string // the fault that the call met; "" none
+	Status int    // what was answered; 0: not yet, or the connection broke
+	Code   string // the STS error code that was answered; "" none
+}
+
+// maxCalls is how many calls are kept; the counts include the forgotten ones.
+const maxCalls = 10_000
+
+// Calls returns the calls so far in the order of their arrival, those that are
+// not answered yet among them. It keeps the latest 10,000.
+func (s *Server) Calls() []Call {
+	s.lock()
+	defer s.mu.Unlock()
+	calls := make([]Call, len(s.calls))
+	for i, c := range s.calls {
+		calls[i] = c.clone()
+	}
+	return calls
+}
+
+// Count returns how many calls of an operation there were, refused ones
+// included; of all operations if operation is "".
+func (s *Server) Count(operation string) int {
+	s.lock()
+	defer s.mu.Unlock()
+	if operation == "" {
+		return s.total
+	}
+	return s.counts[operation]
+}
+
+// arrived records a call and tells OnCall.
+func (s *Server) arrived(c *Call) {
+	s.lock()
+	if len(s.calls) == maxCalls {
+		s.calls = slices.Delete(s.calls, 0, maxCalls/10)
+	}
+	s.calls = append(s.calls, c)
+	s.total++
+	if _, known := operations[c.Operation]; known {
+		s.counts[c.Operation]++ // others would make the map grow without bound
+	}
+	told := c.clone()
+	s.mu.Unlock()
+	if s.OnCall != nil {
+		s.OnCall(told)
+	}
+}
+
+// answered completes the record of a call.
+func (s *Server) answered(c *Call, status int, code string) {
+	s.lock()
+	defer s.mu.Unlock()
+	c.Status, c.Code = status, code
+}
+
+func (c *Call) clone() Call {
+	d := *c
+	d.Form = url.Values(http.Header(c.Form).Clone())
+	d.Header = c.Header.Clone()
+	return d
+}

@@ -1,0 +1,298 @@
+// Package ststest is a fake AWS STS for tests and examples that really verifies
+// what it is sent.
+//
+// It rebuilds the canonical request from what arrived and checks the signature,
+// its scope and its date, the session tokens that it issued, every parameter,
+// and the limits of STS; it answers with the codes and the XML of STS. The
+// verification is its own code, written from the rules of Signature Version 4:
+// it shares nothing with the packages that it tests.
+//
+//	func TestBackup(t *testing.T) {
+//		srv := ststest.NewTest(t)
+//		role := &assumerole.Provider{
+//			Client: &stsquery.Client{
+//				Credentials: srv.User(),
+//				Region:      "eu-west-1",
+//				HTTPClient:  srv.Client(),
+//			},
+//			RoleARN: "arn:aws:iam::123456789012:role/backup",
+//		}
+//		...
+//	}
+//
+// [Server.Client] opens no socket. [Server.URL] starts a loopback listener for
+// programs that need an address, and a Server is an http.Handler, so that it
+// can be mounted anywhere.
+//
+// # Who may call, and what
+//
+// [Server.User] is known from the start; [Server.AddUser] and [Server.AddKeys]
+// make more callers. Every well-formed role may be assumed by every known caller
+// until [Server.AddRole] declares it with constraints; with DenyUndeclared set,
+// only declared roles can be assumed. [Server.AddMFA] registers MFA devices.
+//
+// # When things go wrong
+//
+// A [Fault] is a scripted failure. [Server.FailNext] queues faults for the next
+// calls, [Server.FailAll] is an outage, which [Server.Heal] ends. Faults behave
+// the same in process and over a socket, and none that waits outlives the
+// context of its request.
+//
+//	srv.FailNext(ststest.Throttle(), ststest.Hang())
+//
+// [Server.Revoke] makes the server and the services behind [Server.Protect]
+// answer ExpiredToken for credentials that it issued.
+//
+// # What happened
+//
+// [Server.Calls] tells what was asked, by whom and what was answered. A server
+// made by [NewTest] reports requests that no correct client sends as errors of
+// the test: a bad signature, an unknown parameter, a value out of range.
+// [Server.AllowRefusals] is for tests that send them on purpose.
+package ststest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stschain-go/stschain"
+)
+
+// AccountID is the account of users that are added by name.
+const AccountID = "123456789012"
+
+// Server is a fake STS. The zero value works. The fields are set before the
+// first call and not changed afterwards; the methods may be called at any time,
+// from any goroutine.
+type Server struct {
+	Clock          stschain.Clock // nil: the real one. Signatures, expiry and the Date header are by it
+	Lifetime       time.Duration  // of everything issued, below the limits of STS too; 0: as DurationSeconds asks
+	Region         string         // the only one that signatures may name; "": the one in the host name (sts.eu-west-1.…), any if it names none
+	DenyUndeclared bool           // true: roles that AddRole does not know are AccessDenied
+	OnCall         func(Call)     // nil: none. Called when a call has arrived; the answer waits for it. It must not call Close
+
+	mu       sync.Mutex
+	ready    bool // what lock makes on first use is there
+	prefix   string
+	issued   int
+	keys     map[string]*identity // by access key ID
+	sessions []string             // the temporary ones among keys, the oldest first
+	user     User
+	roles    map[string]Role // by ARN
+	devices  map[string]*device
+	next     []Fault // for one call each
+	always   []Fault // until Heal
+	calls    []*Call // the latest
+	counts   map[string]int
+	total    int
+	mistakes []error // made in setting up; the answer to every call
+	closed   bool
+	closing  context.Context // done when Close is called
+	close    context.CancelFunc
+	active   sync.WaitGroup // requests in ServeHTTP; Add only under mu, while not closed
+
+	listen struct {
+		once   sync.Once
+		url    string
+		server *http.Server
+		conns  sync.WaitGroup
+		served chan struct{} // closed when the listener's goroutine has ended
+	}
+
+	report struct {
+		mu      sync.Mutex
+		t       TB // nil: refusals are not reported
+		allowed []string
+		all     bool
+	}
+}
+
+// TB is what a Server needs of a *testing.T.
+type TB interface {
+	Helper()
+	Errorf(format string, args ...any)
+	Cleanup(func())
+}
+
+// New returns a server. Close it when URL was called.
+func New() *Server { return &Server{} }
+
+// NewTest returns a server that reports requests which no correct client sends
+// by t.Errorf, from whatever goroutine they came, and is closed with the test.
+func NewTest(t TB) *Server {
+	s := New()
+	s.report.t = t
+	t.Cleanup(s.Close)
+	return s
+}
+
+// AllowRefusals says that the test provokes refusals with these codes
+// ("SignatureDoesNotMatch", "ValidationError"), or any if none is named, so that
+// a server made by [NewTest] does not report them.
+func (s *Server) AllowRefusals(codes ...string) {
+	s.report.mu.Lock()
+	defer s.report.mu.Unlock()
+	s.report.allowed = append(s.report.allowed, codes...)
+	s.report.all = s.report.all || len(codes) == 0
+}
+
+// Client returns an http.Client that calls the server in process, whatever host
+// it is asked for. It opens no socket.
+func (s *Server) Client() *http.Client { return &http.Client{Transport: InProcess(s)} }
+
+// URL returns the address of the server, "http://127.0.0.1:port". The first
+// call starts to listen there, until Close.
+func (s *Server) URL() string {
+	s.listen.once.Do(s.startListening)
+	return s.listen.url
+}
+
+func (s *Server) startListening() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		var err6 error
+		if l, err6 = net.Listen("tcp6", "[::1]:0"); err6 != nil {
+			s.mistake(fmt.Errorf("URL: %w", err))
+			s.listen.url = "http://127.0.0.1:0"
+			return
+		}
+	}
+	s.listen.url = "http://" + l.Addr().String()
+
+	s.lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		l.Close()
+		return
+	}
+	server := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          log.New(io.Discard, "", 0),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				s.listen.conns.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				s.listen.conns.Done()
+			}
+		},
+	}
+	// An http.Transport resends some requests on its own when a connection that
+	// it reuses breaks. A script of faults must see each call once.
+	server.SetKeepAlivesEnabled(false)
+	s.listen.server, s.listen.served = server, make(chan struct{})
+	go func() {
+		defer close(s.listen.served)
+		server.Serve(l) // returns when Close is called
+	}()
+}
+
+// Close ends what waits, stops listening and returns when no goroutine of the
+// server is left. Calls that come later fail as if the connection broke.
+func (s *Server) Close() {
+	s.report.mu.Lock()
+	s.report.t = nil // it must not be used after the test
+	s.report.mu.Unlock()
+
+	s.lock()
+	s.closed = true
+	s.close()
+	server := s.listen.server
+	s.mu.Unlock()
+
+	if server != nil {
+		server.Close()
+		<-s.listen.served
+		s.listen.conns.Wait()
+	}
+	s.active.Wait()
+}
+
+// String names the server. It shows no secret.
+func (s *Server) String() string { return "ststest.Server" }
+
+// Format answers every verb of fmt with what String returns.
+func (s *Server) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
+
+// lock locks the server's state and makes it first if need be.
+func (s *Server) lock() {
+	s.mu.Lock()
+	if s.ready {
+		return
+	}
+	s.ready = true
+	s.prefix = randomID(8)
+	s.keys = map[string]*identity{}
+	s.roles = map[string]Role{}
+	s.devices = map[string]*device{}
+	s.counts = map[string]int{}
+	s.closing, s.close = context.WithCancel(context.Background())
+	s.user = s.addUser("arn:aws:iam::" + AccountID + ":user/alice")
+}
+
+// enter counts a request in and returns its context, which ends with Close too.
+// It reports whether the server is still open.
+func (s *Server) enter(ctx context.Context) (_ context.Context, leave func(), open bool) {
+	s.lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, nil, false
+	}
+	s.active.Add(1)
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(s.closing, cancel)
+	return ctx, func() { stop(); cancel(); s.active.Done() }, true
+}
+
+func (s *Server) now() time.Time {
+	if s.Clock == nil {
+		return time.Now()
+	}
+	return s.Clock.Now()
+}
+
+// mistake notes that the server was set up wrongly. Every call is answered with it.
+func (s *Server) mistake(err error) {
+	s.lock()
+	s.mistakes = append(s.mistakes, err)
+	s.mu.Unlock()
+	s.errorf("ststest: %v", err)
+}
+
+// mistaken returns what mistake noted.
+func (s *Server) mistaken() error {
+	s.lock()
+	defer s.mu.Unlock()
+	return errors.Join(s.mistakes...)
+}
+
+// complain reports a refusal that only a wrong client gets.
+func (s *Server) complain(what string, r *refusal) {
+	if r == nil || !r.callersFault {
+		return
+	}
+	s.report.mu.Lock()
+	allowed := s.report.all || slices.Contains(s.report.allowed, r.code)
+	s.report.mu.Unlock()
+	if !allowed {
+		s.errorf("ststest: refused %s: %s: %s%s", what, r.code, r.message, r.detail)
+	}
+}
+
+func (s *Server) errorf(format string, args ...any) {
+	s.report.mu.Lock()
+	defer s.report.mu.Unlock()
+	if s.report.t != nil {
+		s.report.t.Helper()
+		s.report.t.Errorf(format, args...)
+	}
+}
