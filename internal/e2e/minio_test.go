@@ -1,4 +1,3 @@
-// Package e2e_test runs the library against real servers.
 package e2e_test
 
 import (
@@ -6,8 +5,6 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -26,63 +23,11 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-const (
-	user     = "stschain-e2e"
-	password = "stschain-e2e-password"
-	region   = "us-east-1"
-)
-
-// startMinIO runs the binary that STSCHAIN_MINIO names on a free loopback port
-// until the test ends, and returns its URL.
 func startMinIO(t *testing.T) string {
-	binary := os.Getenv("STSCHAIN_MINIO")
-	if binary == "" {
-		t.Skip("STSCHAIN_MINIO names no MinIO binary; .ci/run builds one")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-
-	ctx, cancel := context.WithCancel(context.Background())
-	var log bytes.Buffer
-	cmd := exec.CommandContext(ctx, binary, "server", "--quiet", "--address", address, t.TempDir())
-	cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"), "MINIO_BROWSER=off", "MINIO_UPDATE=off",
-		"MINIO_ROOT_USER=" + user, "MINIO_ROOT_PASSWORD=" + password}
-	cmd.Stdout, cmd.Stderr = &log, &log
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() {
-		cancel()
-		cmd.Wait()
-		if t.Failed() {
-			t.Log(log.String())
-		}
-	})
-	endpoint := "http://" + address
-	for deadline := time.Now().Add(30 * time.Second); ; {
-		resp, err := http.Get(endpoint + "/minio/health/live")
-		if err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return endpoint
-			}
-		}
-		require.True(t, time.Now().Before(deadline), "MinIO did not come up: %v", err)
-		<-time.After(50 * time.Millisecond)
-	}
-}
-
-func do(t *testing.T, client *http.Client, method, url, body string) string {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-	require.NoError(t, err)
-	resp, err := client.Do(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Contains(t, []int{http.StatusOK, http.StatusNoContent}, resp.StatusCode, "%s %s: %s", method, url, got)
-	return string(got)
+	return start(t, "STSCHAIN_MINIO", "/minio/health/live",
+		[]string{"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_ROOT_USER=" + user, "MINIO_ROOT_PASSWORD=" + password},
+		func(address, dir string) []string { return []string{"server", "--quiet", "--address", address, dir} })
 }
 
 // TestMinIO assumes a role and works with objects while the credentials are
