@@ -25,7 +25,7 @@ import (
 
 func startMinIO(t *testing.T) string {
 	t.Helper()
-	return start(t, "STSCHAIN_MINIO", "/minio/health/live",
+	return start(t, "STSCHAIN_MINIO", "/minio/health/cluster",
 		[]string{"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_ROOT_USER=" + user, "MINIO_ROOT_PASSWORD=" + password},
 		func(address, dir string) []string { return []string{"server", "--quiet", "--address", address, dir} })
 }

@@ -1,0 +1,83 @@
+package assumerole_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// fake stands in for AWS, so that the examples run anywhere.
+var fake = ststest.New()
+
+func ExampleProvider() {
+	role := &assumerole.Provider{
+		Client: &stsquery.Client{
+			Credentials: fake.User(), // any stschain.Provider: &env.Provider{}, a Chain, another role
+			Region:      "eu-west-1",
+			HTTPClient:  fake.Client(), // leave it out to call AWS
+		},
+		RoleARN:     "arn:aws:iam::123456789012:role/backup",
+		SessionName: "nightly",
+	}
+	session, err := role.AssumeRole(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(session.AssumedRoleUser.ARN)
+	fmt.Println(session.Credentials.Source)
+	fmt.Println(session.Credentials.SecretAccessKey)
+	// Output:
+	// arn:aws:sts::123456789012:assumed-role/backup/nightly
+	// assumerole arn:aws:iam::123456789012:role/backup
+	// [redacted]
+}
+
+// A role that is assumed by a role that is assumed by a role. Each client caches what
+// it signs with.
+func ExampleProvider_chain() {
+	var creds stschain.Provider = fake.User()
+	for _, role := range []string{
+		"arn:aws:iam::111111111111:role/hub",
+		"arn:aws:iam::222222222222:role/stage",
+		"arn:aws:iam::333333333333:role/backup",
+	} {
+		creds = &assumerole.Provider{
+			Client:      &stsquery.Client{Credentials: creds, Region: "eu-west-1", HTTPClient: fake.Client()},
+			RoleARN:     role,
+			SessionName: "nightly",
+		}
+	}
+	who, err := (&stsquery.Client{Credentials: creds, Region: "eu-west-1", HTTPClient: fake.Client()}).
+		GetCallerIdentity(context.Background(), stsquery.GetCallerIdentityInput{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(who.ARN)
+	// Output: arn:aws:sts::333333333333:assumed-role/backup/nightly
+}
+
+// A role that wants MFA: the code is asked for when it is needed, and a cache
+// over the role never asks in the background.
+func ExampleProvider_mfa() {
+	fake.AddMFA(ststest.MFA{Serial: "arn:aws:iam::123456789012:mfa/alice", Codes: []string{"123456"}})
+	role := &assumerole.Provider{
+		Client:       &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1", HTTPClient: fake.Client()},
+		RoleARN:      "arn:aws:iam::123456789012:role/admin",
+		SerialNumber: "arn:aws:iam::123456789012:mfa/alice",
+		MFAToken: func(ctx context.Context, serial string) (stschain.Secret, error) {
+			fmt.Fprintln(os.Stdout, "code of", serial+"?")
+			return stschain.NewSecret("123456"), nil // read it from a terminal here
+		},
+	}
+	_, err := stschain.Cached(role).Retrieve(context.Background())
+	fmt.Println(err)
+	// Output:
+	// code of arn:aws:iam::123456789012:mfa/alice?
+	// <nil>
+}

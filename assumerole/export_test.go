@@ -1,0 +1,7 @@
+package assumerole
+
+var (
+	SessionName = sessionName
+	SameRole    = sameRole
+	AccountOf   = accountOf
+)

@@ -1,0 +1,137 @@
+// Package env reads AWS credentials from environment variables:
+//
+//	AWS_ACCESS_KEY_ID          the access key ID; also AWS_ACCESS_KEY, its old name
+//	AWS_SECRET_ACCESS_KEY      its secret; also AWS_SECRET_KEY
+//	AWS_SESSION_TOKEN          for temporary credentials
+//	AWS_CREDENTIAL_EXPIRATION  when they end, in RFC 3339; none: never
+//	AWS_ACCOUNT_ID             the account they are for, if known
+//
+// A variable that is empty or blank counts as not set.
+package env
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/stschain-go/stschain"
+)
+
+// Provider reads the environment each time it is asked, and at no other time.
+// The zero Provider is ready.
+type Provider struct {
+	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
+	Clock     stschain.Clock                            // nil: the real one
+}
+
+// Retrieve returns what the environment has. It is [stschain.ErrUnavailable] if
+// no variable of keys or token is set. If some are set and the others are not, or if one
+// is malformed, or the expiration is past, it is an error that names the
+// variable: keys that somebody meant to be used are not passed over.
+func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
+	id, err := p.word("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	_, secret, err := p.read("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	token, err := p.word("AWS_SESSION_TOKEN")
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	switch {
+	case id == "" && secret == "" && token == "":
+		return stschain.Credentials{}, fmt.Errorf("env: %w: AWS_ACCESS_KEY_ID is not set", stschain.ErrUnavailable)
+	case id == "":
+		return stschain.Credentials{}, broken("AWS_ACCESS_KEY_ID is not set, though the secret key or the session token is")
+	case secret == "":
+		return stschain.Credentials{}, broken("AWS_SECRET_ACCESS_KEY is not set, though the access key is")
+	}
+	expires, err := p.expiration()
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	account, err := p.word("AWS_ACCOUNT_ID")
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	return stschain.Credentials{
+		AccessKeyID:     id,
+		SecretAccessKey: stschain.NewSecret(secret),
+		SessionToken:    stschain.NewSecret(token),
+		Expires:         expires,
+		AccountID:       account,
+		Source:          p.String(),
+	}, nil
+}
+
+// String returns "env".
+func (p *Provider) String() string { return "env" }
+
+// expiration reads when the credentials end.
+func (p *Provider) expiration() (time.Time, error) {
+	const name = "AWS_CREDENTIAL_EXPIRATION"
+	_, value, err := p.read(name)
+	if err != nil || value == "" {
+		return time.Time{}, err
+	}
+	// RFC 3339, with any fraction of seconds, and two forms of ISO 8601 that tools write.
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "20060102T150405Z0700"} {
+		expires, err := time.Parse(layout, value)
+		if err != nil {
+			continue
+		}
+		if now := p.now(); !now.Before(expires) {
+			return time.Time{}, broken(name + " is " + expires.UTC().Format(time.RFC3339) + ", which is past: these credentials are dead, get new ones")
+		}
+		return expires, nil
+	}
+	return time.Time{}, broken(name + " is no time in RFC 3339, such as 2026-11-21T17:56:58Z")
+}
+
+// word is read for what goes into a header.
+func (p *Provider) word(names ...string) (string, error) {
+	name, value, err := p.read(names...)
+	if err == nil && strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r > '~' }) {
+		return "", broken(name + " has spaces or characters beyond ASCII, which no request can carry")
+	}
+	return value, err
+}
+
+// read returns the first of the variables that is set, without white space
+// around its value.
+func (p *Provider) read(names ...string) (name, value string, err error) {
+	lookup := os.LookupEnv
+	if p != nil && p.LookupEnv != nil {
+		lookup = p.LookupEnv
+	}
+	for _, name := range names {
+		value, _ := lookup(name)
+		value = strings.TrimSpace(value)
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return "", "", broken(name + " has control characters, such as line breaks")
+		}
+		if value != "" {
+			return name, value, nil
+		}
+	}
+	return "", "", nil
+}
+
+func (p *Provider) now() time.Time {
+	if p == nil || p.Clock == nil {
+		return time.Now()
+	}
+	return p.Clock.Now()
+}
+
+// broken is an environment that somebody has to change, so it is permanent.
+type broken string
+
+func (b broken) Error() string        { return "env: " + string(b) }
+func (b broken) Is(target error) bool { return target == stschain.ErrPermanent }

@@ -1,0 +1,150 @@
+// Package stsquery is a client of the AWS Security Token Service, and of the
+// servers that speak its protocol. The flows of stschain are built on it; most
+// programs want one of those, such as assumerole, and make a Client only to hand
+// it to them:
+//
+//	client := &stsquery.Client{Credentials: base, Region: "eu-west-1"}
+//
+// # Operations
+//
+// Each operation is a method with an input and an output of its own:
+// [Client.AssumeRole], [Client.GetCallerIdentity], [Client.GetSessionToken].
+// What signs a request is asked through [stschain.Cached], made once and owned by
+// the client, so a client may be called as often as one likes. [Client.Presign]
+// makes a URL of any signed operation instead of calling it.
+//
+// # Errors
+//
+// Every error is an [*Error]. It is [stschain.ErrPermanent] where asking again
+// does not help.
+//
+// # Limits
+//
+// At an endpoint of AWS, inputs are checked against the limits of the STS API
+// reference before anything is sent, and everything that is wrong is reported at
+// once. Other servers have limits of their own, so for them only what no server
+// can mean is refused: negative durations, fractions of seconds, control characters.
+//
+// Answers are read up to 1 MiB, as strict XML without DTD. Redirects are never
+// followed.
+package stsquery
+
+import (
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/sigv4"
+)
+
+// Client calls STS. It is safe for concurrent use. Its fields are not changed
+// after first use, and it is not copied.
+type Client struct {
+	// Credentials sign the requests. They are asked through stschain.Cached.
+	// Required for signed operations; unsigned ones never touch them.
+	Credentials stschain.Provider
+
+	// Region is what the endpoint and the signature are for, such as "eu-west-1".
+	// Required unless Endpoint and SigningRegion are set. "aws-global" is the
+	// global endpoint, which the regional ones are better than: they answer faster
+	// and fail alone.
+	Region string
+
+	// Endpoint is where requests go, instead of the region's STS:
+	// "https://sts.example.com:8443/path?query", path and query being kept. The
+	// scheme may be left out, and is https then. Plain http is for loopback only,
+	// unless AllowHTTP is set.
+	Endpoint  string
+	AllowHTTP bool // true: plain http to any host. Everybody on the way then reads the credentials
+
+	// SigningRegion and SigningName are the scope of signatures, for servers that
+	// want another one than Region (empty: that) and "sts" (empty: that).
+	SigningRegion, SigningName string
+
+	// HTTPClient sends the requests. nil: one of the client's own, with bounded
+	// times, TLS 1.2 or later, the proxies of the environment, and few idle
+	// connections. A redirect is never followed, whatever its CheckRedirect says.
+	HTTPClient *http.Client
+
+	Timeout time.Duration  // bound on one attempt, from dialing to the last byte; 0: 10 s
+	Retry   Retry          // zero: three attempts in the standard mode
+	Clock   stschain.Clock // dates signatures, and drives the cache over Credentials that is the client's own; nil: the real one
+
+	once    sync.Once // for setUp
+	http    *http.Client
+	home    endpoint // of Region
+	homeErr error
+	signer  *sigv4.Signer // for home
+	quota   quota
+
+	baseOnce sync.Once // apart, since unsigned operations do not even look at Credentials
+	base     *stschain.Cache
+}
+
+const defaultTimeout = 10 * time.Second
+
+// Providers returns what signs the client's requests: the cache over
+// Credentials, or nothing if there are none. It is for reports; a flow answers
+// with it for its own Providers.
+func (c *Client) Providers() []stschain.Provider {
+	if c == nil || c.cache() == nil {
+		return nil
+	}
+	return []stschain.Provider{c.cache()}
+}
+
+// cache is over Credentials, made once; nil if there are none.
+func (c *Client) cache() *stschain.Cache {
+	c.baseOnce.Do(func() {
+		if c.Credentials == nil {
+			return
+		}
+		c.base = stschain.Cached(c.Credentials)
+		if _, shared := c.Credentials.(*stschain.Cache); !shared {
+			c.base.Clock = c.Clock
+		}
+	})
+	return c.base
+}
+
+// setUp makes what else the client owns, once.
+func (c *Client) setUp() {
+	c.once.Do(func() {
+		c.http = httpClient(c.HTTPClient, c.timeout())
+		c.home, c.homeErr = c.resolve("")
+		c.signer = newSigner(c.home)
+	})
+}
+
+// newSigner makes a signer of all headers that a request comes with.
+func newSigner(e endpoint) *sigv4.Signer {
+	return &sigv4.Signer{Service: e.signingName, Region: e.signingRegion, SignedHeaders: []string{"*"}}
+}
+
+func (c *Client) now() time.Time {
+	if c.Clock == nil {
+		return time.Now()
+	}
+	return c.Clock.Now()
+}
+
+func (c *Client) timeout() time.Duration {
+	if c.Timeout == 0 {
+		return defaultTimeout
+	}
+	return c.Timeout
+}
+
+// check finds settings that make no sense.
+func (c *Client) check(op operation) error {
+	switch {
+	case c.Timeout < 0:
+		return invalidf("Client.Timeout is %v, and must not be negative", c.Timeout)
+	case c.Retry.MaxAttempts < 0:
+		return invalidf("Client.Retry.MaxAttempts is %d, and must not be negative", c.Retry.MaxAttempts)
+	case !op.unsigned && c.cache() == nil:
+		return invalid("Client.Credentials is missing")
+	}
+	return nil
+}

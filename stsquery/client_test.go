@@ -1,0 +1,379 @@
+package stsquery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// rotating gives new credentials each time it is asked.
+type rotating struct {
+	asked atomic.Int32
+	life  time.Duration
+}
+
+func (r *rotating) Retrieve(context.Context) (stschain.Credentials, error) {
+	n := r.asked.Add(1)
+	return stschain.Credentials{
+		AccessKeyID:     fmt.Sprintf("ASIA%d", n),
+		SecretAccessKey: stschain.NewSecret(secretKey),
+		SessionToken:    stschain.NewSecret(fmt.Sprint(sessionToken, n)),
+		Expires:         time.Now().Add(r.life),
+	}, nil
+}
+
+func keyOf(authorization string) string {
+	_, rest, _ := strings.Cut(authorization, "Credential=")
+	key, _, _ := strings.Cut(rest, "/")
+	return key
+}
+
+// The three operations against a server that verifies what it is sent.
+func TestOperations(t *testing.T) {
+	srv := ststest.NewTest(t)
+	srv.AddMFA(ststest.MFA{Serial: "arn:aws:iam::123456789012:mfa/alice", Codes: []string{"123456", "654321"}})
+	c := &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client()}
+
+	who, err := c.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	require.NoError(t, err)
+	require.Equal(t, srv.User().ARN, who.ARN)
+	require.Equal(t, ststest.AccountID, who.Account)
+	require.NotEmpty(t, who.UserID)
+	require.NotEmpty(t, who.RequestID)
+
+	session, err := c.GetSessionToken(t.Context(), stsquery.GetSessionTokenInput{
+		Duration: time.Hour, SerialNumber: "arn:aws:iam::123456789012:mfa/alice", TokenCode: stschain.NewSecret("123456"),
+	})
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(time.Hour), session.Credentials.Expires, time.Minute)
+	require.False(t, session.Credentials.SessionToken.IsZero())
+
+	role, err := c.AssumeRole(t.Context(), stsquery.AssumeRoleInput{
+		RoleARN:           "arn:aws:iam::123456789012:role/ops/backup",
+		RoleSessionName:   "tester@example.com",
+		Duration:          15 * time.Minute,
+		Policy:            "{\n\t\"Version\": \"2012-10-17\"\n}",
+		PolicyARNs:        []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
+		Tags:              []stsquery.Tag{{Key: "Cost Center", Value: "ä+ö"}, {Key: "team", Value: ""}},
+		TransitiveTagKeys: []string{"team"},
+		ExternalID:        "customer:1/2",
+		SourceIdentity:    "alice",
+		SerialNumber:      "arn:aws:iam::123456789012:mfa/alice",
+		TokenCode:         stschain.NewSecret("654321"),
+	})
+	require.NoError(t, err)
+	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/tester@example.com", role.AssumedRoleUser.ARN)
+	require.Equal(t, "alice", role.SourceIdentity)
+	require.WithinDuration(t, time.Now().Add(15*time.Minute), role.Credentials.Expires, time.Minute)
+
+	// And the result signs.
+	as := &stsquery.Client{Credentials: provide(role.Credentials), Region: "eu-west-1", HTTPClient: srv.Client()}
+	who, err = as.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	require.NoError(t, err)
+	require.Equal(t, role.AssumedRoleUser.ARN, who.ARN)
+}
+
+func provide(c stschain.Credentials) stschain.Provider {
+	return stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return c, nil })
+}
+
+// Whatever is missing is an error that names it, from the first call.
+func TestMissingFields(t *testing.T) {
+	keys := stschain.Static("AKIDEXAMPLE", secretKey, "")
+	for name, test := range map[string]struct {
+		client *stsquery.Client
+		want   string
+	}{
+		"nil client":             {nil, "the Client is nil"},
+		"zero client":            {&stsquery.Client{}, "Client.Credentials is missing"},
+		"no credentials":         {&stsquery.Client{Region: "us-east-1"}, "Client.Credentials is missing"},
+		"nil cache":              {&stsquery.Client{Region: "us-east-1", Credentials: (*stschain.Cache)(nil)}, "Client.Credentials is missing"},
+		"zero cache":             {&stsquery.Client{Region: "us-east-1", Credentials: &stschain.Cache{}}, "Cache.Provider is required"},
+		"nil func":               {&stsquery.Client{Region: "us-east-1", Credentials: stschain.ProviderFunc(nil)}, "ProviderFunc is nil"},
+		"no region":              {&stsquery.Client{Credentials: keys}, "Client.Region is missing"},
+		"endpoint but no region": {&stsquery.Client{Credentials: keys, Endpoint: "https://h"}, "Client.Region is missing"},
+		"negative timeout":       {&stsquery.Client{Credentials: keys, Region: "us-east-1", Timeout: -1}, "Client.Timeout is -1ns"},
+		"negative attempts":      {&stsquery.Client{Credentials: keys, Region: "us-east-1", Retry: stsquery.Retry{MaxAttempts: -1}}, "Client.Retry.MaxAttempts is -1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := test.client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+			require.ErrorContains(t, err, test.want)
+			var e *stsquery.Error
+			require.ErrorAs(t, err, &e)
+			require.Zero(t, e.Attempts)
+			require.Equal(t, "GetCallerIdentity", e.Operation)
+			_, err = test.client.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+			require.ErrorContains(t, err, test.want)
+		})
+	}
+	require.Empty(t, (*stsquery.Client)(nil).Providers())
+	require.Empty(t, (&stsquery.Client{}).Providers())
+}
+
+// A client asks a bare provider once, not once a request, and shares a Cache
+// that it is given.
+func TestCredentialsAreCached(t *testing.T) {
+	base := &rotating{life: time.Hour}
+	c, s := scripted(ok, ok, ok)
+	c.Credentials = base
+	for range 3 {
+		_, err := c.AssumeRole(t.Context(), roleInput)
+		require.NoError(t, err)
+	}
+	require.EqualValues(t, 1, base.asked.Load())
+	require.Equal(t, "ASIA1", keyOf(s.auth[2]))
+	require.IsType(t, (*stschain.Cache)(nil), c.Providers()[0])
+	require.Same(t, c.Providers()[0], c.Providers()[0])
+
+	shared := &stschain.Cache{Provider: base}
+	require.Same(t, shared, (&stsquery.Client{Credentials: shared}).Providers()[0])
+}
+
+// Credentials that cannot sign are told before anything is sent.
+func TestUnusableCredentials(t *testing.T) {
+	c, s := scripted(ok)
+	c.Credentials = stschain.Static("AKID EXAMPLE", secretKey, "")
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.ErrorContains(t, err, "cannot be signed")
+	require.Empty(t, s.auth)
+}
+
+func TestCallerIdentityOfNobody(t *testing.T) {
+	c, _ := scripted(step{status: 200, body: "<GetCallerIdentityResponse/>"})
+	_, err := c.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	require.ErrorContains(t, err, "names nobody")
+}
+
+// The client's clock dates signatures and drives the cache that it owns, and
+// leaves a shared one alone.
+func TestClock(t *testing.T) {
+	srv := ststest.NewTest(t)
+	fake := clock.NewMock()
+	fake.Set(time.Date(2031, 5, 6, 7, 8, 9, 0, time.UTC))
+	srv.Clock = fake
+	shared := &stschain.Cache{Provider: srv.User()}
+	for _, creds := range []stschain.Provider{srv.User(), shared} {
+		c := &stsquery.Client{Credentials: creds, Region: "us-east-1", HTTPClient: srv.Client(), Clock: fake}
+		_, err := c.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+		require.NoError(t, err)
+		owned := c.Providers()[0].(*stschain.Cache)
+		if owned == shared {
+			require.Nil(t, owned.Clock)
+		} else {
+			require.Equal(t, stschain.Clock(fake), owned.Clock)
+		}
+	}
+}
+
+// touchy does not want to be looked at.
+type touchy struct{ t *testing.T }
+
+func (p touchy) Retrieve(context.Context) (stschain.Credentials, error) {
+	p.t.Error("an unsigned operation asked for credentials")
+	panic("asked")
+}
+
+func (p touchy) Interactive() bool {
+	p.t.Error("an unsigned operation looked at the credentials")
+	return false
+}
+
+// An operation that is not signed never asks for credentials, and sends none.
+func TestUnsigned(t *testing.T) {
+	for _, creds := range []stschain.Provider{nil, touchy{t}} {
+		c, s := scripted(step{status: 503}, step{status: 200, body: "<UnsignedResponse><UnsignedResult><Value>v</Value></UnsignedResult></UnsignedResponse>"})
+		c.Credentials = creds
+		c.Region, c.Endpoint = "", "https://sts.example.com"
+		got, err := c.CallUnsigned(t.Context(), stsquery.UnsignedInput{Token: stschain.NewSecret("hunter4711")})
+		require.NoError(t, err)
+		require.Equal(t, "v", got)
+		require.Equal(t, []string{"", ""}, s.auth)
+		require.Contains(t, s.bodies[1], "Token=hunter4711")
+
+		// A code that would end the life of credentials ends nobody's here.
+		c, s = scripted(fault(400, "ExpiredTokenException"), ok)
+		c.Credentials = creds
+		_, err = c.CallUnsigned(t.Context(), stsquery.UnsignedInput{Token: stschain.NewSecret("hunter4711")})
+		require.ErrorContains(t, err, "ExpiredTokenException")
+		require.Len(t, s.auth, 1)
+		noSecret(t, err, "hunter4711")
+
+		_, err = c.Presign(t.Context(), stsquery.Presign{Input: stsquery.UnsignedInput{}})
+		require.ErrorContains(t, err, "not signed")
+	}
+}
+
+// A call whose base has no keys is a failed call: a chain must not pass it over.
+func TestUnavailableIsHidden(t *testing.T) {
+	c, s := scripted()
+	c.Credentials = stschain.NewChain(stschain.Static("", "", ""))
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.ErrorContains(t, err, "no credentials to sign with")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	var chain *stschain.ChainError
+	require.ErrorAs(t, err, &chain, "what else there was stays reachable")
+	require.Empty(t, s.auth)
+	_, err = c.Presign(t.Context(), stsquery.Presign{Input: roleInput})
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+
+	// What is permanent for the base is permanent for the call.
+	c, _ = scripted()
+	c.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{}, fmt.Errorf("no: %w", stschain.ErrPermanent)
+	})
+	_, err = c.AssumeRole(t.Context(), roleInput)
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+}
+
+// Codes that say the signing credentials are dead: exactly those are
+// invalidated, and the request is sent once more, with others.
+func TestRejectedCredentials(t *testing.T) {
+	for name, test := range map[string]struct {
+		steps []step
+		keys  []string
+		code  string
+	}{
+		"ExpiredToken":                        {[]step{fault(403, "ExpiredToken"), ok}, []string{"ASIA1", "ASIA2"}, ""},
+		"ExpiredTokenException":               {[]step{fault(400, "ExpiredTokenException"), ok}, []string{"ASIA1", "ASIA2"}, ""},
+		"InvalidToken":                        {[]step{fault(400, "InvalidToken"), ok}, []string{"ASIA1", "ASIA2"}, ""},
+		"twice":                               {[]step{fault(403, "ExpiredToken"), fault(403, "ExpiredToken"), ok}, []string{"ASIA1", "ASIA2"}, "ExpiredToken"},
+		"AccessDenied":                        {[]step{denied, ok}, []string{"ASIA1"}, "AccessDenied"},
+		"InvalidClientTokenId":                {[]step{fault(403, "InvalidClientTokenId"), ok}, []string{"ASIA1"}, "InvalidClientTokenId"},
+		"the replay has the retries still":    {[]step{fault(403, "ExpiredToken"), down, down, ok}, []string{"ASIA1", "ASIA2", "ASIA2", "ASIA2"}, ""},
+		"after retries":                       {[]step{down, down, fault(403, "ExpiredToken"), ok}, []string{"ASIA1", "ASIA1", "ASIA1", "ASIA2"}, ""},
+		"not an error of STS":                 {[]step{{status: 403, body: "ExpiredToken"}, ok}, []string{"ASIA1"}, ""},
+		"an assertion may have expired, once": {[]step{fault(400, "ExpiredTokenException"), fault(400, "ExpiredTokenException")}, []string{"ASIA1", "ASIA2"}, "ExpiredTokenException"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, s := scripted(test.steps...)
+				c.Credentials = &rotating{life: time.Hour}
+				c.Providers()[0].Retrieve(t.Context())
+				time.Sleep(2 * time.Second) // a Cache does not ask twice within one
+				_, err := c.AssumeRole(t.Context(), roleInput)
+				var keys []string
+				for _, a := range s.auth {
+					keys = append(keys, keyOf(a))
+				}
+				require.Equal(t, test.keys, keys)
+				var e *stsquery.Error
+				if errors.As(err, &e) {
+					require.Equal(t, test.code, e.Code)
+					require.Equal(t, len(keys), e.Attempts)
+				} else {
+					require.NoError(t, err)
+				}
+			})
+		})
+	}
+}
+
+// Someone else brought new credentials while this request was under way: those
+// are not invalidated.
+func TestOnlyTheRejectedAreInvalidated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := &rotating{life: time.Hour}
+		cache := &stschain.Cache{Provider: base}
+		var keys []string
+		c := &stsquery.Client{Credentials: cache, Region: "us-east-1", HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			keys = append(keys, keyOf(r.Header.Get("Authorization")))
+			body := assumeRoleAnswer
+			if len(keys) == 1 {
+				held, _ := cache.Retrieve(r.Context())
+				time.Sleep(2 * time.Second)
+				cache.Invalidate(held)
+				cache.Retrieve(r.Context()) // ASIA2
+				time.Sleep(2 * time.Second)
+				body = stsError("ExpiredToken", "m")
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		})}}
+		_, err := c.AssumeRole(t.Context(), roleInput)
+		require.NoError(t, err)
+		require.Equal(t, []string{"ASIA1", "ASIA2"}, keys)
+		require.EqualValues(t, 2, base.asked.Load())
+		require.False(t, cache.Status().Rejected)
+	})
+}
+
+// The caller's http.Client is used, not changed.
+func TestHTTPClientIsNotChanged(t *testing.T) {
+	c, _ := scripted(ok)
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.NoError(t, err)
+	require.Nil(t, c.HTTPClient.CheckRedirect)
+}
+
+// Many first callers at once.
+func TestConcurrentUse(t *testing.T) {
+	srv := ststest.NewTest(t)
+	base := &rotating{life: time.Hour}
+	count := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+		base.asked.Add(1)
+		return srv.User().Retrieve(ctx)
+	})
+	c := &stsquery.Client{Credentials: count, Region: "us-east-1", HTTPClient: srv.Client()}
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			if _, err := c.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{}); err != nil {
+				t.Error(err)
+			}
+			if _, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 1, base.asked.Load())
+}
+
+// An endpoint's path and query arrive with the request, in both its forms.
+func TestEndpointPathAndQuery(t *testing.T) {
+	const endpoint = "https://sts.example.com:8443/tenant%2Fa/sts?trace=a%20b"
+	var got *http.Request
+	c := &stsquery.Client{
+		Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "us-east-1", Endpoint: endpoint,
+		HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			got = r
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(assumeRoleAnswer)), Request: r}, nil
+		})},
+	}
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.NoError(t, err)
+	require.Equal(t, endpoint, got.URL.String())
+	require.Equal(t, "stschain", got.UserAgent())
+
+	signed, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+	require.NoError(t, err)
+	u, err := url.Parse(signed.URL.Reveal())
+	require.NoError(t, err)
+	require.Equal(t, "/tenant%2Fa/sts", u.EscapedPath())
+	require.Equal(t, "a b", u.Query().Get("trace"))
+	require.Equal(t, "GetCallerIdentity", u.Query().Get("Action"))
+}
+
+// A server that wants another scope gets it.
+func TestSigningScope(t *testing.T) {
+	c, s := scripted(ok)
+	c.SigningRegion, c.SigningName = "default", "iam"
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.NoError(t, err)
+	require.Contains(t, s.auth[0], "/default/iam/aws4_request")
+}

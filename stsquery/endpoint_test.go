@@ -1,0 +1,162 @@
+package stsquery_test
+
+import (
+	"errors"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// One region of each partition at least, and names at the edges of their patterns.
+func TestRegionalEndpoints(t *testing.T) {
+	for region, want := range map[string]string{
+		"eu-west-1":        "sts.eu-west-1.amazonaws.com",
+		"us-east-3":        "sts.us-east-3.amazonaws.com", // not there yet
+		"mx-central-1":     "sts.mx-central-1.amazonaws.com",
+		"aws-global":       "sts.amazonaws.com",
+		"cn-north-1":       "sts.cn-north-1.amazonaws.com.cn",
+		"aws-cn-global":    "sts.aws-cn-global.amazonaws.com.cn",
+		"eusc-de-east-1":   "sts.eusc-de-east-1.amazonaws.eu",
+		"eusc-fr-east-1":   "sts.eusc-fr-east-1.amazonaws.com",
+		"us-iso-east-1":    "sts.us-iso-east-1.c2s.ic.gov",
+		"us-isob-east-1":   "sts.us-isob-east-1.sc2s.sgov.gov",
+		"eu-isoe-west-1":   "sts.eu-isoe-west-1.cloud.adc-e.uk",
+		"us-isof-south-1":  "sts.us-isof-south-1.csp.hci.ic.gov",
+		"us-gov-west-1":    "sts.us-gov-west-1.amazonaws.com",
+		"cn-north":         "sts.cn-north.amazonaws.com",
+		"cn-north-1-x":     "sts.cn-north-1-x.amazonaws.com",
+		"us-iso-east-west": "sts.us-iso-east-west.amazonaws.com",
+		"local":            "sts.local.amazonaws.com",
+	} {
+		got, err := (&stsquery.Client{Region: region}).Resolve("")
+		require.NoError(t, err, region)
+		signing := region
+		if region == "aws-global" {
+			signing = "us-east-1"
+		}
+		require.Equal(t, stsquery.Resolved{URL: "https://" + want + "/", SigningRegion: signing, SigningName: "sts", AWS: true}, got)
+	}
+}
+
+func TestEndpointOverride(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		client *stsquery.Client
+		region string
+		want   stsquery.Resolved
+		err    string
+	}{
+		{name: "path and query are kept", client: &stsquery.Client{Region: "r1", Endpoint: "https://h.example:8443/a%2Fb/?x=1&y=%2F"},
+			want: stsquery.Resolved{URL: "https://h.example:8443/a%2Fb/?x=1&y=%2F", SigningRegion: "r1", SigningName: "sts"}},
+		{name: "no scheme", client: &stsquery.Client{Region: "r1", Endpoint: "minio.local:9000"},
+			want: stsquery.Resolved{URL: "https://minio.local:9000/", SigningRegion: "r1", SigningName: "sts"}},
+		{name: "no scheme, one in the query", client: &stsquery.Client{Region: "r1", Endpoint: "h/?u=http://x"},
+			want: stsquery.Resolved{URL: "https://h/?u=http://x", SigningRegion: "r1", SigningName: "sts"}},
+		{name: "under AWS", client: &stsquery.Client{Region: "us-east-1", Endpoint: "https://vpce-1.sts.us-east-1.vpce.AMAZONAWS.com"},
+			want: stsquery.Resolved{URL: "https://vpce-1.sts.us-east-1.vpce.AMAZONAWS.com/", SigningRegion: "us-east-1", SigningName: "sts", AWS: true}},
+		{name: "dual stack of China", client: &stsquery.Client{Region: "cn-north-1", Endpoint: "sts.cn-north-1.api.amazonwebservices.com.cn"},
+			want: stsquery.Resolved{URL: "https://sts.cn-north-1.api.amazonwebservices.com.cn/", SigningRegion: "cn-north-1", SigningName: "sts", AWS: true}},
+		{name: "only looks like AWS", client: &stsquery.Client{Region: "r1", Endpoint: "https://notamazonaws.com"},
+			want: stsquery.Resolved{URL: "https://notamazonaws.com/", SigningRegion: "r1", SigningName: "sts"}},
+		{name: "other scope", client: &stsquery.Client{Region: "r1", SigningRegion: "default", SigningName: "iam", Endpoint: "https://h"},
+			want: stsquery.Resolved{URL: "https://h/", SigningRegion: "default", SigningName: "iam"}},
+		{name: "no region but that of the scope", client: &stsquery.Client{SigningRegion: "default", Endpoint: "https://h"},
+			want: stsquery.Resolved{URL: "https://h/", SigningRegion: "default", SigningName: "sts"}},
+		{name: "a region for one request", client: &stsquery.Client{Region: "eu-west-1", SigningRegion: "us-east-1"}, region: "eu-north-1",
+			want: stsquery.Resolved{URL: "https://sts.eu-north-1.amazonaws.com/", SigningRegion: "eu-north-1", SigningName: "sts", AWS: true}},
+		{name: "default port", client: &stsquery.Client{Region: "r1", Endpoint: "https://h:443/x"},
+			want: stsquery.Resolved{URL: "https://h/x", SigningRegion: "r1", SigningName: "sts"}},
+		{name: "loopback", client: &stsquery.Client{Region: "r1", Endpoint: "http://[::1]:9000"},
+			want: stsquery.Resolved{URL: "http://[::1]:9000/", SigningRegion: "r1", SigningName: "sts"}},
+		{name: "http allowed", client: &stsquery.Client{Region: "r1", Endpoint: "http://minio:80", AllowHTTP: true},
+			want: stsquery.Resolved{URL: "http://minio/", SigningRegion: "r1", SigningName: "sts"}},
+
+		{name: "no region", client: &stsquery.Client{}, err: "Client.Region is missing"},
+		{name: "region is a host", client: &stsquery.Client{Region: "x.evil.com/"}, err: `Region is "x.evil.com/"`},
+		{name: "region is a host, with an endpoint", client: &stsquery.Client{Region: "x.evil.com/", Endpoint: "https://h"}, err: "Region is"},
+		{name: "region is a user", client: &stsquery.Client{Region: "x@evil"}, err: "Region is"},
+		{name: "region ends in a hyphen", client: &stsquery.Client{Region: "us-east-"}, err: "Region is"},
+		{name: "region is long", client: &stsquery.Client{Region: strings.Repeat("x", 64)}, err: "Region is"},
+		{name: "region of one request", client: &stsquery.Client{Region: "us-east-1"}, region: "a/b", err: "Region is"},
+		{name: "signing region", client: &stsquery.Client{Region: "r1", SigningRegion: "a/b"}, err: "Client.SigningRegion is"},
+		{name: "signing name", client: &stsquery.Client{Region: "r1", SigningName: "sts/aws4_request"}, err: "Client.SigningName is"},
+		{name: "userinfo", client: &stsquery.Client{Region: "r1", Endpoint: "https://user:hunter4711@h"}, err: "user name or password"},
+		{name: "userinfo without a scheme", client: &stsquery.Client{Region: "r1", Endpoint: "user:hunter4711@h"}, err: "user name or password"},
+		{name: "plain http", client: &stsquery.Client{Region: "r1", Endpoint: "http://sts.example.com/?hunter4711"}, err: `plain http to "sts.example.com"`},
+		{name: "plain http to what begins like loopback", client: &stsquery.Client{Region: "r1", Endpoint: "http://127.0.0.1.example.com"}, err: "plain http"},
+		{name: "plain http to localhost's child", client: &stsquery.Client{Region: "r1", Endpoint: "http://x.localhost"}, err: "plain http"},
+		{name: "plain http to any address", client: &stsquery.Client{Region: "r1", Endpoint: "http://0.0.0.0"}, err: "plain http"},
+		{name: "another scheme", client: &stsquery.Client{Region: "r1", Endpoint: "ftp://h/hunter4711"}, err: `scheme "ftp"`},
+		{name: "fragment", client: &stsquery.Client{Region: "r1", Endpoint: "https://h/#hunter4711"}, err: "fragment"},
+		{name: "empty fragment", client: &stsquery.Client{Region: "r1", Endpoint: "https://h/#"}, err: "fragment"},
+		{name: "no host", client: &stsquery.Client{Region: "r1", Endpoint: "https:///x"}, err: "host"},
+		{name: "odd host", client: &stsquery.Client{Region: "r1", Endpoint: "https://h,x"}, err: "host"},
+		{name: "host in another script", client: &stsquery.Client{Region: "r1", Endpoint: "https://stś.example.com"}, err: "host"},
+		{name: "port", client: &stsquery.Client{Region: "r1", Endpoint: "https://h:99999"}, err: "port"},
+		{name: "port 0", client: &stsquery.Client{Region: "r1", Endpoint: "https://h:0"}, err: "port"},
+		{name: "port is a password", client: &stsquery.Client{Region: "r1", Endpoint: "https://h:hunter4711"}, err: "no URL"},
+		{name: "control character", client: &stsquery.Client{Region: "r1", Endpoint: "https://h/\nhunter4711"}, err: "no URL"},
+		{name: "only a query", client: &stsquery.Client{Region: "r1", Endpoint: "?hunter4711"}, err: "host"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := test.client.Resolve(test.region)
+			if test.err == "" {
+				require.NoError(t, err)
+				require.Equal(t, test.want, got)
+				return
+			}
+			require.ErrorContains(t, err, test.err)
+			require.ErrorIs(t, err, stschain.ErrPermanent)
+			canary.Check(t, "hunter4711", err)
+
+			// And that is what a call answers, without anything sent.
+			test.client.Credentials = stschain.Static("AKIDEXAMPLE", "secret", "")
+			_, err = test.client.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}, Region: test.region})
+			require.ErrorContains(t, err, test.err)
+			if test.region == "" {
+				_, err = test.client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+				var e *stsquery.Error
+				require.True(t, errors.As(err, &e))
+				require.Zero(t, e.Attempts)
+				require.ErrorContains(t, err, test.err)
+			}
+		})
+	}
+}
+
+// An endpoint either is refused, or is a URL that says what it was given.
+func FuzzEndpoint(f *testing.F) {
+	for _, s := range []string{
+		"https://sts.amazonaws.com", "localhost:9000", "http://127.0.0.1:1/a?b=c", "user:pw@h", "http://[::1%25lo]:80/", "//h", "h:x", "https://h/%zz", "a://b://c",
+	} {
+		f.Add(s, false)
+	}
+	f.Fuzz(func(t *testing.T, s string, allowHTTP bool) {
+		got, err := stsquery.ParseEndpoint(s, allowHTTP)
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(got)
+		if err != nil {
+			t.Fatalf("%q became %q: %v", s, got, err)
+		}
+		switch {
+		case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil, u.Fragment != "", u.Path == "":
+			t.Fatalf("%q became %q", s, got)
+		case u.Scheme == "http" && !allowHTTP && u.Hostname() != "localhost" && !strings.HasPrefix(u.Hostname(), "127.") && !strings.Contains(u.Hostname(), "::"):
+			if !strings.EqualFold(u.Hostname(), "localhost") {
+				t.Fatalf("%q became %q", s, got)
+			}
+		}
+		again, err := stsquery.ParseEndpoint(got, allowHTTP)
+		if err != nil || again != got {
+			t.Fatalf("%q became %q and then %q, %v", s, got, again, err)
+		}
+	})
+}

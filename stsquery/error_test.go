@@ -1,0 +1,175 @@
+package stsquery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+func TestErrorText(t *testing.T) {
+	for _, test := range []struct {
+		err  stsquery.Error
+		want string
+	}{
+		{stsquery.Error{}, "stsquery: "},
+		{stsquery.Error{Operation: "GetCallerIdentity", Err: errors.New("why")}, "stsquery: GetCallerIdentity: why"},
+		{stsquery.Error{Operation: "AssumeRole", Endpoint: "h:1", Err: errors.New("why")}, "stsquery: AssumeRole: why"},
+		{stsquery.Error{Operation: "AssumeRole", Endpoint: "h:1", Attempts: 3, Err: errors.New("why")}, "stsquery: AssumeRole at h:1: why (3 attempts)"},
+		{stsquery.Error{Operation: "AssumeRole", Endpoint: "h", Attempts: 1, StatusCode: 403, Code: "AccessDenied", Message: "no", RequestID: "r"},
+			"stsquery: AssumeRole at h: 403 Forbidden: AccessDenied: no (request r); the role's trust policy must admit the caller with the external ID, tags and MFA as sent, and the caller needs sts:AssumeRole on the role"},
+		{stsquery.Error{Operation: "AssumeRole", Endpoint: "h", Attempts: 1, StatusCode: 403, Code: "AccessDenied", Message: "MultiFactorAuthentication failed with invalid MFA one time pass code."},
+			"stsquery: AssumeRole at h: 403 Forbidden: AccessDenied: MultiFactorAuthentication failed with invalid MFA one time pass code.; check the MFA device's serial number and its code, which works once"},
+		{stsquery.Error{Operation: "GetSessionToken", Endpoint: "h", Attempts: 2, StatusCode: 599, Code: "Odd"}, "stsquery: GetSessionToken at h: 599: Odd (2 attempts)"},
+	} {
+		require.Equal(t, test.want, test.err.Error())
+	}
+}
+
+// The commonest refusals say what to do.
+func TestHints(t *testing.T) {
+	for code, want := range map[string]string{
+		"ExpiredToken": "no longer valid", "InvalidToken": "no longer valid", "InvalidClientTokenId": "session token",
+		"SignatureDoesNotMatch": "clock", "RequestExpired": "clock", "RegionDisabledException": "activate STS",
+		"PackedPolicyTooLarge": "fewer tags", "MalformedPolicyDocument": "session policy", "ThrottlingException": "share one",
+	} {
+		require.Regexp(t, "; .*"+want, (&stsquery.Error{Operation: "AssumeRole", Code: code}).Error())
+	}
+	long := &stsquery.Error{Code: "ValidationError", Message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."}
+	require.ErrorContains(t, long, "shorter Duration")
+	require.NotContains(t, (&stsquery.Error{Code: "AccessDenied"}).Error(), ";")
+}
+
+func TestPermanentCodes(t *testing.T) {
+	for code, want := range map[string]bool{
+		"AccessDenied": true, "AccessDeniedException": true, "IDPRejectedClaim": true, "IDPRejectedClaimException": true,
+		"InvalidIdentityToken": true, "InvalidIdentityTokenException": true, "MalformedPolicyDocument": true, "MalformedPolicyDocumentException": true,
+		"PackedPolicyTooLarge": true, "PackedPolicyTooLargeException": true, "RegionDisabled": true, "RegionDisabledException": true,
+		"": false, "Exception": false, "ExpiredToken": false, "ExpiredTokenException": false, "IDPCommunicationError": false, "Throttling": false,
+		"InternalFailure": false, "ValidationError": false, "InvalidClientTokenId": false, "SignatureDoesNotMatch": false, "accessdenied": false,
+	} {
+		err := fmt.Errorf("outer: %w", &stsquery.Error{Code: code})
+		require.Equal(t, want, errors.Is(err, stschain.ErrPermanent), code)
+		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	}
+}
+
+func TestClean(t *testing.T) {
+	for _, test := range []struct {
+		text    string
+		secrets []string
+		want    string
+	}{
+		{"plain", nil, "plain"},
+		{"two\r\nlines\tand\x00 a NUL\x1b[31m", nil, "two  lines and a NUL[31m"},
+		{"right\u202eleft", nil, "rightleft"},
+		{"the key is s3cr3t!", []string{"s3cr3t"}, "the key is [redacted]!"},
+		{"aa/b+c= aa%2Fb%2Bc%3D aa%2fb%2bc%3d", []string{"aa/b+c="}, "[redacted] [redacted] [redacted]"},
+		{"four 4 four%204 four+4", []string{"four 4"}, "[redacted] [redacted] [redacted]"},
+		{"outer-inside-outer inside", []string{"inside", "outer-inside-outer"}, "[redacted] [redacted]"},
+		{"s3\x003r3t", []string{"s33r3t"}, "[redacted]"},
+		{strings.Repeat("x", stsquery.MaxMessage), nil, strings.Repeat("x", stsquery.MaxMessage)},
+		{strings.Repeat("x", stsquery.MaxMessage+1), nil, strings.Repeat("x", stsquery.MaxMessage) + "..."},
+		// The cut does not split a character, and comes after the scrubbing.
+		{strings.Repeat("x", stsquery.MaxMessage-1) + "ä", nil, strings.Repeat("x", stsquery.MaxMessage-1) + "..."},
+		{strings.Repeat("x", stsquery.MaxMessage-3) + "s3cr3t", []string{"s3cr3t"}, strings.Repeat("x", stsquery.MaxMessage-3) + "[re..."},
+		{"text", []string{"", "x", "text!"}, "text"},
+	} {
+		require.Equal(t, test.want, stsquery.Clean(test.text, test.secrets...))
+	}
+}
+
+func FuzzClean(f *testing.F) {
+	f.Add("the key is s3cr3t", "s3cr3t")
+	f.Add("s\x003cr3t a%2Fb", "a/b")
+	f.Fuzz(func(t *testing.T, text, secret string) {
+		got := stsquery.Clean(text, secret)
+		if len(got) > stsquery.MaxMessage+3 || !utf8.ValidString(got) || strings.ContainsAny(got, "\x00\r\n\x1b") {
+			t.Fatalf("%q became %q", text, got)
+		}
+		if len(secret) > 10 && !strings.Contains("[redacted]", secret) && strings.Contains(got, secret) {
+			t.Fatalf("%q shows %q", got, secret)
+		}
+		if again := stsquery.Clean("a "+secret+" b", secret); len(secret) > 10 && strings.Contains(again, secret) {
+			t.Fatalf("%q shows %q", again, secret)
+		}
+	})
+}
+
+// Whatever a transport says, no URL and no secret comes through.
+func TestTransportErrors(t *testing.T) {
+	c, _ := scripted(step{err: fmt.Errorf("proxy: %w", stschain.ErrUnavailable)}, lost)
+	c.Retry.MaxAttempts = 1
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.ErrorContains(t, err, "proxy")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+
+	leak := errors.New("could not send " + sessionToken + " signed with " + secretKey)
+	nested := &url.Error{Op: "Post", URL: "https://h/?hunter4711", Err: errors.New("broken")}
+	for name, err := range map[string]error{
+		"leak":    leak,
+		"nested":  nested,
+		"wrapped": fmt.Errorf("proxy says: %w", nested),
+		"timeout": fmt.Errorf("proxy says: %w", &url.Error{Op: "Post", URL: "https://h/?hunter4711", Err: context.DeadlineExceeded}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, _ := scripted(step{err: err})
+			c.Retry.MaxAttempts = 1
+			_, got := c.AssumeRole(t.Context(), roleInput)
+			require.Error(t, got)
+			noSecret(t, got, "hunter4711")
+			if errors.Is(err, context.DeadlineExceeded) {
+				require.ErrorIs(t, got, context.DeadlineExceeded)
+				require.ErrorContains(t, got, "proxy says: Post a URL: context deadline exceeded")
+			}
+		})
+	}
+}
+
+// No exported type shows a secret that it holds.
+func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
+
+func testCanary(t *testing.T) {
+	secret := "hunter4711/canary"
+	creds := stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret)}
+	c := &stsquery.Client{Credentials: provide(creds), Region: "us-east-1", HTTPClient: &http.Client{
+		Transport: roundTripper(func(r *http.Request) (*http.Response, error) { // keeps nothing, unlike a script
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(assumeRoleAnswer)), Request: r}, nil
+		}),
+	}}
+	in := roleInput
+	in.ProvidedContexts = slices.Clone(in.ProvidedContexts)
+	in.SerialNumber, in.TokenCode = "arn:aws:iam::123456789012:mfa/alice", stschain.NewSecret(mfaCode)
+	in.ProvidedContexts[0].Assertion = stschain.NewSecret(secret)
+	out, err := c.AssumeRole(t.Context(), in)
+	require.NoError(t, err)
+	signed, err := c.Presign(t.Context(), stsquery.Presign{Input: in})
+	require.NoError(t, err)
+	require.Contains(t, signed.URL.Reveal(), url.QueryEscape(secret))
+
+	synctest.Wait() // the cache's goroutine, or what is printed changes meanwhile
+	for _, v := range []any{
+		c, in, &in, in.ProvidedContexts[0], out, *out, signed, &signed, stsquery.Presign{Input: in},
+		stsquery.GetSessionTokenInput{TokenCode: stschain.NewSecret(secret)}, stsquery.GetSessionTokenOutput{Credentials: creds},
+	} {
+		canary.Check(t, secret, v)
+		canary.Check(t, mfaCode, v)
+		canary.Check(t, out.Credentials.SessionToken.Reveal(), v)
+		canary.Check(t, out.Credentials.SecretAccessKey.Reveal(), v)
+		_, signature, _ := strings.Cut(signed.URL.Reveal(), "X-Amz-Signature=")
+		canary.Check(t, signature, v)
+	}
+}

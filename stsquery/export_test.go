@@ -1,0 +1,95 @@
+package stsquery
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/stschain-go/stschain"
+)
+
+// UnsignedInput asks an operation that does not exist yet without a signature.
+type UnsignedInput struct{ Token stschain.Secret }
+
+func (in UnsignedInput) operation() operation { return operation{name: "Unsigned", unsigned: true} }
+func (in UnsignedInput) check(*rules)         {}
+func (in UnsignedInput) encode(q *query)      { q.secret("Token", in.Token) }
+
+// CallUnsigned calls it.
+func (c *Client) CallUnsigned(ctx context.Context, in UnsignedInput) (value string, err error) {
+	err = c.call(ctx, in, func(result *element, _ string) error {
+		value = result.value("Value")
+		return nil
+	})
+	return value, err
+}
+
+// Resolved is what resolve finds.
+type Resolved struct {
+	URL, SigningRegion, SigningName string
+	AWS                             bool
+}
+
+func (c *Client) Resolve(region string) (Resolved, error) {
+	e, err := c.resolve(region)
+	return Resolved{e.url.String(), e.signingRegion, e.signingName, e.aws}, err
+}
+
+func ParseEndpoint(s string, allowHTTP bool) (string, error) {
+	u, err := parseEndpoint(s, allowHTTP)
+	return u.String(), err
+}
+
+// Form is how an input is encoded.
+func Form(in Input) string {
+	q := newQuery(in.operation().name)
+	in.encode(q)
+	return string(q.form)
+}
+
+func Escape(s string) string { return string(appendEscaped(nil, s)) }
+
+func Delay(n int, throttling bool, random float64, asked time.Duration) time.Duration {
+	class := transient
+	if throttling {
+		class = throttled
+	}
+	return delay(n, class, random, asked)
+}
+
+func RetryAfter(h http.Header) time.Duration { return retryAfter(h) }
+
+// Drain leaves n tokens in the quota.
+func (c *Client) Drain(n int) { c.quota.spent = quotaSize - n }
+
+// Tokens is what the quota has.
+func (c *Client) Tokens() int { return quotaSize - c.quota.spent }
+
+// DecodeAssumeRole reads an answer's body.
+func DecodeAssumeRole(body []byte) (*AssumeRoleOutput, error) {
+	root, err := parseXML(body)
+	if err != nil {
+		return nil, err
+	}
+	result, err := resultOf(root, "AssumeRole")
+	if err != nil {
+		return nil, err
+	}
+	var out AssumeRoleOutput
+	return &out, out.decode(result, requestIDOf(root))
+}
+
+// DecodeFault reads the body of an error answer.
+func DecodeFault(body []byte) (code, message string, err error) {
+	root, err := parseXML(body)
+	if err != nil {
+		return "", "", err
+	}
+	f, _ := faultOf(root)
+	return f.code, f.message, nil
+}
+
+// Clean is what is printed of a server's words.
+func Clean(text string, secrets ...string) string { return newScrubber(secrets...).clean(text) }
+
+const MaxMessage = maxMessage

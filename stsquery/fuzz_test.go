@@ -1,0 +1,72 @@
+package stsquery_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// seed adds the bodies of recorded answers, where the machine has them, and
+// some that are hostile.
+func seed(f *testing.F) {
+	f.Add([]byte(assumeRoleAnswer))
+	f.Add([]byte(stsError("AccessDenied", "&lt;no&#x21;&gt;")))
+	for _, s := range []string{
+		"", "<", "<a/>", "<a>", "</a>", "<a></b>", "<a:b xmlns:a='x'></a:b>", "<a:b></c:b>", "<!DOCTYPE a><a/>", "<?xml version='1.0'?><a/>",
+		"<Error><Code>x</Code></Error>", "<Response><Errors><Error><Code>x</Code></Error></Errors></Response>",
+		"<a><![CDATA[<b>]]></a>", "<a>&undefined;</a>", "<a>\x00</a>", strings.Repeat("<a>", 100),
+		"<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>a</AccessKeyId></Credentials></AssumeRoleResult></AssumeRoleResponse>",
+	} {
+		f.Add([]byte(s))
+	}
+	dir := os.Getenv("STSCHAIN_CONFORMANCE")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "conformance")
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "responses", "*", "*.http"))
+	for _, file := range files {
+		if raw, err := os.ReadFile(file); err == nil {
+			_, body, _ := strings.Cut(string(raw), "\r\n\r\n")
+			f.Add([]byte(body))
+		}
+	}
+}
+
+// An answer is an error, or credentials that are complete and can be sent. No
+// error quotes the answer.
+func FuzzAnswer(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		out, err := stsquery.DecodeAssumeRole(body)
+		if err != nil {
+			if len(err.Error()) > 500 {
+				t.Fatalf("long error: %v", err)
+			}
+			return
+		}
+		c := out.Credentials
+		if c.AccessKeyID == "" || c.SecretAccessKey.IsZero() || c.SessionToken.IsZero() || c.Expires.IsZero() && c.Expires.Unix() != (time.Time{}).Unix() {
+			t.Fatalf("incomplete: %+v", c)
+		}
+		for _, s := range []string{c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal()} {
+			if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+				t.Fatalf("%q cannot be sent", s)
+			}
+		}
+	})
+}
+
+// The body of an error is decoded, or refused, without panic.
+func FuzzFault(f *testing.F) {
+	seed(f)
+	f.Fuzz(func(t *testing.T, body []byte) {
+		code, message, err := stsquery.DecodeFault(body)
+		if err != nil && (code != "" || message != "" || len(err.Error()) > 500) {
+			t.Fatalf("%q, %q, %v", code, message, err)
+		}
+	})
+}

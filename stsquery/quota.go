@@ -1,0 +1,36 @@
+package stsquery
+
+import "sync"
+
+// What retries cost, and how many tokens a client has for them.
+const (
+	quotaSize      = 500
+	transientCost  = 14
+	throttlingCost = 5
+	firstTryReward = 1
+)
+
+// quota keeps a client from doubling the load of a server that is down: every
+// retry takes tokens, and only success brings them back. The zero quota is full.
+type quota struct {
+	mu    sync.Mutex
+	spent int
+}
+
+// take takes n tokens, or none if there are not so many.
+func (q *quota) take(n int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.spent+n > quotaSize {
+		return false
+	}
+	q.spent += n
+	return true
+}
+
+// give brings n tokens back.
+func (q *quota) give(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.spent = max(q.spent-n, 0)
+}

@@ -1,0 +1,338 @@
+package stsquery_test
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// Canaries with characters that a form has to escape.
+const (
+	secretKey    = "wJalrXUtnFEMI/hunter4711+KEY"
+	sessionToken = "IQoJb3JpZ2luX2VjE/canary+TOKEN=="
+	mfaCode      = "471108"
+	assertion    = "eyJhbGciOi.hunter4711/ASSERTION"
+)
+
+// roleInput is a proper request with every secret in it but an MFA code, which
+// would forbid retries.
+var roleInput = stsquery.AssumeRoleInput{
+	RoleARN:          "arn:aws:iam::123456789012:role/backup",
+	RoleSessionName:  "session",
+	ProvidedContexts: []stsquery.ProvidedContext{{ProviderARN: "arn:aws:iam::aws:contextProvider/IdentityCenter", Assertion: stschain.NewSecret(assertion)}},
+}
+
+// serve starts a loopback server that answers every request alike and counts them.
+func serve(t *testing.T, h http.HandlerFunc) (*stsquery.Client, *atomic.Int32) {
+	t.Helper()
+	var count atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		count.Add(1)
+		h(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	return &stsquery.Client{
+		Credentials: stschain.Static("AKIDEXAMPLE", secretKey, sessionToken),
+		Region:      "us-east-1",
+		Endpoint:    srv.URL,
+	}, &count
+}
+
+// echo is everything in a request that an error must not show.
+func echo(r *http.Request) string {
+	form, _ := io.ReadAll(r.Body)
+	values, _ := url.ParseQuery(string(form))
+	_, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
+	var b strings.Builder
+	fmt.Fprintln(&b, r.Header.Get("Authorization"), signature, r.Header.Get("X-Amz-Security-Token"), secretKey)
+	fmt.Fprintln(&b, url.QueryEscape(sessionToken), string(form), strings.ToLower(string(form)), values)
+	return strings.NewReplacer("&", "&amp;", "<", "&lt;").Replace(b.String())
+}
+
+func noSecret(t *testing.T, err error, more ...string) {
+	t.Helper()
+	for _, secret := range append(more, secretKey, sessionToken, assertion) {
+		canary.Check(t, secret, err)
+	}
+}
+
+func answer(status int, contentType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", contentType)
+		w.WriteHeader(status)
+		io.WriteString(w, strings.ReplaceAll(body, "ECHO", echo(r)))
+	}
+}
+
+func stsError(code, message string) string {
+	return `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>` + code +
+		`</Code><Message>` + message + `</Message></Error><RequestId>req-1</RequestId></ErrorResponse>`
+}
+
+// What a server may answer: a typed error, in bounded time and memory, that
+// shows no secret, not even one that the server echoes. Issue 3, "the wire".
+func TestAnswers(t *testing.T) {
+	const xml = "text/xml"
+	result := func(inner string) string {
+		return "<AssumeRoleResponse><AssumeRoleResult>" + inner + "</AssumeRoleResult></AssumeRoleResponse>"
+	}
+	good := assumeRoleAnswer
+	for name, test := range map[string]struct {
+		answer    http.HandlerFunc
+		status    int
+		code      string
+		permanent bool
+		attempts  int // of 2; 0: 1
+		text      string
+	}{
+		"400":                     {answer: answer(400, xml, stsError("ValidationError", "bad ECHO")), status: 400, code: "ValidationError", text: "bad"},
+		"403":                     {answer: answer(403, xml, stsError("AccessDenied", "User: x is not authorized ECHO")), status: 403, code: "AccessDenied", permanent: true, text: "trust policy"},
+		"403 with the suffix":     {answer: answer(403, xml, stsError("AccessDeniedException", "")), status: 403, code: "AccessDeniedException", permanent: true},
+		"429":                     {answer: answer(429, "application/json", `{"ECHO":1}`), status: 429, attempts: 2, text: `of application/json`},
+		"500":                     {answer: answer(500, xml, stsError("InternalFailure", "ECHO")), status: 500, code: "InternalFailure", attempts: 2},
+		"503":                     {answer: answer(503, xml, stsError("ServiceUnavailable", "ECHO")), status: 503, code: "ServiceUnavailable", attempts: 2},
+		"throttling as 400":       {answer: answer(400, xml, stsError("Throttling", "Rate exceeded")), status: 400, code: "Throttling", attempts: 2, text: "share one"},
+		"HTML 200":                {answer: answer(200, "text/html", "<html><body>Log in ECHO</body></html>"), status: 200, text: `root element is html`},
+		"HTML 404":                {answer: answer(404, "text/html; charset=utf-8", "<!DOCTYPE html><p>ECHO"), status: 404, text: `of text/html`},
+		"HTML 502":                {answer: answer(502, "text/html", "<html>Bad gateway ECHO</html>"), status: 502, attempts: 2, text: `of text/html`},
+		"plain text":              {answer: answer(200, "text/plain", "hello ECHO"), status: 200, text: "not XML"},
+		"empty 200":               {answer: answer(200, xml, ""), status: 200, text: "empty"},
+		"204":                     {answer: answer(204, xml, ""), status: 204, text: "empty"},
+		"empty 403":               {answer: answer(403, xml, ""), status: 403, text: "no error of STS"},
+		"wrong root":              {answer: answer(200, xml, "<ListAllMyBucketsResult><Owner>ECHO</Owner></ListAllMyBucketsResult>"), status: 200, text: `root element is ListAllMyBucketsResult`},
+		"another operation":       {answer: answer(200, xml, "<GetSessionTokenResponse/>"), status: 200, text: "GetSessionTokenResponse"},
+		"two roots":               {answer: answer(200, xml, good+good), status: 200, text: "two roots"},
+		"text after the root":     {answer: answer(200, xml, good+"ECHO"), status: 200, text: "not XML"},
+		"200 without keys":        {answer: answer(200, xml, result("<Credentials/>")), status: 200, text: "no AccessKeyId"},
+		"200 without credentials": {answer: answer(200, xml, result("")), status: 200, text: "no AccessKeyId"},
+		"200 without the secret":  {answer: answer(200, xml, strings.Replace(good, "SecretAccessKey>", "Foo>", 2)), status: 200, text: "no SecretAccessKey"},
+		"200 without a token":     {answer: answer(200, xml, strings.Replace(good, "SessionToken>", "Foo>", 2)), status: 200, text: "no SessionToken"},
+		"200 without expiration":  {answer: answer(200, xml, strings.Replace(good, "Expiration>", "Foo>", 2)), status: 200, text: "Expiration"},
+		"expiration is no time":   {answer: answer(200, xml, strings.Replace(good, "2099-11-21T", "ECHO", 1)), status: 200, text: "Expiration"},
+		"key with a line break":   {answer: answer(200, xml, strings.Replace(good, "ASIAIOSFODNN7", "ASIA\r\nX-Evil: ", 1)), status: 200, text: "AccessKeyId has characters"},
+		"200 with an error":       {answer: answer(200, xml, stsError("AccessDenied", "ECHO")), status: 200, code: "AccessDenied", permanent: true},
+		"S3's error":              {answer: answer(403, xml, "<Error><Code>InvalidAccessKeyId</Code><Message></Message><RequestId>req-2</RequestId><AWSAccessKeyId>ECHO</AWSAccessKeyId></Error>"), status: 403, code: "InvalidAccessKeyId", text: "req-2"},
+		"errors in a list":        {answer: answer(403, "text/html", "<ErrorResponse><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>ECHO</Message></Error></Errors></ErrorResponse>"), status: 403, code: "SignatureDoesNotMatch", text: "clock"},
+		"response with errors":    {answer: answer(403, xml, "<Response><Errors><Error><Code>AuthFailure</Code><Message>ECHO</Message></Error></Errors><RequestID>req-3</RequestID></Response>"), status: 403, code: "AuthFailure", text: "req-3"},
+		"secrets everywhere":      {answer: answer(400, xml, "<ErrorResponse><Error><Type>ECHO</Type><Code>ECHO</Code><Message>ECHO</Message></Error><RequestId>ECHO</RequestId></ErrorResponse>"), status: 400, text: "[redacted]"},
+		"secret with NULs":        {answer: answer(400, xml, stsError("X", "it was "+strings.Join(strings.Split(secretKey, ""), "\u200b"))), status: 400, code: "X", text: "it was [redacted]"},
+		"code without message":    {answer: answer(400, xml, "<ErrorResponse><Error><Code>X</Code></Error></ErrorResponse>"), status: 400, code: "X"},
+		"error without code":      {answer: answer(400, xml, "<ErrorResponse><Error><Message>ECHO</Message></Error></ErrorResponse>"), status: 400, text: "no error of STS"},
+		"DTD":                     {answer: answer(200, xml, `<!DOCTYPE a [<!ENTITY x "y">]>`+good), status: 200, text: "DTD"},
+		"entity bomb":             {answer: answer(200, xml, `<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><a>&b;</a>`), status: 200, text: "DTD"},
+		"unknown entity":          {answer: answer(200, xml, result("<Credentials><SessionToken>"+secretKey+"&hunter;</SessionToken></Credentials>")), status: 200, text: "malformed XML at line 1"},
+		"DTD in an error":         {answer: answer(403, xml, `<!DOCTYPE a SYSTEM "file:///etc/passwd"><ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>`), status: 403, text: "no error of STS"},
+		"deep":                    {answer: answer(200, xml, strings.Repeat("<a>", 100_000)), status: 200, text: "levels"},
+		"wide":                    {answer: answer(200, xml, "<a>"+strings.Repeat("<b/>", 100_000)+"</a>"), status: 200, text: "elements"},
+		"crossed tags":            {answer: answer(200, xml, "<AssumeRoleResponse><a></AssumeRoleResponse></a>"), status: 200, text: "malformed XML"},
+		"cut XML":                 {answer: answer(200, xml, good[:len(good)/2]), status: 200, text: "XML that ends too early"},
+		"another character set":   {answer: answer(200, xml, `<?xml version="1.0" encoding="UTF-16"?>`+good), status: 200, text: "XML"},
+		"20 MiB": {answer: func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "<AssumeRoleResponse>")
+			for range 20 << 4 {
+				if _, err := io.WriteString(w, strings.Repeat(" ", 1<<16)); err != nil {
+					return
+				}
+			}
+		}, status: 200, text: "larger than 1048576 bytes"},
+		"cut body": {answer: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Length", fmt.Sprint(len(good)))
+			io.WriteString(w, good[:len(good)/2])
+		}, status: 200, attempts: 2, text: "unexpected EOF"},
+		"reset connection": {answer: func(w http.ResponseWriter, r *http.Request) {
+			conn, _, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			conn.(*net.TCPConn).SetLinger(0)
+			conn.Close()
+		}, attempts: 2},
+		"redirect": {answer: func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "https://login.example.com/?token="+url.QueryEscape(sessionToken), http.StatusTemporaryRedirect)
+		}, status: 307, text: `redirect to https://login.example.com`},
+		"secrets in headers": {answer: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", secretKey)
+			w.Header().Set("X-Amzn-Requestid", sessionToken)
+			io.WriteString(w, "<"+strings.SplitAfter(assertion, "/")[0])
+		}, status: 200, text: "[redacted]"},
+		"secret as root": {answer: func(w http.ResponseWriter, r *http.Request) {
+			_, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
+			w.Header().Set("X-Amzn-Requestid", "x")
+			io.WriteString(w, "<S"+signature+"/>") // one more than what is shown
+		}, status: 200, text: `root element is (a name of 65 bytes) instead`},
+		"redirect to itself": {answer: func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "/")
+			w.WriteHeader(301)
+		}, status: 301, text: "a path of the same host"},
+		"not modified": {answer: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(304) }, status: 304, text: "redirect"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clients := []*http.Client{nil}
+			if strings.HasPrefix(name, "redirect") {
+				clients = append(clients, &http.Client{}) // which follows them by default
+			}
+			for _, given := range clients {
+				c, count := serve(t, test.answer)
+				c.Retry.MaxAttempts = 2
+				c.HTTPClient = given
+				out, err := c.AssumeRole(t.Context(), roleInput)
+				require.Nil(t, out)
+				var e *stsquery.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, test.status, e.StatusCode, "%v", err)
+				if test.code != "" {
+					require.Equal(t, test.code, e.Code)
+				}
+				require.Equal(t, max(test.attempts, 1), e.Attempts)
+				require.EqualValues(t, e.Attempts, count.Load())
+				require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
+				require.ErrorContains(t, err, test.text)
+				require.ErrorContains(t, err, "stsquery: AssumeRole at 127.0.0.1:")
+				require.Less(t, len(err.Error()), 3000)
+				noSecret(t, err)
+			}
+		})
+	}
+}
+
+// A slow trickle ends with the attempt's bound although bytes keep coming.
+func TestTrickle(t *testing.T) {
+	stop := make(chan struct{})
+	defer close(stop)
+	c, count := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		for {
+			if _, err := io.WriteString(w, " "); err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+			select {
+			case <-time.After(time.Millisecond):
+			case <-r.Context().Done():
+				return
+			case <-stop:
+				return
+			}
+		}
+	})
+	c.Timeout = 50 * time.Millisecond
+	c.Retry.MaxAttempts = 2
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.ErrorContains(t, err, "no answer within 50ms")
+	require.EqualValues(t, 2, count.Load(), "a timeout is tried again")
+	var timeout net.Error
+	require.ErrorAs(t, err, &timeout)
+	require.True(t, timeout.Timeout())
+	noSecret(t, err)
+}
+
+// A server that accepts and says nothing.
+func TestSilence(t *testing.T) {
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body) // or the server would not notice that the client left
+		<-r.Context().Done()
+	})
+	c.Timeout = 50 * time.Millisecond
+	c.Retry.MaxAttempts = 1
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+
+	c2, count := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("the boss left"))
+	defer cancel()
+	_, err = c2.AssumeRole(ctx, roleInput)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	require.ErrorIs(t, err, context.Cause(ctx))
+	require.EqualValues(t, 1, count.Load(), "the caller's end is not tried again")
+}
+
+func TestRefusedConnection(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	l.Close()
+	c := &stsquery.Client{
+		Credentials: stschain.Static("AKIDEXAMPLE", secretKey, sessionToken),
+		Region:      "us-east-1",
+		Endpoint:    "http://" + l.Addr().String() + "/p?password=hunter4711-in-query",
+	}
+	_, err = c.AssumeRole(t.Context(), roleInput)
+	var e *stsquery.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, 3, e.Attempts)
+	require.Equal(t, l.Addr().String(), e.Endpoint)
+	var op *net.OpError
+	require.ErrorAs(t, err, &op, "net errors stay reachable")
+	var u *url.Error
+	require.False(t, errors.As(err, &u), "an *url.Error shows the whole URL")
+	noSecret(t, err, "hunter4711-in-query")
+}
+
+// A certificate that nobody vouches for does not get better by asking again.
+func TestUntrustedCertificate(t *testing.T) {
+	var conns atomic.Int32
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.Config.ConnState = func(_ net.Conn, s http.ConnState) {
+		if s == http.StateNew {
+			conns.Add(1)
+		}
+	}
+	srv.StartTLS()
+	defer srv.Close()
+	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "us-east-1", Endpoint: srv.URL}
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.ErrorContains(t, err, "certificate")
+	require.EqualValues(t, 1, conns.Load())
+}
+
+// The client's own http.Client speaks nothing older than TLS 1.2.
+func TestOldTLS(t *testing.T) {
+	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	srv.StartTLS()
+	defer srv.Close()
+	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "us-east-1", Endpoint: srv.URL}
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.ErrorContains(t, err, "protocol version")
+}
+
+// Memory stays bounded whatever is answered.
+func TestMemory(t *testing.T) {
+	for name, body := range map[string]string{
+		"wide":            "<a>" + strings.Repeat("<b/>", 250_000) + "</a>",
+		"long":            "<a>" + strings.Repeat("x", 1<<20-10) + "</a>",
+		"many attributes": "<a " + strings.Repeat(`b="" `, 200_000) + "/>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := stsquery.DecodeAssumeRole([]byte(body))
+			runtime.ReadMemStats(&after)
+			require.Error(t, err)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))
+		})
+	}
+}
