@@ -22,3 +22,6 @@ var (
 	Plus                  = plus
 	Span                  = span
 )
+
+// Idle reports that no background refresh flies.
+func (c *Cache) Idle() bool { return !c.flying.Load() }

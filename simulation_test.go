@@ -1,0 +1,306 @@
+package stschain_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+)
+
+var (
+	simSeeds = flag.Int("sim.seeds", 10, "how many virtual years TestSimulation lives through")
+	simSeed  = flag.Uint64("sim.seed", 0, "the one seed that TestSimulation replays; 0: all")
+)
+
+// TestSimulation lives through virtual years of a cache whose source misbehaves
+// fifty times each, and whose callers do too. What must hold is in year.check. A
+// year that fails prints its seed:
+//
+//	go test -run TestSimulation . -sim.seed 4711
+//	go test -run TestSimulation . -sim.seeds 20000
+func TestSimulation(t *testing.T) {
+	seeds := make(chan uint64)
+	go func() {
+		defer close(seeds)
+		if *simSeed != 0 {
+			seeds <- *simSeed
+			return
+		}
+		for i := range *simSeeds {
+			seeds <- uint64(i + 1)
+		}
+	}()
+	var workers sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		workers.Go(func() {
+			for seed := range seeds {
+				y := newYear(seed)
+				if err := y.live(); err != nil {
+					t.Errorf("seed %d, %v into the year, %v: %v", seed, y.clk.Now().Sub(simBegin), y.now, err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+}
+
+var simBegin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// fault is what is wrong for a while.
+type fault int
+
+const (
+	none fault = iota
+	outage
+	throttled
+	hanging
+	refusing
+	expiredAnswers
+	shortAnswers
+	sameAnswers
+	rejecting  // the service rejects every answer
+	clockAhead // by hours, and back at the end
+	clockBehind
+	impatient // callers leave at once
+	faults    // how many there are
+)
+
+func (f fault) String() string {
+	return [...]string{"nothing wrong", "outage", "throttled", "hanging", "refusing", "expired answers", "short answers",
+		"same answers", "rejecting", "clock ahead", "clock behind", "impatient callers"}[f]
+}
+
+// year is one virtual year of one cache.
+type year struct {
+	rnd   *rand.Rand
+	clk   *simClock
+	cache *stschain.Cache
+	life  time.Duration
+
+	mu     sync.Mutex
+	now    fault
+	serial int
+	last   stschain.Credentials
+	under  int // source calls under way
+	calls  int
+	broken error // an invariant that the source saw broken
+
+	hour      int // calls in this hour
+	hourBegan time.Time
+	healthy   time.Time // since when nothing has been wrong
+	rejected  string
+}
+
+// simClock only answers Now.
+type simClock struct {
+	mu sync.Mutex
+	t  time.Time
+}
+
+func (c *simClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.t
+}
+
+func (c *simClock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.t = c.t.Add(d)
+}
+
+func newYear(seed uint64) *year {
+	y := &year{rnd: rand.New(rand.NewPCG(seed, 0)), clk: &simClock{t: simBegin}, hourBegan: simBegin, healthy: simBegin}
+	y.life = 15*time.Minute + time.Duration(y.rnd.Int64N(int64(12*time.Hour-15*time.Minute)))
+	y.cache = &stschain.Cache{Provider: y, Clock: y.clk}
+	switch y.rnd.IntN(4) {
+	case 0:
+		y.cache.MaxStale = time.Duration(y.rnd.Int64N(int64(6 * time.Hour)))
+	case 1:
+		y.cache.AdvisoryWindow = time.Duration(y.rnd.Int64N(int64(3 * time.Hour)))
+		y.cache.MandatoryWindow = time.Duration(y.rnd.Int64N(int64(10 * time.Minute)))
+	}
+	y.cache.SetRandom(func() float64 { return y.rnd.Float64() }) // under the cache's lock, and not while the year draws: see call
+	return y
+}
+
+// Retrieve is the source. What it takes passes on the virtual clock.
+func (y *year) Retrieve(context.Context) (stschain.Credentials, error) {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	y.calls++
+	y.hour++
+	if y.under++; y.under > 1 {
+		y.broken = errors.New("two source calls at once")
+	}
+	defer func() { y.under-- }()
+	y.clk.add(time.Duration(y.serial%7) * 100 * time.Millisecond)
+	life := y.life
+	switch y.now {
+	case outage:
+		return stschain.Credentials{}, errDown
+	case throttled:
+		y.clk.add(3 * time.Second) // the client's retries
+		return stschain.Credentials{}, errDown
+	case hanging:
+		y.clk.add(30 * time.Second)
+		return stschain.Credentials{}, context.DeadlineExceeded
+	case refusing:
+		return stschain.Credentials{}, errRefused
+	case expiredAnswers:
+		life = -time.Minute
+	case shortAnswers:
+		life = time.Minute
+	case sameAnswers:
+		if y.serial > 0 {
+			return y.last, nil
+		}
+	}
+	y.serial++
+	y.last = stschain.Credentials{
+		AccessKeyID:     fmt.Sprintf("key-%d", y.serial),
+		SecretAccessKey: stschain.NewSecret("s"),
+		Expires:         y.clk.Now().Add(life),
+	}
+	return y.last, nil
+}
+
+// live goes through the year: fifty faults, one after the other, each after a
+// while in which nothing is wrong. Somebody calls every minute at the least,
+// and every second or so while something goes on.
+func (y *year) live() error {
+	const chapters = 50
+	for chapter := range chapters {
+		end := simBegin.Add(365 * 24 * time.Hour / chapters * time.Duration(chapter+1))
+		wrong := y.clk.Now().Add(time.Duration(y.rnd.Int64N(int64(24 * time.Hour))))
+		if err := y.until(wrong, 20*time.Second, time.Minute); err != nil {
+			return err
+		}
+		y.begin(fault(1 + y.rnd.IntN(int(faults)-1)))
+		over := y.clk.Now().Add(time.Duration(y.rnd.Int64N(int64(8 * time.Hour))))
+		if err := y.until(over, 0, 10*time.Second); err != nil {
+			return err
+		}
+		y.end()
+		if err := y.until(y.clk.Now().Add(time.Hour), 0, 10*time.Second); err != nil {
+			return err
+		}
+		if err := y.until(end, 30*time.Second, time.Minute); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (y *year) begin(f fault) {
+	y.now = f
+	switch f {
+	case clockAhead:
+		y.clk.add(5 * time.Hour)
+	case clockBehind:
+		y.clk.add(-5 * time.Hour)
+	}
+}
+
+func (y *year) end() {
+	if y.now == clockAhead {
+		y.clk.add(-5 * time.Hour)
+	}
+	y.now = none
+	y.healthy = y.clk.Now()
+}
+
+// until calls again and again, after pauses of low to high, until an instant.
+func (y *year) until(end time.Time, low, high time.Duration) error {
+	for y.clk.Now().Before(end) {
+		y.clk.add(low + time.Duration(y.rnd.Int64N(int64(high-low))))
+		if err := y.call(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// call is one caller.
+func (y *year) call() error {
+	ctx := context.Background()
+	if y.now == impatient {
+		c, cancel := context.WithCancel(ctx)
+		cancel()
+		ctx = c
+	}
+	before := y.calls
+	creds, err := y.cache.Retrieve(ctx)
+	for !y.cache.Idle() { // what it started in the background ends before anything else happens
+		runtime.Gosched()
+	}
+	if e := y.check(creds, err, y.calls-before); e != nil {
+		return e
+	}
+	if y.now == rejecting {
+		y.rejected = creds.AccessKeyID
+		y.cache.Invalidate(creds)
+	}
+	return nil
+}
+
+// check is what must hold after each call.
+func (y *year) check(creds stschain.Credentials, err error, tries int) error {
+	now, s := y.clk.Now(), y.cache.Status()
+	if y.broken != nil {
+		return y.broken
+	}
+	if tries > 1 {
+		return fmt.Errorf("one call caused %d tries", tries)
+	}
+	if err == nil && creds.ExpiredAt(now.Add(-y.cache.MaxStale-time.Minute)) { // a minute: the clock moves while a source answers
+		return fmt.Errorf("got credentials that expired at %v", creds.Expires)
+	}
+	good := s.Phase != stschain.Empty && s.Phase != stschain.Expired && !s.Rejected
+	if err != nil && good {
+		return fmt.Errorf("got an error while held credentials are %v: %w", s.Phase, err)
+	}
+	if err != nil && y.now == none && now.Sub(y.healthy) > 6*time.Second {
+		return fmt.Errorf("an error %v after the last fault: %w", now.Sub(y.healthy), err)
+	}
+	if err == nil && y.now == none && now.Sub(y.healthy) > 11*time.Minute && creds.AccessKeyID == y.rejected {
+		return fmt.Errorf("still serving what was rejected, %v after the last fault", now.Sub(y.healthy))
+	}
+	return y.checkPace(now)
+}
+
+// checkPace bounds the tries of each hour: where nothing good is held or all is
+// rejected they may come a second apart, otherwise they are few.
+func (y *year) checkPace(now time.Time) error {
+	if d := now.Sub(y.hourBegan); d > 0 && d < time.Hour {
+		return nil
+	}
+	most := 40
+	if y.now != none || y.hourBegan.Sub(y.healthy) < time.Hour {
+		most = 2000
+	}
+	hour := y.hour
+	y.hourBegan, y.hour = now, 0
+	if hour > most {
+		return fmt.Errorf("%d tries in an hour", hour)
+	}
+	return nil
+}
+
+// A seed decides everything: what it replays is what failed.
+func TestSimulationReplays(t *testing.T) {
+	a, b := newYear(1), newYear(1)
+	require.NoError(t, a.live())
+	require.NoError(t, b.live())
+	require.Equal(t, a.calls, b.calls)
+	require.Equal(t, a.cache.Status(), b.cache.Status())
+}
