@@ -94,10 +94,11 @@ type year struct {
 	calls  int
 	broken error // an invariant that the source saw broken
 
-	hour      int // calls in this hour
-	hourBegan time.Time
-	healthy   time.Time // since when nothing has been wrong
-	rejected  string
+	refused      bool // since the last credentials there was a permanent failure
+	tries, early int  // in this hour; those while good credentials were held
+	hourBegan    time.Time
+	healthy      time.Time // since when nothing has been wrong
+	rejected     string
 }
 
 // simClock only answers Now.
@@ -138,7 +139,6 @@ func (y *year) Retrieve(context.Context) (stschain.Credentials, error) {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	y.calls++
-	y.hour++
 	if y.under++; y.under > 1 {
 		y.broken = errors.New("two source calls at once")
 	}
@@ -155,6 +155,7 @@ func (y *year) Retrieve(context.Context) (stschain.Credentials, error) {
 		y.clk.add(30 * time.Second)
 		return stschain.Credentials{}, context.DeadlineExceeded
 	case refusing:
+		y.refused = true
 		return stschain.Credentials{}, errRefused
 	case expiredAnswers:
 		life = -time.Minute
@@ -165,6 +166,7 @@ func (y *year) Retrieve(context.Context) (stschain.Credentials, error) {
 			return y.last, nil
 		}
 	}
+	y.refused = y.refused && life < 0
 	y.serial++
 	y.last = stschain.Credentials{
 		AccessKeyID:     fmt.Sprintf("key-%d", y.serial),
@@ -186,8 +188,8 @@ func (y *year) live() error {
 			return err
 		}
 		y.begin(fault(1 + y.rnd.IntN(int(faults)-1)))
-		over := y.clk.Now().Add(time.Duration(y.rnd.Int64N(int64(8 * time.Hour))))
-		if err := y.until(over, 0, 10*time.Second); err != nil {
+		over := y.clk.Now().Add(time.Duration(y.rnd.Int64N(int64(4 * time.Hour))))
+		if err := y.until(over, 0, 2*time.Second); err != nil {
 			return err
 		}
 		y.end()
@@ -238,14 +240,19 @@ func (y *year) call() error {
 		cancel()
 		ctx = c
 	}
-	before := y.calls
+	before, good := y.calls, y.good()
 	creds, err := y.cache.Retrieve(ctx)
 	for !y.cache.Idle() { // what it started in the background ends before anything else happens
 		runtime.Gosched()
 	}
-	if e := y.check(creds, err, y.calls-before); e != nil {
+	tries := y.calls - before
+	if e := y.check(creds, err, tries); e != nil {
 		return e
 	}
+	if good {
+		y.early += tries
+	}
+	y.tries += tries
 	if y.now == rejecting {
 		y.rejected = creds.AccessKeyID
 		y.cache.Invalidate(creds)
@@ -253,9 +260,15 @@ func (y *year) call() error {
 	return nil
 }
 
+// good tells that the cache holds credentials that nothing speaks against.
+func (y *year) good() bool {
+	s := y.cache.Status()
+	return s.Phase != stschain.Empty && s.Phase != stschain.Expired && !s.Rejected
+}
+
 // check is what must hold after each call.
 func (y *year) check(creds stschain.Credentials, err error, tries int) error {
-	now, s := y.clk.Now(), y.cache.Status()
+	now := y.clk.Now()
 	if y.broken != nil {
 		return y.broken
 	}
@@ -265,9 +278,11 @@ func (y *year) check(creds stschain.Credentials, err error, tries int) error {
 	if err == nil && creds.ExpiredAt(now.Add(-y.cache.MaxStale-time.Minute)) { // a minute: the clock moves while a source answers
 		return fmt.Errorf("got credentials that expired at %v", creds.Expires)
 	}
-	good := s.Phase != stschain.Empty && s.Phase != stschain.Expired && !s.Rejected
-	if err != nil && good {
-		return fmt.Errorf("got an error while held credentials are %v: %w", s.Phase, err)
+	if err == nil && creds.ExpiredAt(now.Add(-time.Minute)) && y.refused {
+		return fmt.Errorf("got stale credentials after a refusal")
+	}
+	if err != nil && y.good() {
+		return fmt.Errorf("got an error while good credentials are held: %w", err)
 	}
 	if err != nil && y.now == none && now.Sub(y.healthy) > 6*time.Second {
 		return fmt.Errorf("an error %v after the last fault: %w", now.Sub(y.healthy), err)
@@ -278,20 +293,16 @@ func (y *year) check(creds stschain.Credentials, err error, tries int) error {
 	return y.checkPace(now)
 }
 
-// checkPace bounds the tries of each hour: where nothing good is held or all is
-// rejected they may come a second apart, otherwise they are few.
+// checkPace bounds the tries of each hour: few while good credentials are held,
+// and a second apart at the least otherwise.
 func (y *year) checkPace(now time.Time) error {
 	if d := now.Sub(y.hourBegan); d > 0 && d < time.Hour {
 		return nil
 	}
-	most := 40
-	if y.now != none || y.hourBegan.Sub(y.healthy) < time.Hour {
-		most = 2000
-	}
-	hour := y.hour
-	y.hourBegan, y.hour = now, 0
-	if hour > most {
-		return fmt.Errorf("%d tries in an hour", hour)
+	tries, early := y.tries, y.early
+	y.hourBegan, y.tries, y.early = now, 0, 0
+	if tries > 2000 || early > 300 || early > 120 && y.now != shortAnswers && y.now != none {
+		return fmt.Errorf("%d tries in an hour, %d of them while good credentials were held", tries, early)
 	}
 	return nil
 }
