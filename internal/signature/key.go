@@ -1,0 +1,108 @@
+package signature
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stschain-go/stschain"
+)
+
+// Scope is what a signing key is good for.
+type Scope struct{ Date, Region, Service string } // Date: 20060102
+
+func (s Scope) append(dst []byte) []byte {
+	dst = append(dst, s.Date...)
+	dst = append(dst, '/')
+	dst = append(dst, s.Region...)
+	dst = append(dst, '/')
+	dst = append(dst, s.Service...)
+	return append(dst, "/aws4_request"...)
+}
+
+// Key is a signing key: for one secret, day, region and service.
+type Key [sha256.Size]byte
+
+// DeriveKey makes the signing key of a secret access key.
+func DeriveKey(secret string, s Scope) Key {
+	key := []byte("AWS4" + secret)
+	for _, part := range []string{s.Date, s.Region, s.Service, "aws4_request"} {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte(part))
+		key = mac.Sum(nil)
+	}
+	return Key(key)
+}
+
+// hmac is RFC 2104 for a key that is shorter than a block. crypto/hmac would
+// allocate five times for each signature.
+func (k *Key) hmac(message []byte) [sha256.Size]byte {
+	var pad [sha256.BlockSize]byte
+	for i := range pad {
+		pad[i] = 0x36
+	}
+	for i, b := range k {
+		pad[i] ^= b
+	}
+	var space [512]byte
+	inner := sha256.Sum256(append(append(space[:0], pad[:]...), message...))
+	for i := range pad {
+		pad[i] ^= 0x36 ^ 0x5c
+	}
+	return sha256.Sum256(append(append(space[:0], pad[:]...), inner[:]...))
+}
+
+// Keys remembers derived keys. The zero value is ready, and safe for
+// concurrent use. What it remembers does not print: a secret is masked, and a
+// key is inside a function.
+type Keys struct {
+	last  atomic.Pointer[derived] // most programs sign with one key at a time
+	mu    sync.Mutex
+	table map[keyOf]*derived
+}
+
+type keyOf struct {
+	secret stschain.Secret
+	scope  Scope
+}
+
+type derived struct {
+	of  keyOf
+	key func() *Key
+}
+
+const maxKeys = 64
+
+// Get returns the signing key of secret for scope.
+func (k *Keys) Get(secret stschain.Secret, scope Scope) *Key {
+	of := keyOf{secret, scope}
+	if d := k.last.Load(); d != nil && d.of == of {
+		return d.key()
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	d := k.table[of]
+	if d == nil {
+		key := DeriveKey(secret.Reveal(), scope)
+		d = &derived{of, func() *Key { return &key }}
+		k.remember(d)
+	}
+	k.last.Store(d)
+	return d.key()
+}
+
+// remember adds d; a full table forgets any one key, which is derived again
+// if it is still in use.
+func (k *Keys) remember(d *derived) {
+	if k.table == nil {
+		k.table = make(map[keyOf]*derived)
+	}
+	if len(k.table) >= maxKeys {
+		for of := range k.table {
+			delete(k.table, of)
+			break
+		}
+	}
+	k.table[d.of] = d
+}

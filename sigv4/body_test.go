@@ -1,0 +1,502 @@
+package sigv4_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/sigv4"
+)
+
+const (
+	small = 1000    // kept in memory
+	large = 300_000 // not kept, if it can be read twice
+)
+
+func text(n int) string { return strings.Repeat("0123456789", n/10) }
+
+// bodies are the ways in which a body of one content can be given. Each comes
+// with what tells how often what was given is closed.
+var bodies = map[string]func(content string) (*http.Request, func() int32){
+	"stream": func(content string) (*http.Request, func() int32) {
+		b := newStream(content)
+		return &http.Request{Body: b}, b.closed.Load
+	},
+	"stream of known length": func(content string) (*http.Request, func() int32) {
+		b := newStream(content)
+		return &http.Request{Body: b, ContentLength: int64(len(content))}, b.closed.Load
+	},
+	"seeker": func(content string) (*http.Request, func() int32) {
+		b := newSeekable(content)
+		return &http.Request{Body: b}, b.closed.Load
+	},
+	"seeker of known length": func(content string) (*http.Request, func() int32) {
+		b := newSeekable(content)
+		return &http.Request{Body: b, ContentLength: int64(len(content))}, b.closed.Load
+	},
+	"seeker at its middle": func(content string) (*http.Request, func() int32) {
+		b := newSeekable("already read" + content)
+		io.CopyN(io.Discard, b, int64(len("already read")))
+		return &http.Request{Body: b}, b.closed.Load
+	},
+	"GetBody": func(content string) (*http.Request, func() int32) {
+		var opened []*stream
+		get := func() (io.ReadCloser, error) {
+			opened = append(opened, newStream(content))
+			return opened[len(opened)-1], nil
+		}
+		first, _ := get()
+		return &http.Request{Body: first, GetBody: get}, func() int32 {
+			for _, b := range opened {
+				if n := b.closed.Load(); n != 1 {
+					return n
+				}
+			}
+			return 1
+		}
+	},
+}
+
+func TestBodies(t *testing.T) {
+	for name, body := range bodies {
+		for _, size := range []int{0, small, large} {
+			for _, unsigned := range []bool{false, true} {
+				for _, start := range []func(*httptest.Server){withTLS, http2} {
+					s := newService(t, start, nil, "AKID")
+					s.service = "s3"
+					tr := s.transport()
+					tr.UnsignedPayload = unsigned
+					req, closed := body(text(size))
+					req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
+					resp, err := tr.RoundTrip(req)
+					require.NoError(t, err, name)
+					resp.Body.Close()
+					a := s.arrivals()[0]
+					require.NoError(t, a.err, name)
+					require.Equal(t, text(size), a.body, name)
+					if !unsigned {
+						require.EqualValues(t, size, a.req.ContentLength, name)
+						require.Empty(t, a.req.TransferEncoding, name)
+					} else if size > 0 {
+						require.Equal(t, "UNSIGNED-PAYLOAD", a.req.Header.Get("X-Amz-Content-Sha256"), name)
+						known := strings.Contains(name, "seeker") || strings.Contains(name, "known")
+						require.Equal(t, known, a.req.ContentLength == int64(size), name)
+					}
+					s.Client().CloseIdleConnections()
+					require.Eventually(t, func() bool { return closed() == 1 }, 10*time.Second, time.Millisecond, name)
+				}
+			}
+		}
+	}
+}
+
+// Every body is closed once when the request goes nowhere.
+func TestBodiesClosedWithoutSending(t *testing.T) {
+	failing := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{}, errors.New("no credentials today")
+	})
+	badToken := stschain.Static("AKID", "secret", "a\nb")
+	down := roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.Body != nil {
+			r.Body.Close()
+			r.Body.Close() // net/http may, too
+		}
+		return nil, errors.New("connection refused")
+	})
+	for name, body := range bodies {
+		for want, source := range map[string]stschain.Provider{
+			"no credentials today":    failing,
+			"SessionToken holds":      badToken,
+			"connection refused":      stschain.Static("AKID", "secret", ""),
+			"header X-Amz-Meta twice": stschain.Static("AKID", "secret", ""),
+		} {
+			for _, size := range []int{0, small, large} {
+				for _, unsigned := range []bool{false, true} {
+					req, closed := body(text(size))
+					req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
+					if strings.Contains(want, "Meta") {
+						req.Header = http.Header{"x-amz-meta": {"1"}, "X-Amz-Meta": {"2"}}
+					}
+					tr := &sigv4.Transport{Service: "s3", Region: "r", Source: source, Base: down, UnsignedPayload: unsigned}
+					_, err := tr.RoundTrip(req)
+					require.ErrorContains(t, err, want, name)
+					require.EqualValues(t, 1, closed(), name)
+				}
+			}
+		}
+	}
+}
+
+func TestContentLength(t *testing.T) {
+	for name, body := range bodies {
+		for _, size := range []int{0, small, large} {
+			for _, off := range []int64{1, -1, 100_000, -100_000} {
+				req, closed := body(text(size))
+				req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
+				if req.ContentLength = int64(size) + off; req.ContentLength <= 0 {
+					continue // not known
+				}
+				tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""),
+					Base: roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") })}
+				_, err := tr.RoundTrip(req)
+				require.ErrorContains(t, err, "sigv4: the body ", name)
+				require.ErrorContains(t, err, "its ContentLength of ", name)
+				require.EqualValues(t, 1, closed(), name)
+			}
+		}
+	}
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+	req := newRequest(t, "PUT", "https://h/", nil)
+	req.ContentLength = 5
+	_, err := tr.RoundTrip(req)
+	require.ErrorContains(t, err, "has 0 bytes and not its ContentLength of 5")
+}
+
+func TestMaxBody(t *testing.T) {
+	for _, c := range []struct {
+		max, size int64
+		body      string
+		want      bool
+	}{
+		{small, small, "stream", true},
+		{small, small + 10, "stream", false},
+		{small, small, "stream of known length", true},
+		{small, small + 10, "stream of known length", false},
+		{small, large, "stream of known length", false},
+		{small, large, "seeker", true},
+		{small, small + 10, "seeker of known length", true},
+		{small, large, "GetBody", true},
+		{0, 10 << 20 / 10 * 10, "stream", true},
+		{0, 10<<20 + 10, "stream", false},
+		{-1, 10, "stream", false},
+		{-1, 0, "stream", true},
+		{math.MaxInt64, large, "stream", true},
+	} {
+		req, closed := bodies[c.body](text(int(c.size)))
+		req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
+		var got int64
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""), MaxBody: c.max,
+			Base: roundTripper(func(r *http.Request) (resp *http.Response, err error) {
+				got, err = io.Copy(io.Discard, r.Body)
+				r.Body.Close()
+				return &http.Response{StatusCode: 200, Body: http.NoBody}, err
+			})}
+		_, err := tr.RoundTrip(req)
+		if c.want {
+			require.NoError(t, err, "%+v", c)
+			require.Equal(t, c.size, got, "%+v", c)
+		} else {
+			require.ErrorIs(t, err, sigv4.ErrBodyTooLarge, "%+v", c)
+		}
+		require.EqualValues(t, 1, closed(), "%+v", c)
+	}
+}
+
+// changing gives other bytes each time it is read from the start.
+type changing struct {
+	stream
+	versions []string
+}
+
+func (c *changing) Seek(offset int64, whence int) (int64, error) {
+	if whence == io.SeekStart {
+		c.versions = c.versions[1:]
+		c.Reader = strings.NewReader(c.versions[0])
+	}
+	return 0, nil
+}
+
+// A body that is not what was hashed fails the request, and the service never
+// sees a whole one.
+func TestBodyThatChanges(t *testing.T) {
+	before := text(large)
+	for name, after := range map[string]string{
+		"first byte": "x" + before[1:],
+		"last byte":  before[:large-1] + "x",
+		"shorter":    before[:large-1],
+		"empty":      "",
+		"longer":     before + "x",
+	} {
+		for how, start := range map[string]func(*httptest.Server){"HTTP1": withTLS, "HTTP2": http2} {
+			for kind, body := range map[string]func() *http.Request{
+				"seeker": func() *http.Request {
+					b := &changing{versions: []string{before, after}}
+					b.Reader = strings.NewReader(before)
+					return &http.Request{Body: b}
+				},
+				"GetBody": func() *http.Request {
+					return &http.Request{Body: newStream(before), GetBody: func() (io.ReadCloser, error) { return newStream(after), nil }}
+				},
+			} {
+				t.Run(strings.Join([]string{kind, name, how}, "/"), func(t *testing.T) {
+					s := newService(t, start, nil, "AKID")
+					req := body()
+					req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
+					_, err := (&http.Client{Transport: s.transport()}).Do(req)
+					require.ErrorContains(t, err, "sigv4: the body changed between hashing and sending")
+					s.Close()
+					for _, a := range s.arrivals() {
+						require.Error(t, a.err, "the service got a whole body")
+						require.Less(t, len(a.body), large)
+					}
+				})
+			}
+		}
+	}
+}
+
+func TestBodyThatFails(t *testing.T) {
+	broken := errors.New("disk on fire")
+	failAfter := func(n int) io.Reader {
+		return io.MultiReader(strings.NewReader(text(n)), readerFunc(func([]byte) (int, error) { return 0, broken }))
+	}
+	t.Run("while hashing", func(t *testing.T) {
+		for _, req := range []*http.Request{
+			{Body: &stream{Reader: failAfter(100)}},
+			{Body: &stream{Reader: failAfter(100)}, ContentLength: 200},
+			{Body: &stream{Reader: failAfter(large)}, GetBody: func() (io.ReadCloser, error) { return nil, nil }},
+			{Body: &seekable{stream{Reader: failAfter(large)}, strings.NewReader("")}},
+		} {
+			req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
+			tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+			_, err := tr.RoundTrip(req)
+			require.ErrorIs(t, err, broken)
+			require.ErrorContains(t, err, "sigv4: reading the body")
+		}
+	})
+	t.Run("while sending", func(t *testing.T) {
+		s := newService(t, plain, nil, "AKID")
+		second := &stream{Reader: failAfter(large / 2)}
+		req := newRequest(t, "PUT", s.URL, newStream(text(large)))
+		req.GetBody = func() (io.ReadCloser, error) { return second, nil }
+		_, err := (&http.Client{Transport: s.transport()}).Do(req)
+		require.ErrorIs(t, err, broken)
+		require.ErrorContains(t, err, "sigv4: reading the body")
+		require.Eventually(t, func() bool { return second.closed.Load() == 1 }, 10*time.Second, time.Millisecond)
+	})
+	t.Run("GetBody", func(t *testing.T) {
+		req := newRequest(t, "PUT", "https://h/", newStream(text(large)))
+		req.GetBody = func() (io.ReadCloser, error) { return nil, broken }
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+		_, err := tr.RoundTrip(req)
+		require.ErrorIs(t, err, broken)
+		require.ErrorContains(t, err, "sigv4: GetBody")
+	})
+	t.Run("seeking back", func(t *testing.T) {
+		b := newSeekable(text(large))
+		b.Seeker = seekerFunc(func(_ int64, whence int) (int64, error) {
+			if whence == io.SeekStart {
+				return 0, errors.New("never again")
+			}
+			return 0, nil
+		})
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", b))
+		require.ErrorContains(t, err, "sigv4: going back to the start of the body: never again")
+		require.EqualValues(t, 1, b.closed.Load())
+	})
+}
+
+// blocked is a body whose Read answers when released, whatever Close says.
+type blocked struct {
+	stream
+	reading, release chan struct{}
+}
+
+func newBlocked() *blocked {
+	b := &blocked{reading: make(chan struct{}), release: make(chan struct{})}
+	first := strings.NewReader("half of it")
+	b.Reader = readerFunc(func(p []byte) (int, error) {
+		if first.Len() > 0 {
+			return first.Read(p)
+		}
+		close(b.reading)
+		<-b.release
+		return 0, io.EOF
+	})
+	return b
+}
+
+func TestContextEndsWhileHashing(t *testing.T) {
+	cause := errors.New("changed my mind")
+	for name, give := range map[string]func(*blocked) *http.Request{
+		"stream":                 func(b *blocked) *http.Request { return &http.Request{Body: b} },
+		"stream of known length": func(b *blocked) *http.Request { return &http.Request{Body: b, ContentLength: 100} },
+		"GetBody": func(b *blocked) *http.Request {
+			return &http.Request{Body: b, GetBody: func() (io.ReadCloser, error) { return nil, errors.New("not needed") }}
+		},
+		"seeker": func(b *blocked) *http.Request {
+			return &http.Request{Body: struct {
+				*blocked
+				io.Seeker
+			}{b, strings.NewReader("")}}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBlocked()
+			defer close(b.release)
+			ctx, cancel := context.WithCancelCause(t.Context())
+			go func() {
+				<-b.reading
+				cancel(cause)
+			}()
+			req := give(b)
+			req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
+			tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+			_, err := tr.RoundTrip(req.WithContext(ctx))
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorIs(t, err, cause)
+			require.ErrorContains(t, err, "sigv4: hashing the body")
+			require.EqualValues(t, 1, b.closed.Load())
+		})
+	}
+	t.Run("between reads", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var reads int
+		b := &stream{Reader: readerFunc(func(p []byte) (int, error) {
+			if reads++; reads == 3 {
+				cancel()
+			}
+			return len(p), nil // without an end
+		})}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""), MaxBody: 1 << 60}
+		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", b).WithContext(ctx))
+		require.ErrorIs(t, err, context.Canceled)
+		require.EqualValues(t, 1, b.closed.Load())
+	})
+	t.Run("before", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		b := &stream{Reader: readerFunc(func(p []byte) (int, error) { t.Error("was read"); return 0, io.EOF })}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", b).WithContext(ctx))
+		require.ErrorIs(t, err, context.Canceled)
+		require.EqualValues(t, 1, b.closed.Load())
+	})
+}
+
+// A body that blocks while it is sent is closed when the context ends: net/http
+// would wait for it.
+func TestContextEndsWhileSending(t *testing.T) {
+	for _, start := range []func(*httptest.Server){withTLS, http2} {
+		for name, give := range map[string]func(io.ReadCloser, *sigv4.Transport) *http.Request{
+			"GetBody": func(b io.ReadCloser, _ *sigv4.Transport) *http.Request {
+				return &http.Request{Body: newStream(text(large)), GetBody: func() (io.ReadCloser, error) { return b, nil }}
+			},
+			"seeker": func(b io.ReadCloser, _ *sigv4.Transport) *http.Request {
+				first := newSeekable(text(large))
+				first.Closer, first.Seeker = b, seekerFunc(func(_ int64, whence int) (int64, error) {
+					if whence == io.SeekStart {
+						first.Reader = b
+					}
+					return 0, nil
+				})
+				return &http.Request{Body: first}
+			},
+			"unsigned": func(b io.ReadCloser, tr *sigv4.Transport) *http.Request {
+				tr.UnsignedPayload = true
+				return &http.Request{Body: b, ContentLength: large}
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				s := newService(t, start, nil, "AKID")
+				tr := s.transport()
+				pipe, _ := io.Pipe()
+				ctx, cancel := context.WithCancel(t.Context())
+				reading := &stream{Reader: readerFunc(func(p []byte) (int, error) { cancel(); return pipe.Read(p) }), Closer: pipe}
+				req := give(reading, tr)
+				req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
+				_, err := tr.RoundTrip(req.WithContext(ctx))
+				require.ErrorIs(t, err, context.Canceled)
+				require.Eventually(t, func() bool { return reading.closed.Load() == 1 }, 10*time.Second, time.Millisecond)
+			})
+		}
+	}
+}
+
+func TestPipeIsASeekerThatCannot(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	go func() {
+		io.WriteString(w, "through a pipe")
+		w.Close()
+	}()
+	s := newService(t, plain, nil, "AKID")
+	resp, err := s.transport().RoundTrip(newRequest(t, "PUT", s.URL, r))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.NoError(t, s.arrivals()[0].err)
+	require.Equal(t, "through a pipe", s.arrivals()[0].body)
+}
+
+func TestTrailer(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	req := newRequest(t, "PUT", s.URL, newStream("hello"))
+	req.Trailer = http.Header{"X-Sum": {"5"}}
+	resp, err := s.transport().RoundTrip(req)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.NoError(t, s.arrivals()[0].err)
+	require.Equal(t, "5", s.arrivals()[0].req.Trailer.Get("X-Sum"))
+}
+
+// A large file goes out in constant memory. It is sparse, and in CI it has a
+// gibibyte, which takes some seconds to hash twice.
+func TestLargeFile(t *testing.T) {
+	size := int64(64 << 20)
+	if os.Getenv("CI") == "true" {
+		size = 1 << 30
+	}
+	name := filepath.Join(t.TempDir(), "large")
+	require.NoError(t, os.WriteFile(name, []byte("start"), 0o600))
+	require.NoError(t, os.Truncate(name, size))
+	file, err := os.Open(name)
+	require.NoError(t, err)
+	var got int64
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got, _ = io.Copy(io.Discard, r.Body)
+	}))
+	defer server.Close()
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	resp, err := tr.RoundTrip(newRequest(t, "PUT", server.URL, file))
+	runtime.ReadMemStats(&after)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, size, got)
+	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(1<<20))
+	_, err = file.Stat()
+	require.ErrorIs(t, err, os.ErrClosed)
+}
+
+func TestSmallBodiesGoOutWithTheirHeaders(t *testing.T) {
+	var writes int
+	s := newService(t, plain, nil, "AKID")
+	tr := s.transport()
+	tr.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+		require.NoError(t, r.Write(writerFunc(func(p []byte) (int, error) { writes++; return len(p), nil })))
+		return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+	})
+	_, err := tr.RoundTrip(newRequest(t, "POST", s.URL, bytes.NewReader([]byte(text(small)))))
+	require.NoError(t, err)
+	require.Equal(t, 1, writes)
+}
+
+type writerFunc func(p []byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

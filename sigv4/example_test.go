@@ -1,0 +1,106 @@
+package sigv4_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/sigv4"
+)
+
+func ExampleTransport() {
+	// A service that requests must be signed for.
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		fmt.Println(r.Method, r.URL.Path, "is signed with", scheme)
+	}))
+	defer server.Close()
+
+	client := &http.Client{Transport: &sigv4.Transport{
+		Service: "execute-api",
+		Region:  "eu-west-1",
+		Source:  stschain.Static("AKIDEXAMPLE", "from a safe place", ""), // or a chain, or a role
+	}}
+	resp, err := client.Post(server.URL+"/orders", "application/json", strings.NewReader(`{"n":1}`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	resp.Body.Close()
+	fmt.Println(resp.Status)
+	// Output:
+	// POST /orders is signed with AWS4-HMAC-SHA256
+	// 200 OK
+}
+
+// A request that is signed here and sent elsewhere.
+func ExampleSigner_Sign() {
+	creds, err := stschain.Static("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "").Retrieve(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	body := "Action=GetCallerIdentity&Version=2011-06-15"
+	req, err := http.NewRequest("POST", "https://sts.eu-west-1.amazonaws.com/", strings.NewReader(body))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+
+	signer := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) // time.Now(), in a program
+	if err := signer.Sign(req, sigv4.PayloadHash([]byte(body)), creds, at); err != nil {
+		fmt.Println(err)
+		return
+	}
+	for part := range strings.SplitSeq(req.Header.Get("Authorization"), ", ") {
+		fmt.Println(part)
+	}
+	// Output:
+	// AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/eu-west-1/sts/aws4_request
+	// SignedHeaders=content-type;host;x-amz-date
+	// Signature=f29d4c270f8820b8bd7732f0b8c73a0acd45fbf8ba74d2c9aab0aa109c29cb9a
+}
+
+// A URL with which anyone can read one object for an hour.
+func ExampleSigner_Presign() {
+	creds, err := stschain.Static("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "").Retrieve(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	req, err := http.NewRequest("GET", "https://bucket.s3.eu-west-1.amazonaws.com/report 2026.pdf", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	signer := &sigv4.Signer{Service: "s3", Region: "eu-west-1"}
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) // time.Now(), in a program
+	link, headers, err := signer.Presign(req, sigv4.UnsignedPayload, creds, at, time.Hour)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("does not print:", link)
+	target, query, _ := strings.Cut(link.Reveal(), "?")
+	fmt.Println(target)
+	for pair := range strings.SplitSeq(query, "&") {
+		fmt.Println(" ", pair)
+	}
+	fmt.Println("to be sent with it:", headers)
+	// Output:
+	// does not print: [redacted]
+	// https://bucket.s3.eu-west-1.amazonaws.com/report%202026.pdf
+	//   X-Amz-Algorithm=AWS4-HMAC-SHA256
+	//   X-Amz-Credential=AKIDEXAMPLE%2F20261121%2Feu-west-1%2Fs3%2Faws4_request
+	//   X-Amz-Date=20261121T120000Z
+	//   X-Amz-SignedHeaders=host
+	//   X-Amz-Expires=3600
+	//   X-Amz-Signature=c49a4bc001cc34b3a9e1108616cf82b45c7563d67956aa53ae0499f8cb29cbd1
+	// to be sent with it: map[Host:[bucket.s3.eu-west-1.amazonaws.com]]
+}

@@ -1,0 +1,438 @@
+package sigv4_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/conformance"
+	"github.com/stschain-go/stschain/sigv4"
+)
+
+func TestSignErrors(t *testing.T) {
+	good := func() (*sigv4.Signer, *http.Request, stschain.Credentials) {
+		return &sigv4.Signer{Service: "sts", Region: "eu-west-1"}, newRequest(t, "GET", "https://example.com/", nil), creds("AKID")
+	}
+	empty := sigv4.PayloadHash(nil)
+	for want, change := range map[string]func(*sigv4.Signer, *http.Request, *stschain.Credentials){
+		"Service is missing":            func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) { s.Service = "" },
+		`Service "a/b" is no`:           func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) { s.Service = "a/b" },
+		"s3express signs":               func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) { s.Service = "s3express" },
+		"Region is missing":             func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) { s.Region = "" },
+		`"x.evil.com/" is not one host`: func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) { s.Region = "x.evil.com/" },
+		`"-a" is not one host`:          func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) { s.Region = "-a" },
+		`"a_b" is not one host`:         func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) { s.Region = "a_b" },
+		"names Connection": func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) {
+			s.SignedHeaders = []string{"Connection"}
+		},
+		"names traceparent": func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) {
+			s.SignedHeaders = []string{"traceparent"}
+		},
+		"names x-b3-traceid": func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) {
+			s.SignedHeaders = []string{"x-b3-traceid"}
+		},
+		"names User-Agent": func(s *sigv4.Signer, _ *http.Request, _ *stschain.Credentials) {
+			s.SignedHeaders = []string{"User-Agent"}
+		},
+		"lack AccessKeyID or Secret":    func(_ *sigv4.Signer, _ *http.Request, c *stschain.Credentials) { c.AccessKeyID = "" },
+		"lack AccessKeyID or S":         func(_ *sigv4.Signer, _ *http.Request, c *stschain.Credentials) { c.SecretAccessKey = stschain.Secret{} },
+		"AccessKeyID holds white space": func(_ *sigv4.Signer, _ *http.Request, c *stschain.Credentials) { c.AccessKeyID = "AKID\r\n" },
+		"SessionToken holds a line": func(_ *sigv4.Signer, _ *http.Request, c *stschain.Credentials) {
+			c.SessionToken = stschain.NewSecret("t\n")
+		},
+		"no URL":              func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL = nil },
+		"no host":             func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Host, r.Host = "", "" },
+		"holds a user name":   func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.User = url.User("u") },
+		"is opaque":           func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Opaque = "//x/y" },
+		"written in punycode": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.Host = "bücher.example" },
+		"the host holds":      func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Host = "h/x y" },
+		"it has X-Amz-Signature": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
+			r.URL.RawQuery = "X%2DAmz-Signature=1"
+		},
+		"it has x-amz-credential": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
+			r.URL.RawQuery = "a&x-amz-credential=1"
+		},
+		"starts no escape":          func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.RawQuery = "a=100%" },
+		"holds a control character": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.RawQuery = "a=\n" },
+		"header X-Amz-Meta-A twice": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
+			r.Header["X-Amz-Meta-A"], r.Header["x-amz-meta-a"] = []string{"1"}, []string{"2"}
+		},
+	} {
+		s, req, c := good()
+		change(s, req, &c)
+		require.ErrorContains(t, s.Sign(req, empty, c, now), want)
+		require.False(t, req.Header.Get("Authorization") != "", want)
+		s, req, c = good()
+		change(s, req, &c)
+		u, _, err := s.Presign(req, empty, c, now, time.Minute)
+		require.ErrorContains(t, err, want)
+		require.True(t, u.IsZero())
+	}
+	for _, hash := range []string{"", "x", strings.ToUpper(empty), empty[1:], "UNSIGNED-PAYLOAD\n"} {
+		s, req, c := good()
+		require.ErrorContains(t, s.Sign(req, hash, c, now), "payload hash")
+	}
+	s, req, c := good()
+	require.ErrorContains(t, s.Sign(req, empty, c, time.Time{}), "instant")
+	for _, life := range []time.Duration{0, -time.Second, time.Second - 1, time.Second + 1, 7*24*time.Hour + time.Second} {
+		_, _, err := s.Presign(req, empty, c, now, life)
+		require.ErrorContains(t, err, "whole seconds")
+	}
+	for _, life := range []time.Duration{time.Second, 7 * 24 * time.Hour} {
+		_, _, err := s.Presign(req, empty, c, now, life)
+		require.NoError(t, err)
+	}
+}
+
+func TestWhatIsSigned(t *testing.T) {
+	for name, c := range map[string]struct {
+		service string
+		asked   []string
+		header  http.Header
+		change  func(*http.Request)
+		want    string
+	}{
+		"nothing else": {header: http.Header{
+			"User-Agent": {"x"}, "Accept-Encoding": {"gzip"}, "Traceparent": {"00-1"}, "X-Amzn-Trace-Id": {"Root=1"},
+			"Connection": {"close"}, "Te": {"trailers"}, "Expect": {"100-continue"}, "Accept": {"*/*"}, "Cookie": {"a=b"},
+			"Uber-Trace-Id": {"1"}, "X-Forwarded-For": {"1"}, "Date": {"x"}, "Content-Length": {"4"}, "Host": {"other"},
+		}, want: "host;x-amz-date;x-amz-security-token"},
+		"all but those": {asked: []string{"*"}, header: http.Header{
+			"User-Agent": {"x"}, "Accept-Encoding": {"gzip"}, "Traceparent": {"00-1"}, "X-Amzn-Trace-Id": {"Root=1"},
+			"Connection": {"close"}, "Te": {"trailers"}, "Expect": {"100-continue"}, "Accept": {"*/*"}, "Cookie": {"a=b"},
+			"Uber-Trace-Id": {"1"}, "X-Forwarded-For": {"1"}, "Date": {"x"}, "Content-Length": {"4"}, "Host": {"other"}, "X-Empty": {""},
+		}, want: "accept;cookie;date;host;x-amz-date;x-amz-security-token"},
+		"content type and x-amz": {header: http.Header{"Content-Type": {"a/b"}, "x-amz-meta-A": {"1"}, "X-Amz-Meta-B": {"2", "3"}},
+			want: "content-type;host;x-amz-date;x-amz-meta-a;x-amz-meta-b;x-amz-security-token"},
+		"empty values": {asked: []string{"x-agent-id"}, header: http.Header{"Content-Type": {""}, "X-Agent-Id": {" \t"}, "X-Amz-Empty": {""}, "X-Amz-None": {}},
+			want: "host;x-amz-date;x-amz-empty;x-amz-security-token"},
+		"asked": {asked: []string{"X-K8S-aws-id", "absent"}, header: http.Header{"X-K8s-Aws-Id": {"cluster"}},
+			want: "host;x-amz-date;x-amz-security-token;x-k8s-aws-id"},
+		"content length": {asked: []string{"content-length"},
+			change: func(r *http.Request) { r.Method, r.Body, r.ContentLength = "POST", newStream("abcd"), 4 },
+			want:   "content-length;host;x-amz-date;x-amz-security-token"},
+		"content length of nothing":    {asked: []string{"content-length"}, change: func(r *http.Request) { r.Method = "PUT" }, want: "content-length;host;x-amz-date;x-amz-security-token"},
+		"no content length":            {asked: []string{"content-length"}, want: "host;x-amz-date;x-amz-security-token"},
+		"unknown content length":       {asked: []string{"content-length"}, change: func(r *http.Request) { r.Method, r.Body = "PUT", newStream("abcd") }, want: "host;x-amz-date;x-amz-security-token"},
+		"s3":                           {service: "s3", want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
+		"serverless search":            {service: "aoss", want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
+		"content hash where it is":     {header: http.Header{"X-Amz-Content-Sha256": {"stale"}}, want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
+		"content hash in lower case":   {service: "s3", header: http.Header{"x-amz-content-sha256": {"stale"}}, want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
+		"what an earlier signing left": {header: http.Header{"authorization": {"a"}, "Authorization": {"b"}, "X-Amz-Date": {"c"}, "x-amz-security-token": {"d"}}, want: "host;x-amz-date;x-amz-security-token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.service == "" {
+				c.service = "execute-api"
+			}
+			v := verifier{service: c.service, region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
+			if c.service == "aoss" {
+				v.service = "aoss"
+			}
+			req := newRequest(t, "GET", "https://example.com/a", nil)
+			if c.header != nil {
+				req.Header = c.header
+			}
+			hash := sigv4.PayloadHash(nil)
+			if c.change != nil {
+				c.change(req)
+				if req.Body != nil {
+					hash = sigv4.PayloadHash([]byte("abcd"))
+				}
+			}
+			s := &sigv4.Signer{Service: c.service, Region: "eu-west-1", SignedHeaders: c.asked}
+			require.NoError(t, s.Sign(req, hash, creds("AKID"), now))
+			r, body, err := sent(req)
+			require.NoError(t, err)
+			_, signed, err := v.verify(r, body)
+			require.NoError(t, err)
+			require.Equal(t, c.want, strings.Join(signed, ";"))
+		})
+	}
+}
+
+// Without a token an earlier one must not stay, and signing again is as if the
+// request had never been signed.
+func TestSignAgain(t *testing.T) {
+	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
+	long := creds("AKID")
+	long.SessionToken = stschain.Secret{}
+	once := newRequest(t, "GET", "https://example.com/", nil)
+	require.NoError(t, s.Sign(once, sigv4.PayloadHash(nil), long, now))
+	again := newRequest(t, "GET", "https://example.com/", nil)
+	require.NoError(t, s.Sign(again, sigv4.PayloadHash(nil), creds("OTHER"), now.Add(-time.Hour)))
+	require.NoError(t, s.Sign(again, sigv4.PayloadHash(nil), long, now))
+	require.Equal(t, once.Header, again.Header)
+	require.NotContains(t, again.Header, "X-Amz-Security-Token")
+}
+
+// TestWireForm: what is sent, for what the caller wrote.
+func TestWireForm(t *testing.T) {
+	for _, c := range []struct{ service, in, host, target string }{
+		{"sts", "https://h.example:443/", "h.example", "/"},
+		{"sts", "http://h.example:80", "h.example", "/"},
+		{"sts", "http://h.example:443/", "h.example:443", "/"},
+		{"sts", "https://h.example:8443/", "h.example:8443", "/"},
+		{"sts", "http://[fe80::1%25en0]:9000/", "[fe80::1]:9000", "/"},
+		{"sts", "http://[::1]:80/", "[::1]", "/"},
+		{"sts", "https://h/a//b/../c/./#frag", "h", "/a//b/../c/./"},
+		{"sts", "https://h/a+b:c,d%2Fe%20f", "h", "/a+b:c,d%2Fe%20f"},
+		{"sts", "https://h/?b=2&a=1&a=0&&c", "h", "/?b=2&a=1&a=0&&c"},
+		{"sts", "https://h/?a=b+c&d;e=f%2bg&h=[1] ü\"", "h", "/?a=b%20c&d%3Be=f%2bg&h=%5B1%5D%20%C3%BC%22"},
+		{"sts", "https://h/?", "h", "/?"},
+		{"s3", "https://h/a+b:c,d e(1)'!*~", "h", "/a%2Bb%3Ac%2Cd%20e%281%29%27%21%2A~"},
+		{"s3", "https://h/a//b/../c/./ü", "h", "/a//b/../c/./%C3%BC"},
+		{"s3", "https://h/a%2Fb%252Fc%2b", "h", "/a/b%252Fc%2B"},
+		{"s3", "https://h/key?acl&prefix=a+b/", "h", "/key?acl&prefix=a%20b/"},
+	} {
+		v := verifier{service: c.service, region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
+		s := &sigv4.Signer{Service: c.service, Region: "eu-west-1"}
+		req := newRequest(t, "GET", c.in, nil)
+		given := req.URL
+		before := *given
+		require.NoError(t, s.Sign(req, sigv4.PayloadHash(nil), creds("AKID"), now), c.in)
+		require.Equal(t, before, *given, "the URL may be shared: it is not changed in place")
+		r, _, err := sent(req)
+		require.NoError(t, err, c.in)
+		require.Equal(t, c.host, r.Host, c.in)
+		require.Equal(t, c.target, r.RequestURI, c.in)
+		_, _, err = v.verify(r, nil)
+		require.NoError(t, err, c.in)
+	}
+}
+
+func TestTabsInSignedHeaders(t *testing.T) {
+	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
+	values := []string{"a\tb\t c", "d"}
+	req := newRequest(t, "GET", "https://example.com/", nil)
+	req.Header["X-Amz-Meta"] = values
+	req.Header["X-Other"] = []string{"a\tb"}
+	require.NoError(t, s.Sign(req, sigv4.PayloadHash(nil), creds("AKID"), now))
+	r, _, err := sent(req)
+	require.NoError(t, err)
+	require.Equal(t, []string{"a b  c", "d"}, r.Header["X-Amz-Meta"])
+	require.Equal(t, []string{"a\tb"}, r.Header["X-Other"])
+	require.Equal(t, []string{"a\tb\t c", "d"}, values, "the slice may be shared: it is not changed in place")
+	_, _, err = verifier{service: "sts", region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}.verify(r, nil)
+	require.NoError(t, err)
+}
+
+func TestPresign(t *testing.T) {
+	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1", SignedHeaders: []string{"X-K8s-Aws-Id"}}
+	req := newRequest(t, "GET", "https://sts.eu-west-1.amazonaws.com:443/?Action=GetCallerIdentity&Version=2011-06-15#x", nil)
+	req.Header = http.Header{"X-K8s-Aws-Id": {"cluster"}, "User-Agent": {"x"}, "Authorization": {"old"}, "X-Amz-Date": {"old"}}
+	before := req.Clone(t.Context())
+	u, signed, err := s.Presign(req, sigv4.PayloadHash(nil), creds("AKID"), now, 15*time.Minute)
+	require.NoError(t, err)
+	require.Equal(t, before.URL, req.URL)
+	require.Equal(t, before.Header, req.Header)
+	require.Equal(t, before.Host, req.Host)
+	require.Equal(t, http.Header{"Host": {"sts.eu-west-1.amazonaws.com"}, "X-K8s-Aws-Id": {"cluster"}}, signed)
+
+	got := mustParse(t, u.Reveal())
+	require.Equal(t, "sts.eu-west-1.amazonaws.com", got.Host)
+	require.Empty(t, got.Fragment)
+	q := got.Query()
+	require.NotEmpty(t, q.Get("X-Amz-Signature"))
+	q.Del("X-Amz-Signature")
+	require.Equal(t, url.Values{
+		"Action":               {"GetCallerIdentity"},
+		"Version":              {"2011-06-15"},
+		"X-Amz-Algorithm":      {"AWS4-HMAC-SHA256"},
+		"X-Amz-Credential":     {"AKID/20261121/eu-west-1/sts/aws4_request"},
+		"X-Amz-Date":           {"20261121T120000Z"},
+		"X-Amz-Expires":        {"900"},
+		"X-Amz-SignedHeaders":  {"host;x-k8s-aws-id"},
+		"X-Amz-Security-Token": {"token/of+AKID=="},
+	}, q)
+
+	later := newRequest(t, "GET", u.Reveal(), nil)
+	later.Header = signed
+	r, _, err := sent(later)
+	require.NoError(t, err)
+	v := verifier{service: "sts", region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
+	_, _, err = v.verify(r, nil)
+	require.NoError(t, err)
+}
+
+func TestPresignS3(t *testing.T) {
+	v := verifier{service: "s3", region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
+	s := &sigv4.Signer{Service: "s3", Region: "eu-west-1"}
+	for hash, want := range map[string]string{
+		sigv4.UnsignedPayload:           "",
+		sigv4.PayloadHash([]byte("hi")): sigv4.PayloadHash([]byte("hi")),
+	} {
+		req := newRequest(t, "PUT", "https://b.s3.example.com//a+b/../ü%2F?versionId=1", nil)
+		req.Header = http.Header{"Content-Type": {"text/plain"}, "X-Amz-Acl": {"private"}, "X-Amz-Content-Sha256": {"old"}}
+		u, signed, err := s.Presign(req, hash, creds("AKID"), now, time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, want, mustParse(t, u.Reveal()).Query().Get("X-Amz-Content-Sha256"))
+		require.Equal(t, http.Header{"Host": {"b.s3.example.com"}, "Content-Type": {"text/plain"}, "X-Amz-Acl": {"private"}}, signed)
+		later := newRequest(t, "PUT", u.Reveal(), strings.NewReader("hi"))
+		later.Header = signed
+		r, body, err := sent(later)
+		require.NoError(t, err)
+		_, _, err = v.verify(r, body)
+		require.NoError(t, err)
+	}
+}
+
+// The public Signer on those cases of the official suite that it can express:
+// without the knobs of internal/signature, and with targets that net/url reads.
+func TestSignerOnOfficialSuite(t *testing.T) {
+	dir := filepath.Join(conformance.Dir(t), "sigv4", "v4")
+	cases, err := os.ReadDir(dir)
+	require.NoError(t, err)
+	ran := 0
+	for _, c := range cases {
+		read := func(name string) string {
+			text, err := os.ReadFile(filepath.Join(dir, c.Name(), name))
+			require.NoError(t, err)
+			return string(text)
+		}
+		var v struct {
+			Credentials struct {
+				ID     string `json:"access_key_id"`
+				Secret string `json:"secret_access_key"`
+				Token  string
+			}
+			Normalize bool
+			OmitToken bool `json:"omit_session_token"`
+			SignBody  bool `json:"sign_body"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(read("context.json")), &v))
+		head, body, _ := strings.Cut(read("request.txt"), "\n\n")
+		head = strings.TrimSuffix(strings.ReplaceAll(head, "\n ", "\x00"), "\n")
+		lines := strings.Split(head, "\n")
+		method, target, _ := strings.Cut(strings.TrimSuffix(lines[0], " HTTP/1.1"), " ")
+		path, _, _ := strings.Cut(target, "?")
+		if !v.Normalize || v.OmitToken || strings.ContainsFunc(path, func(r rune) bool { return r == ' ' || r > 127 }) {
+			continue
+		}
+		ran++
+		req := newRequest(t, method, "https://example.amazonaws.com"+target, strings.NewReader(body))
+		for _, line := range lines[1:] {
+			name, value, _ := strings.Cut(line, ":")
+			req.Header.Add(name, strings.ReplaceAll(value, "\x00", "\n "))
+		}
+		req.Host = "example.amazonaws.com"
+		if v.SignBody {
+			req.Header.Set("X-Amz-Content-Sha256", "to be filled in")
+		}
+		s := &sigv4.Signer{Service: "service", Region: "us-east-1", SignedHeaders: []string{"*"}}
+		if body != "" {
+			s.SignedHeaders = []string{"*", "content-length"}
+		}
+		at := time.Date(2015, 8, 30, 12, 36, 0, 0, time.UTC)
+		keys := stschain.Credentials{
+			AccessKeyID: v.Credentials.ID, SecretAccessKey: stschain.NewSecret(v.Credentials.Secret),
+			SessionToken: stschain.NewSecret(v.Credentials.Token),
+		}
+		hash := sigv4.PayloadHash([]byte(body))
+		if !v.SignBody {
+			u, _, err := s.Presign(req, hash, keys, at, time.Hour)
+			require.NoError(t, err, c.Name())
+			require.Equal(t, read("query-signature.txt"), mustParse(t, u.Reveal()).Query().Get("X-Amz-Signature"), c.Name())
+		}
+		require.NoError(t, s.Sign(req, hash, keys, at), c.Name())
+		want := read("header-signature.txt")
+		require.Equal(t, want, req.Header.Get("Authorization")[len(req.Header.Get("Authorization"))-64:], c.Name())
+	}
+	require.Equal(t, 28, ran)
+}
+
+// What is signed is what net/http sends, whatever the caller wrote.
+func FuzzSign(f *testing.F) {
+	f.Add("/a b//../c", "x=1&x=0&+=%41", "a\t b ", false)
+	f.Add("/ü%2F", "acl", "", true)
+	f.Fuzz(func(t *testing.T, path, query, header string, s3 bool) {
+		v := verifier{service: "execute-api", region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
+		if s3 {
+			v.service = "s3"
+		}
+		s := &sigv4.Signer{Service: v.service, Region: v.region}
+		req := &http.Request{Method: "GET", Header: http.Header{"X-Amz-Meta": {header, "x"}},
+			URL: &url.URL{Scheme: "https", Host: "example.com", Path: "/" + path, RawQuery: query, Fragment: "f"}}
+		presigned, signed, errPresign := s.Presign(req, sigv4.PayloadHash(nil), creds("AKID"), now, time.Minute)
+		err := s.Sign(req, sigv4.PayloadHash(nil), creds("AKID"), now)
+		if (err == nil) != (errPresign == nil) {
+			t.Fatalf("Sign: %v; Presign: %v", err, errPresign)
+		}
+		if err != nil {
+			return
+		}
+		if strings.ContainsFunc(header, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+			return // a Transport of net/http refuses these
+		}
+		check := func(req *http.Request) *http.Request {
+			r, body, err := sent(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, err := v.verify(r, body); err != nil {
+				t.Fatalf("%v\nsent: %q", err, r.RequestURI)
+			}
+			return r
+		}
+		r := check(req)
+		if want, err := url.ParseQuery(query); err == nil && want.Encode() != r.URL.Query().Encode() {
+			t.Fatalf("query %q was sent as %q", query, r.URL.RawQuery)
+		}
+		if !s3 && r.URL.Path != "/"+path {
+			t.Fatalf("path %q was sent as %q", path, r.RequestURI)
+		}
+		later, err := http.NewRequest("GET", presigned.Reveal(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		later.Header = signed
+		check(later)
+	})
+}
+
+func TestSignAllocations(t *testing.T) {
+	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
+	req := stsPost(t)
+	hash := sigv4.PayloadHash([]byte("Action=GetCallerIdentity&Version=2011-06-15"))
+	got := testing.AllocsPerRun(100, func() {
+		if err := s.Sign(req, hash, temporary, now); err != nil {
+			t.Error(err)
+		}
+	})
+	require.LessOrEqual(t, got, 4.0, "date, token, Authorization, and one slice for their values")
+}
+
+func TestSignerIsForManyAtOnce(t *testing.T) {
+	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
+	v := verifier{service: "sts", region: "eu-west-1"}
+	for _, id := range []string{"A", "B", "C"} {
+		v.known = append(v.known, creds(id))
+	}
+	done := make(chan error)
+	for i := range 60 {
+		go func() {
+			req := &http.Request{Method: "GET", URL: &url.URL{Scheme: "https", Host: "h", Path: "/"}}
+			err := s.Sign(req, sigv4.PayloadHash(nil), v.known[i%3], now.AddDate(0, 0, i%2))
+			if err == nil {
+				var r *http.Request
+				if r, _, err = sent(req); err == nil {
+					_, _, err = v.verify(r, nil)
+				}
+			}
+			done <- err
+		}()
+	}
+	errs := make([]error, 60)
+	for i := range errs {
+		errs[i] = <-done
+	}
+	require.False(t, slices.ContainsFunc(errs, func(err error) bool { return err != nil }), errs)
+}

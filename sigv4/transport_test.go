@@ -1,0 +1,476 @@
+package sigv4_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/sigv4"
+)
+
+func TestTransport(t *testing.T) {
+	for name, start := range map[string]func(*httptest.Server){"HTTP": plain, "TLS": withTLS, "HTTP2": http2} {
+		for _, signedName := range []string{"execute-api", "s3"} {
+			t.Run(name+"/"+signedName, func(t *testing.T) {
+				s := newService(t, start, nil, "AKID")
+				s.service = signedName
+				client := &http.Client{Transport: s.transport()}
+				for _, c := range []struct{ method, path, body string }{
+					{"GET", "/", ""},
+					{"GET", "/a/../b//c?x=2&x=1&y=a+b&z=%2B;w", ""},
+					{"HEAD", "/ü/%2F/+/~?acl", ""},
+					{"POST", "/", "hello"},
+					{"PUT", "/big", strings.Repeat("0123456789", 20_000)},
+					{"DELETE", "/x#fragment", ""},
+				} {
+					req := newRequest(t, c.method, s.URL+c.path, strings.NewReader(c.body))
+					req.Header.Set("Content-Type", "text/plain")
+					req.Header.Set("X-Amz-Meta-A", " a  b ")
+					resp, err := client.Do(req)
+					require.NoError(t, err)
+					resp.Body.Close()
+					require.Equal(t, 200, resp.StatusCode)
+				}
+				for i, a := range s.arrivals() {
+					require.NoError(t, a.err)
+					require.Equal(t, "AKID", a.id)
+					require.Equal(t, name == "HTTP2", a.req.ProtoMajor == 2)
+					require.Equal(t, i == 4, len(a.body) == 200_000)
+				}
+			})
+		}
+	}
+}
+
+func TestTransportChangesNothing(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	s.service = "s3"
+	tr := s.transport()
+	body := newStream("hello")
+	req := newRequest(t, "POST", s.URL+"/a+b?x=1+2", body)
+	req.Header = http.Header{"X-Amz-Meta-A": {"a\tb"}, "X-Amz-Date": {"mine"}, "X-Amz-Content-Sha256": {"mine"}}
+	req.Trailer = http.Header{"X-Later": nil}
+	before := req.Clone(t.Context())
+	shared := *req.URL
+	resp, err := tr.RoundTrip(req)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, before.URL, req.URL)
+	require.Equal(t, shared, *req.URL)
+	require.Equal(t, before.Header, req.Header)
+	require.Equal(t, before.Host, req.Host)
+	require.Equal(t, before.Trailer, req.Trailer)
+	require.EqualValues(t, 0, req.ContentLength)
+	require.Nil(t, req.GetBody)
+	require.Same(t, body, req.Body)
+	require.Same(t, req, resp.Request, "the signed request holds a token; the response does not hand it out")
+	require.NoError(t, s.arrivals()[0].err)
+}
+
+func TestTransportFieldErrors(t *testing.T) {
+	for want, tr := range map[string]*sigv4.Transport{
+		"Source is missing":  {Service: "s3", Region: "r"},
+		"Service is missing": {Region: "r", Source: stschain.Static("a", "b", "")},
+		"Region is missing":  {Service: "s3", Source: stschain.Static("a", "b", "")},
+		`"x.evil.com/"`:      {Service: "s3", Region: "x.evil.com/", Source: stschain.Static("a", "b", "")},
+		"names Connection":   {Service: "s3", Region: "r", SignedHeaders: []string{"Connection"}, Source: stschain.Static("a", "b", "")},
+		"no credentials for s3 in r": {Service: "s3", Region: "r", Source: stschain.ProviderFunc(
+			func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, errors.New("none") })},
+	} {
+		body := newStream("x")
+		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://example.com/", body))
+		require.ErrorContains(t, err, want)
+		require.EqualValues(t, 1, body.closed.Load(), want)
+	}
+	_, err := (&sigv4.Transport{}).RoundTrip(newRequest(t, "GET", "https://example.com/", nil))
+	require.ErrorContains(t, err, "is missing")
+}
+
+func TestTransportRefuses(t *testing.T) {
+	for want, change := range map[string]func(*http.Request, *sigv4.Transport){
+		"has Authorization":            func(r *http.Request, _ *sigv4.Transport) { r.Header["authorization"] = []string{"Bearer x"} },
+		"has X-Amz-Signature":          func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Signature=1" },
+		"has X-Amz-Credential":         func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Credential=1" },
+		"holds a user name":            func(r *http.Request, _ *sigv4.Transport) { r.URL.User = url.UserPassword("u", "p") },
+		`scheme "ftp"`:                 func(r *http.Request, _ *sigv4.Transport) { r.URL.Scheme = "ftp" },
+		`scheme ""`:                    func(r *http.Request, _ *sigv4.Transport) { r.URL.Scheme = "" },
+		"no URL":                       func(r *http.Request, _ *sigv4.Transport) { r.URL = nil },
+		"is opaque":                    func(r *http.Request, _ *sigv4.Transport) { r.URL.Opaque = "//a/b" },
+		"UnsignedPayload needs https":  func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
+		`"example.com" is not among`:   func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
+		`host "example.com" is not am`: func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{} },
+		"starts no escape":             func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "%" },
+	} {
+		tr := &sigv4.Transport{
+			Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""),
+			Base: roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") }),
+		}
+		body := newStream("x")
+		req := newRequest(t, "PUT", "https://example.com/", body)
+		change(req, tr)
+		_, err := tr.RoundTrip(req)
+		require.ErrorContains(t, err, want)
+		require.ErrorContains(t, err, "sigv4: ")
+		require.EqualValues(t, 1, body.closed.Load(), want)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestHosts(t *testing.T) {
+	for _, c := range []struct {
+		entry, url string
+		want       bool
+	}{
+		{"example.com", "https://example.com/", true},
+		{"Example.com", "https://EXAMPLE.com:443/", true},
+		{"example.com:443", "https://example.com/", true},
+		{"example.com:443", "http://example.com/", false},
+		{"example.com", "http://example.com:80/", true},
+		{"example.com", "https://example.com:8443/", false},
+		{"example.com:8443", "https://example.com:8443/", true},
+		{"example.com", "https://a.example.com/", false},
+		{"example.com", "https://example.com.evil.org/", false},
+		{"example.com", "https://evil-example.com/", false},
+		{"*.example.com", "https://a.example.com/", true},
+		{"*.example.com", "https://a.b.example.com/", true},
+		{"*.example.com", "https://example.com/", false},
+		{"*.example.com", "https://.example.com/", false},
+		{"*.example.com", "https://evilexample.com/", false},
+		{"*.example.com", "https://a.example.com:8443/", false},
+		{"*.example.com:8443", "https://a.example.com:8443/", true},
+		{"*", "https://example.com/", false},
+		{"*.", "https://example.com/", false},
+		{"", "https://example.com/", false},
+		{"[::1]:9000", "http://[::1]:9000/", true},
+	} {
+		sent := false
+		tr := &sigv4.Transport{
+			Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""), Hosts: []string{c.entry},
+			Base: roundTripper(func(*http.Request) (*http.Response, error) { sent = true; return nil, errors.New("sent") }),
+		}
+		req := newRequest(t, "GET", c.url, nil)
+		req.Host = "example.com" // what is addressed counts, not what the request says
+		_, err := tr.RoundTrip(req)
+		require.Error(t, err)
+		require.Equal(t, c.want, sent, "%s for %s", c.entry, c.url)
+	}
+}
+
+// An http.Client sends redirects through its transport again.
+func TestRedirects(t *testing.T) {
+	other := newService(t, plain, nil, "AKID")
+	secure := newService(t, withTLS, nil, "AKID")
+	var to string
+	s := newService(t, plain, func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/leave":
+			http.Redirect(w, r, to, http.StatusTemporaryRedirect)
+		case "/stay":
+			http.Redirect(w, r, "/there", http.StatusTemporaryRedirect)
+		case "/see":
+			http.Redirect(w, r, "/there", http.StatusSeeOther)
+		case "/twice":
+			http.Redirect(w, r, "/leave", http.StatusFound)
+		}
+	}, "AKID")
+	_, port, _ := strings.Cut(strings.TrimPrefix(s.URL, "http://"), ":")
+	client := &http.Client{Transport: s.transport()}
+	for _, path := range []string{"/leave", "/twice"} {
+		for _, to = range []string{
+			other.URL + "/",               // another port
+			secure.URL + "/",              // another scheme, and port
+			"https://127.0.0.1:" + port,   // another scheme
+			"http://localhost:" + port,    // another name
+			"http://127.0.0.1.evil.test/", // another host
+		} {
+			_, err := client.Post(s.URL+path, "text/plain", strings.NewReader("secret"))
+			require.ErrorContains(t, err, "sigv4: refused to sign a redirect from "+s.URL+" to "+strings.TrimSuffix(to, "/"))
+		}
+	}
+	require.Empty(t, other.arrivals())
+	require.Empty(t, secure.arrivals())
+
+	for _, path := range []string{"/stay", "/see"} {
+		resp, err := client.Post(s.URL+path, "text/plain", strings.NewReader("hi"))
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, 200, resp.StatusCode)
+	}
+	for _, a := range s.arrivals() {
+		require.NoError(t, a.err)
+	}
+
+	req := newRequest(t, "GET", s.URL, nil)
+	req.Response = &http.Response{}
+	_, err := client.Transport.RoundTrip(req)
+	require.ErrorContains(t, err, "the request before it is not known")
+}
+
+func TestOverriddenHost(t *testing.T) {
+	for _, start := range []func(*httptest.Server){plain, http2} {
+		s := newService(t, start, nil, "AKID")
+		req := newRequest(t, "GET", s.URL, nil)
+		req.Host = "bucket.example.com"
+		resp, err := (&http.Client{Transport: s.transport()}).Do(req)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.NoError(t, s.arrivals()[0].err)
+		require.Equal(t, "bucket.example.com", s.arrivals()[0].req.Host)
+	}
+}
+
+// The default port is not sent, so it is not signed. Base dials the test server
+// wherever the request goes.
+func TestDefaultPort(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	tr := s.transport()
+	tr.Base = &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
+	}}
+	defer tr.CloseIdleConnections()
+	for _, u := range []string{"http://example.com:80/", "http://example.com/"} {
+		resp, err := tr.RoundTrip(newRequest(t, "GET", u, nil))
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, 200, resp.StatusCode)
+	}
+	for _, a := range s.arrivals() {
+		require.NoError(t, a.err)
+		require.Equal(t, "example.com", a.req.Host)
+	}
+}
+
+func TestHTTPProxy(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	var through atomic.Int32
+	onward := &http.Transport{}
+	defer onward.CloseIdleConnections()
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		through.Add(1)
+		r.RequestURI = ""
+		for _, hop := range []string{"Connection", "Proxy-Connection", "Te"} {
+			r.Header.Del(hop)
+		}
+		r.Header.Set("Via", "1.1 proxy")
+		r.Header.Set("X-Forwarded-For", "127.0.0.1")
+		resp, err := onward.RoundTrip(r)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		w.WriteHeader(resp.StatusCode)
+		resp.Body.Close()
+	}))
+	defer proxy.Close()
+	tr := s.transport()
+	tr.SignedHeaders = []string{"*"}
+	tr.Base = &http.Transport{Proxy: http.ProxyURL(mustParse(t, proxy.URL))}
+	defer tr.CloseIdleConnections()
+	req := newRequest(t, "POST", s.URL+"/a//b?x=1 2", strings.NewReader("hello"))
+	req.Header.Set("Te", "trailers")
+	resp, err := (&http.Client{Transport: tr}).Do(req)
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, 200, resp.StatusCode)
+	require.EqualValues(t, 1, through.Load())
+	require.NoError(t, s.arrivals()[0].err)
+}
+
+func TestExpectContinue(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		s := newService(t, plain, nil, "AKID")
+		if refuse {
+			s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(417) })
+		}
+		tr := s.transport()
+		tr.Base = &http.Transport{ExpectContinueTimeout: time.Minute}
+		defer tr.CloseIdleConnections()
+		body := newSeekable(strings.Repeat("x", 100_000))
+		req := newRequest(t, "PUT", s.URL, body)
+		req.Header.Set("Expect", "100-continue")
+		resp, err := tr.RoundTrip(req)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, refuse, resp.StatusCode == 417)
+		tr.CloseIdleConnections()
+		require.Eventually(t, func() bool { return body.closed.Load() == 1 }, 10*time.Second, time.Millisecond)
+		for _, a := range s.arrivals() {
+			require.NoError(t, a.err)
+			require.NotContains(t, a.signed, "expect")
+		}
+	}
+}
+
+// Base may send a request again, as net/http does when a kept connection turns
+// out to be dead. It gets the body from our GetBody.
+func TestBaseRetries(t *testing.T) {
+	for name, body := range bodies {
+		for _, size := range []int{small, large} {
+			s := newService(t, plain, nil, "AKID")
+			tr := s.transport()
+			tr.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+				dead := r.Body
+				io.CopyN(io.Discard, dead, 10)
+				again := r.Clone(r.Context())
+				var err error
+				again.Body, err = r.GetBody()
+				require.NoError(t, err)
+				if size == large && strings.HasPrefix(name, "seeker") {
+					_, err = dead.Read(make([]byte, 1))
+					require.ErrorContains(t, err, "sigv4: reading the body: the body is being sent again")
+				}
+				require.NoError(t, dead.Close())
+				return s.Client().Transport.RoundTrip(again)
+			})
+			req, closed := body(text(size))
+			req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
+			resp, err := tr.RoundTrip(req)
+			require.NoError(t, err, name)
+			resp.Body.Close()
+			require.NoError(t, s.arrivals()[0].err)
+			require.Equal(t, text(size), s.arrivals()[0].body)
+			s.Client().CloseIdleConnections()
+			require.Eventually(t, func() bool { return closed() == 1 }, 10*time.Second, time.Millisecond, name)
+		}
+	}
+}
+
+func TestThousandGoroutines(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	tr := s.transport()
+	var asked atomic.Int32
+	tr.Source = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		asked.Add(1)
+		return creds("AKID"), nil
+	})
+	tr.Base = &http.Transport{MaxConnsPerHost: 32}
+	defer tr.CloseIdleConnections()
+	client := &http.Client{Transport: tr}
+	shared := http.Header{"Content-Type": {"text/plain"}, "X-Amz-Meta": {"a\tb"}}
+	var wg sync.WaitGroup
+	for i := range 1000 {
+		wg.Go(func() {
+			want := fmt.Sprint("body ", i)
+			var body io.Reader = strings.NewReader(want)
+			if i%2 == 0 {
+				body = newSeekable(want)
+			}
+			req, err := http.NewRequestWithContext(t.Context(), "POST", s.URL+"/?n="+want, body)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header = shared
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			io.Copy(io.Discard, resp.Body)
+			resp.Body.Close()
+			if resp.StatusCode != 200 {
+				t.Error(resp.Status)
+			}
+		})
+	}
+	wg.Wait()
+	require.EqualValues(t, 1, asked.Load())
+	require.Len(t, s.arrivals(), 1000)
+}
+
+// The clock of a Transport is that of the cache it makes, and not of one that
+// it was given.
+func TestTransportClock(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	var asked int
+	source := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		asked++
+		c := creds("AKID")
+		c.Expires = now.Add(time.Hour) // long over by the real clock, or far away
+		return c, nil
+	})
+	tr := s.transport()
+	tr.Source = source
+	for range 3 {
+		resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
+		require.NoError(t, err)
+		resp.Body.Close()
+	}
+	require.Equal(t, 1, asked)
+	require.Equal(t, now.Format("20060102T150405Z"), s.arrivals()[0].req.Header.Get("X-Amz-Date"))
+
+	cache := &stschain.Cache{Provider: source, Clock: fixedClock(now.Add(time.Minute))}
+	tr = s.transport()
+	tr.Source = cache
+	resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, fixedClock(now.Add(time.Minute)), cache.Clock)
+}
+
+func TestWaitingForCredentialsEndsWithTheRequest(t *testing.T) {
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.ProviderFunc(
+		func(ctx context.Context) (stschain.Credentials, error) {
+			<-ctx.Done()
+			return stschain.Credentials{}, ctx.Err()
+		})}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("enough")
+	body := newStream("x")
+	go cancel(cause)
+	_, err := tr.RoundTrip(newRequest(t, "PUT", "https://example.com/", body).WithContext(ctx))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, cause)
+	require.EqualValues(t, 1, body.closed.Load())
+}
+
+func TestTransportAllocations(t *testing.T) {
+	body := make([]byte, 1000)
+	count := func(rt http.RoundTripper) float64 {
+		return testing.AllocsPerRun(100, func() {
+			req, _ := http.NewRequest("POST", "https://api.example.com/v1/things?x=1", bytes.NewReader(body))
+			req.Header.Set("Content-Type", "application/json")
+			if _, err := rt.RoundTrip(req); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	signed := &sigv4.Transport{
+		Service: "execute-api", Region: "eu-west-1", Base: discard{},
+		Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
+	}
+	require.LessOrEqual(t, count(signed)-count(discard{}), 12.0)
+}
+
+func TestCloseIdleConnections(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	tr := s.transport()
+	tr.Base = &http.Transport{TLSClientConfig: &tls.Config{}}
+	client := &http.Client{Transport: tr}
+	for range 2 {
+		resp, err := client.Get(s.URL)
+		require.NoError(t, err)
+		resp.Body.Close()
+		client.CloseIdleConnections()
+	}
+	require.NotEqual(t, s.arrivals()[0].req.RemoteAddr, s.arrivals()[1].req.RemoteAddr)
+	(&sigv4.Transport{Base: discard{}}).CloseIdleConnections()
+}

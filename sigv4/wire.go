@@ -1,0 +1,175 @@
+package sigv4
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/stschain-go/stschain/internal/signature"
+)
+
+// checkURL refuses what cannot be signed, or what would not be sent as it
+// stands there.
+func checkURL(req *http.Request) error {
+	u := req.URL
+	switch {
+	case u == nil:
+		return errors.New("sigv4: the request has no URL")
+	case u.Host == "" && req.Host == "":
+		return errors.New("sigv4: the request has no host")
+	case u.User != nil:
+		return errors.New("sigv4: the URL holds a user name; a signed request has no other credentials")
+	case u.Opaque != "":
+		return errors.New("sigv4: the URL is opaque; set Path and RawPath instead")
+	case !isHost(u.Host) || !isHost(req.Host):
+		return errors.New("sigv4: the host holds what net/http does not send as it is; names beyond ASCII are written in punycode")
+	}
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(name); err == nil && isPresigned(name) {
+			return fmt.Errorf("sigv4: the query is signed already: it has %s", name)
+		}
+	}
+	return nil
+}
+
+func isPresigned(name string) bool {
+	return strings.EqualFold(name, "X-Amz-Signature") || strings.EqualFold(name, "X-Amz-Credential")
+}
+
+// settle brings req into the form that every service reads alike; see the
+// package comment. It changes the request and not the URL it points to.
+func settle(req *http.Request, s3 bool) error {
+	u := req.URL
+	sent := req.Host
+	if sent == "" {
+		sent = u.Host
+	}
+	if host := wireHost(u.Scheme, sent); host != sent {
+		req.Host = host
+	}
+	query, err := wireQuery(u.RawQuery)
+	if err != nil {
+		return err
+	}
+	path := u.RawPath
+	if s3 {
+		if escaped := signature.Escape(u.Path); escaped != u.EscapedPath() {
+			path = escaped
+		}
+	}
+	if query != u.RawQuery || path != u.RawPath {
+		changed := *u
+		changed.RawQuery, changed.RawPath = query, path
+		req.URL = &changed
+	}
+	return nil
+}
+
+// hostOf is the Host header that will be sent of a settled request.
+func hostOf(req *http.Request) string {
+	if req.Host != "" {
+		return req.Host
+	}
+	return req.URL.Host
+}
+
+// wireHost drops what clients do not agree to send: the port that the scheme
+// implies, and the zone of an IPv6 address (RFC 6874).
+func wireHost(scheme, host string) string {
+	switch {
+	case scheme == "https":
+		host = strings.TrimSuffix(host, ":443")
+	case scheme == "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	if strings.HasPrefix(host, "[") {
+		end := strings.LastIndexByte(host, ']')
+		if zone := strings.IndexByte(host, '%'); zone > 0 && zone < end {
+			host = host[:zone] + host[end:]
+		}
+	}
+	return host
+}
+
+// wireQuery escapes what RFC 3986 has not in a query, and what some servers
+// read as a space or as a separator and others do not.
+func wireQuery(q string) (string, error) {
+	clean := true
+	for i := 0; i < len(q); i++ {
+		switch c := q[i]; {
+		case c < ' ' || c == 0x7f:
+			return "", errors.New("sigv4: the query holds a control character")
+		case c != '%':
+			clean = clean && isQueryByte(c)
+		case i+2 >= len(q) || !signature.IsHex(q[i+1]) || !signature.IsHex(q[i+2]):
+			return "", errors.New(`sigv4: the query holds a "%" that starts no escape; a literal one is written %25`)
+		}
+	}
+	if clean {
+		return q, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(q); i++ {
+		switch c := q[i]; {
+		case c == '+':
+			b.WriteString("%20")
+		case c == '%' || isQueryByte(c):
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String(), nil
+}
+
+// isQueryByte: RFC 3986, section 3.4, without "+" and ";".
+func isQueryByte(c byte) bool {
+	return signature.IsUnreserved(c) || strings.IndexByte("!$&'()*,=:@/?", c) >= 0
+}
+
+// isHostLabel: RFC 1123, section 2.1.
+func isHostLabel(s string) bool {
+	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c != '-' && (!signature.IsUnreserved(c) || strings.IndexByte("._~", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// isPayloadHash takes a hash in hex, and the names that S3 has in place of one.
+func isPayloadHash(s string) bool {
+	if strings.HasPrefix(s, UnsignedPayload) || strings.HasPrefix(s, "STREAMING-") {
+		return isHeaderText(s)
+	}
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
+			return false
+		}
+	}
+	return len(s) == 64
+}
+
+func isHeaderText(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] <= ' ' || s[i] >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+func isHost(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !signature.IsUnreserved(s[i]) && strings.IndexByte("!$%&'()*+,:;=[]", s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
