@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/singleflight"
+
+	"github.com/stschain-go/stschain/internal/unattended"
 )
 
 // Cache keeps the credentials of a provider and refreshes them before they
@@ -45,7 +48,7 @@ type Cache struct {
 	MandatoryWindow time.Duration // 0: 60 s. At most a quarter of the advisory window
 	MaxStale        time.Duration // how long past their expiry credentials are served while the source is down; 0: never
 	FailFast        bool          // true: a permanent failure is raised at once, as the AWS SDKs do; false: when the held credentials expire
-	Interactive     bool          // a person answers (an MFA prompt): never refreshed in the background
+	Interactive     bool          // a person answers (an MFA prompt): never asked by a refresh that nobody waits for
 	Timeout         time.Duration // bound on one refresh; 0: 30 s, or 5 min if Interactive
 	Clock           Clock         // nil: the real one
 	OnEvent         func(Event)   // nil: none. Called in order on a goroutine of its own; should not block
@@ -70,15 +73,37 @@ type view struct {
 
 // Cached returns p itself if it is a *Cache, and otherwise a new Cache over it
 // with every default. If p says that a person answers its requests, by a method
-// Interactive() bool, the cache is Interactive.
+// Interactive() bool, the cache is Interactive; if somebody below p does (see
+// [Parent]), its Timeout is that of an Interactive one, since it may have to wait
+// for them.
 //
 // A holder of a provider calls it once and keeps the result.
 func Cached(p Provider) *Cache {
 	if c, ok := p.(*Cache); ok {
 		return c
 	}
+	c := &Cache{Provider: p, Interactive: interactive(p)}
+	if !c.Interactive && interactiveBelow(p, 0) {
+		c.Timeout = interactiveTimeout
+	}
+	return c
+}
+
+func interactive(p Provider) bool {
+	if c, ok := p.(*Cache); ok {
+		return c.Interactive
+	}
 	i, ok := p.(interface{ Interactive() bool })
-	return &Cache{Provider: p, Interactive: ok && i.Interactive()}
+	return ok && i.Interactive()
+}
+
+// interactiveBelow looks among the providers that p asks, as deep as anybody
+// would nest them: they might go in circles.
+func interactiveBelow(p Provider, depth int) bool {
+	parent, ok := p.(Parent)
+	return ok && depth < 32 && slices.ContainsFunc(parent.Providers(), func(p Provider) bool {
+		return interactive(p) || interactiveBelow(p, depth+1)
+	})
 }
 
 // Retrieve returns held credentials, or waits for new ones if there are none
@@ -132,7 +157,7 @@ func (c *Cache) retrieve(ctx context.Context, atLeast time.Duration) (Credential
 		case refuse:
 			return Credentials{}, v.err
 		}
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || c.Interactive && unattended.Is(ctx) {
 			return c.leave(ctx, atLeast)
 		}
 		c.waits.Add(1)
@@ -165,13 +190,17 @@ func (c *Cache) retrieve(ctx context.Context, atLeast time.Duration) (Credential
 	}
 }
 
-// leave is what a caller gets whose context ended before an answer came: the
-// held credentials as long as nothing speaks against them.
+// leave is what a caller gets who does not wait, because their context ended or
+// because nobody is there whom a person could answer: the held credentials as
+// long as nothing speaks against them.
 func (c *Cache) leave(ctx context.Context, atLeast time.Duration) (Credentials, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if atLeast <= 0 && c.good(c.now()) {
 		return c.held, nil
+	}
+	if ctx.Err() == nil {
+		return Credentials{}, fmt.Errorf("stschain: %s asks a person, and nobody waits for this refresh: the next caller who needs it will be asked", name(c.Provider))
 	}
 	return Credentials{}, fmt.Errorf("stschain: waiting for credentials from %s: %w", name(c.Provider), ended(ctx))
 }
@@ -183,7 +212,7 @@ func (c *Cache) tryInBackground(ctx context.Context) {
 	}
 	go func() {
 		defer c.flying.Store(false)
-		c.flights.Do("", c.flight(ctx, 0))
+		c.flights.Do("", c.flight(unattended.Context(ctx), 0))
 	}()
 }
 

@@ -3,8 +3,10 @@ package stschain_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,6 +206,66 @@ func TestCacheInteractive(t *testing.T) {
 		require.ErrorContains(t, err, "within 5m0s")
 		require.Equal(t, 5*time.Minute, time.Since(start))
 	})
+}
+
+// A role over a session that a person opens is refreshed in the background as long
+// as that asks nobody, and waits for the person when a caller needs it.
+func TestCacheOverAnInteractiveBase(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		prompts := &source{life: 100 * time.Minute, takes: 2 * time.Minute}
+		session := &stschain.Cache{Provider: prompts, Interactive: true}
+		role := &roleOn{base: session, life: time.Hour}
+		c := noJitter(stschain.Cached(role))
+		require.False(t, c.Interactive)
+
+		got, took := mustGet(t, c)
+		require.Equal(t, "role-1 of key-1", got)
+		require.Equal(t, 2*time.Minute, took, "longer than the 30 s of others")
+
+		pass(45 * time.Minute)
+		requireGet(t, c, "role-1 of key-1")
+		synctest.Wait()
+		requireGet(t, c, "role-2 of key-1")
+		require.Equal(t, 1, prompts.count())
+
+		pass(58 * time.Minute) // the session has ended, the role is in its advisory window
+		requireGet(t, c, "role-2 of key-1")
+		synctest.Wait()
+		require.Equal(t, 1, prompts.count(), "nobody is asked out of the blue")
+		require.ErrorContains(t, c.Status().Err, "asks a person, and nobody waits")
+
+		pass(2 * time.Minute) // now the role has ended too
+		got, took = mustGet(t, c)
+		require.Equal(t, "role-4 of key-2", got)
+		require.Equal(t, 2*time.Minute, took)
+	})
+}
+
+// roleOn stands for a flow on base credentials.
+type roleOn struct {
+	base stschain.Provider
+	life time.Duration
+	n    atomic.Int32
+}
+
+func (r *roleOn) Providers() []stschain.Provider { return []stschain.Provider{r.base} }
+
+func (r *roleOn) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	n := r.n.Add(1)
+	base, err := r.base.Retrieve(ctx)
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	creds := key(0, r.life)
+	creds.AccessKeyID = fmt.Sprintf("role-%d of %s", n, base.AccessKeyID)
+	return creds, nil
+}
+
+// Providers that ask each other in a circle are nobody's person.
+func TestCachedCircle(t *testing.T) {
+	r := &roleOn{}
+	r.base = r
+	require.Zero(t, stschain.Cached(r).Timeout)
 }
 
 // A call that outlives Timeout is abandoned: what it brings later is dropped.

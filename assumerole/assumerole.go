@@ -26,13 +26,13 @@ package assumerole
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/hide"
+	"github.com/stschain-go/stschain/internal/mfa"
+	"github.com/stschain-go/stschain/internal/role"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -104,73 +104,30 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleOutput, 
 		MinimumSessionTokenSize: p.MinimumSessionTokenSize,
 	}
 	if in.RoleSessionName == "" {
-		in.RoleSessionName = defaultSessionName()
+		in.RoleSessionName = role.SessionName()
 	}
 	out, err := p.send(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := sameRole(p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
+	if err := role.CheckSession(p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
 		return nil, err
 	}
 	out.Credentials.Source = p.String()
-	out.Credentials.AccountID = accountOf(out.AssumedRoleUser.ARN)
-	if out.Credentials.AccountID == "" {
-		out.Credentials.AccountID = accountOf(p.RoleARN)
-	}
+	out.Credentials.AccountID = role.AccountID(out.AssumedRoleUser.ARN, p.RoleARN)
 	return out, nil
 }
 
 // send asks STS, with an MFA code if there is somebody to ask for one.
 func (p *Provider) send(ctx context.Context, in stsquery.AssumeRoleInput) (*stsquery.AssumeRoleOutput, error) {
-	if p.MFAToken == nil {
-		return p.Client.AssumeRole(ctx, in)
-	}
-	// A code lives for half a minute, so what may take longer comes first.
-	for _, base := range p.Client.Providers() {
-		if _, err := base.Retrieve(ctx); err != nil {
-			return nil, err
-		}
-	}
 	in.SerialNumber = p.SerialNumber
-	code, err := p.code(ctx)
-	if err != nil {
-		return nil, err
-	}
-	in.TokenCode = code
-	out, rejected := p.Client.AssumeRole(ctx, in)
-	if !codeRejected(rejected) {
-		return out, rejected
-	}
-	in.TokenCode, err = p.code(ctx)
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%w; and there is no other code: %w", rejected, err)
-	case in.TokenCode == code:
-		return nil, fmt.Errorf("%w; and MFAToken gave the same code again", rejected)
-	}
-	return p.Client.AssumeRole(ctx, in)
+	return mfa.Send(ctx, p.device(), p.Client, func(code stschain.Secret) (*stsquery.AssumeRoleOutput, error) {
+		in.TokenCode = code
+		return p.Client.AssumeRole(ctx, in)
+	})
 }
 
-// code asks for an MFA code.
-func (p *Provider) code(ctx context.Context) (stschain.Secret, error) {
-	code, err := p.MFAToken(ctx, p.SerialNumber)
-	if err != nil {
-		return stschain.Secret{}, fmt.Errorf("no MFA code: %w", err)
-	}
-	code = stschain.NewSecret(strings.TrimSpace(code.Reveal()))
-	if code.IsZero() {
-		return stschain.Secret{}, errors.New("no MFA code: MFAToken gave an empty one")
-	}
-	return code, nil
-}
-
-// codeRejected reports whether STS took a wrong or a used code for the reason
-// to refuse.
-func codeRejected(err error) bool {
-	e, ok := errors.AsType[*stsquery.Error](err)
-	return ok && e.Code == "AccessDenied" && strings.Contains(e.Message, "MultiFactorAuthentication failed")
-}
+func (p *Provider) device() mfa.Device { return mfa.Device{Serial: p.SerialNumber, Token: p.MFAToken} }
 
 // Interactive reports that a person answers: the provider asks for MFA codes.
 func (p *Provider) Interactive() bool { return p != nil && p.MFAToken != nil }
@@ -206,12 +163,8 @@ func (p *Provider) check() error {
 		return incomplete("the Provider is nil")
 	case p.Client == nil:
 		return incomplete("Client is missing")
-	case p.MFAToken != nil && p.SerialNumber == "":
-		return incomplete("SerialNumber is missing, and MFAToken is set: both or none")
-	case p.MFAToken == nil && p.SerialNumber != "":
-		return incomplete("MFAToken is missing, and SerialNumber is set: both or none")
 	}
-	return nil
+	return p.device().Check()
 }
 
 // incomplete is a missing setting, so it is permanent.

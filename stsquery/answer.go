@@ -2,6 +2,7 @@ package stsquery
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"errors"
 	"fmt"
@@ -30,19 +31,24 @@ type element struct {
 }
 
 // child returns the first child of a name; an empty element if there is none.
-func (e *element) child(names ...string) *element {
+//
+//go:noinline // there are dozens of calls, and binaries are to be small
+func (e *element) child(name string) *element {
 	for i := range e.children {
-		for _, name := range names {
-			if e.children[i].name == name {
-				return &e.children[i]
-			}
+		if e.children[i].name == name {
+			return &e.children[i]
 		}
 	}
-	return &element{}
+	return &noElement
 }
 
+var noElement element // never changed
+
 // value is the text of a child.
-func (e *element) value(names ...string) string { return e.child(names...).text }
+func (e *element) value(name string) string { return e.child(name).text }
+
+// either is the text of a child whose name servers disagree on.
+func (e *element) either(name, other string) string { return cmp.Or(e.value(name), e.value(other)) }
 
 // number is the number in a child; 0 if there is none. Numbers in answers only
 // inform, so a bad one is no reason to refuse good credentials.
@@ -163,7 +169,7 @@ func faultOf(root *element) (f fault, ok bool) {
 	default:
 		return fault{}, false
 	}
-	f = fault{e.value("Code"), e.value("Message", "message"), e.value("Type"), requestIDOf(e)}
+	f = fault{e.value("Code"), e.either("Message", "message"), e.value("Type"), requestIDOf(e)}
 	if f.requestID == "" {
 		f.requestID = requestIDOf(root)
 	}
@@ -182,29 +188,47 @@ func requestIDOf(e *element) string {
 	return ""
 }
 
-// credentialsOf reads the credentials in a result. They have no Source yet.
-func credentialsOf(result *element) (stschain.Credentials, error) {
+// credentialsOf reads the credentials in a result of an operation.
+func credentialsOf(result *element, operation string) (stschain.Credentials, error) {
 	e := result.child("Credentials")
 	id, key, token := e.value("AccessKeyId"), e.value("SecretAccessKey"), e.value("SessionToken")
 	for _, part := range []struct{ name, value string }{
 		{"AccessKeyId", id}, {"SecretAccessKey", key}, {"SessionToken", token},
 	} {
-		switch {
-		case part.value == "":
-			return stschain.Credentials{}, fmt.Errorf("the answer has no %s", part.name)
-		case strings.IndexFunc(part.value, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0:
-			return stschain.Credentials{}, fmt.Errorf("the answer's %s has characters that no header can carry", part.name)
+		if err := sendable(part.name, part.value); err != nil {
+			return stschain.Credentials{}, err
 		}
 	}
-	// RFC 3339 as time parses it: with any number of fractional digits.
-	expires, err := time.Parse(time.RFC3339, e.value("Expiration"))
+	expires, err := expirationOf(e)
 	if err != nil {
-		return stschain.Credentials{}, errors.New("the answer's Expiration is missing or no time")
+		return stschain.Credentials{}, err
 	}
 	return stschain.Credentials{
 		AccessKeyID:     id,
 		SecretAccessKey: stschain.NewSecret(key),
 		SessionToken:    stschain.NewSecret(token),
 		Expires:         expires,
+		Source:          operation,
 	}, nil
+}
+
+// sendable refuses what an answer must have, and in characters of a header.
+func sendable(name, value string) error {
+	switch {
+	case value == "":
+		return fmt.Errorf("the answer has no %s", name)
+	case strings.IndexFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) >= 0:
+		return fmt.Errorf("the answer's %s has characters that no header can carry", name)
+	}
+	return nil
+}
+
+// expirationOf reads when something ends. RFC 3339 as time parses it has any
+// number of fractional digits.
+func expirationOf(e *element) (time.Time, error) {
+	expires, err := time.Parse(time.RFC3339, e.value("Expiration"))
+	if err != nil {
+		return time.Time{}, errors.New("the answer's Expiration is missing or no time")
+	}
+	return expires, nil
 }

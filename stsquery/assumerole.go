@@ -19,7 +19,7 @@ type AssumeRoleInput struct {
 	Policy     string
 	PolicyARNs []string
 
-	Tags              []Tag    // at most 50
+	Tags              []Tag    // at most 50; they win over tags of the role, and must not be among those inherited from a role chain
 	TransitiveTagKeys []string // of the tags that roles assumed with the session get too; at most 50
 
 	ExternalID     string // what the trust policy of a third party's role asks for; 2 to 1224 letters, digits and _+=,.@:/-
@@ -49,10 +49,18 @@ type AssumeRoleOutput struct {
 	RequestID               string
 }
 
-// AssumeRole gets credentials for a session of a role. The caller needs to be
-// admitted by the role's trust policy and, from another account, be allowed
-// sts:AssumeRole on it. The session can do anything that the role and its
-// session policies both allow, but call GetFederationToken or GetSessionToken.
+// AssumeRole gets credentials for a session of a role. The role's trust policy
+// must admit the caller, who also needs sts:AssumeRole on it, unless that policy
+// names a caller of the same account; tags need sts:TagSession and a source
+// identity sts:SetSourceIdentity, of both. The root user cannot assume roles.
+//
+// The session can do anything that the role and its session policies both allow,
+// but call GetFederationToken or GetSessionToken. It ends after its Duration,
+// which STS refuses, rather than cuts, if it is longer than the role permits.
+//
+// CloudTrail shows the session's name and its source identity with all that it
+// does, in the account of the role. It has the call itself in both accounts, with
+// the external ID and the tags.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (c *Client) AssumeRole(ctx context.Context, in AssumeRoleInput) (*AssumeRoleOutput, error) {
@@ -117,13 +125,10 @@ func (in AssumeRoleInput) encode(q *query) {
 }
 
 func (out *AssumeRoleOutput) decode(result *element, requestID string) (err error) {
-	out.Credentials, err = credentialsOf(result)
-	out.Credentials.Source = "AssumeRole"
+	out.Credentials, err = credentialsOf(result, "AssumeRole")
 	out.AssumedRoleUser = assumedRoleUserOf(result)
 	out.SourceIdentity = result.value("SourceIdentity")
-	out.PackedPolicySize = result.number("PackedPolicySize")
-	out.SessionTokenSize = result.number("SessionTokenSize")
-	out.SessionTokenUtilization = result.number("SessionTokenUtilization")
+	out.PackedPolicySize, out.SessionTokenSize, out.SessionTokenUtilization = sizesOf(result)
 	out.RequestID = requestID
 	return err
 }

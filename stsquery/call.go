@@ -1,9 +1,11 @@
 package stsquery
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/hide"
@@ -20,8 +22,16 @@ type Input interface {
 // operation is what the client has to know of one.
 type operation struct {
 	name     string
-	unsigned bool // Credentials are never touched
-	once     bool // holds an MFA code, which works once
+	unsigned bool   // Credentials are never touched
+	once     bool   // holds an MFA code, which works once
+	retried  string // a code, without "Exception", that may pass for this operation
+}
+
+// request is an input that was checked and encoded for an endpoint.
+type request struct {
+	op    operation
+	to    *endpoint
+	query *query
 }
 
 // decoder takes a result into an output.
@@ -30,89 +40,172 @@ type decoder func(result *element, requestID string) error
 // call checks a request, sends it until there is an answer that counts, and
 // has that decoded.
 func (c *Client) call(ctx context.Context, in Input, decode decoder) error {
-	op := in.operation()
-	to, form, err := c.prepare(in, "")
+	req, err := c.prepare(in, "")
 	if err != nil {
-		return &Error{Operation: op.name, Err: err}
+		return &Error{Operation: in.operation().name, Err: err}
 	}
-	var (
-		retries  int  // made so far
-		paid     int  // for the last one
-		replayed bool // with other credentials, which is no retry
-	)
-	for attempts := 1; ; attempts++ {
-		creds, err := c.credentials(ctx, op)
-		if err != nil {
-			return &Error{Operation: op.name, Endpoint: to.url.Host, Attempts: attempts - 1, Err: err}
+	s := series{Client: c, in: in, request: req}
+	failure := &Error{Operation: req.op.name, Endpoint: req.to.url.Host} // of the last attempt
+	if _, err := s.renew(ctx); err != nil {
+		return failure.gaveUp(err)
+	}
+	for {
+		if err := s.admit(ctx); err != nil {
+			return failure.gaveUp(err)
 		}
-		failure := c.attempt(ctx, op, to, form, creds, decode)
+		var class failureClass
+		failure, class = s.attempt(ctx, s.request, s.creds, decode)
+		s.learn(class)
 		if failure == nil {
-			c.quota.give(max(paid, firstTryReward))
 			return nil
 		}
-		failure.Operation, failure.Endpoint, failure.Attempts = op.name, to.url.Host, attempts
-
-		if !op.unsigned && rejected(failure.Code) {
-			c.cache().Invalidate(creds)
-			if replayed || op.once || !c.holdsOthers(ctx, creds) {
-				return failure
-			}
-			replayed = true
-			continue
+		s.attempts++
+		failure.Operation, failure.Endpoint, failure.Attempts = req.op.name, req.to.url.Host, s.attempts
+		again, err := s.again(ctx, failure, class)
+		if err != nil {
+			return failure.gaveUp(err)
 		}
-		class := classify(failure)
-		switch {
-		case class == final, class == transient && op.once:
-			return failure
-		case retries+1 >= c.Retry.maxAttempts(), !c.quota.take(class.cost()):
+		if !again {
 			return failure
 		}
-		paid = class.cost()
-		if err := pause(ctx, delay(retries, class, rand.Float64(), failure.RetryAfter)); err != nil {
-			failure.Err = gaveUp(err, failure.Err)
-			return failure
-		}
-		retries++
 	}
 }
 
-// gaveUp tells that the caller left during the wait for the next attempt.
-func gaveUp(err, last error) error {
-	if last == nil {
-		return fmt.Errorf("gave up before the next attempt: %w", err)
+// series is the attempts of one call.
+type series struct {
+	*Client
+	in       Input
+	*request                      // of the next or the last attempt
+	creds    stschain.Credentials // the same
+	attempts int                  // that failed
+	retries  int                  // among them
+	paid     int                  // for the last retry
+	replayed bool                 // with other credentials or another token, which is no retry
+}
+
+// renew makes the request anew, if it is one that gets old, and reports whether
+// it is another one now.
+func (s *series) renew(ctx context.Context) (changed bool, err error) {
+	r, ok := s.in.(renewing)
+	if !ok {
+		return false, nil
 	}
-	return fmt.Errorf("%w; gave up before the next attempt: %w", last, err)
+	in, err := r.renew(ctx)
+	if err != nil {
+		return false, err
+	}
+	next, err := s.prepare(in, "")
+	if err != nil {
+		return false, err
+	}
+	changed = !bytes.Equal(next.query.form, s.query.form)
+	s.request = next
+	return changed, nil
+}
+
+// admit gets what the next attempt needs: room, and credentials.
+func (s *series) admit(ctx context.Context) (err error) {
+	if s.Retry.Mode == Adaptive {
+		if err := pause(ctx, s.limiter.take(time.Now())); err != nil {
+			s.limiter.give()
+			return err
+		}
+	}
+	s.creds, err = s.credentials(ctx, s.op)
+	return err
+}
+
+// learn takes note of how an attempt went.
+func (s *series) learn(class failureClass) {
+	if s.Retry.Mode == Adaptive {
+		s.limiter.learn(time.Now(), class == throttled)
+	}
+	if class == none {
+		s.quota.give(max(s.paid, firstTryReward))
+	}
+}
+
+// again reports whether there is to be another attempt, and makes it possible.
+// Its error is that of a caller that left, or of a request that could not be renewed.
+func (s *series) again(ctx context.Context, failure *Error, class failureClass) (bool, error) {
+	if rejected(failure.Code) {
+		return s.replay(ctx)
+	}
+	switch {
+	case class == final, class == transient && s.op.once:
+		return false, nil
+	case s.retries+1 >= s.Retry.maxAttempts(), !s.quota.take(s.Retry.cost(class)):
+		return false, nil
+	}
+	s.paid = s.Retry.cost(class)
+	if err := pause(ctx, s.Retry.delay(s.retries, class, rand.Float64(), failure.RetryAfter)); err != nil {
+		return false, err
+	}
+	s.retries++
+	_, err := s.renew(ctx)
+	return true, err
+}
+
+// replay reports whether there is something else to send now that credentials or
+// a token were rejected as expired.
+func (s *series) replay(ctx context.Context) (bool, error) {
+	if !s.op.unsigned {
+		s.cache().Invalidate(s.creds)
+	}
+	if s.replayed || s.op.once {
+		return false, nil
+	}
+	s.replayed = true
+	if s.op.unsigned {
+		return s.renew(ctx)
+	}
+	creds, err := s.cache().Retrieve(ctx)
+	return err == nil && (creds.AccessKeyID != s.creds.AccessKeyID ||
+		creds.SecretAccessKey != s.creds.SecretAccessKey || creds.SessionToken != s.creds.SessionToken), nil
+}
+
+// gaveUp tells why there is no attempt, or no other one.
+func (e *Error) gaveUp(err error) *Error {
+	switch {
+	case e.Attempts == 0:
+		e.Err = err
+	case e.Err == nil:
+		e.Err = fmt.Errorf("gave up before the next attempt: %w", err)
+	default:
+		e.Err = fmt.Errorf("%w; gave up before the next attempt: %w", e.Err, err)
+	}
+	return e
 }
 
 // prepare checks the client and a request, and encodes the request for the
 // endpoint of a region; "" is the client's own.
-func (c *Client) prepare(in Input, region string) (endpoint, *query, error) {
+func (c *Client) prepare(in Input, region string) (*request, error) {
 	if c == nil {
-		return endpoint{}, nil, invalid("the Client is nil")
+		return nil, invalid("the Client is nil")
 	}
 	c.setUp()
 	op := in.operation()
 	if err := c.check(op); err != nil {
-		return endpoint{}, nil, err
+		return nil, err
 	}
 	to, err := c.home, c.homeErr
 	if region != "" {
 		to, err = c.resolve(region)
 	}
 	if err != nil {
-		return endpoint{}, nil, err
+		return nil, err
 	}
 	if !op.unsigned && to.signingRegion == "" {
-		return endpoint{}, nil, invalid("Client.Region is missing, which the signature is for: set it or Client.SigningRegion")
+		return nil, invalid("Client.Region is missing, which the signature is for: set it or Client.SigningRegion")
 	}
-	r := rules{aws: to.aws}
+	r := rules{aws: to.aws, global: to.url.Host == globalHost}
 	in.check(&r)
 	if err := r.err(); err != nil {
-		return endpoint{}, nil, err
+		return nil, err
 	}
 	q := newQuery(op.name)
 	in.encode(q)
-	return to, q, nil
+	return &request{op, to, q}, nil
 }
 
 // credentials are what the next attempt is signed with.
@@ -126,12 +219,4 @@ func (c *Client) credentials(ctx context.Context, op operation) (stschain.Creden
 		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", hide.Sentinel(err, stschain.ErrUnavailable))
 	}
 	return creds, nil
-}
-
-// holdsOthers reports whether, now that some were rejected, there are other
-// credentials.
-func (c *Client) holdsOthers(ctx context.Context, rejected stschain.Credentials) bool {
-	creds, err := c.cache().Retrieve(ctx)
-	return err == nil && (creds.AccessKeyID != rejected.AccessKeyID ||
-		creds.SecretAccessKey != rejected.SecretAccessKey || creds.SessionToken != rejected.SessionToken)
 }

@@ -7,16 +7,26 @@
 //
 // # Operations
 //
-// Each operation is a method with an input and an output of its own:
-// [Client.AssumeRole], [Client.GetCallerIdentity], [Client.GetSessionToken].
-// What signs a request is asked through [stschain.Cached], made once and owned by
-// the client, so a client may be called as often as one likes. [Client.Presign]
-// makes a URL of any signed operation instead of calling it.
+// Each of the eleven operations of STS is a method with an input and an output of
+// its own, from [Client.AssumeRole] to [Client.GetWebIdentityToken]. What signs a
+// request is asked through [stschain.Cached], made once and owned by the client, so
+// a client may be called as often as one likes. [Client.Presign] makes a URL of any
+// signed operation instead of calling it. [Client.AssumeRoleWithSAML] and
+// [Client.AssumeRoleWithWebIdentity] are not signed, and never ask for credentials.
 //
 // # Errors
 //
 // Every error is an [*Error]. It is [stschain.ErrPermanent] where asking again
 // does not help.
+//
+// # Clocks that disagree
+//
+// From the Date of every answer the client learns by how much the server's clock
+// differs from its own, and dates the next signatures by the server's. If a
+// signature was refused for its date, the request is sent again. Where the clocks
+// are more than a minute apart, the expiry dates in all outputs are translated: they
+// are on the clock of this process, as is whoever looks at them. The client starts
+// from no difference; DisableClockSkewCorrection turns all of it off.
 //
 // # Limits
 //
@@ -32,6 +42,7 @@ package stsquery
 import (
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -58,6 +69,16 @@ type Client struct {
 	Endpoint  string
 	AllowHTTP bool // true: plain http to any host. Everybody on the way then reads the credentials
 
+	// FIPS and DualStack choose endpoints with validated cryptography, and endpoints
+	// that speak IPv6 as well. Not every region has them. Neither goes with Endpoint.
+	FIPS, DualStack bool
+
+	// Global sends what is for one of the 15 oldest regions, us-east-1 among them, to
+	// the global endpoint, as AWS SDKs used to. It is of no effect with FIPS, DualStack
+	// or Endpoint. The global endpoint has neither AssumeRoot nor GetWebIdentityToken,
+	// and its tokens need not work in younger regions.
+	Global bool
+
 	// SigningRegion and SigningName are the scope of signatures, for servers that
 	// want another one than Region (empty: that) and "sts" (empty: that).
 	SigningRegion, SigningName string
@@ -71,12 +92,19 @@ type Client struct {
 	Retry   Retry          // zero: three attempts in the standard mode
 	Clock   stschain.Clock // dates signatures, and drives the cache over Credentials that is the client's own; nil: the real one
 
+	// DisableClockSkewCorrection leaves dates as they are: signatures are dated by
+	// the Clock even if the server's is known to differ, and expiry dates stay what
+	// the server said.
+	DisableClockSkewCorrection bool
+
 	once    sync.Once // for setUp
 	http    *http.Client
-	home    endpoint // of Region
+	home    *endpoint // of Region
 	homeErr error
 	signer  *sigv4.Signer // for home
 	quota   quota
+	limiter limiter      // used in the Adaptive mode
+	skew    atomic.Int64 // by how many nanoseconds the server's clock is ahead, as of the latest answer
 
 	baseOnce sync.Once // apart, since unsigned operations do not even look at Credentials
 	base     *stschain.Cache
@@ -113,12 +141,14 @@ func (c *Client) setUp() {
 	c.once.Do(func() {
 		c.http = httpClient(c.HTTPClient, c.timeout())
 		c.home, c.homeErr = c.resolve("")
-		c.signer = newSigner(c.home)
+		if c.homeErr == nil {
+			c.signer = newSigner(c.home)
+		}
 	})
 }
 
 // newSigner makes a signer of all headers that a request comes with.
-func newSigner(e endpoint) *sigv4.Signer {
+func newSigner(e *endpoint) *sigv4.Signer {
 	return &sigv4.Signer{Service: e.signingName, Region: e.signingRegion, SignedHeaders: []string{"*"}}
 }
 
@@ -143,6 +173,8 @@ func (c *Client) check(op operation) error {
 		return invalidf("Client.Timeout is %v, and must not be negative", c.Timeout)
 	case c.Retry.MaxAttempts < 0:
 		return invalidf("Client.Retry.MaxAttempts is %d, and must not be negative", c.Retry.MaxAttempts)
+	case c.Retry.Mode < Standard || c.Retry.Mode > Legacy:
+		return invalidf("Client.Retry.Mode is %v; Standard, Adaptive and Legacy are known", c.Retry.Mode)
 	case !op.unsigned && c.cache() == nil:
 		return invalid("Client.Credentials is missing")
 	}

@@ -100,40 +100,6 @@ func rejected(code string) bool {
 // baseCode takes off a suffix that servers disagree on.
 func baseCode(code string) string { return strings.TrimSuffix(code, "Exception") }
 
-// hint is what to do about the commonest refusals.
-func (e *Error) hint() string {
-	switch baseCode(e.Code) {
-	case "AccessDenied":
-		switch {
-		case strings.Contains(e.Message, "MultiFactorAuthentication"):
-			return "check the MFA device's serial number and its code, which works once"
-		case e.Operation == "AssumeRole":
-			return "the role's trust policy must admit the caller with the external ID, tags and MFA as sent, and the caller needs sts:AssumeRole on the role"
-		}
-	case "ExpiredToken", "InvalidToken":
-		return "the credentials that signed the request are no longer valid"
-	case "InvalidClientTokenId":
-		return "the access key does not exist in this partition, is inactive, or lacks its session token"
-	case "SignatureDoesNotMatch":
-		return "check the secret access key, the region and this machine's clock"
-	case "RequestExpired", "RequestTimeTooSkewed", "RequestInTheFuture":
-		return "check this machine's clock"
-	case "RegionDisabled":
-		return "activate STS for this region in the account, or use another region"
-	case "PackedPolicyTooLarge":
-		return "pass shorter session policies or fewer tags"
-	case "MalformedPolicyDocument":
-		return "check the session policy"
-	case "ValidationError":
-		if strings.Contains(e.Message, "MaxSessionDuration") {
-			return "ask for a shorter Duration or raise the role's maximum; a role assumed by a role lives an hour at most"
-		}
-	case "Throttling", "TooManyRequests":
-		return "share one stschain.Cache instead of assuming the role again and again"
-	}
-	return ""
-}
-
 // invalid is why a request cannot be sent as it is: it wants a change of
 // settings, so it is permanent.
 type invalid string
@@ -173,7 +139,7 @@ func (s scrubber) clean(text string) string {
 		switch {
 		case unicode.IsSpace(r):
 			return ' '
-		case !unicode.IsPrint(r):
+		case !strconv.IsPrint(r):
 			return -1
 		}
 		return r

@@ -41,16 +41,56 @@ func TestErrorText(t *testing.T) {
 
 // The commonest refusals say what to do.
 func TestHints(t *testing.T) {
-	for code, want := range map[string]string{
-		"ExpiredToken": "no longer valid", "InvalidToken": "no longer valid", "InvalidClientTokenId": "session token",
-		"SignatureDoesNotMatch": "clock", "RequestExpired": "clock", "RegionDisabledException": "activate STS",
-		"PackedPolicyTooLarge": "fewer tags", "MalformedPolicyDocument": "session policy", "ThrottlingException": "share one",
+	for _, test := range []struct{ operation, code, message, want string }{
+		{"AssumeRole", "ExpiredToken", "", "credentials that signed the request are no longer valid"},
+		{"AssumeRole", "InvalidToken", "", "no longer valid"},
+		{"AssumeRole", "InvalidClientTokenId", "", "session token"},
+		{"AssumeRole", "SignatureDoesNotMatch", "", "clock"},
+		{"AssumeRole", "RequestExpired", "", "clock"},
+		{"AssumeRole", "RegionDisabledException", "", "activate STS"},
+		{"AssumeRole", "PackedPolicyTooLarge", "", "fewer tags"},
+		{"AssumeRole", "MalformedPolicyDocument", "", "session policy"},
+		{"AssumeRole", "ThrottlingException", "", "share one"},
+		{"AssumeRole", "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", "shorter Duration"},
+		{"AssumeRole", "AccessDenied", "User: x is not authorized to perform: sts:AssumeRole", "trust policy"},
+		{"AssumeRole", "AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.", "MFA device"},
+		{"GetSessionToken", "AccessDenied", "Cannot call GetSessionToken with session credentials", "long-lived keys of an IAM user"},
+		{"GetFederationToken", "AccessDenied", "Cannot call GetFederationToken with session credentials", "long-lived keys of an IAM user"},
+		{"AssumeRoleWithSAML", "AccessDenied", "Not authorized to perform sts:AssumeRoleWithSAML", "SAML provider"},
+		{"AssumeRoleWithWebIdentity", "AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity", "issuer, audience and subject"},
+		{"AssumeRoot", "AccessDenied", "", "management account"},
+		{"AssumeRoleWithSAML", "ExpiredTokenException", "Token must be redeemed within 5 minutes of issuance", "five minutes after it was issued"},
+		{"AssumeRoleWithWebIdentity", "ExpiredTokenException", "Token expired", "web identity token has expired"},
+		{"AssumeRoleWithWebIdentity", "IDPRejectedClaim", "", "revoked"},
+		{"AssumeRoleWithWebIdentity", "IDPCommunicationErrorException", "", "from the internet"},
+		{"AssumeRoleWithWebIdentity", "InvalidIdentityToken", "", "OpenID Connect provider"},
+		{"AssumeRoleWithSAML", "InvalidIdentityTokenException", "", "metadata"},
+		{"GetDelegatedAccessToken", "ExpiredTradeInTokenException", "", "new trade-in token"},
+		{"DecodeAuthorizationMessage", "InvalidAuthorizationMessageException", "", "whole and without line breaks"},
+		{"GetWebIdentityToken", "OutboundWebIdentityFederationDisabledException", "", "enable outbound"},
+		{"GetWebIdentityToken", "SessionDurationEscalationException", "", "session of the caller"},
+		{"GetWebIdentityToken", "JWTPayloadSizeExceededException", "", "fewer or shorter tags"},
 	} {
-		require.Regexp(t, "; .*"+want, (&stsquery.Error{Operation: "AssumeRole", Code: code}).Error())
+		err := &stsquery.Error{Operation: test.operation, Code: test.code, Message: test.message}
+		require.Regexp(t, "; .*"+test.want, err.Error())
 	}
-	long := &stsquery.Error{Code: "ValidationError", Message: "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."}
-	require.ErrorContains(t, long, "shorter Duration")
-	require.NotContains(t, (&stsquery.Error{Code: "AccessDenied"}).Error(), ";")
+	for _, code := range []string{"AccessDenied", "ValidationError", "Odd", ""} {
+		require.NotContains(t, (&stsquery.Error{Operation: "GetCallerIdentity", Code: code}).Error(), ";")
+	}
+}
+
+// MinIO answers wrong keys with AccessDenied. The trust policy, which it does not
+// have, is not what to look at.
+func TestHintsForMinIO(t *testing.T) {
+	for message, want := range map[string]string{
+		"The request signature we calculated does not match the signature you provided. Check your key and signing method.": "; check the secret access key",
+		"The Access Key Id you provided does not exist in our records.":                                                     "; the access key does not exist",
+	} {
+		err := &stsquery.Error{Operation: "AssumeRole", StatusCode: 403, Code: "AccessDenied", Message: message}
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "trust policy")
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+	}
 }
 
 func TestPermanentCodes(t *testing.T) {

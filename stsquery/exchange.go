@@ -19,23 +19,28 @@ import (
 
 // attempt sends a request once and reads the answer. It returns nil if there
 // was a result, and that was decoded.
-func (c *Client) attempt(ctx context.Context, op operation, to endpoint, q *query, creds stschain.Credentials, decode decoder) *Error {
+func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credentials, decode decoder) (*Error, failureClass) {
 	late := timeoutError{c.timeout()}
 	bounded, cancel := context.WithTimeoutCause(ctx, c.timeout(), late)
 	defer cancel()
 
-	req, err := c.newRequest(bounded, op, to, q, creds)
+	d := c.date()
+	req, err := c.newRequest(bounded, r, creds, d)
 	if err != nil {
-		return &Error{Err: err}
+		return &Error{Err: err}, final
 	}
-	failure := c.exchange(req, op, decode)
+	failure := c.exchange(req, r.op, &d, decode)
 	if failure == nil {
-		return nil
+		return nil, none
 	}
-	words := wordsToHide(req, q, creds)
+	class := classify(r.op, failure)
+	if class == final {
+		class = d.classify(failure.Code)
+	}
+	words := wordsToHide(req, r.query, creds)
 	switch lost, ok := failure.Err.(*lostError); {
 	case ok && ctx.Err() != nil:
-		failure.Err = ended(ctx)
+		failure.Err, class = ended(ctx), final
 	case ok && bounded.Err() != nil && !errors.Is(lost.err, late):
 		lost.err = fmt.Errorf("%w: %w", late, words.cleanError(lost.err))
 	case ok:
@@ -46,12 +51,12 @@ func (c *Client) attempt(ctx context.Context, op operation, to endpoint, q *quer
 	for _, s := range []*string{&failure.Code, &failure.Message, &failure.Type, &failure.RequestID} {
 		*s = words.clean(*s)
 	}
-	return failure
+	return failure, class
 }
 
 // newRequest makes the request of one attempt, signed for this moment.
-func (c *Client) newRequest(ctx context.Context, op operation, to endpoint, q *query, creds stschain.Credentials) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url.String(), bytes.NewReader(q.form))
+func (c *Client) newRequest(ctx context.Context, r *request, creds stschain.Credentials, d date) (*http.Request, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.to.url.String(), bytes.NewReader(r.query.form))
 	if err != nil {
 		return nil, invalid("Client.Endpoint is no URL that a request can be made for")
 	}
@@ -59,10 +64,10 @@ func (c *Client) newRequest(ctx context.Context, op operation, to endpoint, q *q
 		"Content-Type": {"application/x-www-form-urlencoded"},
 		"User-Agent":   {"stschain"},
 	}
-	if op.unsigned {
+	if r.op.unsigned {
 		return req, nil
 	}
-	if err := c.signer.Sign(req, sigv4.PayloadHash(q.form), creds, c.now()); err != nil {
+	if err := c.signer.Sign(req, sigv4.PayloadHash(r.query.form), creds, d.signed()); err != nil {
 		return nil, fmt.Errorf("the request cannot be signed: %w", err)
 	}
 	return req, nil
@@ -80,12 +85,13 @@ func wordsToHide(req *http.Request, q *query, creds stschain.Credentials) scrubb
 }
 
 // exchange sends a request and reads the answer.
-func (c *Client) exchange(req *http.Request, op operation, decode decoder) *Error {
+func (c *Client) exchange(req *http.Request, op operation, d *date, decode decoder) *Error {
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return &Error{Err: &lostError{err}}
 	}
 	defer resp.Body.Close()
+	c.compare(d, resp.Header)
 	failure := &Error{
 		StatusCode: resp.StatusCode,
 		RequestID:  requestIDIn(resp.Header),
@@ -93,7 +99,7 @@ func (c *Client) exchange(req *http.Request, op operation, decode decoder) *Erro
 	}
 	body, err := readBody(resp)
 	if err == nil {
-		err = failure.read(resp, body, op, decode)
+		err = failure.read(resp, body, op, d.skew, decode)
 	}
 	if err == nil && failure.Code == "" {
 		return nil
@@ -119,7 +125,7 @@ func readBody(resp *http.Response) ([]byte, error) {
 }
 
 // read takes a result out of an answer, or a fault into e.
-func (e *Error) read(resp *http.Response, body []byte, op operation, decode decoder) error {
+func (e *Error) read(resp *http.Response, body []byte, op operation, skew skew, decode decoder) error {
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return fmt.Errorf("the answer is a redirect to %s, and redirects are not followed: set Client.Endpoint to where STS is", hostIn(resp.Header))
 	}
@@ -148,6 +154,7 @@ func (e *Error) read(resp *http.Response, body []byte, op operation, decode deco
 	if id := requestIDOf(root); id != "" {
 		e.RequestID = id
 	}
+	setBack(result, skew.expiry())
 	return decode(result, e.RequestID)
 }
 

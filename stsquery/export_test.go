@@ -32,12 +32,18 @@ type Resolved struct {
 
 func (c *Client) Resolve(region string) (Resolved, error) {
 	e, err := c.resolve(region)
-	return Resolved{e.url.String(), e.signingRegion, e.signingName, e.aws}, err
+	if err != nil {
+		return Resolved{}, err
+	}
+	return Resolved{e.url.String(), e.signingRegion, e.signingName, e.aws}, nil
 }
 
 func ParseEndpoint(s string, allowHTTP bool) (string, error) {
 	u, err := parseEndpoint(s, allowHTTP)
-	return u.String(), err
+	if err != nil {
+		return "", err
+	}
+	return u.String(), nil
 }
 
 // Form is how an input is encoded.
@@ -49,13 +55,33 @@ func Form(in Input) string {
 
 func Escape(s string) string { return string(appendEscaped(nil, s)) }
 
-func Delay(n int, throttling bool, random float64, asked time.Duration) time.Duration {
+func (r Retry) Delay(n int, throttling bool, random float64, asked time.Duration) time.Duration {
 	class := transient
 	if throttling {
 		class = throttled
 	}
-	return delay(n, class, random, asked)
+	return r.delay(n, class, random, asked)
 }
+
+// Skew is by how much the client takes the server's clock to be ahead.
+func (c *Client) Skew() time.Duration     { return time.Duration(c.skew.Load()) }
+func (c *Client) SetSkew(d time.Duration) { c.skew.Store(int64(d)) }
+
+// MeasureSkew tells the bounds, and by how much expiry dates are set back.
+func MeasureSkew(answer http.Header, sent, received time.Time) (least, most, expiry time.Duration, ok bool) {
+	s, ok := measureSkew(answer, sent, received)
+	return s.least, s.most, s.expiry(), ok
+}
+
+// Limiter is the rate limiter of the adaptive mode.
+type Limiter struct{ l limiter }
+
+func (l *Limiter) Take(now time.Time) time.Duration        { return l.l.take(now) }
+func (l *Limiter) Give()                                   { l.l.give() }
+func (l *Limiter) Learn(now time.Time, throttled bool)     { l.l.learn(now, throttled) }
+func (l *Limiter) Rates() (measured, fill, tokens float64) { return l.l.measured, l.l.rate, l.l.tokens }
+
+var Cubic = cubic
 
 func RetryAfter(h http.Header) time.Duration { return retryAfter(h) }
 

@@ -3,10 +3,12 @@ package stsquery_test
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -55,6 +57,48 @@ func FuzzAnswer(f *testing.F) {
 		for _, s := range []string{c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal()} {
 			if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 				t.Fatalf("%q cannot be sent", s)
+			}
+		}
+	})
+}
+
+// Every operation's answer is an error, or complete: there is something to use,
+// and it can be sent.
+func FuzzOutputs(f *testing.F) {
+	seed(f)
+	for operation, test := range whole {
+		f.Add([]byte(result(operation, test.answer).body))
+		f.Add([]byte(result(operation, strings.Replace(test.answer, "Expiration", "Foo", 2)).body))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		for operation, out := range stsquery.Outputs() {
+			err := stsquery.Decode(body, operation, out)
+			if err != nil {
+				if len(err.Error()) > 500 {
+					t.Fatalf("long error: %v", err)
+				}
+				continue
+			}
+			if v := reflect.ValueOf(out).Elem(); v.FieldByName("Credentials").IsValid() {
+				c := v.FieldByName("Credentials").Interface().(stschain.Credentials)
+				if c.AccessKeyID == "" || c.SecretAccessKey.IsZero() || c.SessionToken.IsZero() || c.Source != operation {
+					t.Fatalf("%s: incomplete: %+v", operation, c)
+				}
+			}
+			switch out := out.(type) {
+			case *stsquery.DecodeAuthorizationMessageOutput:
+				if out.DecodedMessage == "" {
+					t.Fatal("no message")
+				}
+				out.Decision() // or an error
+			case *stsquery.GetAccessKeyInfoOutput:
+				if out.Account == "" {
+					t.Fatal("no account")
+				}
+			case *stsquery.GetWebIdentityTokenOutput:
+				if s := out.WebIdentityToken.Reveal(); s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+					t.Fatalf("%q is no token", s)
+				}
 			}
 		}
 	})

@@ -18,7 +18,8 @@ type GetCallerIdentityOutput struct {
 }
 
 // GetCallerIdentity tells who the client's credentials are. Everybody may ask;
-// no policy can forbid it.
+// no policy can forbid it, since a refusal would say the same. CloudTrail has the
+// call, like any other, in the account of the caller.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 func (c *Client) GetCallerIdentity(ctx context.Context, in GetCallerIdentityInput) (*GetCallerIdentityOutput, error) {

@@ -28,8 +28,13 @@ type GetSessionTokenOutput struct {
 
 // GetSessionToken trades the long-lived keys of an IAM user for temporary ones,
 // which count as authenticated by MFA if a code was sent along. Keys that are
-// temporary themselves are refused. The result may do what the user may, but of
-// IAM nothing without MFA, and of STS only AssumeRole and GetCallerIdentity.
+// temporary themselves are refused. It takes no permission, and no policy can
+// forbid it. The root user's keys work too, and make a session that may do
+// everything: better not.
+//
+// The result may do what the user may, but of IAM nothing without MFA, and of STS
+// only AssumeRole and GetCallerIdentity. CloudTrail shows its deeds as the user's,
+// with the time of the session's creation and whether there was MFA.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
 func (c *Client) GetSessionToken(ctx context.Context, in GetSessionTokenInput) (*GetSessionTokenOutput, error) {
@@ -58,10 +63,8 @@ func (in GetSessionTokenInput) encode(q *query) {
 }
 
 func (out *GetSessionTokenOutput) decode(result *element, requestID string) (err error) {
-	out.Credentials, err = credentialsOf(result)
-	out.Credentials.Source = "GetSessionToken"
-	out.SessionTokenSize = result.number("SessionTokenSize")
-	out.SessionTokenUtilization = result.number("SessionTokenUtilization")
+	out.Credentials, err = credentialsOf(result, "GetSessionToken")
+	_, out.SessionTokenSize, out.SessionTokenUtilization = sizesOf(result)
 	out.RequestID = requestID
 	return err
 }

@@ -8,18 +8,19 @@ type partition struct {
 	prefix    string // its regions are this, a word, a hyphen and a number
 	suffix    string // its STS hosts are sts.<region>.<suffix>
 	dualStack string // the same for hosts that speak IPv6 as well
+	fips      string // what FIPS hosts begin with; dual-stack ones always with "sts-fips."
 }
 
 // partitions are all there are; the first one has the regions that fit no other.
 var partitions = [...]partition{
-	{"aws", "", "amazonaws.com", "api.aws"},
-	{"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn"},
-	{"aws-eusc", "eusc-de-", "amazonaws.eu", "api.amazonwebservices.eu"},
-	{"aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov"},
-	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud"},
-	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"},
-	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov"},
-	{"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws"},
+	{"aws", "", "amazonaws.com", "api.aws", "sts-fips."},
+	{"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "sts-fips."},
+	{"aws-eusc", "eusc-de-", "amazonaws.eu", "api.amazonwebservices.eu", "sts-fips."},
+	{"aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov", "sts-fips."},
+	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud", "sts-fips."},
+	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", "sts-fips."},
+	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", "sts-fips."},
+	{"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", "sts."},
 }
 
 func partitionOf(region string) partition {
@@ -32,6 +33,19 @@ func partitionOf(region string) partition {
 		}
 	}
 	return partitions[0]
+}
+
+// host is that of STS for a region.
+func (p partition) host(region string, fips, dualStack bool) string {
+	switch {
+	case fips && dualStack:
+		return "sts-fips." + region + "." + p.dualStack
+	case fips:
+		return p.fips + region + "." + p.suffix
+	case dualStack:
+		return "sts." + region + "." + p.dualStack
+	}
+	return "sts." + region + "." + p.suffix
 }
 
 // isAWS reports whether a host is under a domain of AWS.

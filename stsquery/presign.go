@@ -22,7 +22,7 @@ type Presign struct {
 type Presigned struct {
 	URL     stschain.Secret // as good as a credential until it expires
 	Header  http.Header     // to be sent along, Host among them
-	Expires time.Time       // of the signature or of the credentials that made it, whichever is earlier
+	Expires time.Time       // of the signature or of the credentials that made it, whichever is earlier; on this process's clock
 }
 
 const stsPresignedLife = 15 * time.Minute
@@ -51,7 +51,7 @@ func (c *Client) presign(ctx context.Context, r Presign) (Presigned, error) {
 	if op.unsigned {
 		return Presigned{}, invalid("the operation is not signed at all")
 	}
-	to, q, err := c.prepare(r.Input, r.Region)
+	prepared, err := c.prepare(r.Input, r.Region)
 	if err != nil {
 		return Presigned{}, err
 	}
@@ -64,18 +64,18 @@ func (c *Client) presign(ctx context.Context, r Presign) (Presigned, error) {
 		return Presigned{}, err
 	}
 
-	target := to.url
+	target := prepared.to.url
 	if target.RawQuery != "" {
 		target.RawQuery += "&"
 	}
-	target.RawQuery += string(q.form)
+	target.RawQuery += string(prepared.query.form)
 	req := &http.Request{Method: http.MethodGet, URL: &target, Host: target.Host, Header: r.Header}
 	signer := c.signer
 	if r.Region != "" {
-		signer = newSigner(to)
+		signer = newSigner(prepared.to)
 	}
-	now := c.now()
-	url, header, err := signer.Presign(req, sigv4.PayloadHash(nil), creds, now, life)
+	d := c.date()
+	url, header, err := signer.Presign(req, sigv4.PayloadHash(nil), creds, d.signed(), life)
 	if err != nil {
 		return Presigned{}, err
 	}
@@ -85,10 +85,10 @@ func (c *Client) presign(ctx context.Context, r Presign) (Presigned, error) {
 			return Presigned{}, invalidf("Header has %s, which is empty, or not the caller's to set, or changes on the way", quote(name))
 		}
 	}
-	if to.aws {
+	if prepared.to.aws {
 		life = min(life, stsPresignedLife)
 	}
-	expires := now.Add(life)
+	expires := d.sent.Add(life)
 	if !creds.Expires.IsZero() && creds.Expires.Before(expires) {
 		expires = creds.Expires
 	}

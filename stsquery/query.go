@@ -1,11 +1,18 @@
 package stsquery
 
 import (
+	"context"
 	"strconv"
 	"time"
 
 	"github.com/stschain-go/stschain"
 )
+
+// renewing is an Input of which something is read anew for each attempt. The
+// Input that renew returns is checked and encoded in its place.
+type renewing interface {
+	renew(ctx context.Context) (Input, error)
+}
 
 // query is a request in the AWS query protocol: a form whose values are
 // percent-encoded, which every server reads alike ("+" is not), and the secrets

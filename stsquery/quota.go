@@ -2,11 +2,9 @@ package stsquery
 
 import "sync"
 
-// What retries cost, and how many tokens a client has for them.
+// How many tokens a client has for retries, and what brings one back.
 const (
 	quotaSize      = 500
-	transientCost  = 14
-	throttlingCost = 5
 	firstTryReward = 1
 )
 

@@ -11,72 +11,135 @@ import (
 	"time"
 )
 
-// Retry says how often a Client tries. The zero Retry follows the standard mode
-// of the AWS SDKs as of 2026: three attempts; waits that double, from 50 ms, or
-// from 1 s where the server throttles, to at most 20 s, of which a random part is
-// waited; a quota of retries that only success refills; and the wait that a server
-// asks for with x-amz-retry-after, up to 5 s over the own one.
+// Retry says how often a Client tries, and how long it waits in between.
 //
-// What is tried again: throttling, HTTP 429, 500, 502, 503 and 504, timeouts and
-// lost connections, RequestTimeout and IDPCommunicationError. A request with an MFA
-// code is tried again only if it was never sent or was throttled, because a code
-// works once.
+// What is tried again, in every mode: throttling, HTTP 429, 500, 502, 503 and 504,
+// timeouts and lost connections, RequestTimeout and IDPCommunicationError; a
+// signature refused by a server whose clock is off by more than four minutes, with
+// the date that it wants; and InvalidIdentityToken for AssumeRoleWithWebIdentity,
+// since STS also says that when it cannot reach the identity provider's keys. A
+// request with an MFA code is tried again only if the code cannot have been used,
+// because a code works once: if the request was never sent, or was throttled, or
+// its signature was refused for the date.
+//
+// A server that asks to wait, with x-amz-retry-after, gets up to 5 s over the
+// client's own wait.
 type Retry struct {
-	MaxAttempts int // 0: 3. 1: never try again
+	Mode        RetryMode // zero: Standard
+	MaxAttempts int       // 0: 3, in the Legacy mode 5. 1: never try again
+}
+
+// RetryMode is one of the modes that the AWS SDKs know.
+type RetryMode int
+
+const (
+	// Standard is the standard mode as of 2026: three attempts; waits that double,
+	// from 50 ms, or from 1 s where the server throttles, to at most 20 s, of which a
+	// random part is waited; and a quota of retries for the client, 500 tokens, of
+	// which one costs 14, or 5 where the server throttles, and which only success
+	// refills.
+	Standard RetryMode = iota
+
+	// Adaptive is Standard, and all that the client sends, first attempts too, is
+	// slowed down to what the server bears, once it has throttled. It is for a client
+	// that asks a lot; the waiting is bounded by the caller's context alone.
+	Adaptive
+
+	// Legacy is the oldest mode of the AWS SDK for .NET: five attempts; waits of
+	// 400 ms, four times as long after each retry, up to 30 s, and none of it random;
+	// the quota is 500 tokens, and each retry costs 5.
+	Legacy
+)
+
+// String returns the name that AWS_RETRY_MODE has for the mode.
+func (m RetryMode) String() string {
+	switch m {
+	case Standard:
+		return "standard"
+	case Adaptive:
+		return "adaptive"
+	case Legacy:
+		return "legacy"
+	}
+	return "RetryMode(" + strconv.Itoa(int(m)) + ")"
 }
 
 func (r Retry) maxAttempts() int {
-	if r.MaxAttempts == 0 {
-		return 3
+	switch {
+	case r.MaxAttempts != 0:
+		return r.MaxAttempts
+	case r.Mode == Legacy:
+		return 5
 	}
-	return r.MaxAttempts
+	return 3
 }
 
-const (
-	transientBase  = 50 * time.Millisecond
-	throttlingBase = time.Second
-	maxDelay       = 20 * time.Second
-	maxExtraDelay  = 5 * time.Second // on top of the own delay, if the server asks for it
+// backoff is how the longest wait before a retry grows.
+type backoff struct {
+	first time.Duration
+	times int // from one retry to the next
+	most  time.Duration
+}
+
+var (
+	transientBackoff  = backoff{50 * time.Millisecond, 2, 20 * time.Second}
+	throttlingBackoff = backoff{time.Second, 2, 20 * time.Second}
+	legacyBackoff     = backoff{400 * time.Millisecond, 4, 30 * time.Second}
 )
+
+// before is the longest wait before the n-th retry, from 0.
+func (b backoff) before(n int) time.Duration {
+	d := b.first
+	for range n {
+		if d >= b.most {
+			break
+		}
+		d *= time.Duration(b.times)
+	}
+	return min(d, b.most)
+}
+
+const maxExtraDelay = 5 * time.Second // on top of the own delay, if the server asks for it
 
 // delay is the wait before the n-th retry, from 0. Random is in [0, 1); asked is
 // what the server asked for, 0 if nothing.
-func delay(n int, class failureClass, random float64, asked time.Duration) time.Duration {
-	base := transientBase
-	if class == throttled {
-		base = throttlingBase
+func (r Retry) delay(n int, class failureClass, random float64, asked time.Duration) time.Duration {
+	var own time.Duration
+	switch {
+	case r.Mode == Legacy:
+		own = legacyBackoff.before(n)
+	case class == throttled:
+		own = time.Duration(random * float64(throttlingBackoff.before(n)))
+	default:
+		own = time.Duration(random * float64(transientBackoff.before(n)))
 	}
-	longest := maxDelay
-	if n < 10 { // beyond that base<<n is past the longest anyway
-		longest = min(base<<n, maxDelay)
-	}
-	own := time.Duration(random * float64(longest))
 	if asked > 0 {
 		return min(max(own, asked), own+maxExtraDelay)
 	}
 	return own
 }
 
+// cost is what a retry takes from the quota.
+func (r Retry) cost(class failureClass) int {
+	if r.Mode == Legacy || class == throttled {
+		return 5
+	}
+	return 14
+}
+
 // failureClass says what a failure means for trying again.
 type failureClass int
 
 const (
-	final     failureClass = iota // do not
+	none      failureClass = iota // it did not fail
+	final                         // do not try again
 	transient                     // try again
-	unsent                        // the same, and the server never saw the request
+	unused                        // the same, and the server did not even look at what was asked
 	throttled                     // try again more slowly
 )
 
-// cost is what a retry takes from the quota.
-func (c failureClass) cost() int {
-	if c == throttled {
-		return throttlingCost
-	}
-	return transientCost
-}
-
 // classify judges what went wrong on the way to the server and back.
-func classify(e *Error) failureClass {
+func classify(op operation, e *Error) failureClass {
 	switch e.Code {
 	case "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException",
 		"RequestThrottled", "TooManyRequestsException", "ProvisionedThroughputExceededException",
@@ -84,6 +147,9 @@ func classify(e *Error) failureClass {
 		"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException":
 		return throttled
 	case "RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "IDPCommunicationErrorException":
+		return transient
+	}
+	if op.retried != "" && baseCode(e.Code) == op.retried {
 		return transient
 	}
 	switch e.StatusCode {
@@ -107,13 +173,10 @@ func classifyLost(err error) failureClass {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return final
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return final
-	}
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		switch op.Op {
 		case "dial", "proxyconnect":
-			return unsent
+			return unused
 		case "remote error", "local error": // a TLS alert
 			return final
 		}

@@ -48,7 +48,69 @@ func TestDelay(t *testing.T) {
 		{n: 0, random: 0.5, asked: time.Hour, want: 5*time.Second + 25*time.Millisecond},
 		{n: 9, random: 1, asked: time.Hour, want: 25 * time.Second},
 	} {
-		require.Equal(t, test.want, stsquery.Delay(test.n, test.throttling, test.random, test.asked), "%+v", test)
+		require.Equal(t, test.want, stsquery.Retry{}.Delay(test.n, test.throttling, test.random, test.asked), "%+v", test)
+	}
+}
+
+// The legacy mode: 400 ms, four times as long each time, up to 30 s, nothing random.
+func TestLegacyDelay(t *testing.T) {
+	legacy := stsquery.Retry{Mode: stsquery.Legacy}
+	for _, test := range []struct {
+		n     int
+		asked time.Duration
+		want  time.Duration
+	}{
+		{n: 0, want: 400 * time.Millisecond},
+		{n: 1, want: 1600 * time.Millisecond},
+		{n: 2, want: 6400 * time.Millisecond},
+		{n: 3, want: 25600 * time.Millisecond},
+		{n: 4, want: 30 * time.Second},
+		{n: 1 << 40, want: 30 * time.Second},
+		{n: 0, asked: time.Second, want: time.Second},
+		{n: 0, asked: time.Minute, want: 5400 * time.Millisecond},
+	} {
+		for _, throttling := range []bool{false, true} {
+			require.Equal(t, test.want, legacy.Delay(test.n, throttling, 0.1, test.asked), "%+v", test)
+		}
+	}
+}
+
+// Five attempts, and a quota of 5 tokens for each retry, throttled or not.
+func TestLegacy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := scripted(down, slowDown, lost, down, down, ok)
+		c.Retry.Mode = stsquery.Legacy
+		start := time.Now()
+		_, err := c.AssumeRole(t.Context(), roleInput)
+		require.ErrorContains(t, err, "(5 attempts)")
+		require.Len(t, s.times, 5)
+		require.Equal(t, 34*time.Second, time.Since(start))
+		require.Equal(t, 480, c.Tokens())
+
+		_, err = c.AssumeRole(t.Context(), roleInput)
+		require.NoError(t, err)
+		require.Equal(t, 481, c.Tokens())
+		c, s = scripted(down, ok)
+		c.Retry = stsquery.Retry{Mode: stsquery.Legacy, MaxAttempts: 1}
+		_, err = c.AssumeRole(t.Context(), roleInput)
+		require.Error(t, err)
+		require.Len(t, s.times, 1)
+	})
+}
+
+func TestRetryMode(t *testing.T) {
+	for mode, name := range map[stsquery.RetryMode]string{
+		stsquery.Standard: "standard", stsquery.Adaptive: "adaptive", stsquery.Legacy: "legacy", 7: "RetryMode(7)", -1: "RetryMode(-1)",
+	} {
+		require.Equal(t, name, mode.String())
+	}
+	for _, mode := range []stsquery.RetryMode{-1, 3} {
+		c, s := scripted(ok)
+		c.Retry.Mode = mode
+		_, err := c.AssumeRole(t.Context(), roleInput)
+		require.ErrorContains(t, err, "Client.Retry.Mode is "+mode.String())
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.Empty(t, s.times)
 	}
 }
 

@@ -5,7 +5,7 @@ const maxTokenSize = 4096
 
 // Tag is a session tag. Keys that differ only in case are one key.
 type Tag struct {
-	Key   string // 1 to 128 letters, digits, spaces and _.:/=+-@
+	Key   string // 1 to 128 letters, digits, spaces and _.:/=+-@, not beginning with aws:
 	Value string // up to 256 of the same
 }
 
@@ -32,6 +32,11 @@ func assumedRoleUserOf(result *element) AssumedRoleUser {
 	e := result.child("AssumedRoleUser")
 	return AssumedRoleUser{
 		ARN:           e.value("Arn"),
-		AssumedRoleID: e.value("AssumedRoleId", "AssumeRoleId"), // MinIO's spelling
+		AssumedRoleID: e.either("AssumedRoleId", "AssumeRoleId"), // MinIO's spelling
 	}
+}
+
+// sizesOf reads how much space a session's policies and tags take.
+func sizesOf(result *element) (packedPolicy, token, utilization int) {
+	return result.number("PackedPolicySize"), result.number("SessionTokenSize"), result.number("SessionTokenUtilization")
 }

@@ -1,7 +1,6 @@
 package stsquery
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -17,8 +16,9 @@ import (
 // reported at once. What breaks a limit of STS counts only at an endpoint of
 // AWS: other servers have limits of their own.
 type rules struct {
-	aws   bool
-	found []string
+	aws    bool
+	global bool // the global endpoint, which lacks some operations
+	found  []string
 }
 
 // err is all that was found, nil if nothing was.
@@ -42,15 +42,24 @@ type limits struct {
 
 // The limits that several fields share. Source: the STS API reference.
 var (
-	arnLimits     = limits{20, 2048, nil, ""}
-	nameLimits    = limits{2, 64, wordOr("+=,.@-"), "letters, digits and _+=,.@-"}
-	serialLimits  = limits{9, 256, wordOr("+=/:,.@-"), "letters, digits and _+=/:,.@-"}
-	codeLimits    = limits{6, 6, isDigit, "digits"}
-	contextLimits = limits{4, 2048, nil, ""}
-	policyLimits  = limits{1, math.MaxInt, func(r rune) bool { return r <= '\u00ff' }, "characters up to U+00FF"}
-	tagKeyLimits  = limits{1, 128, isTagChar, "letters, digits, spaces and _.:/=+-@"}
-	tagLimits     = limits{0, 256, isTagChar, "letters, digits, spaces and _.:/=+-@"}
+	anyLimits         = limits{1, math.MaxInt, nil, ""}
+	arnLimits         = limits{20, 2048, nil, ""}
+	nameLimits        = limits{2, 64, wordOr("+=,.@-"), "letters, digits and _+=,.@-"}
+	serialLimits      = limits{9, 256, wordOr("+=/:,.@-"), "letters, digits and _+=/:,.@-"}
+	codeLimits        = limits{6, 6, isDigit, "digits"}
+	contextLimits     = limits{4, 2048, nil, ""}
+	policyLimits      = limits{1, math.MaxInt, isPolicyChar, "characters up to U+00FF"}
+	shortPolicyLimits = limits{1, 2048, isPolicyChar, "characters up to U+00FF"}
+	tagKeyLimits      = limits{1, 128, isTagChar, "letters, digits, spaces and _.:/=+-@"}
+	tagLimits         = limits{0, 256, isTagChar, "letters, digits, spaces and _.:/=+-@"}
 )
+
+// regional: the operation is not to be had at the global endpoint.
+func (r *rules) regional() {
+	if r.global {
+		r.addf("only regional endpoints have this operation: set Client.Region to a region, and leave out Client.Global")
+	}
+}
 
 // required: an empty value is wrong at AWS.
 func (r *rules) required(field, value string) {
@@ -93,10 +102,18 @@ func (r *rules) policy(field, value string, l limits) {
 	if value == "" {
 		return
 	}
-	r.text(field, strings.NewReplacer("\n", " ", "\r", " ", "\t", " ").Replace(value), l)
-	if r.aws && !json.Valid([]byte(value)) {
+	r.text(field, strings.Map(visible, value), l)
+	if r.aws && !isJSON(value) {
 		r.addf("%s is %s, which is not JSON", field, quote(value))
 	}
+}
+
+// visible has a space for each control character that a policy may have.
+func visible(r rune) rune {
+	if r == '\t' || r == '\n' || r == '\r' || '\u007f' <= r && r <= '\u009f' {
+		return ' '
+	}
+	return r
 }
 
 // duration checks that d is sent as what it is; 0 is not sent.
@@ -135,7 +152,7 @@ func (r *rules) arns(field string, arns []string) {
 	}
 }
 
-// tags checks session tags. Two keys that differ only in case are one to STS.
+// tags checks tags. Two keys that differ only in case are one to STS.
 func (r *rules) tags(field string, tags []Tag) {
 	r.count(field, len(tags), 50)
 	seen := make(map[string]string, len(tags))
@@ -144,6 +161,8 @@ func (r *rules) tags(field string, tags []Tag) {
 		r.required(name, t.Key)
 		r.text(name, t.Key, tagKeyLimits)
 		r.text(index(field, i, "Value"), t.Value, tagLimits)
+		r.unreserved(name, t.Key)
+		r.unreserved(index(field, i, "Value"), t.Value)
 		lower := strings.ToLower(t.Key)
 		if first, ok := seen[lower]; ok && r.aws {
 			r.addf("%s is %s, which %s already is: case does not count", name, quote(t.Key), first)
@@ -156,6 +175,11 @@ func (r *rules) tags(field string, tags []Tag) {
 // sourceIdentity checks the name that a session carries through role chains.
 func (r *rules) sourceIdentity(field, value string) {
 	r.text(field, value, nameLimits)
+	r.unreserved(field, value)
+}
+
+// unreserved: what begins with aws: is AWS's own.
+func (r *rules) unreserved(field, value string) {
 	if r.aws && strings.HasPrefix(value, "aws:") {
 		r.addf("%s is %s, and must not begin with aws:", field, quote(value))
 	}
@@ -198,5 +222,7 @@ func wordOr(others string) func(rune) bool {
 func isTagChar(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.Z, unicode.N) || strings.ContainsRune("_.:/=+-@", r)
 }
+
+func isPolicyChar(r rune) bool { return r <= '\u00ff' }
 
 func hasControl(s string) bool { return strings.IndexFunc(s, unicode.IsControl) >= 0 }

@@ -23,18 +23,18 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-func startMinIO(t *testing.T) string {
+func startMinIO(t *testing.T, env ...string) server {
 	t.Helper()
 	return start(t, "STSCHAIN_MINIO", "/minio/health/cluster",
-		[]string{"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_ROOT_USER=" + user, "MINIO_ROOT_PASSWORD=" + password},
-		func(address, dir string) []string { return []string{"server", "--quiet", "--address", address, dir} })
+		append(env, "MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_ROOT_USER="+user, "MINIO_ROOT_PASSWORD="+password),
+		func(address, dir string) []string { return []string{"server", "--address", address, dir} })
 }
 
 // TestMinIO assumes a role and works with objects while the credentials are
 // replaced twice. MinIO gives them for 15 minutes at least, so the cache's clock
 // runs ahead of the real one, and what comes in is dated by it.
 func TestMinIO(t *testing.T) {
-	endpoint := startMinIO(t)
+	endpoint := startMinIO(t).url
 	root := stschain.Static(user, password, "")
 	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: root}}
 	do(t, admin, http.MethodPut, endpoint+"/bucket", "")
@@ -98,7 +98,7 @@ func TestMinIO(t *testing.T) {
 
 // What a wrong key gets is a typed error that tells what to do.
 func TestMinIORefuses(t *testing.T) {
-	endpoint := startMinIO(t)
+	endpoint := startMinIO(t).url
 	role := &assumerole.Provider{Client: &stsquery.Client{
 		Credentials: stschain.Static(user, "wrong-password", ""), Region: region, Endpoint: endpoint,
 	}}
@@ -112,7 +112,7 @@ func TestMinIORefuses(t *testing.T) {
 
 // A file is sent from where it lies, without being read into memory.
 func TestMinIOFile(t *testing.T) {
-	endpoint := startMinIO(t)
+	endpoint := startMinIO(t).url
 	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	path := filepath.Join(t.TempDir(), "file")
@@ -132,7 +132,7 @@ func TestMinIOFile(t *testing.T) {
 
 // The quickstart runs against it as README says.
 func TestMinIOQuickstart(t *testing.T) {
-	endpoint := startMinIO(t)
+	endpoint := startMinIO(t).url
 	binary := filepath.Join(t.TempDir(), "quickstart")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/quickstart").CombinedOutput()
 	require.NoError(t, err, string(out))

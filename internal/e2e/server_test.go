@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -22,10 +23,33 @@ const (
 	region   = "us-east-1"
 )
 
+// server is one that runs until its test ends.
+type server struct {
+	url string
+	log *logBuffer
+}
+
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.buf.String()
+}
+
 // start runs the server whose binary the variable names, until the test ends,
-// on a free loopback port, and returns its URL once health answers. args makes
-// its arguments from the address and a folder of its own.
-func start(t *testing.T, variable, health string, env []string, args func(address, dir string) []string) string {
+// on a free loopback port, and returns once health answers. args makes its
+// arguments from the address and a folder of its own.
+func start(t *testing.T, variable, health string, env []string, args func(address, dir string) []string) server {
 	t.Helper()
 	binary := os.Getenv(variable)
 	if binary == "" {
@@ -37,10 +61,10 @@ func start(t *testing.T, variable, health string, env []string, args func(addres
 	require.NoError(t, listener.Close())
 
 	ctx, cancel := context.WithCancel(context.Background())
-	var log bytes.Buffer
+	log := new(logBuffer)
 	cmd := exec.CommandContext(ctx, binary, args(address, t.TempDir())...)
 	cmd.Env = append(env, "HOME="+t.TempDir(), "PATH="+os.Getenv("PATH"))
-	cmd.Stdout, cmd.Stderr = &log, &log
+	cmd.Stdout, cmd.Stderr = log, log
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() {
 		cancel()
@@ -49,13 +73,13 @@ func start(t *testing.T, variable, health string, env []string, args func(addres
 			t.Log(log.String())
 		}
 	})
-	endpoint := "http://" + address
+	url := "http://" + address
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		resp, err := http.Get(endpoint + health)
+		resp, err := http.Get(url + health)
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
-				return endpoint
+				return server{url, log}
 			}
 		}
 		require.True(t, time.Now().Before(deadline), "%s did not come up: %v", binary, err)

@@ -17,7 +17,7 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-func startVersity(t *testing.T, backend string) string {
+func startVersity(t *testing.T, backend string) server {
 	t.Helper()
 	return start(t, "STSCHAIN_VERSITYGW", "/healthz", nil, func(address, dir string) []string {
 		args := []string{"--health", "/healthz", "-p", address, "-a", user, "-s", password, backend}
@@ -29,7 +29,7 @@ func startVersity(t *testing.T, backend string) string {
 }
 
 func TestVersityIdentity(t *testing.T) {
-	endpoint := startVersity(t, "iam")
+	endpoint := startVersity(t, "iam").url
 	client := &stsquery.Client{Credentials: stschain.Static(user, password, ""), Region: region, Endpoint: endpoint}
 	byHeader, err := client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
 	require.NoError(t, err)
@@ -50,7 +50,7 @@ func get(t *testing.T, url string) int {
 }
 
 func TestVersityRefuses(t *testing.T) {
-	endpoint := startVersity(t, "iam")
+	endpoint := startVersity(t, "iam").url
 	good := stschain.Static(user, password, "")
 	late := clock.NewMock()
 	late.Set(time.Now().Add(-20 * time.Minute))
@@ -82,7 +82,7 @@ func TestVersityRefuses(t *testing.T) {
 
 // Keys that proxies and clients like to change on the way.
 func TestVersityObjects(t *testing.T) {
-	endpoint := startVersity(t, "posix")
+	endpoint := startVersity(t, "posix").url
 	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	for i, path := range []string{
@@ -105,7 +105,7 @@ func TestVersityObjects(t *testing.T) {
 }
 
 func TestVersityManyAtOnce(t *testing.T) {
-	endpoint := startVersity(t, "posix")
+	endpoint := startVersity(t, "posix").url
 	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	errs := make(chan error, 200)

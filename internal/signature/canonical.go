@@ -9,6 +9,7 @@ package signature
 import (
 	"bytes"
 	"slices"
+	"sort"
 	"strings"
 )
 
@@ -33,9 +34,14 @@ type Field struct {
 	Values []string
 }
 
-// SortFields puts fields into the order in which they are signed.
+// SortFields puts fields, of which there are few, into the order in which they
+// are signed.
 func SortFields(fields []Field) {
-	slices.SortFunc(fields, func(a, b Field) int { return compareFold(a.Name, b.Name) })
+	for i := range fields {
+		for ; i > 0 && compareFold(fields[i].Name, fields[i-1].Name) < 0; i-- {
+			fields[i], fields[i-1] = fields[i-1], fields[i]
+		}
+	}
 }
 
 // AppendCanonical appends the canonical request.
@@ -120,7 +126,6 @@ func AppendQuery(dst []byte, query string) []byte {
 	if query == "" {
 		return dst
 	}
-	type pair struct{ name, value, end int } // where they start, in what is written here
 	var few [16]pair
 	pairs := few[:0]
 	base := len(dst)
@@ -141,27 +146,41 @@ func AppendQuery(dst []byte, query string) []byte {
 		at.end = len(dst) - base
 		pairs = append(pairs, at)
 	}
-	written := dst[base:]
-	order := func(a, b pair) int {
-		if c := bytes.Compare(written[a.name:a.value-1], written[b.name:b.value-1]); c != 0 {
-			return c
-		}
-		return bytes.Compare(written[a.value:a.end], written[b.value:b.end])
-	}
-	if slices.IsSortedFunc(pairs, order) {
+	if slices.IsSortedFunc(pairs, func(a, b pair) int { return a.compare(b, dst[base:]) }) {
 		return dst
 	}
-	written = bytes.Clone(written)
-	slices.SortFunc(pairs, order)
+	sorted := &pairList{slices.Clone(pairs), bytes.Clone(dst[base:])}
+	sort.Sort(sorted)
 	dst = dst[:base]
-	for i, p := range pairs {
+	for i, p := range sorted.pairs {
 		if i > 0 {
 			dst = append(dst, '&')
 		}
-		dst = append(dst, written[p.name:p.end]...)
+		dst = append(dst, sorted.written[p.name:p.end]...)
 	}
 	return dst
 }
+
+// pair is where a name and a value start in what is written, and where they end.
+type pair struct{ name, value, end int }
+
+func (a pair) compare(b pair, written []byte) int {
+	if c := bytes.Compare(written[a.name:a.value-1], written[b.name:b.value-1]); c != 0 {
+		return c
+	}
+	return bytes.Compare(written[a.value:a.end], written[b.value:b.end])
+}
+
+// pairList is a sort.Interface: slices.SortFunc would be another ten kilobytes in
+// every program.
+type pairList struct {
+	pairs   []pair
+	written []byte
+}
+
+func (q *pairList) Len() int           { return len(q.pairs) }
+func (q *pairList) Less(i, j int) bool { return q.pairs[i].compare(q.pairs[j], q.written) < 0 }
+func (q *pairList) Swap(i, j int)      { q.pairs[i], q.pairs[j] = q.pairs[j], q.pairs[i] }
 
 // appendReescaped decodes s as a query is decoded and escapes the result. A "%"
 // that starts no escape stands for itself.

@@ -1,4 +1,4 @@
-package assumerole
+package role
 
 import (
 	"os"
@@ -9,19 +9,19 @@ import (
 // STS's limit on session names.
 const maxSessionName = 64
 
-// defaultSessionName says who assumes the role: program@host.
-func defaultSessionName() string {
+// SessionName says who assumes a role: program@host. CloudTrail shows it.
+func SessionName() string {
 	program := ""
 	if len(os.Args) > 0 {
 		program = os.Args[0]
 	}
 	host, _ := os.Hostname() // a name without the host is better than none
-	return sessionName(program, host)
+	return makeSessionName(program, host)
 }
 
-// sessionName makes a session name of a program's path and a host's name, both
+// makeSessionName makes a session name of a program's path and a host's name, both
 // cut down to what STS allows.
-func sessionName(program, host string) string {
+func makeSessionName(program, host string) string {
 	program = strings.TrimSuffix(filepath.Base(strings.ReplaceAll(program, `\`, "/")), ".exe")
 	if program == "." || program == "/" || program == "" {
 		program = "stschain"

@@ -1,15 +1,18 @@
-package assumerole
+// Package role knows the ARNs of roles and of their sessions, and what a session
+// is called by default. The flows that assume roles share it.
+package role
 
 import (
 	"fmt"
 	"strings"
 )
 
-// sameRole checks that a session is one of the role that was asked for. Servers
-// other than AWS have ARNs of their own, or none; only what contradicts is an error.
-func sameRole(role, session string) error {
-	asked, ok1 := parseARN(role)
-	given, ok2 := parseARN(session)
+// CheckSession checks that a session is one of the role that was asked for.
+// Servers other than AWS have ARNs of their own, or none; only what contradicts is
+// an error.
+func CheckSession(roleARN, sessionARN string) error {
+	asked, ok1 := parseARN(roleARN)
+	given, ok2 := parseARN(sessionARN)
 	if !ok1 || !ok2 {
 		return nil
 	}
@@ -20,18 +23,21 @@ func sameRole(role, session string) error {
 	// A role's path is not part of its session's ARN.
 	otherName := isSession && isRole && !strings.EqualFold(name, path[strings.LastIndexByte(path, '/')+1:])
 	if otherAccount || otherName {
-		return fmt.Errorf("STS answered with a session of another role, %s: nothing of it is used", session)
+		return fmt.Errorf("STS answered with a session of another role, %s: nothing of it is used", sessionARN)
 	}
 	return nil
 }
 
-// accountOf is the account in an ARN of AWS; empty if there is none.
-func accountOf(s string) string {
-	a, _ := parseARN(s)
-	if len(a.account) != 12 || strings.Trim(a.account, "0123456789") != "" {
-		return ""
+// AccountID is the account in the first of the ARNs that is one of AWS and has
+// one; empty if none has.
+func AccountID(arns ...string) string {
+	for _, s := range arns {
+		a, _ := parseARN(s)
+		if len(a.account) == 12 && strings.Trim(a.account, "0123456789") == "" {
+			return a.account
+		}
 	}
-	return a.account
+	return ""
 }
 
 type arn struct{ account, resource string }

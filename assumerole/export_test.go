@@ -1,7 +1,0 @@
-package assumerole
-
-var (
-	SessionName = sessionName
-	SameRole    = sameRole
-	AccountOf   = accountOf
-)

@@ -1,0 +1,31 @@
+// Package longterm refuses temporary keys for the operations of STS that take
+// none, before anything is sent.
+package longterm
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// Keys returns what the client signs with, and an error that explains itself if
+// that has a session token. It returns nothing if the client has no credentials
+// at all, which the client has its own words for.
+func Keys(ctx context.Context, client *stsquery.Client, operation string) (stschain.Credentials, error) {
+	signers := client.Providers()
+	if len(signers) == 0 {
+		return stschain.Credentials{}, nil
+	}
+	creds, err := signers[0].Retrieve(ctx)
+	switch {
+	case err != nil:
+		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", err)
+	case !creds.SessionToken.IsZero():
+		return stschain.Credentials{}, permanent.Errorf("Client.Credentials are temporary (%s, from %s), and STS gives %s only to the long-lived keys of a user: "+
+			"sign with those, or use the temporary ones as they are", creds.AccessKeyID, creds.Source, operation)
+	}
+	return creds, nil
+}

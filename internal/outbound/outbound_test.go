@@ -1,0 +1,76 @@
+package outbound_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/outbound"
+)
+
+// What carries a secret goes to one host.
+func TestNoRedirect(t *testing.T) {
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	defer elsewhere.Close()
+	srv := httptest.NewServer(http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect))
+	defer srv.Close()
+
+	given := &http.Client{Timeout: time.Minute}
+	for name, client := range map[string]*http.Client{"own": outbound.Client(nil, time.Second), "given": outbound.Client(given, time.Second)} {
+		resp, err := client.Post(srv.URL, "text/plain", nil)
+		require.NoError(t, err, name)
+		resp.Body.Close()
+		require.Equal(t, http.StatusTemporaryRedirect, resp.StatusCode, name)
+	}
+	require.Nil(t, given.CheckRedirect, "the caller's client is not changed")
+	require.Equal(t, time.Minute, outbound.Client(given, time.Second).Timeout)
+}
+
+func TestCause(t *testing.T) {
+	const secret = "hunter4711/canary"
+	reset := errors.New("connection reset")
+	of := func(err error) error {
+		return &url.Error{Op: "Post", URL: "https://sts.example/?token=" + secret, Err: err}
+	}
+	for name, test := range map[string]struct {
+		err  error
+		want string
+		is   error
+	}{
+		"plain":          {reset, "connection reset", reset},
+		"with a URL":     {of(reset), "connection reset", reset},
+		"two URLs":       {of(fmt.Errorf("proxy: %w", of(reset))), "connection reset", reset},
+		"a secret":       {of(errors.New("cannot send " + secret)), "its error is not shown", nil},
+		"in a form":      {of(errors.New("cannot send " + url.QueryEscape(secret))), "its error is not shown", nil},
+		"EOF":            {of(io.EOF), "EOF", io.EOF},
+		"bound exceeded": {of(context.DeadlineExceeded), "context deadline exceeded", context.DeadlineExceeded},
+	} {
+		err := outbound.Cause(t.Context(), test.err, stschain.NewSecret(secret), stschain.Secret{})
+		require.ErrorContains(t, err, test.want, name)
+		if test.is != nil {
+			require.ErrorIs(t, err, test.is, name)
+		}
+		canary.Check(t, secret, err)
+	}
+
+	// A caller who left is told that, and why.
+	left := errors.New("the user closed the tab")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(left)
+	err := outbound.Cause(ctx, of(reset), stschain.NewSecret(secret))
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, left)
+	done, stop := context.WithCancel(t.Context())
+	stop()
+	require.Equal(t, context.Canceled, outbound.Cause(done, reset))
+}

@@ -1,0 +1,3 @@
+package role
+
+var MakeSessionName = makeSessionName

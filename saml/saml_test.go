@@ -1,0 +1,360 @@
+package saml_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/saml"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// noBase is a base that must not be asked.
+var noBase = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+	panic("an unsigned operation asked for credentials")
+})
+
+// with is a provider that is given an assertion.
+func with(srv *ststest.Server, assertion stschain.Secret) *saml.Provider {
+	return &saml.Provider{
+		Client:    &stsquery.Client{Credentials: noBase, Region: "eu-west-1", HTTPClient: srv.Client(), Clock: srv.Clock},
+		Assertion: func(context.Context) (stschain.Secret, error) { return assertion, nil },
+	}
+}
+
+// forRoles is an assertion for roles of corp.
+func forRoles(roles ...string) ststest.Assertion {
+	var a ststest.Assertion
+	for _, r := range roles {
+		a.Roles = append(a.Roles, ststest.SAMLRole{RoleARN: r, ProviderARN: corp})
+	}
+	return a
+}
+
+// The only role of an assertion need not be named.
+func TestRetrieve(t *testing.T) {
+	srv := ststest.NewTest(t)
+	p := with(srv, srv.Assertion(forRoles(backup)))
+	creds, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "saml "+backup, creds.Source)
+	require.Equal(t, "saml", p.String())
+	require.Equal(t, "123456789012", creds.AccountID)
+	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
+	form := srv.Calls()[0].Form
+	require.Equal(t, backup, form.Get("RoleArn"))
+	require.Equal(t, corp, form.Get("PrincipalArn"))
+
+	// And the credentials work.
+	who, err := (&stsquery.Client{Credentials: p, Region: "eu-west-1", HTTPClient: srv.Client()}).
+		GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	require.NoError(t, err)
+	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/alice", who.ARN)
+}
+
+// Every field reaches STS, and the whole answer can be had.
+func TestAllFields(t *testing.T) {
+	srv := ststest.NewTest(t)
+	a := forRoles(admin, backup)
+	a.SessionName, a.Subject = "alice@example.com", "alice"
+	given := srv.Assertion(a)
+	p := with(srv, stschain.NewSecret("SAMLResponse="+url.QueryEscape(given.Reveal())+"&RelayState="))
+	p.RoleARN, p.PrincipalARN = backup, corp
+	p.Duration = 30 * time.Minute
+	p.Policy = `{"Version":"2012-10-17","Statement":[]}`
+	p.PolicyARNs = []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}
+	p.MinimumSessionTokenSize = 1000
+
+	out, err := p.AssumeRoleWithSAML(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/alice@example.com", out.AssumedRoleUser.ARN)
+	require.Equal(t, "alice", out.Subject)
+	require.Equal(t, "https://idp.example/metadata", out.Issuer)
+	require.Equal(t, "saml "+backup, out.Credentials.Source)
+	require.Equal(t, "saml "+backup, p.String())
+
+	call := srv.Calls()[0]
+	require.Equal(t, given.Reveal(), call.Token.Reveal(), "in plain base64")
+	for key, want := range map[string]string{
+		"RoleArn": backup, "PrincipalArn": corp, "DurationSeconds": "1800", "Policy": p.Policy,
+		"PolicyArns.member.1.arn": p.PolicyARNs[0], "MinimumSessionTokenSize": "1000",
+	} {
+		require.Equal(t, want, call.Form.Get(key), key)
+	}
+}
+
+func TestIncomplete(t *testing.T) {
+	client := &stsquery.Client{Region: "eu-west-1"}
+	for want, p := range map[string]*saml.Provider{
+		"the Provider is nil":  nil,
+		"Client is missing":    {RoleARN: backup, Assertion: func(context.Context) (_ stschain.Secret, _ error) { return }},
+		"Assertion is missing": {RoleARN: backup, Client: client},
+	} {
+		_, err := p.Retrieve(t.Context())
+		require.ErrorContains(t, err, want)
+		require.ErrorIs(t, err, stschain.ErrPermanent, want)
+		_ = p.String()
+	}
+}
+
+func TestChoice(t *testing.T) {
+	srv := ststest.NewTest(t)
+	byOther := ststest.SAMLRole{RoleARN: backup, ProviderARN: partner}
+	many := forRoles()
+	for i := range 30 {
+		many.Roles = append(many.Roles, ststest.SAMLRole{RoleARN: fmt.Sprintf("arn:aws:iam::123456789012:role/r%d", i), ProviderARN: corp})
+	}
+	both := forRoles(backup, admin)
+	three := forRoles(backup, admin)
+	three.Roles = append(three.Roles, byOther)
+	for name, test := range map[string]struct {
+		assertion               ststest.Assertion
+		role, principal         string
+		wantRole, wantPrincipal string
+		err                     string
+	}{
+		"the only one":            {assertion: forRoles(backup), wantRole: backup, wantPrincipal: corp},
+		"the only one, named":     {assertion: forRoles(backup), role: backup, principal: corp, wantRole: backup, wantPrincipal: corp},
+		"one of two":              {assertion: both, role: admin, wantRole: admin, wantPrincipal: corp},
+		"the only one of another": {assertion: three, principal: partner, wantRole: backup, wantPrincipal: partner},
+		"none of two": {assertion: both,
+			err: "the assertion is for 2 roles: set RoleARN, and PrincipalARN if that leaves a choice, to one of " + backup + " by " + corp + "; " + admin + " by " + corp},
+		"one role of two providers": {assertion: three, role: backup,
+			err: "the assertion is for 2 roles: set RoleARN, and PrincipalARN if that leaves a choice, to one of " + backup + " by " + corp + "; " + backup + " by " + partner},
+		"another role":     {assertion: both, role: backup + "2", err: "the assertion is not for the role: it is for " + backup + " by " + corp + "; " + admin},
+		"another provider": {assertion: both, role: admin, principal: partner, err: "the assertion is not for the role: it is for " + backup},
+		"thirty":           {assertion: many, err: "role/r19 by " + corp + "; and 10 more"},
+		"none":             {assertion: forRoles(), err: "the assertion has no role"},
+		"none, one named":  {assertion: forRoles(), role: backup, err: "the assertion has no role"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			calls := srv.Count("")
+			p := with(srv, srv.Assertion(test.assertion))
+			p.RoleARN, p.PrincipalARN = test.role, test.principal
+			out, err := p.AssumeRoleWithSAML(t.Context())
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				require.ErrorIs(t, err, stschain.ErrPermanent, "another assertion will say the same")
+				require.Equal(t, calls, srv.Count(""), "nothing was sent")
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "saml "+test.wantRole, out.Credentials.Source)
+			all := srv.Calls()
+			require.Equal(t, test.wantPrincipal, all[len(all)-1].Form.Get("PrincipalArn"))
+		})
+	}
+}
+
+// What cannot be read is sent if both ARNs are known.
+func TestEncrypted(t *testing.T) {
+	document := encoded(`<p:Response xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"><EncryptedAssertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion"/></p:Response>`)
+	p := with(ststest.NewTest(t), document)
+	p.RoleARN = backup
+	_, err := p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "set RoleARN and PrincipalARN")
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+
+	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/backup/x"))}
+	p.PrincipalARN = corp
+	creds, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "AKIDEXAMPLE", creds.AccessKeyID)
+}
+
+// Credentials do not outlive SessionNotOnOrAfter, whoever issued them.
+func TestSessionNotOnOrAfter(t *testing.T) {
+	srv := ststest.NewTest(t)
+	end := time.Now().Add(20 * time.Minute).Truncate(time.Second)
+	a := forRoles(backup)
+	a.SessionNotOnOrAfter = end
+	given := srv.Assertion(a)
+	p := with(srv, given)
+	p.Duration = 12 * time.Hour
+	creds, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.True(t, creds.Expires.Equal(end), creds.Expires)
+
+	// A server that does not know of it.
+	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/backup/x"))}
+	creds, err = p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.True(t, creds.Expires.Equal(end), creds.Expires)
+
+	a.SessionNotOnOrAfter = time.Now().Add(20 * time.Hour)
+	p = with(srv, srv.Assertion(a))
+	creds, err = p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
+}
+
+func TestExpired(t *testing.T) {
+	srv := ststest.NewTest(t)
+	fake := clock.NewMock()
+	fake.Set(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC))
+	srv.Clock = fake
+	given := srv.Assertion(forRoles(backup))
+	p := with(srv, given)
+
+	// An old one is not sent.
+	fake.Add(time.Hour)
+	_, err := p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "the assertion expired at 2026-11-21T12:05:00Z, 55m0s ago: STS takes one within five minutes after it was issued")
+	require.NotErrorIs(t, err, stschain.ErrPermanent, "a new one may be had")
+	canary.Check(t, given.Reveal(), err)
+	require.Zero(t, srv.Count(""))
+
+	// One that a fast clock may take for expired is, and STS decides.
+	fake.Add(-50 * time.Minute)
+	srv.AllowRefusals("ExpiredTokenException")
+	_, err = p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "ExpiredTokenException")
+	require.ErrorContains(t, err, "five minutes")
+	require.ErrorContains(t, err, "the assertion expired at 2026-11-21T12:05:00Z, 5m0s ago")
+	canary.Check(t, given.Reveal(), err)
+	require.Equal(t, 1, srv.Count(""))
+}
+
+func TestFastClock(t *testing.T) {
+	srv := ststest.NewTest(t)
+	fake := clock.NewMock()
+	fake.Set(time.Now().Add(10 * time.Minute))
+	p := with(srv, srv.Assertion(forRoles(backup)))
+	p.Client.Clock = fake
+	creds, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.WithinDuration(t, time.Now().Add(70*time.Minute), creds.Expires, time.Minute, "on this process's clock")
+}
+
+func TestAssertionFails(t *testing.T) {
+	srv := ststest.NewTest(t)
+	for name, test := range map[string]struct {
+		assertion string
+		err       error
+		want      string
+	}{
+		"error":       {err: errors.New("the person left"), want: "no SAML assertion: the person left"},
+		"unavailable": {err: fmt.Errorf("nobody there: %w", stschain.ErrUnavailable), want: "nobody there"},
+		"empty":       {want: "the SAML assertion is empty"},
+		"no XML":      {assertion: "aGVsbG8=", want: "the SAML assertion is base64, but not of XML"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := with(srv, stschain.Secret{})
+			p.Assertion = func(context.Context) (stschain.Secret, error) { return stschain.NewSecret(test.assertion), test.err }
+			_, err := stschain.NewChain(p, srv.User()).Retrieve(t.Context())
+			require.ErrorContains(t, err, test.want)
+			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		})
+	}
+	require.Zero(t, srv.Count(""))
+}
+
+// A clock that is slow gets the same explanation.
+func TestExpiredByAnotherClock(t *testing.T) {
+	srv := ststest.NewTest(t)
+	a := forRoles(backup)
+	a.NotOnOrAfter = time.Now().Add(time.Hour)
+	p := with(srv, srv.Assertion(a))
+	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusBadRequest,
+		`<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>Response has expired</Message></Error></ErrorResponse>`)}
+	_, err := p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "which this machine's clock says is to come")
+}
+
+// An assertion is asked for each time, and a person never out of the blue.
+func TestCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ststest.NewTest(t)
+		asked := 0
+		p := with(srv, stschain.Secret{})
+		p.Assertion = func(context.Context) (stschain.Secret, error) {
+			asked++
+			return srv.Assertion(forRoles(backup)), nil
+		}
+		c := stschain.Cached(p)
+		require.True(t, c.Interactive)
+		for range 3 {
+			_, err := c.Retrieve(t.Context())
+			require.NoError(t, err)
+		}
+		require.Equal(t, 1, asked)
+		time.Sleep(50 * time.Minute) // the advisory window
+		_, err := c.Retrieve(t.Context())
+		require.NoError(t, err)
+		synctest.Wait()
+		require.Equal(t, 1, asked)
+		time.Sleep(11 * time.Minute)
+		_, err = c.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, 2, asked)
+
+		p.Unattended = true
+		require.False(t, stschain.Cached(p).Interactive)
+		require.False(t, (*saml.Provider)(nil).Interactive())
+	})
+}
+
+func TestDenied(t *testing.T) {
+	srv := ststest.NewTest(t)
+	srv.DenyUndeclared = true
+	srv.AllowRefusals("AccessDenied")
+	_, err := with(srv, srv.Assertion(forRoles(backup))).Retrieve(t.Context())
+	require.ErrorContains(t, err, "AccessDenied")
+	require.ErrorContains(t, err, "saml: "+backup, "it tells the role that was chosen")
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+}
+
+func TestSessionOfAnotherRole(t *testing.T) {
+	srv := ststest.NewTest(t)
+	p := with(srv, srv.Assertion(forRoles(backup)))
+	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/admin/x"))}
+	_, err := p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "a session of another role, arn:aws:sts::123456789012:assumed-role/admin/x")
+}
+
+func TestCanary(t *testing.T) {
+	const secret = "hunter4711-canary"
+	given := encoded(withRoles(backup+","+corp) + "<!-- " + secret + " -->").Reveal()
+	echo := `<ErrorResponse><Error><Code>IDPRejectedClaim</Code><Message>what is ` + given + `?</Message></Error></ErrorResponse>`
+	p := &saml.Provider{
+		Client:    &stsquery.Client{Region: "us-east-1", HTTPClient: answers(http.StatusForbidden, echo)},
+		Assertion: func(context.Context) (stschain.Secret, error) { return stschain.NewSecret(given), nil },
+	}
+	_, err := p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "IDPRejectedClaim")
+	canary.Check(t, given, err, p)
+	canary.Check(t, secret, err, p)
+}
+
+// sessionOf is an answer with a session.
+func sessionOf(arn string) string {
+	return `<AssumeRoleWithSAMLResponse><AssumeRoleWithSAMLResult>
+		<AssumedRoleUser><Arn>` + arn + `</Arn></AssumedRoleUser>
+		<Credentials><AccessKeyId>AKIDEXAMPLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey><SessionToken>token</SessionToken>
+		<Expiration>2126-01-02T15:04:05Z</Expiration></Credentials>
+		</AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResponse>`
+}
+
+// answers is a server that answers every request alike.
+func answers(status int, body string) *http.Client {
+	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+	})}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -1,0 +1,210 @@
+package sessiontoken_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/sessiontoken"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+const serial = "arn:aws:iam::123456789012:mfa/alice"
+
+// clientOf signs with base.
+func clientOf(srv *ststest.Server, base stschain.Provider) *stsquery.Client {
+	return &stsquery.Client{Credentials: base, Region: "eu-west-1", HTTPClient: srv.Client(), Clock: srv.Clock}
+}
+
+// codes is an MFAToken that gives these, one by one.
+func codes(list ...string) func(context.Context, string) (stschain.Secret, error) {
+	return func(context.Context, string) (stschain.Secret, error) {
+		if len(list) == 0 {
+			return stschain.Secret{}, errors.New("the person left")
+		}
+		code := list[0]
+		list = list[1:]
+		return stschain.NewSecret(code), nil
+	}
+}
+
+func TestRetrieve(t *testing.T) {
+	srv := ststest.NewTest(t)
+	p := &sessiontoken.Provider{Client: clientOf(srv, srv.User())}
+	creds, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "sessiontoken", creds.Source)
+	require.Equal(t, "123456789012", creds.AccountID)
+	require.False(t, creds.SessionToken.IsZero())
+	require.WithinDuration(t, time.Now().Add(12*time.Hour), creds.Expires, time.Minute)
+
+	who, err := clientOf(srv, p).GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	require.NoError(t, err)
+	require.Equal(t, srv.User().ARN, who.ARN, "the session is of the same user")
+}
+
+// Every field reaches STS, and the whole answer can be had.
+func TestAllFields(t *testing.T) {
+	srv := ststest.NewTest(t)
+	srv.AddMFA(ststest.MFA{Serial: serial, Codes: []string{"471101"}})
+	p := &sessiontoken.Provider{
+		Client:                  clientOf(srv, srv.User()),
+		Duration:                36 * time.Hour,
+		SerialNumber:            serial,
+		MFAToken:                codes("471101"),
+		MinimumSessionTokenSize: 1000,
+	}
+	out, err := p.GetSessionToken(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "sessiontoken "+serial, out.Credentials.Source)
+	require.WithinDuration(t, time.Now().Add(36*time.Hour), out.Credentials.Expires, time.Minute)
+	require.NotEmpty(t, out.RequestID)
+
+	form := srv.Calls()[0].Form
+	require.Equal(t, "129600", form.Get("DurationSeconds"))
+	require.Equal(t, serial, form.Get("SerialNumber"))
+	require.Equal(t, "471101", form.Get("TokenCode"))
+	require.Equal(t, "1000", form.Get("MinimumSessionTokenSize"))
+}
+
+func TestMissingFields(t *testing.T) {
+	keys := stschain.Static("AKIDEXAMPLE", "secret", "")
+	client := func() *stsquery.Client { return &stsquery.Client{Credentials: keys, Region: "us-east-1"} }
+	for name, test := range map[string]struct {
+		provider *sessiontoken.Provider
+		want     string
+	}{
+		"nil":                 {nil, "sessiontoken: the Provider is nil"},
+		"zero":                {&sessiontoken.Provider{}, "sessiontoken: Client is missing"},
+		"zero client":         {&sessiontoken.Provider{Client: &stsquery.Client{}}, "Client.Credentials is missing"},
+		"no region":           {&sessiontoken.Provider{Client: &stsquery.Client{Credentials: keys}}, "Client.Region is missing"},
+		"duration too short":  {&sessiontoken.Provider{Client: client(), Duration: time.Minute}, "Duration is 1m0s, and 15m0s to 36h0m0s are allowed"},
+		"duration too long":   {&sessiontoken.Provider{Client: client(), Duration: 37 * time.Hour}, "Duration is 37h0m0s"},
+		"duration negative":   {&sessiontoken.Provider{Client: client(), Duration: -time.Hour}, "must not be negative"},
+		"half a second":       {&sessiontoken.Provider{Client: client(), Duration: time.Hour + time.Second/2}, "only whole seconds"},
+		"serial without code": {&sessiontoken.Provider{Client: client(), SerialNumber: serial}, "MFAToken is missing"},
+		"code without serial": {&sessiontoken.Provider{Client: client(), MFAToken: codes()}, "SerialNumber is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := test.provider.Retrieve(t.Context())
+			require.ErrorContains(t, err, test.want)
+			require.True(t, strings.HasPrefix(err.Error(), "sessiontoken: "), err.Error())
+			require.ErrorIs(t, err, stschain.ErrPermanent)
+			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+
+			// What else it can be asked does not panic.
+			_ = test.provider.String()
+			test.provider.Interactive()
+			test.provider.Providers()
+		})
+	}
+}
+
+// STS gives no session for temporary keys. It is not even asked, and nobody is
+// asked for a code.
+func TestTemporaryBase(t *testing.T) {
+	srv := ststest.NewTest(t)
+	role := &assumerole.Provider{Client: clientOf(srv, srv.User()), RoleARN: "arn:aws:iam::123456789012:role/backup"}
+	for name, base := range map[string]stschain.Provider{
+		"static":  stschain.Static("ASIAEXAMPLE", "secret", "token"),
+		"role":    role,
+		"cache":   &stschain.Cache{Provider: role},
+		"chain":   stschain.NewChain(role),
+		"session": &sessiontoken.Provider{Client: clientOf(srv, srv.User())},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := srv.Count("GetSessionToken")
+			creds, err := base.Retrieve(t.Context())
+			require.NoError(t, err)
+			got := srv.Count("GetSessionToken") - before // those of the base itself
+
+			p := &sessiontoken.Provider{Client: clientOf(srv, base), SerialNumber: serial, MFAToken: func(context.Context, string) (stschain.Secret, error) {
+				t.Error("a person was asked")
+				return stschain.NewSecret("123456"), nil
+			}}
+			_, err = p.Retrieve(t.Context())
+			require.ErrorContains(t, err, "sessiontoken: Client.Credentials are temporary (ASIA")
+			require.ErrorContains(t, err, creds.Source)
+			require.ErrorIs(t, err, stschain.ErrPermanent)
+			require.Equal(t, before+2*got, srv.Count("GetSessionToken"), "nothing was sent")
+		})
+	}
+}
+
+// A session over an absent base is a failed session, which a chain must not pass
+// over.
+func TestUnavailableBase(t *testing.T) {
+	srv := ststest.NewTest(t)
+	p := &sessiontoken.Provider{Client: clientOf(srv, stschain.Static("", "", ""))}
+	_, err := p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "sessiontoken: no credentials to sign with")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+
+	_, err = stschain.NewChain(p, srv.User()).Retrieve(t.Context())
+	require.Error(t, err)
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+}
+
+// A cache over a provider that asks a person never refreshes behind their back. A
+// cache over a role that is assumed with its session, however deep, has to wait as
+// long for an answer.
+func TestInteractive(t *testing.T) {
+	p := &sessiontoken.Provider{Client: &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}}
+	require.False(t, p.Interactive())
+	require.False(t, stschain.Cached(p).Interactive)
+
+	asks := &sessiontoken.Provider{Client: p.Client, SerialNumber: serial, MFAToken: codes()}
+	require.True(t, stschain.Cached(asks).Interactive)
+
+	for name, test := range map[string]struct {
+		base stschain.Provider
+		want time.Duration
+	}{
+		"keys":                {stschain.Static("AKIDEXAMPLE", "secret", ""), 0},
+		"a session":           {p, 0},
+		"an MFA session":      {asks, 5 * time.Minute},
+		"a cache over one":    {stschain.Cached(asks), 5 * time.Minute},
+		"a chain with one":    {stschain.NewChain(stschain.Static("", "", ""), asks), 5 * time.Minute},
+		"a role on one":       {&assumerole.Provider{Client: &stsquery.Client{Credentials: asks}}, 5 * time.Minute},
+		"a role without a":    {&assumerole.Provider{}, 0},
+		"a cache told so":     {&stschain.Cache{Provider: p, Interactive: true}, 5 * time.Minute},
+		"a cache over a role": {&stschain.Cache{Provider: &assumerole.Provider{Client: &stsquery.Client{Credentials: asks}}}, 5 * time.Minute},
+	} {
+		role := &assumerole.Provider{Client: &stsquery.Client{Credentials: test.base}}
+		require.False(t, role.Interactive(), name)
+		require.Equal(t, test.want, stschain.Cached(role).Timeout, name)
+	}
+}
+
+func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
+
+func testCanary(t *testing.T) {
+	const secret = "hunter4711/canary"
+	srv := ststest.NewTest(t)
+	srv.AllowRefusals()
+	srv.AddKeys(srv.User().ARN, stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret)})
+	p := &sessiontoken.Provider{
+		Client:       clientOf(srv, stschain.Static("AKIDEXAMPLE", secret, "")),
+		SerialNumber: serial,
+		MFAToken:     codes(secret, "471101", secret),
+	}
+	_, tooLong := p.Retrieve(t.Context()) // no code has so many characters
+	require.Error(t, tooLong)
+	srv.FailNext(ststest.Refuse(403, "AccessDenied", "the key is "+secret))
+	_, refused := p.Retrieve(t.Context())
+	require.Error(t, refused)
+	temporary := &sessiontoken.Provider{Client: clientOf(srv, stschain.Static("ASIAEXAMPLE", secret, secret))}
+	_, err := temporary.Retrieve(t.Context())
+	require.Error(t, err)
+	synctest.Wait() // the cache's goroutine, or what is printed changes meanwhile
+	canary.Check(t, secret, p, *p, temporary, tooLong, refused, err)
+}

@@ -1,0 +1,219 @@
+package stsquery_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+const credentialsXML = `<Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>answered/SECRET+key</SecretAccessKey>` +
+	`<SessionToken>answered/SESSION+token==</SessionToken><Expiration>2099-11-21T17:56:58Z</Expiration></Credentials>`
+
+// result is an answer of an operation.
+func result(operation, inner string) step {
+	return step{status: 200, body: "<" + operation + "Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><" + operation + "Result>" + inner +
+		"</" + operation + "Result><ResponseMetadata><RequestId>req-1</RequestId></ResponseMetadata></" + operation + "Response>"}
+}
+
+// answered is what credentialsXML decodes to.
+func answered(operation string) stschain.Credentials {
+	return stschain.Credentials{
+		AccessKeyID:     "ASIAIOSFODNN7EXAMPLE",
+		SecretAccessKey: stschain.NewSecret("answered/SECRET+key"),
+		SessionToken:    stschain.NewSecret("answered/SESSION+token=="),
+		Expires:         time.Date(2099, 11, 21, 17, 56, 58, 0, time.UTC),
+		Source:          operation,
+	}
+}
+
+const (
+	sizesXML = "<PackedPolicySize>6</PackedPolicySize><SessionTokenSize>1500</SessionTokenSize><SessionTokenUtilization>36</SessionTokenUtilization>"
+	userXML  = "<AssumedRoleUser><AssumedRoleId>AROA:s</AssumedRoleId><Arn>arn:aws:sts::123456789012:assumed-role/r/s</Arn></AssumedRoleUser>"
+)
+
+// whole has for each operation a proper request, the whole of what it may be
+// answered, and what that decodes to.
+var whole = map[string]struct {
+	in     stsquery.Input
+	answer string
+	out    any
+}{
+	"AssumeRole": {roleInput, credentialsXML + userXML + sizesXML + "<SourceIdentity>alice</SourceIdentity>", &stsquery.AssumeRoleOutput{
+		Credentials: answered("AssumeRole"), AssumedRoleUser: wholeUser, SourceIdentity: "alice",
+		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+	}},
+	"AssumeRoleWithSAML": {samlInput, credentialsXML + userXML + sizesXML + "<SourceIdentity>alice</SourceIdentity><Subject>s</Subject><SubjectType>persistent</SubjectType>" +
+		"<Issuer>https://idp.example.com</Issuer><Audience>https://signin.aws.amazon.com/saml</Audience><NameQualifier>SbdGOnUkh1i4+E=</NameQualifier>", &stsquery.AssumeRoleWithSAMLOutput{
+		Credentials: answered("AssumeRoleWithSAML"), AssumedRoleUser: wholeUser, SourceIdentity: "alice", Subject: "s", SubjectType: "persistent",
+		Issuer: "https://idp.example.com", Audience: "https://signin.aws.amazon.com/saml", NameQualifier: "SbdGOnUkh1i4+E=",
+		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+	}},
+	"AssumeRoleWithWebIdentity": {webInput, credentialsXML + userXML + sizesXML + "<SourceIdentity>alice</SourceIdentity><SubjectFromWebIdentityToken>subject</SubjectFromWebIdentityToken>" +
+		"<Provider>https://oidc.example.com</Provider><Audience>sts.amazonaws.com</Audience>", &stsquery.AssumeRoleWithWebIdentityOutput{
+		Credentials: answered("AssumeRoleWithWebIdentity"), AssumedRoleUser: wholeUser, SourceIdentity: "alice",
+		SubjectFromWebIdentityToken: "subject", Provider: "https://oidc.example.com", Audience: "sts.amazonaws.com",
+		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+	}},
+	"AssumeRoot": {rootInput, credentialsXML + sizesXML + "<SourceIdentity>alice</SourceIdentity>", &stsquery.AssumeRootOutput{
+		Credentials: answered("AssumeRoot"), SourceIdentity: "alice", SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+	}},
+	"DecodeAuthorizationMessage": {stsquery.DecodeAuthorizationMessageInput{EncodedMessage: "abc"}, "<DecodedMessage>{&quot;allowed&quot;:false}</DecodedMessage>",
+		&stsquery.DecodeAuthorizationMessageOutput{DecodedMessage: `{"allowed":false}`, RequestID: "req-1"}},
+	"GetAccessKeyInfo": {stsquery.GetAccessKeyInfoInput{AccessKeyID: "AKIAIOSFODNN7EXAMPLE"}, "<Account>123456789012</Account>",
+		&stsquery.GetAccessKeyInfoOutput{Account: "123456789012", RequestID: "req-1"}},
+	"GetCallerIdentity": {stsquery.GetCallerIdentityInput{}, "<UserId>u</UserId><Account>123456789012</Account><Arn>arn:aws:iam::123456789012:user/alice</Arn>",
+		&stsquery.GetCallerIdentityOutput{UserID: "u", Account: "123456789012", ARN: "arn:aws:iam::123456789012:user/alice", RequestID: "req-1"}},
+	"GetDelegatedAccessToken": {stsquery.GetDelegatedAccessTokenInput{TradeInToken: stschain.NewSecret(assertion)}, credentialsXML + sizesXML +
+		"<AssumedPrincipal>arn:aws:iam::123456789012:role/r</AssumedPrincipal>", &stsquery.GetDelegatedAccessTokenOutput{
+		Credentials: answered("GetDelegatedAccessToken"), AssumedPrincipal: "arn:aws:iam::123456789012:role/r",
+		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+	}},
+	"GetFederationToken": {stsquery.GetFederationTokenInput{Name: "Bob"}, credentialsXML + sizesXML +
+		"<FederatedUser><FederatedUserId>123456789012:Bob</FederatedUserId><Arn>arn:aws:sts::123456789012:federated-user/Bob</Arn></FederatedUser>", &stsquery.GetFederationTokenOutput{
+		Credentials:      answered("GetFederationToken"),
+		FederatedUser:    stsquery.FederatedUser{ARN: "arn:aws:sts::123456789012:federated-user/Bob", FederatedUserID: "123456789012:Bob"},
+		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+	}},
+	"GetSessionToken": {stsquery.GetSessionTokenInput{}, credentialsXML + sizesXML, &stsquery.GetSessionTokenOutput{
+		Credentials: answered("GetSessionToken"), SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+	}},
+	"GetWebIdentityToken": {jwtInput, "<WebIdentityToken>answered/SESSION+token==</WebIdentityToken><Expiration>2099-11-21T17:56:58Z</Expiration>", &stsquery.GetWebIdentityTokenOutput{
+		WebIdentityToken: stschain.NewSecret("answered/SESSION+token=="), Expires: time.Date(2099, 11, 21, 17, 56, 58, 0, time.UTC), RequestID: "req-1",
+	}},
+}
+
+var (
+	wholeUser = stsquery.AssumedRoleUser{ARN: "arn:aws:sts::123456789012:assumed-role/r/s", AssumedRoleID: "AROA:s"}
+	samlInput = stsquery.AssumeRoleWithSAMLInput{
+		RoleARN:       "arn:aws:iam::123456789012:role/r",
+		PrincipalARN:  "arn:aws:iam::123456789012:saml-provider/idp",
+		SAMLAssertion: stschain.NewSecret(assertion),
+	}
+	webInput = stsquery.AssumeRoleWithWebIdentityInput{
+		RoleARN:          "arn:aws:iam::123456789012:role/r",
+		RoleSessionName:  "session",
+		WebIdentityToken: stschain.NewSecret(assertion),
+	}
+	rootInput = stsquery.AssumeRootInput{
+		TargetPrincipal: "123456789012",
+		TaskPolicyARN:   "arn:aws:iam::aws:policy/root-task/S3UnlockBucketPolicy",
+	}
+	jwtInput = stsquery.GetWebIdentityTokenInput{Audience: []string{"https://api.example.com"}, SigningAlgorithm: "ES384"}
+)
+
+var unsigned = map[string]bool{"AssumeRoleWithSAML": true, "AssumeRoleWithWebIdentity": true}
+
+// Each operation passes AWS's limits with a proper request, is signed if it has
+// to be, decodes everything, and shows none of its secrets.
+func TestEachOperation(t *testing.T) { synctest.Test(t, testEachOperation) }
+
+func testEachOperation(t *testing.T) {
+	require.Len(t, whole, len(everyMember))
+	for operation, test := range whole {
+		c, s := scripted(down, result(operation, test.answer))
+		got, err := call(t.Context(), c, test.in)
+		require.NoError(t, err)
+		require.Equal(t, test.out, got)
+		require.Len(t, s.bodies, 2, "503 is tried again")
+		require.True(t, strings.HasPrefix(s.bodies[1], "Action="+operation+"&"))
+		require.Equal(t, unsigned[operation], s.auth[1] == "")
+		for _, secret := range []string{assertion, "answered/SECRET+key", "answered/SESSION+token=="} {
+			canary.Check(t, secret, test.in, &test.in, got)
+		}
+
+		// Nothing of it is a result, nor is half of it one.
+		for _, inner := range []string{"", "<Credentials/>", "<Credentials><AccessKeyId>x</AccessKeyId></Credentials>", "<Expiration>2099-11-21T17:56:58Z</Expiration>", "<WebIdentityToken>x</WebIdentityToken>"} {
+			c, _ := scripted(result(operation, inner))
+			_, err := call(t.Context(), c, test.in)
+			require.Error(t, err, "%s answered %q", operation, inner)
+		}
+		// A secret that is echoed stays one.
+		c, _ = scripted(step{status: 400, body: stsError("ValidationError", "1 validation error: "+assertion)})
+		_, err = call(t.Context(), c, test.in)
+		require.ErrorContains(t, err, "ValidationError")
+		if strings.Contains(s.bodies[0], "hunter4711") {
+			require.ErrorContains(t, err, "[redacted]")
+			noSecret(t, err)
+		}
+	}
+}
+
+// The operations that are not signed never look at the client's credentials, and
+// are not presigned.
+func TestUnsignedOperations(t *testing.T) {
+	for operation := range unsigned {
+		test := whole[operation]
+		// The last one ends the life of signing credentials elsewhere.
+		for _, failure := range []step{down, fault(400, "IDPCommunicationError"), lost, slowDown, fault(403, "ExpiredToken"), fault(400, "InvalidToken"), denied} {
+			synctest.Test(t, func(t *testing.T) {
+				c, s := scripted(failure, result(operation, test.answer))
+				c.Credentials = touchy{t}
+				c.Region, c.Endpoint = "", "https://sts.example.com"
+				call(t.Context(), c, test.in)
+				require.NotEmpty(t, s.bodies)
+				require.Empty(t, strings.Join(s.auth, ""))
+				_, err := c.Presign(t.Context(), stsquery.Presign{Input: test.in})
+				require.ErrorContains(t, err, "not signed")
+			})
+		}
+		c, _ := scripted(result(operation, test.answer))
+		c.Credentials = nil
+		_, err := call(t.Context(), c, test.in)
+		require.NoError(t, err)
+	}
+}
+
+// Signed operations can all be presigned.
+func TestEachPresigned(t *testing.T) {
+	for operation, test := range whole {
+		c, s := scripted()
+		signed, err := c.Presign(t.Context(), stsquery.Presign{Input: test.in})
+		if unsigned[operation] {
+			require.Error(t, err)
+			continue
+		}
+		require.NoError(t, err)
+		require.Contains(t, signed.URL.Reveal(), "Action="+operation+"&")
+		require.Empty(t, s.bodies)
+	}
+}
+
+// Two operations are not to be had at the global endpoint, however one gets there.
+func TestRegionalOperations(t *testing.T) {
+	for operation, in := range map[string]stsquery.Input{"AssumeRoot": rootInput, "GetWebIdentityToken": jwtInput} {
+		for name, set := range map[string]func(*stsquery.Client){
+			"region":   func(c *stsquery.Client) { c.Region = "aws-global" },
+			"global":   func(c *stsquery.Client) { c.Region, c.Global = "us-east-1", true },
+			"endpoint": func(c *stsquery.Client) { c.Endpoint = "https://sts.amazonaws.com" },
+		} {
+			c, s := scripted(result(operation, whole[operation].answer))
+			set(c)
+			_, err := call(t.Context(), c, in)
+			require.ErrorContains(t, err, "only regional endpoints have this operation", name)
+			require.ErrorIs(t, err, stschain.ErrPermanent)
+			require.Empty(t, s.bodies)
+			_, err = c.Presign(t.Context(), stsquery.Presign{Input: in})
+			require.ErrorContains(t, err, "only regional endpoints")
+		}
+		c, _ := scripted(result(operation, whole[operation].answer))
+		_, err := call(t.Context(), c, in)
+		require.NoError(t, err)
+	}
+}
+
+// Base64 with line breaks is one assertion, and none of it gets out.
+func TestAssertionWithLineBreaks(t *testing.T) {
+	in := samlInput
+	in.SAMLAssertion = stschain.NewSecret("aHVudGVy\r\nNDcxMQ==\n")
+	c, s := scripted(step{status: 400, body: stsError("ValidationError", "aHVudGVyNDcxMQ==")})
+	_, err := c.AssumeRoleWithSAML(t.Context(), in)
+	require.Contains(t, s.bodies[0], "&SAMLAssertion=aHVudGVyNDcxMQ%3D%3D")
+	require.ErrorContains(t, err, "[redacted]")
+}

@@ -1,0 +1,114 @@
+package stsquery_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// tokens gives web identity tokens one after the other, and then an error.
+func tokens(list ...string) func(context.Context) (stschain.Secret, error) {
+	return func(context.Context) (stschain.Secret, error) {
+		if len(list) == 0 {
+			return stschain.Secret{}, errors.New("the file is gone")
+		}
+		token := list[0]
+		list = list[1:]
+		return stschain.NewSecret(token), nil
+	}
+}
+
+// A web identity token is asked for anew for each attempt; what was rejected as
+// expired is tried again only with another token, and once.
+func TestRenewedForEachAttempt(t *testing.T) {
+	const one, two, three = "first-token", "second-token", "third-token"
+	webOK := step{status: 200, body: "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>" +
+		"<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>" +
+		"</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"}
+	unverified, expired := fault(400, "InvalidIdentityToken"), fault(400, "ExpiredTokenException")
+	for name, test := range map[string]struct {
+		steps  []step
+		tokens []string
+		sent   []string
+		err    string
+	}{
+		"once":                        {[]step{webOK}, []string{one}, []string{one}, ""},
+		"server error":                {[]step{down, webOK}, []string{one, two}, []string{one, two}, ""},
+		"the same is sent again":      {[]step{down, webOK}, []string{one, one}, []string{one, one}, ""},
+		"keys could not be had":       {[]step{unverified, webOK}, []string{one, two}, []string{one, two}, ""},
+		"keys cannot be had":          {[]step{unverified, unverified, unverified, webOK}, []string{one, one, one, one}, []string{one, one, one}, "InvalidIdentityToken"},
+		"IdP cannot be reached":       {[]step{fault(400, "IDPCommunicationError"), fault(400, "IDPCommunicationError"), webOK}, []string{one, one, one}, []string{one, one, one}, ""},
+		"IdP says no":                 {[]step{fault(403, "IDPRejectedClaim"), webOK}, []string{one, two}, []string{one}, "IDPRejectedClaim"},
+		"expired, rotated":            {[]step{expired, webOK}, []string{one, two}, []string{one, two}, ""},
+		"expired, not rotated":        {[]step{expired, webOK}, []string{one, one}, []string{one}, "ExpiredTokenException"},
+		"expired twice":               {[]step{expired, expired, webOK}, []string{one, two, three}, []string{one, two}, "ExpiredTokenException"},
+		"expired, which is no retry":  {[]step{expired, down, down, webOK}, []string{one, two, two, two}, []string{one, two, two, two}, ""},
+		"none to begin with":          {nil, nil, nil, "the file is gone"},
+		"none for another attempt":    {[]step{down, webOK}, []string{one}, []string{one}, "the file is gone"},
+		"bad one for another attempt": {[]step{down, webOK}, []string{one, "x"}, []string{one}, "WebIdentityToken is a secret of 1 characters"},
+		"none to replace the expired": {[]step{expired, webOK}, []string{one}, []string{one}, "the file is gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, s := scripted(test.steps...)
+				c.Credentials = touchy{t}
+				start := time.Now()
+				_, err := c.AssumeRoleWithWebIdentity(t.Context(), stsquery.AssumeRoleWithWebIdentityInput{
+					RoleARN: roleInput.RoleARN, RoleSessionName: "session", Token: tokens(test.tokens...),
+				})
+				var sent []string
+				for _, body := range s.bodies {
+					form, err := url.ParseQuery(body)
+					require.NoError(t, err)
+					sent = append(sent, form.Get("WebIdentityToken"))
+				}
+				require.Equal(t, test.sent, sent)
+				if test.err == "" {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorContains(t, err, test.err)
+				for _, token := range []string{one, two, three} {
+					require.NotContains(t, fmt.Sprint(err), token)
+				}
+				var e *stsquery.Error
+				require.ErrorAs(t, err, &e)
+				require.Equal(t, len(test.sent), e.Attempts)
+				if e.Attempts > 0 {
+					require.NotEmpty(t, e.StatusCode, "what went wrong first is still told")
+				}
+				require.Less(t, time.Since(start), time.Second)
+			})
+		})
+	}
+}
+
+// InvalidIdentityToken passes for web identities and for nothing else, and is
+// permanent after the last attempt.
+func TestInvalidIdentityToken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refused := fault(400, "InvalidIdentityToken")
+		c, s := scripted(refused, refused, refused)
+		_, err := c.AssumeRoleWithWebIdentity(t.Context(), stsquery.AssumeRoleWithWebIdentityInput{
+			RoleARN: roleInput.RoleARN, RoleSessionName: "session", WebIdentityToken: stschain.NewSecret("token"),
+		})
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.Len(t, s.times, 3)
+
+		c, s = scripted(refused, refused)
+		_, err = c.AssumeRoleWithSAML(t.Context(), stsquery.AssumeRoleWithSAMLInput{
+			RoleARN: roleInput.RoleARN, PrincipalARN: "arn:aws:iam::123456789012:saml-provider/idp", SAMLAssertion: stschain.NewSecret("PHNhbWw+"),
+		})
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.Len(t, s.times, 1)
+	})
+}

@@ -1,0 +1,235 @@
+package stsquery_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func httpDate(at time.Time) string { return at.UTC().Format(http.TimeFormat) }
+
+func TestMeasureSkew(t *testing.T) {
+	const s, m = time.Second, time.Minute
+	for name, test := range map[string]struct {
+		date   time.Duration // of the answer, after noon, when the request is sent
+		took   time.Duration
+		header http.Header // instead of the date
+		none   bool
+		least  time.Duration
+		most   time.Duration
+		expiry time.Duration
+	}{
+		"agree":            {took: 2 * s, date: 2 * s, least: 0, most: 3 * s},
+		"ahead":            {took: 2 * s, date: 10*m + 2*s, least: 10 * m, most: 10*m + 3*s, expiry: 10*m + 3*s},
+		"behind":           {took: 2 * s, date: -10 * m, least: -10*m - 2*s, most: -10*m + s, expiry: -10*m + s},
+		"a minute ahead":   {took: s, date: 61 * s, least: 60 * s, most: 62 * s},
+		"and a second":     {took: s, date: 62 * s, least: 61 * s, most: 63 * s, expiry: 63 * s},
+		"a minute behind":  {took: s, date: -61 * s, least: -62 * s, most: -60 * s},
+		"a second more":    {took: s, date: -62 * s, least: -63 * s, most: -61 * s, expiry: -61 * s},
+		"a slow answer":    {took: 14 * m, date: 0, least: -14 * m, most: s}, // to be signed with, not to live longer by
+		"dated at its end": {took: 14 * m, date: 14 * m, least: 0, most: 14*m + s},
+		"15 minutes":       {took: 15 * m, date: 15 * m, least: 0, most: 15*m + s},
+		"and 1 ns":         {took: 15*m + 1, date: 15 * m, none: true},
+		"time went back":   {took: -m, date: 0, least: m, most: s},
+		"no date":          {header: http.Header{}, none: true},
+		"bad date":         {header: http.Header{"Date": {"2026-11-21T12:00:00Z"}}, none: true},
+		"cached":           {header: http.Header{"Date": {httpDate(noon)}, "Age": {"0"}}, none: true},
+		"cached, no age":   {header: http.Header{"Date": {httpDate(noon)}, "Age": {""}}, none: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			header := test.header
+			if header == nil {
+				header = http.Header{"Date": {httpDate(noon.Add(test.date))}}
+			}
+			least, most, expiry, ok := stsquery.MeasureSkew(header, noon, noon.Add(test.took))
+			require.Equal(t, !test.none, ok)
+			require.Equal(t, []time.Duration{test.least, test.most, test.expiry}, []time.Duration{least, most, expiry})
+		})
+	}
+}
+
+// How long an answer took is told by the wall clock: the monotonic one stands
+// still while a laptop sleeps.
+func TestSkewAfterSleep(t *testing.T) {
+	sent := time.Now()
+	_, _, _, ok := stsquery.MeasureSkew(http.Header{"Date": {httpDate(sent)}}, sent, sent.Round(0).Add(time.Hour))
+	require.False(t, ok)
+}
+
+// At the tolerance of four minutes, by one second, for each code; and not for
+// others.
+func TestSkewRetries(t *testing.T) {
+	for code, retried := range map[string]bool{
+		"InvalidSignatureException": true, "SignatureDoesNotMatch": true, "AuthFailure": true, "RequestTimeTooSkewed": true,
+		"RequestExpired": true, "RequestInTheFuture": true, "AccessDeniedException": true,
+		"AccessDenied": false, "InvalidClientTokenId": false, "Strange": false,
+	} {
+		for _, test := range []struct {
+			skew     time.Duration
+			disabled bool
+			attempts int
+		}{
+			{skew: 4 * time.Minute, attempts: 1},
+			{skew: 4*time.Minute + time.Second, attempts: 2},
+			{skew: -4 * time.Minute, attempts: 1},
+			{skew: -4*time.Minute - time.Second, attempts: 2},
+			{skew: time.Hour, attempts: 2},
+			{skew: time.Hour, disabled: true, attempts: 1},
+		} {
+			if !retried {
+				test.attempts = 1
+			}
+			t.Run(fmt.Sprint(code, " ", test.skew, " ", test.disabled), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					fake := clock.NewMock()
+					fake.Set(noon)
+					refused := fault(403, code)
+					refused.header = http.Header{"Date": {httpDate(noon.Add(test.skew))}}
+					c, s := scripted(refused, refused, refused)
+					c.Clock, c.DisableClockSkewCorrection = fake, test.disabled
+					_, err := c.AssumeRole(t.Context(), roleInput)
+					require.ErrorContains(t, err, code)
+					// A date that was right already is not tried again.
+					require.Len(t, s.times, test.attempts)
+				})
+			})
+		}
+	}
+}
+
+// A request with an MFA code is sent again if its signature was refused: the code
+// was not looked at. It is not if access was denied, perhaps for the code.
+func TestSkewAndMFA(t *testing.T) {
+	for code, attempts := range map[string]int{"SignatureDoesNotMatch": 2, "AccessDeniedException": 1} {
+		synctest.Test(t, func(t *testing.T) {
+			refused := fault(403, code)
+			refused.header = http.Header{"Date": {httpDate(time.Now().Add(time.Hour))}}
+			c, s := scripted(refused, ok)
+			in := roleInput
+			in.SerialNumber, in.TokenCode = "arn:aws:iam::123456789012:mfa/alice", stschain.NewSecret(mfaCode)
+			_, err := c.AssumeRole(t.Context(), in)
+			require.Equal(t, attempts == 1, err != nil)
+			require.Len(t, s.times, attempts, code)
+		})
+	}
+}
+
+// What a client learned dates what it presigns; the expiry is on its own clock.
+func TestSkewAndPresign(t *testing.T) {
+	fake := clock.NewMock()
+	fake.Set(noon)
+	c, _ := scripted(step{status: 200, body: assumeRoleAnswer, header: http.Header{"Date": {httpDate(noon.Add(10 * time.Minute))}}})
+	c.Clock = fake
+	presigned := func() (string, time.Time) {
+		signed, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+		require.NoError(t, err)
+		u, err := url.Parse(signed.URL.Reveal())
+		require.NoError(t, err)
+		return u.Query().Get("X-Amz-Date"), signed.Expires
+	}
+	at, expires := presigned()
+	require.Equal(t, "20261121T120000Z", at)
+	require.Equal(t, noon.Add(15*time.Minute), expires)
+
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.NoError(t, err)
+	at, expires = presigned()
+	require.Equal(t, "20261121T121000Z", at)
+	require.Equal(t, noon.Add(15*time.Minute), expires)
+}
+
+// Against a server whose clock is off: one correction if it refuses the signature,
+// none afterwards, and expiry dates on the client's clock, unless that is turned off.
+func TestSkewedServer(t *testing.T) {
+	const tolerated = 15 * time.Minute
+	for name, test := range map[string]struct {
+		skew     time.Duration
+		disabled bool
+		off      time.Duration // of the expiry, from that on the client's clock
+	}{
+		"agree":           {},
+		"a minute ahead":  {skew: time.Minute, off: time.Minute},
+		"ten min ahead":   {skew: 10 * time.Minute, off: -time.Second}, // a Date is not finer than a second
+		"ten min behind":  {skew: -10 * time.Minute, off: -time.Second},
+		"20 min ahead":    {skew: 20 * time.Minute, off: -time.Second},
+		"an hour behind":  {skew: -time.Hour, off: -time.Second},
+		"ahead, disabled": {skew: 10 * time.Minute, disabled: true, off: 10 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := clock.NewMock()
+			fake.Set(noon)
+			srv := ststest.NewTest(t)
+			srv.AllowRefusals()
+			srv.Clock = fake
+			srv.FailAll(ststest.Skew(test.skew))
+			c := &stsquery.Client{Credentials: srv.User(), Region: "us-east-1", HTTPClient: srv.Client(), Clock: fake, DisableClockSkewCorrection: test.disabled}
+			in := roleInput
+			in.Duration = time.Hour
+			out, err := c.AssumeRole(t.Context(), in)
+			require.NoError(t, err)
+			require.Equal(t, noon.Add(time.Hour+test.off), out.Credentials.Expires.UTC())
+			calls := 1
+			if test.skew.Abs() > tolerated {
+				calls = 2
+			}
+			require.Len(t, srv.Calls(), calls)
+
+			session, err := c.GetSessionToken(t.Context(), stsquery.GetSessionTokenInput{Duration: time.Hour})
+			require.NoError(t, err)
+			require.Equal(t, noon.Add(time.Hour+test.off), session.Credentials.Expires.UTC())
+			require.Len(t, srv.Calls(), calls+1, "once corrected, the next call is right at once")
+		})
+	}
+}
+
+// A server that fails to say the date, or answers from a cache, is believed to go
+// on as it was.
+func TestSkewOfUndatedAnswers(t *testing.T) {
+	fake := clock.NewMock()
+	fake.Set(noon)
+	dated := ok
+	dated.header = http.Header{"Date": {httpDate(noon.Add(10 * time.Minute))}}
+	c, _ := scripted(dated, ok)
+	c.Clock = fake
+	for range 2 {
+		out, err := c.AssumeRole(t.Context(), roleInput)
+		require.NoError(t, err)
+		require.WithinDuration(t, farExpiry.Add(-10*time.Minute), out.Credentials.Expires, time.Second)
+		require.Equal(t, 10*time.Minute, c.Skew())
+	}
+}
+
+// farExpiry is what assumeRoleAnswer says.
+var farExpiry = time.Date(2099, 11, 21, 17, 56, 58, 981264000, time.UTC)
+
+// Calls that share a client may learn at the same moment.
+func TestSkewIsShared(t *testing.T) {
+	srv := ststest.NewTest(t)
+	srv.AllowRefusals()
+	srv.FailAll(ststest.Skew(10 * time.Minute))
+	c := &stsquery.Client{Credentials: srv.User(), Region: "us-east-1", HTTPClient: srv.Client()}
+	errs := make(chan error)
+	for range 8 {
+		go func() {
+			_, err := c.GetCallerIdentity(context.WithoutCancel(t.Context()), stsquery.GetCallerIdentityInput{})
+			errs <- err
+		}()
+	}
+	for range 8 {
+		require.NoError(t, <-errs)
+	}
+	require.InDelta(t, 10*time.Minute, c.Skew(), float64(2*time.Second))
+}

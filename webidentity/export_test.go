@@ -1,0 +1,11 @@
+package webidentity
+
+import "time"
+
+var ReadToken = tokenFile
+
+// Peek is peek with its answer in the open.
+func Peek(token string) (issuer, subject string, audiences []string, expires time.Time, isJWT bool) {
+	c, isJWT := peek(token)
+	return c.issuer, c.subject, c.audiences, c.expires, isJWT
+}

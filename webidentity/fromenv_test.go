@@ -1,0 +1,114 @@
+package webidentity_test
+
+import (
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+	"github.com/stschain-go/stschain/webidentity"
+)
+
+type environment map[string]string
+
+func (e environment) lookup(name string) (string, bool) {
+	value, ok := e[name]
+	return value, ok
+}
+
+// calls is a FromEnv.Client that calls srv.
+func calls(srv *ststest.Server) func(string) *stsquery.Client {
+	return func(region string) *stsquery.Client {
+		return &stsquery.Client{Credentials: noBase, Region: region, HTTPClient: srv.Client()}
+	}
+}
+
+func TestFromEnv(t *testing.T) {
+	srv := ststest.NewTest(t)
+	env := environment{
+		"AWS_WEB_IDENTITY_TOKEN_FILE": write(t, srv.Issuer().Token(nil).Reveal()),
+		"AWS_ROLE_ARN":                roleARN + "\n",
+		"AWS_ROLE_SESSION_NAME":       "pod-1",
+		"AWS_REGION":                  " ",
+		"AWS_DEFAULT_REGION":          "eu-central-1",
+	}
+	f := &webidentity.FromEnv{LookupEnv: env.lookup, Client: calls(srv), Duration: 20 * time.Minute}
+	out, err := f.AssumeRoleWithWebIdentity(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/pod-1", out.AssumedRoleUser.ARN)
+	require.Equal(t, "sts.eu-central-1.amazonaws.com", srv.Calls()[0].Host)
+	require.Equal(t, "1200", srv.Calls()[0].Form.Get("DurationSeconds"))
+	require.Equal(t, "webidentity from the environment", f.String())
+
+	// It is read when asked.
+	env["AWS_REGION"], env["AWS_ROLE_SESSION_NAME"] = "eu-west-1", ""
+	creds, err := f.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "webidentity "+roleARN, creds.Source)
+	require.Equal(t, "sts.eu-west-1.amazonaws.com", srv.Calls()[1].Host)
+	require.Regexp(t, `^webidentity\.test@`, srv.Calls()[1].Form.Get("RoleSessionName"))
+}
+
+func TestFromEnvIncomplete(t *testing.T) {
+	const file, role = "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"
+	for name, test := range map[string]struct {
+		env         environment
+		want        string
+		unavailable bool
+	}{
+		"nothing":             {environment{}, file + " is not set", true},
+		"blank":               {environment{file: " ", role: "\n"}, file + " is not set", true},
+		"what others use too": {environment{"AWS_REGION": "eu-west-1", "AWS_ROLE_SESSION_NAME": "x"}, file + " is not set", true},
+		"no role":             {environment{file: "/f", "AWS_REGION": "eu-west-1"}, role + " is not set, though " + file + " is", false},
+		"no file":             {environment{role: roleARN, "AWS_REGION": "eu-west-1"}, file + " is not set, though " + role + " is", false},
+		"no region":           {environment{file: "/f", role: roleARN}, "AWS_REGION is not set, nor AWS_DEFAULT_REGION", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := (&webidentity.FromEnv{LookupEnv: test.env.lookup}).Retrieve(t.Context())
+			require.ErrorContains(t, err, "webidentity: ")
+			require.ErrorContains(t, err, test.want)
+			if test.unavailable {
+				require.ErrorIs(t, err, stschain.ErrUnavailable)
+			} else {
+				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.ErrorIs(t, err, stschain.ErrPermanent)
+			}
+		})
+	}
+	_, err := (*webidentity.FromEnv)(nil).AssumeRoleWithWebIdentity(t.Context())
+	require.ErrorContains(t, err, "the FromEnv is nil")
+}
+
+// What is named and missing is no reason to fall through to another identity.
+func TestFromEnvNamesWhatIsMissing(t *testing.T) {
+	srv := ststest.NewTest(t)
+	missing := filepath.Join(t.TempDir(), "missing")
+	env := environment{"AWS_WEB_IDENTITY_TOKEN_FILE": missing, "AWS_ROLE_ARN": roleARN, "AWS_REGION": "eu-west-1"}
+	f := &webidentity.FromEnv{LookupEnv: env.lookup, Client: calls(srv)}
+	_, err := stschain.NewChain(f, srv.User()).Retrieve(t.Context())
+	require.ErrorContains(t, err, "token file "+missing+": no such file or directory")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.Zero(t, srv.Count(""))
+
+	delete(env, "AWS_WEB_IDENTITY_TOKEN_FILE")
+	delete(env, "AWS_ROLE_ARN")
+	creds, err := stschain.NewChain(f, srv.User()).Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, srv.User().String(), creds.Source)
+}
+
+func TestFromEnvCanary(t *testing.T) {
+	path := write(t, "canary-4711 canary-4711")
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", path)
+	t.Setenv("AWS_ROLE_ARN", roleARN)
+	t.Setenv("AWS_REGION", "eu-west-1")
+	f := &webidentity.FromEnv{}
+	_, err := f.Retrieve(t.Context())
+	require.ErrorContains(t, err, path)
+	canary.Check(t, "canary-4711", err, f)
+}
