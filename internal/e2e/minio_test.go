@@ -50,7 +50,7 @@ func TestMinIO(t *testing.T) {
 		Clock: clk,
 		Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
 			creds, err := role.Retrieve(ctx)
-			creds.Expires = creds.Expires.Add(clk.Now().Sub(time.Now()))
+			creds.Expires = creds.Expires.Add(time.Until(clk.Now()))
 			return creds, err
 		}),
 		OnEvent: func(e stschain.Event) {
