@@ -36,16 +36,24 @@ func (p *payload) release() {
 	}
 }
 
-// blame returns what was behind an error of Base, if that was the body or the
-// end of the context.
-func (p *payload) blame(ctx context.Context, err error) error {
-	switch fault := p.fault.Load(); {
-	case ctx.Err() == nil && fault != nil:
-		return *fault
-	case ctx.Err() != nil && p.stop != nil && !errors.Is(err, context.Cause(ctx)):
-		return ended(ctx, "sending")
+// outcome is what Base came to, unless the body has failed: then a server may
+// have answered what it got of it, and that is no answer to the request. The end
+// of ctx comes before what closing the body made of it.
+func (p *payload) outcome(ctx context.Context, resp *http.Response, err error) (*http.Response, error) {
+	fault := p.fault.Load()
+	switch {
+	case err == nil && fault == nil:
+		return resp, nil
+	case err == nil:
+		resp.Body.Close()
+		err = *fault
+	case fault != nil:
+		err = *fault
 	}
-	return err
+	if p.stop != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+		err = ended(ctx, "sending")
+	}
+	return nil, err
 }
 
 // prepare hashes the body of req. It takes care of the body: whatever happens,

@@ -42,7 +42,8 @@ func (c *checked) Read(p []byte) (n int, err error) {
 		return 0, c.err
 	}
 	n, c.err = c.read(p)
-	if c.err != nil && c.err != io.EOF && !errors.Is(c.err, errReturned) && !c.closed.Load() {
+	over := errors.Is(c.err, errReturned) || c.closed.Load() // nobody waits for this one any more
+	if c.err != nil && c.err != io.EOF && !over {
 		c.payload.fault.CompareAndSwap(nil, &c.err)
 	}
 	return n, c.err

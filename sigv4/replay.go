@@ -43,12 +43,8 @@ func rejectsToken(resp *http.Response) bool {
 	if code := resp.Header.Get("X-Amzn-Errortype"); code != "" {
 		return isTokenCode(code)
 	}
-	start, err := io.ReadAll(io.LimitReader(resp.Body, maxPeek))
-	rest := io.Reader(resp.Body)
-	if err != nil {
-		rest = failing{err}
-	}
-	resp.Body = &peeked{io.MultiReader(bytes.NewReader(start), rest), resp.Body}
+	start, _ := io.ReadAll(io.LimitReader(resp.Body, maxPeek)) // an error comes again to who reads on
+	resp.Body = &peeked{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
 	return isTokenCode(errorCode(start))
 }
 
@@ -57,10 +53,6 @@ type peeked struct {
 	io.Reader
 	io.Closer
 }
-
-type failing struct{ err error }
-
-func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // isTokenCode takes codes as services write them, as
 // "com.amazonaws.sts#ExpiredTokenException:http://internal.amazon.com/".

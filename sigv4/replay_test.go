@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -135,6 +137,26 @@ func TestReplayIsOne(t *testing.T) {
 	require.Equal(t, "A B", s.ids())
 }
 
+func TestReplayClosesTheFirstAnswer(t *testing.T) {
+	s := newService(t, plain, nil, "FIRST", "SECOND")
+	tr := s.transport()
+	tr.Source = s.rotating()
+	first := newStream(fmt.Sprintf(s3Error, "ExpiredToken"))
+	answers := []*http.Response{
+		{StatusCode: 400, Header: http.Header{}, Body: first},
+		{StatusCode: 200, Body: http.NoBody},
+	}
+	tr.Base = roundTripper(func(*http.Request) (*http.Response, error) {
+		a := answers[0]
+		answers = answers[1:]
+		return a, nil
+	})
+	resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
+	require.NoError(t, err)
+	require.Equal(t, 200, resp.StatusCode)
+	require.EqualValues(t, 1, first.closed.Load())
+}
+
 func TestReplayOfBodies(t *testing.T) {
 	for name, body := range bodies {
 		for _, unsigned := range []bool{false, true} {
@@ -163,6 +185,31 @@ func TestReplayOfBodies(t *testing.T) {
 			}
 		}
 	}
+}
+
+// That Base closes the body, once or more, does not close the file before the
+// replay.
+func TestReplayOfAFile(t *testing.T) {
+	s := newService(t, plain, rejects(403, "ExpiredToken", "", "FIRST"), "FIRST", "SECOND")
+	tr := s.transport()
+	tr.Source = s.rotating()
+	tr.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+		resp, err := s.Client().Transport.RoundTrip(r)
+		r.Body.Close()
+		r.Body.Close()
+		return resp, err
+	})
+	name := filepath.Join(t.TempDir(), "body")
+	require.NoError(t, os.WriteFile(name, []byte(text(large)), 0o600))
+	file, err := os.Open(name)
+	require.NoError(t, err)
+	resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, file))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, 200, resp.StatusCode)
+	require.Equal(t, "FIRST SECOND", s.ids())
+	_, err = file.Stat()
+	require.ErrorIs(t, err, os.ErrClosed)
 }
 
 // A service that answers before it has read the body: the first try may still

@@ -29,8 +29,8 @@
 //   - In the query a "+" becomes "%20", and what RFC 3986 allows in no query is
 //     escaped. Order and duplicates stay.
 //   - A tab in a signed header becomes a space.
-//   - For S3 the path is escaped as S3 does it. It is never cleaned: "//" and
-//     ".." are sent as they are.
+//   - For S3 the path is escaped as S3 does it, to which "%2F" is a slash. It is
+//     never cleaned: "//" and ".." are sent as they are.
 //
 // # Services
 //
@@ -89,8 +89,7 @@ type Signer struct {
 // of earlier ones, and brings it into the form that the package comment tells.
 // A req.URL that has to change is replaced by a copy. The body is not touched:
 // payloadHash is that of what will be sent, see [PayloadHash] and
-// [UnsignedPayload]. Services accept a signature for 5 minutes around at, most
-// of them for 15.
+// [UnsignedPayload]. Services accept a signature for 5 to 15 minutes around at.
 //
 // Errors name the field of the Signer or the part of the request that cannot
 // be signed, and never hold a secret.
@@ -99,15 +98,15 @@ func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credenti
 	if err != nil {
 		return err
 	}
+	token, err := sessionToken(c)
+	if err != nil {
+		return err
+	}
 	if err := settle(req, rules.s3); err != nil {
 		return err
 	}
 	if req.Header == nil {
 		req.Header = make(http.Header)
-	}
-	token, err := sessionToken(c)
-	if err != nil {
-		return err
 	}
 	asked := removeOwn(req.Header)
 	signing := s.signing(c, at)

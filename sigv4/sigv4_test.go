@@ -55,14 +55,15 @@ func TestSignErrors(t *testing.T) {
 		"is opaque":           func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Opaque = "//x/y" },
 		"written in punycode": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.Host = "bücher.example" },
 		"the host holds":      func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Host = "h/x y" },
-		"it has X-Amz-Signature": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
+		"its query has X-Amz-Signature": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
 			r.URL.RawQuery = "X%2DAmz-Signature=1"
 		},
-		"it has x-amz-credential": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
+		"its query has x-amz-credential": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
 			r.URL.RawQuery = "a&x-amz-credential=1"
 		},
-		"starts no escape":          func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.RawQuery = "a=100%" },
-		"holds a control character": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.RawQuery = "a=\n" },
+		"its query has X-Amz-Expires": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.RawQuery = "X-Amz-Expires=60" },
+		"starts no escape":            func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.RawQuery = "a=100%" },
+		"holds a control character":   func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.RawQuery = "a=\n" },
 		"header X-Amz-Meta-A twice": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
 			r.Header["X-Amz-Meta-A"], r.Header["x-amz-meta-a"] = []string{"1"}, []string{"2"}
 		},

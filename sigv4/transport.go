@@ -163,8 +163,8 @@ func (t *Transport) send(req *http.Request, body *payload, creds stschain.Creden
 		return nil, err
 	}
 	resp, err := t.base().RoundTrip(signed)
-	if err != nil {
-		return nil, body.blame(req.Context(), err)
+	if resp, err = body.outcome(req.Context(), resp, err); err != nil {
+		return nil, err
 	}
 	resp.Request = req
 	return resp, nil

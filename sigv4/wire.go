@@ -29,14 +29,22 @@ func checkURL(req *http.Request) error {
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, _ := strings.Cut(pair, "=")
 		if name, err := url.QueryUnescape(name); err == nil && isPresigned(name) {
-			return fmt.Errorf("sigv4: the query is signed already: it has %s", name)
+			return fmt.Errorf("sigv4: the request is signed already: its query has %s", name)
 		}
 	}
 	return nil
 }
 
+// isPresigned reports whether signing puts a name into a query.
 func isPresigned(name string) bool {
-	return strings.EqualFold(name, "X-Amz-Signature") || strings.EqualFold(name, "X-Amz-Credential")
+	if !hasPrefixFold(name, "X-Amz-") {
+		return false
+	}
+	switch strings.ToLower(name[len("X-Amz-"):]) {
+	case "algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders":
+		return true
+	}
+	return false
 }
 
 // settle brings req into the form that every service reads alike; see the

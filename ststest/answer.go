@@ -46,6 +46,16 @@ func forbidden(message string) *refusal {
 	return &refusal{status: http.StatusForbidden, code: "AccessDenied", message: message}
 }
 
+// badIdentity refuses a web identity token or a SAML response.
+func badIdentity(message string) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "InvalidIdentityToken", message: message}
+}
+
+// expiredIdentity refuses one that was good once.
+func expiredIdentity(message string) *refusal {
+	return &refusal{status: http.StatusBadRequest, code: "ExpiredTokenException", message: message}
+}
+
 // denials are the codes for each denial: of STS, and of S3.
 var denials = map[denial]struct {
 	stsStatus int

@@ -2,6 +2,7 @@ package ststest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -81,4 +82,52 @@ func ExampleServer_Protect() {
 	// Output:
 	// hello arn:aws:iam::123456789012:user/bob
 	// 403 Forbidden
+}
+
+func ExampleServer_Issuer() {
+	srv := ststest.New()
+	defer srv.Close()
+	srv.AddRole(ststest.Role{
+		ARN:         "arn:aws:iam::123456789012:role/deploy",
+		WebIdentity: []ststest.WebIdentityTrust{{Issuer: srv.Issuer().URL, Subject: "repo:octo/*"}},
+	})
+	client := &stsquery.Client{Region: "eu-west-1", HTTPClient: srv.Client()}
+
+	for _, subject := range []string{"repo:octo/hello", "repo:mallory/hello"} {
+		out, err := client.AssumeRoleWithWebIdentity(context.Background(), stsquery.AssumeRoleWithWebIdentityInput{
+			RoleARN:          "arn:aws:iam::123456789012:role/deploy",
+			RoleSessionName:  "ci",
+			WebIdentityToken: srv.Issuer().Token(map[string]any{"sub": subject}),
+		})
+		if refused, ok := errors.AsType[*stsquery.Error](err); ok {
+			fmt.Println(refused.Code)
+			continue
+		}
+		fmt.Println(out.AssumedRoleUser.ARN)
+	}
+	// Output:
+	// arn:aws:sts::123456789012:assumed-role/deploy/ci
+	// AccessDenied
+}
+
+func ExampleServer_AddTOTP() {
+	srv := ststest.New()
+	defer srv.Close()
+	device := srv.AddTOTP("alice")
+	client := &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client()}
+
+	code, err := device.MFAToken(context.Background(), device.Serial)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	out, err := client.GetSessionToken(context.Background(), stsquery.GetSessionTokenInput{SerialNumber: device.Serial, TokenCode: code})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	session, _ := srv.Caller(out.Credentials.AccessKeyID)
+	fmt.Println(session.ARN, session.MFA)
+	// Output:
+	// arn:aws:iam::123456789012:user/alice true
 }

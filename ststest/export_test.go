@@ -30,5 +30,20 @@ func (s *Server) Verify(r *http.Request, body []byte, rule Rules, now time.Time)
 	return ""
 }
 
-// HostRegion is hostRegion.
-var HostRegion = hostRegion
+// What the tests reach of the parsers.
+var (
+	HostRegion = hostRegion
+	Like       = like
+)
+
+// ParseJWT takes a token apart, and returns its algorithm and claims.
+func ParseJWT(token string) (algorithm string, claims map[string]any, err error) {
+	t, err := parseJWT(token)
+	return t.algorithm, t.claims, err
+}
+
+// ParseSAML reads a response, and returns its issuer and attributes.
+func ParseSAML(document []byte) (issuer string, attributes map[string][]string, err error) {
+	r, err := parseSAML(document)
+	return r.issuer, r.attributes, err
+}

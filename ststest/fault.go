@@ -263,3 +263,12 @@ func DTD() Fault {
 func wrapped(operation, result string) string {
 	return fmt.Sprintf("<%[1]sResponse xmlns=%[2]q><%[1]sResult>%[3]s</%[1]sResult></%[1]sResponse>\n", operation, namespace, result)
 }
+
+// IDPUnreachable answers as STS does when it cannot reach the issuer of a web
+// identity token: 400 IDPCommunicationError.
+func IDPUnreachable() Fault {
+	f := Refuse(http.StatusBadRequest, "IDPCommunicationError", "Couldn't retrieve verification key from your identity provider, "+
+		"please reference AssumeRoleWithWebIdentity documentation for requirements")
+	f.name = "IDPUnreachable"
+	return f
+}

@@ -81,6 +81,9 @@ func FuzzForm(f *testing.F) {
 	srv := fuzzed()
 	f.Add(form("AssumeRole", "RoleArn", roleARN, "RoleSessionName", "nightly", "Tags.member.1.Key", "k").Encode())
 	f.Add(whoAmIBody)
+	f.Add(webIdentity(stschain.NewSecret("a.b.c"), "Policy", "{}").Encode())
+	f.Add(withSAML(b64("<x/>"), "PolicyArns.member.1.arn", "arn").Encode())
+	f.Add(form("GetWebIdentityToken", "Audience.member.1", "a", "SigningAlgorithm", "ES384", "Tags.member.1.Key", "k").Encode())
 	f.Add("Action=GetSessionToken&Version=2011-06-15&TokenCode=1&PolicyArns.member.-1.arn=&a;b=%00")
 	f.Fuzz(func(t *testing.T, body string) {
 		rec := httptest.NewRecorder()
@@ -94,5 +97,21 @@ func FuzzForm(f *testing.F) {
 			require.Equal(t, v["Action"], []string{strings.TrimSuffix(answer.XMLName.Local, "Response")})
 			require.Equal(t, []string{"2011-06-15"}, v["Version"])
 		}
+	})
+}
+
+// FuzzSignIn: the sign-in endpoint answers a page, and gives a token only for
+// the session of credentials that it knows.
+func FuzzSignIn(f *testing.F) {
+	srv := fuzzed()
+	f.Add("Action=getSigninToken&Session=" + url.QueryEscape(session(fuzzKeys)))
+	f.Add(`Action=getSigninToken&SessionDuration=900&Session={"sessionId":"AKIDEXAMPLE","sessionKey":"secret","sessionToken":"x"}`)
+	f.Add("Action=login&Destination=https://x&SigninToken=%zz")
+	f.Fuzz(func(t *testing.T, body string) {
+		r := httptest.NewRequest(http.MethodPost, "https://signin.aws.amazon.com/federation", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		rec := httptest.NewRecorder()
+		srv.ServeHTTP(rec, r)
+		require.Equal(t, http.StatusBadRequest, rec.Code, "the only keys that it knows are a user's")
 	})
 }

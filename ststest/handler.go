@@ -1,22 +1,31 @@
 package ststest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
 	"mime"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/stschain-go/stschain"
 )
 
 // maxForm bounds the body of a call of STS.
 const maxForm = 1 << 20
 
 // ServeHTTP is STS: it accepts a form by POST and a presigned GET, on any path
-// and for any host.
+// and for any host. Paths that end in /federation are the console's sign-in
+// endpoint, [Server.Federation].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path, _ := target(r); strings.HasSuffix(path, signInPath) {
+		s.serveSignIn(w, r)
+		return
+	}
 	ctx, leave, open := s.enter(r.Context())
 	if !open {
 		panic(http.ErrAbortHandler)
@@ -25,67 +34,122 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 
 	in, no := readCall(r)
-	fault := s.draw(in.form.Get("Action"))
-	now := s.now().Add(fault.skew)
-	var (
-		id identity
-		c  claim
-	)
-	if no == nil {
-		rule := rules{service: "sts", region: s.Region, fixedLife: true}
-		if rule.region == "" {
-			rule.region = hostRegion(r.Host)
-		}
-		if id, c, no = s.authenticate(r, in.query, in.body, rule, now); no != nil {
-			no.inSTS()
-			if no.why == wrongDate && fault.skew != 0 {
-				no.callersFault = false // the test set the clock
-			}
-		}
+	x := s.begin(r, in.form)
+	rule := rules{service: "sts", region: s.Region, fixedLife: true}
+	if rule.region == "" {
+		rule.region = hostRegion(r.Host)
 	}
-	call := &Call{
-		Time:        now,
-		Operation:   in.form.Get("Action"),
-		Form:        in.form,
-		Header:      visible(r.Header),
-		Host:        r.Host,
-		Presigned:   c.presigned,
-		Caller:      id.arn,
-		AccessKeyID: c.accessKeyID,
-		Region:      c.region,
-		Fault:       fault.name,
+	q := &request{server: s, now: x.now, host: r.Host, region: rule.region, form: in.form, fault: x.fault}
+	if operations[x.call.Operation].unsigned {
+		x.noteSignature(r, in)
+	} else if no == nil {
+		q.caller, no = x.authenticate(r, in, rule)
+		q.region = cmp.Or(q.region, x.call.Region)
 	}
-	s.arrived(call)
+	x.finish(w, r, no, errorAnswer, func() (*answer, *refusal) {
+		result, no := q.run(x.call.Operation)
+		if no != nil {
+			return nil, no
+		}
+		return resultAnswer(x.call.Operation, result), nil
+	})
+}
 
+// conversation is a request on its way to an answer.
+type conversation struct {
+	server *Server
+	fault  Fault
+	now    time.Time // on the server's clock, with the fault's skew
+	call   *Call
+}
+
+func (s *Server) begin(r *http.Request, form url.Values) *conversation {
+	action := form.Get("Action")
+	fault := s.draw(action)
+	now := s.now().Add(fault.skew)
+	shown, token := hideToken(form)
+	return &conversation{s, fault, now, &Call{
+		Time:      now,
+		Operation: action,
+		Method:    r.Method,
+		Form:      shown,
+		Token:     token,
+		Header:    visible(r.Header),
+		Host:      r.Host,
+		Fault:     fault.name,
+	}}
+}
+
+// authenticate finds out who signed, and records it.
+func (x *conversation) authenticate(r *http.Request, in input, rule rules) (identity, *refusal) {
+	id, c, no := x.server.authenticate(r, in.query, in.body, rule, x.now)
+	if no != nil {
+		no.inSTS()
+		if no.why == wrongDate && x.fault.skew != 0 {
+			no.callersFault = false // the test set the clock
+		}
+	}
+	x.call.Presigned, x.call.Caller, x.call.AccessKeyID, x.call.Region = c.presigned, id.arn, c.accessKeyID, c.region
+	return id, no
+}
+
+// noteSignature records a signature where none belongs and tells the test.
+func (x *conversation) noteSignature(r *http.Request, in input) {
+	c, no := readClaim(r, in.query)
+	if no != nil && no.why == unsigned && r.Header.Get("X-Amz-Security-Token") == "" {
+		return
+	}
+	x.call.Presigned, x.call.AccessKeyID, x.call.Region = c.presigned, c.accessKeyID, c.region
+	x.server.warn("UnexpectedSignature", x.call.Operation+" is signed: STS ignores that, and a client that signs it needs credentials which the operation is there to get")
+}
+
+// finish answers: with the fault, with the refusal, or with what run returns.
+func (x *conversation) finish(w http.ResponseWriter, r *http.Request, no *refusal, refuse func(*refusal) *answer, run func() (*answer, *refusal)) {
+	s, call := x.server, x.call
+	s.arrived(call)
 	var a *answer
 	if err := s.mistaken(); err != nil {
-		a = errorAnswer(&refusal{status: http.StatusInternalServerError, code: "InternalFailure", message: "ststest: " + err.Error()})
-	} else if fault.instead != nil {
-		a = fault.instead(call.Operation)
-	} else if no != nil {
-		a = errorAnswer(no)
+		a = refuse(&refusal{status: http.StatusInternalServerError, code: "InternalFailure", message: "ststest: " + err.Error()})
+	} else if x.fault.instead != nil {
+		a = x.fault.instead(call.Operation)
+	} else if s.tooFast() {
+		a = refuse(&refusal{status: http.StatusBadRequest, code: "Throttling", message: "Rate exceeded"})
 	} else {
-		q := &request{server: s, now: now, caller: id, form: in.form, fault: fault}
-		var result any
-		if result, no = q.run(call.Operation); no == nil {
-			a = resultAnswer(call.Operation, result)
-		} else {
-			a = errorAnswer(no)
+		if no == nil {
+			a, no = run()
+		}
+		if no != nil {
+			a = refuse(no)
 		}
 	}
 	s.complain(call.Operation, no)
 
 	send := sendWhole
-	if fault.send != nil {
-		send = fault.send
+	if x.fault.send != nil {
+		send = x.fault.send
 	}
 	if a.status != 0 { // a fault that answers nothing has none
 		s.answered(call, a.status, a.code)
-		for key, values := range fault.header {
+		for key, values := range x.fault.header {
 			a.header[key] = values
 		}
 	}
-	send(w, r, a, now)
+	send(w, r, a, x.now)
+}
+
+// tooFast counts a call and reports whether CallsPerSecond throttles it.
+func (s *Server) tooFast() bool {
+	if s.CallsPerSecond <= 0 {
+		return false
+	}
+	second := s.now().Unix()
+	s.lock()
+	defer s.mu.Unlock()
+	if s.second != second {
+		s.second, s.inSecond = second, 0
+	}
+	s.inSecond++
+	return s.inSecond > s.CallsPerSecond
 }
 
 func sendWhole(w http.ResponseWriter, _ *http.Request, a *answer, now time.Time) {
@@ -179,6 +243,27 @@ func visible(h http.Header) http.Header {
 	h.Del("Authorization")
 	h.Del("X-Amz-Security-Token")
 	return h
+}
+
+// secretParams are the parameters that are as good as credentials.
+var secretParams = []string{"WebIdentityToken", "SAMLAssertion", "TradeInToken", "Session", "SigninToken"}
+
+// hideToken returns the parameters as they may be printed, and what it hid.
+func hideToken(form url.Values) (url.Values, stschain.Secret) {
+	shown, token := maps.Clone(form), stschain.Secret{}
+	for _, param := range secretParams {
+		if form.Has(param) {
+			token = stschain.NewSecret(form.Get(param))
+			shown[param] = []string{"[redacted]"}
+		}
+	}
+	return shown, token
+}
+
+// isGlobal reports whether a host is the global endpoint of STS.
+func isGlobal(host string) bool {
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	return name == "sts.amazonaws.com"
 }
 
 // hostRegion returns the region of an STS host name of AWS, "us-east-1" for the

@@ -4,10 +4,13 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -110,6 +113,20 @@ func (k keys) credentials() stschain.Credentials {
 
 func (r reply) code() string { return r.Error.Code }
 
+// value returns the text of the first element of a name.
+func (r reply) value(name string) string {
+	m := regexp.MustCompile("<" + name + ">([^<]*)</" + name + ">").FindStringSubmatch(r.body)
+	if m == nil {
+		return ""
+	}
+	return html.UnescapeString(m[1])
+}
+
+// credentials returns those in the answer of any operation.
+func (r reply) credentials() stschain.Credentials {
+	return keys{r.value("AccessKeyId"), r.value("SecretAccessKey"), r.value("SessionToken"), ""}.credentials()
+}
+
 func read(t *testing.T, res *http.Response, err error) reply {
 	t.Helper()
 	require.NoError(t, err)
@@ -132,6 +149,13 @@ func call(t *testing.T, srv *ststest.Server, c stschain.Credentials, v url.Value
 	return read(t, res, err)
 }
 
+// open sends a call without a signature, in process.
+func open(t *testing.T, srv *ststest.Server, v url.Values) reply {
+	t.Helper()
+	res, err := srv.Client().PostForm(host, v)
+	return read(t, res, err)
+}
+
 func assume(t *testing.T, srv *ststest.Server, c stschain.Credentials, pairs ...string) reply {
 	t.Helper()
 	return call(t, srv, c, form("AssumeRole", append([]string{"RoleArn", roleARN, "RoleSessionName", "nightly"}, pairs...)...))
@@ -148,4 +172,11 @@ func listen(t *testing.T, h http.Handler) string {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server.URL
+}
+
+func atoi(t *testing.T, s string) int {
+	t.Helper()
+	n, err := strconv.Atoi(s)
+	require.NoError(t, err)
+	return n
 }

@@ -63,18 +63,14 @@ var principalARN = regexp.MustCompile(`^arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|[
 
 // addUser is called with the lock held.
 func (s *Server) addUser(arn string) User {
-	id := &identity{
-		arn:     arn,
-		userID:  userID(arn),
-		account: accountOf(arn),
-	}
+	id := principal(arn)
 	id.creds = stschain.Credentials{
 		AccessKeyID:     s.newKeyID("AKIA"),
 		SecretAccessKey: newSecretKey(),
 		AccountID:       id.account,
 		Source:          "ststest " + arn,
 	}
-	s.know(id)
+	s.know(&id)
 	return User{Name: arn[strings.LastIndexAny(arn, "/:")+1:], ARN: arn, Credentials: id.creds}
 }
 
@@ -92,13 +88,12 @@ func (s *Server) AddKeys(arn string, c stschain.Credentials) {
 	}
 	s.lock()
 	defer s.mu.Unlock()
-	id := &identity{arn: arn, userID: userID(arn), account: accountOf(arn), creds: c}
-	if resource, ok := strings.CutPrefix(resourceOf(arn), "assumed-role/"); ok {
-		role, session, _ := strings.Cut(resource, "/")
-		id.role = "arn:" + partitionOf(arn) + ":iam::" + id.account + ":role/" + role
-		id.userID = roleID(id.role) + ":" + session
+	id := principal(arn)
+	id.creds = c
+	if id.kind == ofUser && id.temporary() {
+		id.kind = ofSession
 	}
-	s.know(id)
+	s.know(&id)
 }
 
 // Revoke ends temporary credentials: from now on the server and the services
@@ -124,6 +119,44 @@ type identity struct {
 	role    string // the ARN of the role, for its sessions
 	mfa     bool   // a device was used to get them
 	revoked bool
+	kind    kind
+	chained bool // a session got with a session
+
+	sourceIdentity string
+	tags           sessionTags
+}
+
+// kind is how credentials came to be, which decides what they may do.
+type kind int
+
+const (
+	ofUser       kind = iota // long-lived
+	ofRole                   // AssumeRole, AssumeRoleWithSAML, AssumeRoleWithWebIdentity
+	ofSession                // GetSessionToken
+	ofFederation             // GetFederationToken
+	ofRoot                   // AssumeRoot
+	ofDelegation             // GetDelegatedAccessToken
+)
+
+// String names the operation that such credentials come from.
+func (k kind) String() string {
+	return [...]string{"a user", "AssumeRole", "GetSessionToken", "GetFederationToken", "AssumeRoot", "GetDelegatedAccessToken"}[k]
+}
+
+func (id *identity) caller() Caller {
+	tags, transitive := id.tags.shown()
+	return Caller{
+		ARN:         id.arn,
+		UserID:      id.userID,
+		AccountID:   id.account,
+		AccessKeyID: id.creds.AccessKeyID,
+		Expires:     id.creds.Expires,
+
+		MFA:               id.mfa,
+		SourceIdentity:    id.sourceIdentity,
+		Tags:              tags,
+		TransitiveTagKeys: transitive,
+	}
 }
 
 func (id *identity) temporary() bool { return !id.creds.SessionToken.IsZero() }
@@ -155,11 +188,11 @@ func (s *Server) lookup(accessKeyID string) (identity, bool) {
 	return *id, true
 }
 
-// issue makes temporary credentials for id.
-func (s *Server) issue(id identity, expires time.Time) identity {
+// issue makes temporary credentials for id, with a token of at least that size.
+func (s *Server) issue(id identity, expires time.Time, size int) identity {
 	id.creds.Expires = expires
 	id.creds.SecretAccessKey = newSecretKey()
-	id.creds.SessionToken = newSessionToken()
+	id.creds.SessionToken = newSessionToken(size)
 	id.creds.AccountID = id.account
 	id.creds.Source = "ststest " + id.arn
 	s.lock()
@@ -185,6 +218,21 @@ func userID(arn string) string {
 	return "AIDA" + derivedID(arn)
 }
 
+// principal is the identity that an ARN names: a user, a root, or a session.
+func principal(arn string) identity {
+	id := identity{arn: arn, userID: userID(arn), account: accountOf(arn)}
+	if resource, ok := strings.CutPrefix(resourceOf(arn), "assumed-role/"); ok {
+		role, session, _ := strings.Cut(resource, "/")
+		id.role = "arn:" + partitionOf(arn) + ":iam::" + id.account + ":role/" + role
+		id.userID = roleID(id.role) + ":" + session
+		id.kind = ofRole
+	} else if name, ok := strings.CutPrefix(resourceOf(arn), "federated-user/"); ok {
+		id.userID = id.account + ":" + name
+		id.kind = ofFederation
+	}
+	return id
+}
+
 func roleID(arn string) string { return "AROA" + derivedID(arn) }
 
 func derivedID(arn string) string {
@@ -205,11 +253,13 @@ func newSecretKey() stschain.Secret {
 	return stschain.NewSecret(base64.StdEncoding.EncodeToString(b))
 }
 
-// newSessionToken returns a token with all that must be escaped somewhere.
-func newSessionToken() stschain.Secret {
-	b := make([]byte, 232) // padded with ==
+// newSessionToken returns a token of size bytes, rounded up to a multiple of 4,
+// with all that must be escaped somewhere.
+func newSessionToken(size int) stschain.Secret {
+	const head = "FwoGZXIvYXdzEJ/+"
+	b := make([]byte, (size-len(head)+3)/4*3-2) // padded with ==
 	rand.Read(b)
-	return stschain.NewSecret("FwoGZXIvYXdzEJ//+" + base64.StdEncoding.EncodeToString(b))
+	return stschain.NewSecret(head + base64.StdEncoding.EncodeToString(b))
 }
 
 // An ARN is arn:partition:service:region:account:resource.

@@ -1,41 +1,111 @@
 package ststest
 
 import (
-	"cmp"
-	"encoding/json"
-	"encoding/xml"
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"time"
 )
 
 const apiVersion = "2011-06-15"
 
-// operation is one of STS: the parameters that it knows, with # for the index
-// in a list, and what it does once they are known.
+// operation is one of STS.
 type operation struct {
-	params []string
-	run    func(*request) (any, *refusal)
+	params   []string // that it knows, with # for the index in a list
+	unsigned bool     // it is called without a signature
+	regional bool     // the global endpoint does not have it
+	issues   bool     // it issues credentials, which a disabled region does not
+	callers  []kind   // of the credentials that may call it; nil: every kind
+	run      func(*request) (any, *refusal)
 }
 
 var operations = map[string]operation{
-	"AssumeRole": {[]string{
-		"RoleArn", "RoleSessionName", "DurationSeconds", "ExternalId", "SerialNumber", "TokenCode", "SourceIdentity",
-		"Policy", "PolicyArns.member.#.arn", "Tags.member.#.Key", "Tags.member.#.Value", "TransitiveTagKeys.member.#",
-		"ProvidedContexts.member.#.ProviderArn", "ProvidedContexts.member.#.ContextAssertion", "MinimumSessionTokenSize",
-	}, (*request).assumeRole},
-	"GetCallerIdentity": {nil, (*request).getCallerIdentity},
-	"GetSessionToken": {[]string{
-		"DurationSeconds", "SerialNumber", "TokenCode", "MinimumSessionTokenSize",
-	}, (*request).getSessionToken},
+	"AssumeRole": {
+		params: []string{
+			"RoleArn", "RoleSessionName", "DurationSeconds", "ExternalId", "SerialNumber", "TokenCode", "SourceIdentity",
+			"Policy", "PolicyArns.member.#.arn", "Tags.member.#.Key", "Tags.member.#.Value", "TransitiveTagKeys.member.#",
+			"ProvidedContexts.member.#.ProviderArn", "ProvidedContexts.member.#.ContextAssertion", "MinimumSessionTokenSize",
+		},
+		issues:  true,
+		callers: []kind{ofUser, ofRole, ofSession, ofDelegation},
+		run:     (*request).assumeRole,
+	},
+	"AssumeRoleWithSAML": {
+		params: []string{
+			"RoleArn", "PrincipalArn", "SAMLAssertion", "DurationSeconds",
+			"Policy", "PolicyArns.member.#.arn", "MinimumSessionTokenSize",
+		},
+		unsigned: true,
+		issues:   true,
+		run:      (*request).assumeRoleWithSAML,
+	},
+	"AssumeRoleWithWebIdentity": {
+		params: []string{
+			"RoleArn", "RoleSessionName", "WebIdentityToken", "ProviderId", "DurationSeconds",
+			"Policy", "PolicyArns.member.#.arn", "MinimumSessionTokenSize",
+		},
+		unsigned: true,
+		issues:   true,
+		run:      (*request).assumeRoleWithWebIdentity,
+	},
+	"AssumeRoot": {
+		params:   []string{"TargetPrincipal", "TaskPolicyArn.arn", "DurationSeconds", "MinimumSessionTokenSize"},
+		regional: true,
+		issues:   true,
+		callers:  []kind{ofUser, ofRole, ofDelegation},
+		run:      (*request).assumeRoot,
+	},
+	"DecodeAuthorizationMessage": {
+		params:  []string{"EncodedMessage"},
+		callers: []kind{ofUser, ofRole, ofDelegation},
+		run:     (*request).decodeAuthorizationMessage,
+	},
+	"GetAccessKeyInfo": {
+		params:  []string{"AccessKeyId"},
+		callers: []kind{ofUser, ofRole, ofDelegation},
+		run:     (*request).getAccessKeyInfo,
+	},
+	"GetCallerIdentity": {
+		run: (*request).getCallerIdentity,
+	},
+	"GetDelegatedAccessToken": {
+		params:  []string{"TradeInToken"},
+		issues:  true,
+		callers: []kind{ofUser, ofRole, ofDelegation},
+		run:     (*request).getDelegatedAccessToken,
+	},
+	"GetFederationToken": {
+		params: []string{
+			"Name", "DurationSeconds", "Policy", "PolicyArns.member.#.arn",
+			"Tags.member.#.Key", "Tags.member.#.Value", "MinimumSessionTokenSize",
+		},
+		issues: true,
+		run:    (*request).getFederationToken,
+	},
+	"GetSessionToken": {
+		params: []string{"DurationSeconds", "SerialNumber", "TokenCode", "MinimumSessionTokenSize"},
+		issues: true,
+		run:    (*request).getSessionToken,
+	},
+	"GetWebIdentityToken": {
+		params: []string{
+			"Audience.member.#", "DurationSeconds", "SigningAlgorithm", "Tags.member.#.Key", "Tags.member.#.Value",
+		},
+		regional: true,
+		callers:  []kind{ofUser, ofRole, ofDelegation},
+		run:      (*request).getWebIdentityToken,
+	},
 }
 
-// request is a call whose signature was accepted.
+// request is a call whose signature was accepted, or that needs none.
 type request struct {
 	server *Server
 	now    time.Time
-	caller identity
+	host   string
+	region string   // where it was sent; "": the host does not say
+	caller identity // zero for the operations without a signature
 	form   url.Values
 	fault  Fault
 }
@@ -45,123 +115,75 @@ func (q *request) run(name string) (any, *refusal) {
 	if no := checkNames(q.form, op.params); no != nil {
 		return nil, no
 	}
+	switch {
+	case op.regional && isGlobal(q.host):
+		return nil, malformed("InvalidAction", fmt.Sprintf("Could not find operation %s for version %s", name, apiVersion)).
+			because("the global endpoint does not have it")
+	case op.issues && slices.Contains(q.server.DisabledRegions, q.region):
+		return nil, &refusal{status: http.StatusForbidden, code: "RegionDisabledException",
+			message: "STS is not activated in this region for account:" + q.account() + ". Your account administrator can activate STS in this region using the IAM Console."}
+	case op.callers != nil && !slices.Contains(op.callers, q.caller.kind):
+		return nil, forbidden(fmt.Sprintf("User: %s is not authorized to perform: sts:%s with credentials of %s", q.caller.arn, name, q.caller.kind))
+	}
 	return op.run(q)
 }
 
-type assumeRoleResult struct {
-	XMLName          xml.Name        `xml:"AssumeRoleResult"`
-	SourceIdentity   string          `xml:",omitempty"`
-	Credentials      *credentialsXML `xml:",omitempty"`
-	AssumedRoleUser  assumedRoleUser
-	PackedPolicySize int `xml:",omitempty"`
+// account is whose credentials the call is about.
+func (q *request) account() string {
+	if q.caller.account != "" {
+		return q.caller.account
+	}
+	return accountOf(q.form.Get("RoleArn"))
 }
 
-type assumedRoleUser struct{ AssumedRoleId, Arn string }
+// sessionXML is the part of a result that is the same in all operations that
+// issue credentials.
+type sessionXML struct {
+	Credentials             *credentialsXML `xml:",omitempty"`
+	PackedPolicySize        int             `xml:",omitempty"`
+	SessionTokenSize        int
+	SessionTokenUtilization int
+}
 
-func (q *request) assumeRole() (any, *refusal) {
-	v := violations{form: q.form}
-	v.required("RoleArn", 20, 2048, nil)
-	v.required("RoleSessionName", 2, 64, nameChars)
-	v.text("ExternalId", 2, 1224, externalIDChars)
-	v.text("SourceIdentity", 2, 64, nameChars)
-	v.text("SerialNumber", 9, 256, serialChars)
-	v.text("TokenCode", 6, 6, digits)
-	v.text("Policy", 1, maxForm, nil)
-	asked := v.number("DurationSeconds", 900, 43200)
-	v.number("MinimumSessionTokenSize", 0, 4096)
-	if no := v.refusal(); no != nil {
-		return nil, no
-	}
-	arn, session := q.form.Get("RoleArn"), q.form.Get("RoleSessionName")
-	name, ok := parseRoleARN(arn)
-	if !ok {
-		return nil, malformed("ValidationError", arn+" is invalid")
-	}
-	if policy := q.form.Get("Policy"); policy != "" && !json.Valid([]byte(policy)) {
-		return nil, malformed("MalformedPolicyDocument", "Syntax errors in policy.")
-	}
-	mfa, no := q.useMFA()
-	if no != nil {
-		return nil, no
-	}
-	role, no := q.mayAssume(arn, mfa)
-	if no != nil {
-		return nil, no
-	}
-	life, no := roleLife(asked, role.MaxDuration, q.caller.role != "")
-	if no != nil {
-		return nil, no
-	}
+// Session tokens, in bytes, by the STS reference of September 2026. That a
+// policy takes half of its length in the token is this package's choice: STS
+// does not tell how it packs.
+const (
+	emptyToken   = 328
+	longestToken = 4096
+	packing      = 2
+)
 
-	account := accountOf(arn)
-	id := q.server.issue(identity{
-		arn:     fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/%s", partitionOf(arn), account, name, session),
-		userID:  roleID(arn) + ":" + session,
-		account: account,
-		role:    arn,
-		mfa:     mfa,
-	}, q.expiry(life))
-	return assumeRoleResult{
-		SourceIdentity:   q.form.Get("SourceIdentity"),
-		Credentials:      q.show(id),
-		AssumedRoleUser:  assumedRoleUser{id.userID, id.arn},
-		PackedPolicySize: packedSize(q.form),
+// grant issues the credentials of a session.
+func (q *request) grant(id identity, life time.Duration) (sessionXML, *refusal) {
+	packed := q.policySize() + id.tags.size()
+	percent := (packed*100 + packedRoom - 1) / packedRoom
+	if percent > 100 {
+		return sessionXML{}, &refusal{status: http.StatusBadRequest, code: "PackedPolicyTooLarge",
+			message: fmt.Sprintf("Packed policy consumes %d%% of allotted space, please use smaller policy.", percent)}
+	}
+	least, _ := strconv.Atoi(q.form.Get("MinimumSessionTokenSize")) // it was validated
+	id.chained = q.caller.temporary()
+	id = q.server.issue(id, q.expiry(life), max(emptyToken+packed/packing, least))
+	size := len(id.creds.SessionToken.Reveal())
+	return sessionXML{
+		Credentials:             q.show(id),
+		PackedPolicySize:        percent,
+		SessionTokenSize:        size,
+		SessionTokenUtilization: (size*100 + longestToken - 1) / longestToken,
 	}, nil
 }
 
-// roleLife is how long a role session lives.
-func roleLife(asked, most time.Duration, chained bool) (time.Duration, *refusal) {
-	switch {
-	case chained && asked > time.Hour:
-		return 0, malformed("ValidationError",
-			"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
-	case most > 0 && asked > most:
-		return 0, malformed("ValidationError",
-			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	case asked > 0:
-		return asked, nil
-	case most > 0:
-		return min(most, time.Hour), nil
-	}
-	return time.Hour, nil
-}
+// packedRoom is how much policies and tags may take before they are packed.
+const packedRoom = (longestToken - emptyToken) * packing
 
-type getCallerIdentityResult struct {
-	XMLName              xml.Name `xml:"GetCallerIdentityResult"`
-	Arn, UserId, Account string
-}
-
-func (q *request) getCallerIdentity() (any, *refusal) {
-	return getCallerIdentityResult{Arn: q.caller.arn, UserId: q.caller.userID, Account: q.caller.account}, nil
-}
-
-type getSessionTokenResult struct {
-	XMLName     xml.Name        `xml:"GetSessionTokenResult"`
-	Credentials *credentialsXML `xml:",omitempty"`
-}
-
-func (q *request) getSessionToken() (any, *refusal) {
-	if q.caller.temporary() {
-		return nil, forbidden("Cannot call GetSessionToken with session credentials")
+// policySize is the length of the session's policies.
+func (q *request) policySize() int {
+	n := len(q.form.Get("Policy"))
+	for _, arn := range members(q.form, "PolicyArns.member.#.arn") {
+		n += len(arn)
 	}
-	v := violations{form: q.form}
-	v.text("SerialNumber", 9, 256, serialChars)
-	v.text("TokenCode", 6, 6, digits)
-	asked := v.number("DurationSeconds", 900, 129600)
-	v.number("MinimumSessionTokenSize", 0, 4096)
-	if no := v.refusal(); no != nil {
-		return nil, no
-	}
-	mfa, no := q.useMFA()
-	if no != nil {
-		return nil, no
-	}
-	life := cmp.Or(asked, 12*time.Hour)
-	if resourceOf(q.caller.arn) == "root" {
-		life = min(life, time.Hour)
-	}
-	id := identity{arn: q.caller.arn, userID: q.caller.userID, account: q.caller.account, mfa: mfa}
-	return getSessionTokenResult{Credentials: q.show(q.server.issue(id, q.expiry(life)))}, nil
+	return n
 }
 
 // expiry is when credentials end that are issued now for life.
@@ -182,57 +204,4 @@ func (q *request) show(id identity) *credentialsXML {
 		return q.fault.show(c)
 	}
 	return c
-}
-
-// packedSize is how full the session's policies and tags make it, in percent of
-// some limit.
-func packedSize(form url.Values) int {
-	n := 0
-	for key, values := range form {
-		switch param, _ := indexed(key); param {
-		case "Policy", "PolicyArns.member.#.arn", "Tags.member.#.Key", "Tags.member.#.Value":
-			n += len(values[0])
-		}
-	}
-	if n == 0 {
-		return 0
-	}
-	return min(1+n*100/2048, 100)
-}
-
-// useMFA looks at the code in a request, if there is one, and uses it up.
-func (q *request) useMFA() (used bool, no *refusal) {
-	serial, code := q.form.Get("SerialNumber"), q.form.Get("TokenCode")
-	switch {
-	case serial == "" && code == "":
-		return false, nil
-	case serial == "" || code == "":
-		return false, forbidden("MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.")
-	}
-	d := q.server.device(serial)
-	if d == nil || q.caller.role != "" || d.User != "" && d.User != q.caller.arn {
-		return false, forbidden("MultiFactorAuthentication failed, unable to validate MFA code. " +
-			"Please verify your MFA serial number is valid and associated with this user.")
-	}
-	if !q.server.useCode(d, code, q.now) {
-		return false, forbidden("MultiFactorAuthentication failed with invalid MFA one time pass code.")
-	}
-	return true, nil
-}
-
-// mayAssume finds the role and decides whether the caller may assume it.
-func (q *request) mayAssume(arn string, mfa bool) (Role, *refusal) {
-	denied := forbidden(fmt.Sprintf("User: %s is not authorized to perform: sts:AssumeRole on resource: %s", q.caller.arn, arn))
-	if resourceOf(q.caller.arn) == "root" {
-		return Role{}, &refusal{status: http.StatusForbidden, code: "AccessDenied", message: "Roles may not be assumed by root accounts."}
-	}
-	role, declared := q.server.role(arn)
-	switch {
-	case !declared && q.server.DenyUndeclared,
-		role.ExternalID != "" && q.form.Get("ExternalId") != role.ExternalID,
-		role.MFA && !mfa && !q.caller.mfa,
-		role.Trusted != nil && !role.trusts(q.caller):
-		return Role{}, denied
-	}
-	return role, nil
 }

@@ -1,6 +1,7 @@
 package ststest
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"regexp"
@@ -18,6 +19,9 @@ var (
 	externalIDChars = regexp.MustCompile(`^[\w+=,.@:\/-]*$`)
 	serialChars     = regexp.MustCompile(`^[\w+=/:,.@-]*$`)
 	digits          = regexp.MustCompile(`^[\d]*$`)
+	keyIDChars      = regexp.MustCompile(`^[\w]*$`)
+	policyChars     = regexp.MustCompile(`^[\t\n\r -\x{FF}]+$`)
+	tagChars        = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 )
 
 // indexed replaces the index in the name of a list's member by #. An index is 0
@@ -71,6 +75,32 @@ func checkNames(form url.Values, known []string) *refusal {
 	return nil
 }
 
+// countMembers returns how many members a list has, whose indices have no holes.
+func countMembers(form url.Values, list string) int {
+	n := 0
+	for key := range form {
+		if name, index := indexed(key); index > n && strings.HasPrefix(name, list+".member.#") {
+			n = index
+		}
+	}
+	return n
+}
+
+// members returns the values of a list, in order: "Audience.member.#".
+func members(form url.Values, param string) []string {
+	list, _, _ := strings.Cut(param, ".member.#")
+	var values []string
+	for i := range countMembers(form, list) {
+		values = append(values, form.Get(member(param, i)))
+	}
+	return values
+}
+
+// member is the name of a list's member, counted from 0.
+func member(param string, i int) string {
+	return strings.Replace(param, "#", strconv.Itoa(i+1), 1)
+}
+
 // violations collects what is wrong with the values of a request, in the words of STS.
 type violations struct {
 	form  url.Values
@@ -91,7 +121,10 @@ func (v *violations) refusal() *refusal {
 func (v *violations) add(param, value, constraint string) {
 	first, size := utf8.DecodeRuneInString(param)
 	name := string(unicode.ToLower(first)) + param[size:]
-	v.found = append(v.found, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: Member must %s", value, name, constraint))
+	if value != "" {
+		value += " "
+	}
+	v.found = append(v.found, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: Member must %s", value, name, constraint))
 }
 
 // required is text that must be there.
@@ -105,12 +138,20 @@ func (v *violations) required(param string, shortest, longest int, chars *regexp
 
 // text checks a value, if it is there. Lengths are in characters.
 func (v *violations) text(param string, shortest, longest int, chars *regexp.Regexp) {
+	v.check(param, "'"+v.form.Get(param)+"'", shortest, longest, chars)
+}
+
+// secret is text that no message repeats.
+func (v *violations) secret(param string, shortest, longest int, chars *regexp.Regexp) {
+	v.check(param, "", shortest, longest, chars)
+}
+
+func (v *violations) check(param, quoted string, shortest, longest int, chars *regexp.Regexp) {
 	if !v.form.Has(param) {
 		return
 	}
 	value := v.form.Get(param)
 	n := utf8.RuneCountInString(value)
-	quoted := "'" + value + "'"
 	if n < shortest {
 		v.add(param, quoted, fmt.Sprintf("have length greater than or equal to %d", shortest))
 	}
@@ -120,6 +161,71 @@ func (v *violations) text(param string, shortest, longest int, chars *regexp.Reg
 	if chars != nil && !chars.MatchString(value) {
 		v.add(param, quoted, "satisfy regular expression pattern: "+strings.Trim(chars.String(), "^$"))
 	}
+}
+
+// requiredSecret is a secret that must be there.
+func (v *violations) requiredSecret(param string, shortest, longest int) {
+	if !v.form.Has(param) {
+		v.add(param, "null", "not be null")
+		return
+	}
+	v.secret(param, shortest, longest, nil)
+}
+
+// count checks how many members a list has. With least above 0 it must be there.
+func (v *violations) count(list string, least, most int) {
+	n := countMembers(v.form, list)
+	switch {
+	case n == 0 && least > 0 && !v.form.Has(list):
+		v.add(list, "null", "not be null")
+	case n < least:
+		v.add(list, "", fmt.Sprintf("have length greater than or equal to %d", least))
+	case n > most:
+		v.add(list, "", fmt.Sprintf("have length less than or equal to %d", most))
+	}
+}
+
+// each checks a text of each member of a list: "Tags.member.#.Key".
+func (v *violations) each(param string, shortest, longest int, chars *regexp.Regexp) {
+	list, _, _ := strings.Cut(param, ".member.#")
+	for i := range countMembers(v.form, list) {
+		v.required(member(param, i), shortest, longest, chars)
+	}
+}
+
+// maxSessionPolicy is the longest Policy where STS limits it, in characters.
+const maxSessionPolicy = 2048
+
+// policies checks Policy and PolicyArns.
+func (v *violations) policies(longest int) {
+	v.text("Policy", 1, longest, policyChars)
+	v.count("PolicyArns", 0, 10)
+	v.each("PolicyArns.member.#.arn", 20, 2048, nil)
+}
+
+// tags checks Tags and TransitiveTagKeys.
+func (v *violations) tags() {
+	v.count("Tags", 0, 50)
+	v.each("Tags.member.#.Key", 1, 128, tagChars)
+	v.each("Tags.member.#.Value", 0, 256, tagChars)
+	v.count("TransitiveTagKeys", 0, 50)
+	v.each("TransitiveTagKeys.member.#", 1, 128, tagChars)
+}
+
+// contexts checks ProvidedContexts.
+func (v *violations) contexts() {
+	v.count("ProvidedContexts", 0, 5)
+	v.each("ProvidedContexts.member.#.ProviderArn", 20, 2048, nil)
+	v.each("ProvidedContexts.member.#.ContextAssertion", 4, 2048, nil)
+}
+
+// checkPolicy refuses a policy that is no JSON object.
+func checkPolicy(policy string) *refusal {
+	var object map[string]json.RawMessage
+	if policy == "" || json.Unmarshal([]byte(policy), &object) == nil && object != nil {
+		return nil
+	}
+	return malformed("MalformedPolicyDocument", "Syntax errors in policy.")
 }
 
 // number checks a number of seconds or bytes, if it is there, and returns it as

@@ -19,6 +19,21 @@ type Caller struct {
 	Expires     time.Time // of the credentials; zero: never
 	Region      string    // that the signature was made for
 	Presigned   bool      // signed in the query
+
+	MFA               bool              // a device was used for the session
+	SourceIdentity    string            // of the session
+	Tags              map[string]string // of the session, inherited ones among them
+	TransitiveTagKeys []string          // of the tags that the next role of a chain inherits
+}
+
+// Caller returns whose an access key is, and with what session. It does not
+// look at expiry.
+func (s *Server) Caller(accessKeyID string) (Caller, bool) {
+	id, ok := s.lookup(accessKeyID)
+	if !ok {
+		return Caller{}, false
+	}
+	return id.caller(), true
 }
 
 // CallerFrom returns who signed the request whose context this is, in a handler
@@ -39,7 +54,8 @@ const maxPayload = 32 << 20
 // with the codes of S3, whose rules for escaping and for x-amz-content-sha256
 // apply then; for other services with those of STS, in S3's XML. An expired or
 // revoked session token is ExpiredToken, with status 400 from S3, as it is
-// there, and 403 from others.
+// there, and 403 from others. "iam" refuses the credentials that IAM refuses:
+// those of GetFederationToken, and those of GetSessionToken without MFA.
 //
 // The body is compared with the signature before next reads it; it may be 32 MiB
 // long. UNSIGNED-PAYLOAD is accepted. Faults do not touch these requests, and
@@ -117,13 +133,10 @@ func (p protected) admit(r *http.Request) (Caller, []byte, *refusal) {
 	if no != nil {
 		return Caller{}, nil, no
 	}
-	return Caller{
-		ARN:         id.arn,
-		UserID:      id.userID,
-		AccountID:   id.account,
-		AccessKeyID: c.accessKeyID,
-		Expires:     id.creds.Expires,
-		Region:      c.region,
-		Presigned:   c.presigned,
-	}, body, nil
+	if rule := p.rule; rule.service == "iam" && (id.kind == ofFederation || id.kind == ofSession && !id.mfa) {
+		return Caller{}, nil, forbidden("User: " + id.arn + " cannot call IAM with credentials of " + id.kind.String())
+	}
+	caller := id.caller()
+	caller.Region, caller.Presigned = c.region, c.presigned
+	return caller, body, nil
 }

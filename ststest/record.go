@@ -5,14 +5,18 @@ import (
 	"net/url"
 	"slices"
 	"time"
+
+	"github.com/stschain-go/stschain"
 )
 
 // Call is what the server saw and answered.
 type Call struct {
-	Time        time.Time   // on the server's clock
-	Operation   string      // "AssumeRole"; as it was asked, so it may be none of STS
-	Form        url.Values  // the parameters, those of the signature left out
-	Header      http.Header // without Authorization and X-Amz-Security-Token
+	Time        time.Time       // on the server's clock
+	Method      string          // "POST"
+	Operation   string          // "AssumeRole"; as it was asked, so it may be none of STS
+	Form        url.Values      // the parameters, those of the signature left out; secret tokens are "[redacted]"
+	Token       stschain.Secret // the WebIdentityToken, SAMLAssertion, TradeInToken, Session or SigninToken
+	Header      http.Header     // without Authorization and X-Amz-Security-Token
 	Host        string
 	Presigned   bool   // signed in the query
 	Caller      string // the ARN; "" if the signature was not accepted or not looked at
@@ -58,7 +62,7 @@ func (s *Server) arrived(c *Call) {
 	}
 	s.calls = append(s.calls, c)
 	s.total++
-	if _, known := operations[c.Operation]; known {
+	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil {
 		s.counts[c.Operation]++ // others would make the map grow without bound
 	}
 	told := c.clone()

@@ -14,6 +14,16 @@ type Role struct {
 	ExternalID  string        // that callers must send; "": any or none
 	MFA         bool          // true: callers must have used an MFA device, in this call or for the session they sign with
 	Trusted     []string      // ARNs of the users and roles that may assume it, and accounts: "123456789012" or "arn:aws:iam::123456789012:root"; nil: every known caller
+
+	WebIdentity   []WebIdentityTrust // tokens that AssumeRoleWithWebIdentity takes for it; nil: of every known issuer
+	SAMLProviders []string           // ARNs of the identity providers that AssumeRoleWithSAML takes for it; nil: every one of its account
+}
+
+// WebIdentityTrust is what a role demands of a web identity token.
+type WebIdentityTrust struct {
+	Issuer   string // the iss claim; "": any known issuer
+	Audience string // a value of the aud claim; "": any that the issuer has registered
+	Subject  string // the sub claim, where * is any text; "": any
 }
 
 // AddRole declares a role, or declares it anew.

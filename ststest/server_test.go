@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"runtime/pprof"
 	"strings"
 	"sync"
@@ -66,6 +67,10 @@ func TestMistakesAreAnswered(t *testing.T) {
 	for name, mistake := range map[string]func(*ststest.Server){
 		"Role.ARN":         func(s *ststest.Server) { s.AddRole(ststest.Role{ARN: "backup"}) },
 		"Role.MaxDuration": func(s *ststest.Server) { s.AddRole(ststest.Role{ARN: roleARN, MaxDuration: -1}) },
+		"Issuer.URL":       func(s *ststest.Server) { s.AddIssuer(&ststest.Issuer{}) },
+		"Issuer.Algorithm": func(s *ststest.Server) { s.AddIssuer(&ststest.Issuer{URL: "https://x", Algorithm: "HS256"}) },
+		"AddTOTP":          func(s *ststest.Server) { s.AddTOTP("") },
+		"TradeInToken":     func(s *ststest.Server) { s.TradeInToken("alice", 0) },
 		"MFA.Serial":       func(s *ststest.Server) { s.AddMFA(ststest.MFA{}) },
 		"AccessKeyID":      func(s *ststest.Server) { s.AddKeys("arn:aws:iam::123456789012:user/x", stschain.Credentials{}) },
 		"AddUser":          func(s *ststest.Server) { s.AddUser("") },
@@ -177,7 +182,7 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 func TestConcurrentCalls(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AddMFA(ststest.MFA{Serial: "arn:aws:iam::123456789012:mfa/alice", Codes: []string{"123456"}})
-	user := srv.User().Credentials
+	user, userARN := srv.User().Credentials, srv.User().ARN
 	var (
 		wg       sync.WaitGroup
 		mu       sync.Mutex
@@ -199,6 +204,25 @@ func TestConcurrentCalls(t *testing.T) {
 				accepted++
 				mu.Unlock()
 			}
+		})
+		wg.Go(func() {
+			assertion := srv.Assertion(ststest.Assertion{Roles: mayBackUp})
+			for _, v := range []url.Values{webIdentity(srv.Issuer().Token(nil)), withSAML(assertion)} {
+				res, err := srv.Client().PostForm(host, v)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				res.Body.Close()
+				if res.StatusCode != http.StatusOK {
+					t.Errorf("%s: %s", v.Get("Action"), res.Status)
+				}
+			}
+			srv.Issuer().Revoke(srv.Issuer().Token(nil))
+			srv.AddIssuer(ststest.NewIssuer("https://x"))
+			srv.AddTOTP("dave")
+			srv.TradeInToken(userARN, 0)
+			srv.EncodedMessage("{}")
 		})
 		wg.Go(func() {
 			srv.AddUser("bob")

@@ -29,7 +29,24 @@
 // [Server.User] is known from the start; [Server.AddUser] and [Server.AddKeys]
 // make more callers. Every well-formed role may be assumed by every known caller
 // until [Server.AddRole] declares it with constraints; with DenyUndeclared set,
-// only declared roles can be assumed. [Server.AddMFA] registers MFA devices.
+// only declared roles can be assumed. [Server.AddTOTP] gives a user a virtual
+// MFA device, [Server.AddMFA] registers others.
+//
+// AssumeRoleWithWebIdentity takes the tokens of [Server.Issuer], and of those
+// that [Server.AddIssuer] registers. AssumeRoleWithSAML takes what
+// [Server.Assertion] returns, or what VerifyAssertion accepts. Neither looks at a
+// signature of the request; a test is told when there is one.
+//
+// The tokens of GetWebIdentityToken are really signed, by [Server.Outbound].
+// GetDelegatedAccessToken takes those of [Server.TradeInToken], and
+// DecodeAuthorizationMessage what [Server.EncodedMessage] returns.
+// [Server.Federation] is the sign-in endpoint of the console.
+//
+// What credentials may do depends on where they come from, as it does in AWS:
+// those of GetFederationToken may call nothing of STS but GetCallerIdentity, those
+// of GetSessionToken AssumeRole too, and only long-lived keys get either.
+// [Server.Caller] tells what the server knows of a session: tags, source
+// identity, MFA.
 //
 // # When things go wrong
 //
@@ -79,6 +96,17 @@ type Server struct {
 	DenyUndeclared bool           // true: roles that AddRole does not know are AccessDenied
 	OnCall         func(Call)     // nil: none. Called when a call has arrived; the answer waits for it. It must not call Close
 
+	DisabledRegions  []string // that issue no credentials: RegionDisabledException
+	CallsPerSecond   int      // of its clock, that are not throttled; 0: any number
+	OutboundDisabled bool     // true: GetWebIdentityToken is OutboundWebIdentityFederationDisabledException
+
+	// VerifyAssertion checks the XML signature of a SAML response and returns the
+	// XML that it is over, a Response or an Assertion: nothing else is believed.
+	// An error is InvalidIdentityToken. Nil: only what [Server.Assertion] returned
+	// is accepted. The module ststest/samlverify has one that knows the keys of an
+	// identity provider.
+	VerifyAssertion func(response []byte) (signed []byte, err error)
+
 	mu       sync.Mutex
 	ready    bool // what lock makes on first use is there
 	prefix   string
@@ -88,9 +116,18 @@ type Server struct {
 	user     User
 	roles    map[string]Role // by ARN
 	devices  map[string]*device
-	next     []Fault // for one call each
-	always   []Fault // until Heal
-	calls    []*Call // the latest
+	issuer   *Issuer
+	outbound *Issuer
+	issuers  map[string]*Issuer // by URL
+	messages map[string]string  // decoded, by their encoded form
+	tradeIns map[stschain.Secret]tradeIn
+	asserted asserted
+	consoles map[stschain.Secret]console // by sign-in token
+	second   int64                       // of the clock, that inSecond is for
+	inSecond int                         // calls
+	next     []Fault                     // for one call each
+	always   []Fault                     // until Heal
+	calls    []*Call                     // the latest
 	counts   map[string]int
 	total    int
 	mistakes []error // made in setting up; the answer to every call
@@ -136,7 +173,8 @@ func NewTest(t TB) *Server {
 
 // AllowRefusals says that the test provokes refusals with these codes
 // ("SignatureDoesNotMatch", "ValidationError"), or any if none is named, so that
-// a server made by [NewTest] does not report them.
+// a server made by [NewTest] does not report them. "UnexpectedSignature" is for
+// signed calls of the operations that take no signature.
 func (s *Server) AllowRefusals(codes ...string) {
 	s.report.mu.Lock()
 	defer s.report.mu.Unlock()
@@ -235,6 +273,12 @@ func (s *Server) lock() {
 	s.roles = map[string]Role{}
 	s.devices = map[string]*device{}
 	s.counts = map[string]int{}
+	s.issuer = &Issuer{URL: "https://oidc.example", Clock: clockFunc(s.now)}
+	s.outbound = &Issuer{URL: "https://" + requestID() + ".tokens.sts.global.api.aws", Clock: clockFunc(s.now)}
+	s.issuers = map[string]*Issuer{s.issuer.URL: s.issuer}
+	s.messages = map[string]string{}
+	s.tradeIns = map[stschain.Secret]tradeIn{}
+	s.consoles = map[stschain.Secret]console{}
 	s.closing, s.close = context.WithCancel(context.Background())
 	s.user = s.addUser("arn:aws:iam::" + AccountID + ":user/alice")
 }
@@ -260,6 +304,11 @@ func (s *Server) now() time.Time {
 	return s.Clock.Now()
 }
 
+// clockFunc is a clock made of a method, which holds nothing that could be printed.
+type clockFunc func() time.Time
+
+func (f clockFunc) Now() time.Time { return f() }
+
 // mistake notes that the server was set up wrongly. Every call is answered with it.
 func (s *Server) mistake(err error) {
 	s.lock()
@@ -280,11 +329,16 @@ func (s *Server) complain(what string, r *refusal) {
 	if r == nil || !r.callersFault {
 		return
 	}
+	s.warn(r.code, fmt.Sprintf("refused %s: %s: %s%s", what, r.code, r.message, r.detail))
+}
+
+// warn tells the test, unless it allows the code.
+func (s *Server) warn(code, what string) {
 	s.report.mu.Lock()
-	allowed := s.report.all || slices.Contains(s.report.allowed, r.code)
+	allowed := s.report.all || slices.Contains(s.report.allowed, code)
 	s.report.mu.Unlock()
 	if !allowed {
-		s.errorf("ststest: refused %s: %s: %s%s", what, r.code, r.message, r.detail)
+		s.errorf("ststest: %s", what)
 	}
 }
 
