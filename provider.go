@@ -6,10 +6,11 @@
 // while the source is down. The flows and transports live in packages of their
 // own:
 //
-//   - assumerole and its siblings each wrap one STS operation as a Provider
+//   - assumerole, webidentity, saml, sessiontoken and federation each wrap one
+//     operation of STS as a Provider
 //   - sigv4 signs requests; its Transport plugs a Provider into an http.Client
 //   - stsquery is the client of STS that the flows share
-//   - source/env, and what joins it in source/, reads credentials that already lie somewhere
+//   - source/env reads credentials that already lie in the environment
 //   - ststest is a fake STS for the tests of programs
 //
 // Most programs compose a chain at start-up, hand it to a flow, and hand the
