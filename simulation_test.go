@@ -305,7 +305,12 @@ func (y *year) checkPace(now time.Time) error {
 	}
 	tries, early := y.tries, y.early
 	y.hourBegan, y.tries, y.early = now, 0, 0
-	if tries > 2000 || early > 300 || early > 120 && y.now != shortAnswers && y.now != none {
+	most := 120
+	if y.now == shortAnswers || y.now == none {
+		most = 300
+	}
+	most += int(y.cache.MandatoryWindow / (2 * time.Second)) // in it, tries come 1 to 5 s apart
+	if tries > 2000 || early > most {
 		return fmt.Errorf("%d tries in an hour, %d of them while good credentials were held", tries, early)
 	}
 	return nil
