@@ -1,0 +1,145 @@
+package bench_test
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	miniocreds "github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+)
+
+const (
+	accessKeyID = "ASIAIOSFODNN7EXAMPLE"
+	secretKey   = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+	region      = "eu-west-1"
+	roleARN     = "arn:aws:iam::123456789012:role/backup"
+	sessionName = "nightly"
+	duration    = time.Hour
+)
+
+var sessionToken = strings.Repeat("IQoJb3JpZ2luX2VjEXAMPLE/+", 30)
+
+// roleForm is the body of the AssumeRole call that all peers make.
+const roleForm = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fbackup" +
+	"&RoleSessionName=nightly&DurationSeconds=3600"
+
+// roleAnswer is what STS answers it.
+var roleAnswer = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+  <AssumeRoleResult>
+    <AssumedRoleUser>
+      <AssumedRoleId>AROA3XFRBF535PLBIFPI4:nightly</AssumedRoleId>
+      <Arn>arn:aws:sts::123456789012:assumed-role/backup/nightly</Arn>
+    </AssumedRoleUser>
+    <Credentials>
+      <AccessKeyId>` + accessKeyID + `</AccessKeyId>
+      <SecretAccessKey>` + secretKey + `</SecretAccessKey>
+      <SessionToken>` + sessionToken + `</SessionToken>
+      <Expiration>2099-11-21T17:56:58Z</Expiration>
+    </Credentials>
+  </AssumeRoleResult>
+  <ResponseMetadata>
+    <RequestId>c6104cbe-af31-11e0-8154-cbc7ccf896c7</RequestId>
+  </ResponseMetadata>
+</AssumeRoleResponse>
+`
+
+// work is one piece of work as one implementation does it.
+type work struct {
+	impl string
+	do   func() error
+}
+
+// compare benchmarks the same work side by side.
+func compare(b *testing.B, works []work) {
+	for _, w := range works {
+		b.Run("impl="+w.impl, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := w.do(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// allocations are those of one run of each work, by implementation.
+func allocations(t *testing.T, works []work) map[string]int {
+	t.Helper()
+	counts := make(map[string]int)
+	for _, w := range works {
+		require.NoError(t, w.do(), w.impl) // and it is warm
+		counts[w.impl] = int(testing.AllocsPerRun(200, func() {
+			if err := w.do(); err != nil {
+				t.Error(w.impl, err)
+			}
+		}))
+	}
+	return counts
+}
+
+// serve starts a server on loopback that reads a request and gives this answer.
+func serve(tb testing.TB, answer string) (url string) {
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/xml")
+		io.WriteString(w, answer)
+	}))
+	tb.Cleanup(srv.Close)
+	return srv.URL
+}
+
+// ourCredentials, sdkCredentials and minioCredentials are the same ones.
+func ourCredentials(expires time.Time) stschain.Credentials {
+	return stschain.Credentials{
+		AccessKeyID:     accessKeyID,
+		SecretAccessKey: stschain.NewSecret(secretKey),
+		SessionToken:    stschain.NewSecret(sessionToken),
+		Expires:         expires,
+	}
+}
+
+func sdkCredentials(expires time.Time) aws.Credentials {
+	return aws.Credentials{
+		AccessKeyID: accessKeyID, SecretAccessKey: secretKey, SessionToken: sessionToken,
+		CanExpire: true, Expires: expires,
+	}
+}
+
+func minioCredentials(expires time.Time) miniocreds.Value {
+	return miniocreds.Value{
+		AccessKeyID: accessKeyID, SecretAccessKey: secretKey, SessionToken: sessionToken,
+		Expiration: expires, SignerType: miniocreds.SignatureV4,
+	}
+}
+
+// ourSource and sdkSource give credentials for an hour; minioSource does so too.
+func ourSource() stschain.Provider {
+	return stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return ourCredentials(time.Now().Add(duration)), nil
+	})
+}
+
+func sdkSource() aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		return sdkCredentials(time.Now().Add(duration)), nil
+	})
+}
+
+type minioSource struct{ miniocreds.Expiry }
+
+func (s *minioSource) Retrieve() (miniocreds.Value, error) { return s.RetrieveWithCredContext(nil) }
+
+func (s *minioSource) RetrieveWithCredContext(*miniocreds.CredContext) (miniocreds.Value, error) {
+	expires := time.Now().Add(duration)
+	s.SetExpiration(expires, miniocreds.DefaultExpiryWindow)
+	return minioCredentials(expires), nil
+}

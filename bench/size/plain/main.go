@@ -1,0 +1,34 @@
+// Plain posts a form to STS and decodes what it answers, with the standard
+// library alone. It signs nothing: it is the floor for the programs beside it.
+package main
+
+import (
+	"encoding/xml"
+	"fmt"
+	"io"
+	"log"
+	"net/http"
+	"net/url"
+	"os"
+	"time"
+)
+
+func main() {
+	resp, err := http.PostForm("https://sts."+os.Getenv("AWS_REGION")+".amazonaws.com/", url.Values{
+		"Action":          {"AssumeRole"},
+		"Version":         {"2011-06-15"},
+		"RoleArn":         {os.Args[1]},
+		"RoleSessionName": {"size"},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Expiration time.Time `xml:"AssumeRoleResult>Credentials>Expiration"`
+	}
+	if err := xml.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&answer); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(answer.Expiration)
+}

@@ -1,0 +1,62 @@
+// Package size builds the programs in the folders below it and tells how large
+// they are and which modules they link. All do the same by different means:
+// assume a role with keys from the environment and print when the credentials
+// end. All but plain, which is the floor: it posts a form and decodes XML with
+// the standard library, and signs nothing.
+package size
+
+import (
+	"context"
+	"debug/buildinfo"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Programs are the folders.
+var Programs = []string{"plain", "stschain", "minio", "awssts", "awsconfig"}
+
+// Program is what became of one.
+type Program struct {
+	Name    string
+	Bytes   int64    // stripped, linux/amd64
+	Modules []string // what it links besides the standard library and stschain
+}
+
+const (
+	ours = "github.com/stschain-go/stschain"
+	here = ours + "/bench/size/"
+)
+
+// Build builds the program of a name, in a temporary folder. It needs the go
+// command, and to run inside this module.
+func Build(ctx context.Context, name string) (Program, error) {
+	dir, err := os.MkdirTemp("", "size")
+	if err != nil {
+		return Program{}, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", file, here+name)
+	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return Program{}, fmt.Errorf("size: building %s: %w: %s", name, err, out)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return Program{}, err
+	}
+	built, err := buildinfo.ReadFile(file)
+	if err != nil {
+		return Program{}, fmt.Errorf("size: what %s links: %w", name, err)
+	}
+	p := Program{Name: name, Bytes: info.Size()}
+	for _, m := range built.Deps {
+		if m.Path != ours && !strings.HasPrefix(m.Path, ours+"/") {
+			p.Modules = append(p.Modules, m.Path)
+		}
+	}
+	return p, nil
+}
