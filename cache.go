@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -49,9 +48,9 @@ type Cache struct {
 	MaxStale        time.Duration // how long past their expiry credentials are served while the source is down; 0: never
 	FailFast        bool          // true: a permanent failure is raised at once, as the AWS SDKs do; false: when the held credentials expire
 	Interactive     bool          // a person answers (an MFA prompt): never asked by a refresh that nobody waits for
-	Timeout         time.Duration // bound on one refresh; 0: 30 s, or 5 min if Interactive
+	Timeout         time.Duration // bound on one refresh; 0: 30 s, or 5 min if a person answers, here or in a provider below (see Parent)
 	Clock           Clock         // nil: the real one
-	OnEvent         func(Event)   // nil: none. Called in order on a goroutine of its own; should not block
+	OnEvent         func(Event)   // nil: none. Called in order on a goroutine of its own; one that blocks misses what comes after 1024 events
 
 	view    atomic.Pointer[view] // what most calls need to know; made by publish
 	flying  atomic.Bool          // a background refresh flies; owned by the goroutine that set it
@@ -73,20 +72,14 @@ type view struct {
 
 // Cached returns p itself if it is a *Cache, and otherwise a new Cache over it
 // with every default. If p says that a person answers its requests, by a method
-// Interactive() bool, the cache is Interactive; if somebody below p does (see
-// [Parent]), its Timeout is that of an Interactive one, since it may have to wait
-// for them.
+// Interactive() bool, the cache is Interactive.
 //
 // A holder of a provider calls it once and keeps the result.
 func Cached(p Provider) *Cache {
 	if c, ok := p.(*Cache); ok {
 		return c
 	}
-	c := &Cache{Provider: p, Interactive: interactive(p)}
-	if !c.Interactive && interactiveBelow(p, 0) {
-		c.Timeout = interactiveTimeout
-	}
-	return c
+	return &Cache{Provider: p, Interactive: interactive(p)}
 }
 
 func interactive(p Provider) bool {
@@ -97,13 +90,22 @@ func interactive(p Provider) bool {
 	return ok && i.Interactive()
 }
 
-// interactiveBelow looks among the providers that p asks, as deep as anybody
-// would nest them: they might go in circles.
-func interactiveBelow(p Provider, depth int) bool {
+// interactiveBelow looks for a person among the providers that p asks. Since they
+// might go in circles, it looks at most at so many.
+func interactiveBelow(p Provider, most *int) bool {
 	parent, ok := p.(Parent)
-	return ok && depth < 32 && slices.ContainsFunc(parent.Providers(), func(p Provider) bool {
-		return interactive(p) || interactiveBelow(p, depth+1)
-	})
+	if !ok {
+		return false
+	}
+	for _, below := range parent.Providers() {
+		if *most--; *most < 0 {
+			return false
+		}
+		if interactive(below) || interactiveBelow(below, most) {
+			return true
+		}
+	}
+	return false
 }
 
 // Retrieve returns held credentials, or waits for new ones if there are none
@@ -174,7 +176,12 @@ func (c *Cache) retrieve(ctx context.Context, atLeast time.Duration) (Credential
 			if o.landing <= landed {
 				continue // it had landed before we came, or there was nothing left to do
 			}
-			if o.err != nil {
+			switch {
+			case errors.Is(o.err, unattended.Err) && unattended.Is(ctx):
+				return c.leave(ctx, atLeast)
+			case errors.Is(o.err, unattended.Err):
+				continue // here is somebody who waits
+			case o.err != nil:
 				return Credentials{}, o.err
 			}
 			if atLeast > 0 {
@@ -200,7 +207,7 @@ func (c *Cache) leave(ctx context.Context, atLeast time.Duration) (Credentials, 
 		return c.held, nil
 	}
 	if ctx.Err() == nil {
-		return Credentials{}, fmt.Errorf("stschain: %s asks a person, and nobody waits for this refresh: the next caller who needs it will be asked", name(c.Provider))
+		return Credentials{}, fmt.Errorf("stschain: %s asks a person, and %w", name(c.Provider), unattended.Err)
 	}
 	return Credentials{}, fmt.Errorf("stschain: waiting for credentials from %s: %w", name(c.Provider), ended(ctx))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/unattended"
 )
 
 var errGone = errors.New("the client hung up")
@@ -261,11 +262,63 @@ func (r *roleOn) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return creds, nil
 }
 
-// Providers that ask each other in a circle are nobody's person.
-func TestCachedCircle(t *testing.T) {
-	r := &roleOn{}
-	r.base = r
-	require.Zero(t, stschain.Cached(r).Timeout)
+// Providers that ask each other in circles: an error, and in time.
+func TestCacheCircle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := &circle{}, &circle{}
+		a.of = []stschain.Provider{stschain.Cached(a), b, a}
+		b.of = []stschain.Provider{a, b, stschain.Cached(b)}
+		start := time.Now()
+		_, err := a.of[0].Retrieve(t.Context())
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.LessOrEqual(t, time.Since(start), 31*time.Second)
+	})
+}
+
+type circle struct{ of []stschain.Provider }
+
+func (c *circle) Providers() []stschain.Provider { return c.of }
+func (c *circle) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	return c.of[0].Retrieve(ctx)
+}
+
+// A caller who needs a person to be asked asks them, and does not get the error of
+// a refresh that nobody waited for.
+func TestCacheUnattendedFailureIsNotTheCallers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
+			if unattended.Is(ctx) {
+				return stschain.Credentials{}, unattended.Err
+			}
+			return key(n, time.Hour), nil
+		}}
+		c := &stschain.Cache{Provider: src}
+		for range 3 * 3600 {
+			mustGet(t, c)
+			pass(time.Second)
+		}
+		require.Less(t, src.count(), 60)
+	})
+}
+
+// A provider whose name panics, as of a nil one in an interface, takes nobody with
+// it.
+func TestCacheProviderWithoutAName(t *testing.T) {
+	var none *nameless
+	_, err := stschain.Cached(none).Retrieve(t.Context())
+	require.ErrorContains(t, err, "panicked")
+	_, err = stschain.NewChain(none).Retrieve(t.Context())
+	require.ErrorContains(t, err, "<nil>: the provider is nil")
+}
+
+type nameless struct{ name string }
+
+func (n *nameless) String() string { return n.name }
+func (n *nameless) Retrieve(context.Context) (stschain.Credentials, error) {
+	if n == nil {
+		return stschain.Credentials{}, errors.New("the provider is nil and panicked")
+	}
+	return stschain.Credentials{}, nil
 }
 
 // A call that outlives Timeout is abandoned: what it brings later is dropped.
@@ -361,6 +414,12 @@ func TestCacheRetrieveForShortAnswers(t *testing.T) {
 		_, err := c.RetrieveFor(t.Context(), 15*time.Minute)
 		require.ErrorContains(t, err, "source gives credentials for 10m0s")
 		require.Equal(t, 1, src.count())
+
+		// The source is asked again when its answer is due, and may give more then.
+		src.life = 6 * time.Hour
+		pass(10 * time.Minute)
+		_, err = c.RetrieveFor(t.Context(), 15*time.Minute)
+		require.NoError(t, err)
 	})
 }
 

@@ -157,7 +157,7 @@ type Parent interface{ Providers() []Provider }
 // name is what reports and errors call a provider.
 func name(p Provider) string {
 	if s, ok := p.(fmt.Stringer); ok {
-		return s.String()
+		return fmt.Sprint(s) // which survives a String that panics
 	}
 	return fmt.Sprintf("%T", p)
 }

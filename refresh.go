@@ -8,6 +8,8 @@ import (
 	"runtime"
 	"strings"
 	"time"
+
+	"github.com/stschain-go/stschain/internal/unattended"
 )
 
 const (
@@ -67,6 +69,9 @@ func (c *Cache) land(creds Credentials, err error, began int64) outcome {
 		c.emit(Event{Kind: RefreshFailed, Source: name(c.Provider), Took: took, Err: err})
 	}
 	c.publish()
+	if errors.Is(err, unattended.Err) {
+		return outcome{landing: c.landed, err: err}
+	}
 	if c.raised || now >= c.end() {
 		return outcome{landing: c.landed, err: err}
 	}
@@ -79,14 +84,7 @@ func (c *Cache) land(creds Credentials, err error, began int64) outcome {
 // ask calls the provider on a goroutine of its own, so that one that panics,
 // calls runtime.Goexit or ignores its context harms nobody but its own call.
 func (c *Cache) ask(ctx context.Context) (Credentials, error) {
-	timeout := c.Timeout
-	switch {
-	case timeout > 0:
-	case c.Interactive:
-		timeout = interactiveTimeout
-	default:
-		timeout = defaultTimeout
-	}
+	timeout := c.timeout()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 
@@ -119,6 +117,18 @@ func (c *Cache) ask(ctx context.Context) (Credentials, error) {
 		a.err = fmt.Errorf("stschain: %s did not answer within %v: %w", name(c.Provider), timeout, late)
 	}
 	return a.creds, a.err
+}
+
+// timeout bounds one call of the provider, which may have to wait for a person.
+func (c *Cache) timeout() time.Duration {
+	look := 100
+	switch {
+	case c.Timeout > 0:
+		return c.Timeout
+	case c.Interactive, interactiveBelow(c.Provider, &look):
+		return interactiveTimeout
+	}
+	return defaultTimeout
 }
 
 // panicSite is the file and line that panicked, seen from a deferred function.

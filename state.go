@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/stschain-go/stschain/internal/unattended"
 )
 
 // state is what a Cache knows, guarded by its lock. Instants are on the scale of
@@ -83,7 +85,7 @@ func (c *Cache) judge(now int64, atLeast time.Duration) verdict {
 func (c *Cache) judgeShort(now int64, atLeast time.Duration, resting bool) verdict {
 	left := span(now, nanosOf(c.held.Expires))
 	switch {
-	case c.lifetime < atLeast:
+	case c.lifetime < atLeast && now < c.due():
 		return verdict{do: refuse, err: fmt.Errorf("stschain: %s gives credentials for %v, and %v are asked for: ask for less, or have the source give more",
 			c.held.Source, c.lifetime, atLeast)}
 	case resting && c.err != nil:
@@ -215,6 +217,14 @@ func (c *Cache) fail(err error, now int64) {
 	permanent := errors.Is(err, ErrPermanent)
 	c.failures++
 	c.err = err
+	if errors.Is(err, unattended.Err) { // it was not really tried
+		if !c.holding() {
+			return
+		}
+		attended := plus(nanosOf(c.held.Expires), -c.windows.mandatory) // then callers wait
+		c.rest(now, restAfterFailure(span(now, attended), c.draw(), c.draw()), attended)
+		return
+	}
 	c.settled = c.holding()
 	c.refused = c.refused || permanent
 	c.raised = c.FailFast && permanent

@@ -32,6 +32,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/mfa"
+	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/role"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -65,9 +66,9 @@ type Provider struct {
 	MinimumSessionTokenSize int                        // in bytes, up to 4096, for testing what carries tokens. 0: as large as need be
 }
 
-// Retrieve assumes the role. Its errors wrap [*stsquery.Error]. They are never
-// [stschain.ErrUnavailable]: a role whose base has no credentials is a role that
-// failed.
+// Retrieve assumes the role. Its errors wrap [*stsquery.Error] where STS was asked
+// and refused. They are never [stschain.ErrUnavailable]: a role whose base has no
+// credentials is a role that failed.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	out, err := p.AssumeRole(ctx)
 	if err != nil {
@@ -160,15 +161,9 @@ func (p *Provider) errorPrefix() string {
 func (p *Provider) check() error {
 	switch {
 	case p == nil:
-		return incomplete("the Provider is nil")
+		return permanent.Errorf("the Provider is nil")
 	case p.Client == nil:
-		return incomplete("Client is missing")
+		return permanent.Errorf("Client is missing")
 	}
 	return p.device().Check()
 }
-
-// incomplete is a missing setting, so it is permanent.
-type incomplete string
-
-func (i incomplete) Error() string        { return string(i) }
-func (i incomplete) Is(target error) bool { return target == stschain.ErrPermanent }

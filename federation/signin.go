@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/outbound"
 	"github.com/stschain-go/stschain/internal/permanent"
 )
@@ -109,7 +109,7 @@ func (s *SignIn) signInURL(ctx context.Context) (SignInURL, error) {
 	creds, err := s.cache.Retrieve(ctx)
 	switch {
 	case err != nil:
-		return SignInURL{}, fmt.Errorf("no credentials to sign in with: %w", err)
+		return SignInURL{}, fmt.Errorf("no credentials to sign in with: %w", hide.Sentinel(err, stschain.ErrUnavailable))
 	case creds.SessionToken.IsZero():
 		return SignInURL{}, permanent.Errorf("Credentials are long-lived (%s, from %s), and the console takes temporary ones only: "+
 			"assume a role with them, or put a federation.Provider over them", creds.AccessKeyID, creds.Source)
@@ -249,9 +249,4 @@ func (s *SignIn) now() time.Time {
 func isRegion(s string) bool {
 	return len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-' &&
 		strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }

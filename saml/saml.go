@@ -31,7 +31,6 @@ package saml
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -97,7 +96,7 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleWithSAML
 		return nil, err
 	}
 	if !p.Unattended && unattended.Is(ctx) {
-		return nil, errors.New("a SAML assertion is needed, and nobody waits for this refresh: the next caller who needs it will be asked")
+		return nil, fmt.Errorf("a SAML assertion is needed, and %w", unattended.Err)
 	}
 	given, err := p.Assertion(ctx)
 	if err != nil {
@@ -135,8 +134,14 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleWithSAML
 	creds := &out.Credentials
 	creds.Source = (&Provider{RoleARN: roleARN}).String()
 	creds.AccountID = role.AccountID(out.AssumedRoleUser.ARN, roleARN)
-	if end := a.sessionNotOnOrAfter; !end.IsZero() && end.Before(creds.Expires) {
-		creds.Expires = end
+	if end := a.sessionNotOnOrAfter; !end.IsZero() {
+		// By this process's clock, as the client has it with Expires.
+		if ahead := p.Client.ClockSkew(); ahead.Abs() > time.Minute {
+			end = end.Add(-ahead)
+		}
+		if end.Before(creds.Expires) {
+			creds.Expires = end
+		}
 	}
 	return out, nil
 }

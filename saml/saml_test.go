@@ -358,3 +358,21 @@ func answers(status int, body string) *http.Client {
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// The end that an assertion sets to a session is by the clocks of others.
+func TestSessionEndByAnotherClock(t *testing.T) {
+	for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
+		srv := ststest.NewTest(t)
+		fake := clock.NewMock()
+		fake.Set(time.Now().Add(off))
+		a := forRoles(backup)
+		a.SessionNotOnOrAfter = time.Now().Add(20 * time.Minute)
+		p := with(srv, srv.Assertion(a))
+		p.Client.Clock = fake
+		creds, err := p.Retrieve(t.Context())
+		require.NoError(t, err)
+		if left := creds.Expires.Sub(fake.Now()); left < 19*time.Minute || left > 20*time.Minute {
+			t.Errorf("clock off by %v: a session of 20 min lives for %v", off, left)
+		}
+	}
+}

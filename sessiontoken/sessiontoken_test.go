@@ -154,9 +154,7 @@ func TestUnavailableBase(t *testing.T) {
 	require.NotErrorIs(t, err, stschain.ErrUnavailable)
 }
 
-// A cache over a provider that asks a person never refreshes behind their back. A
-// cache over a role that is assumed with its session, however deep, has to wait as
-// long for an answer.
+// A cache over a provider that asks a person never refreshes behind their back.
 func TestInteractive(t *testing.T) {
 	p := &sessiontoken.Provider{Client: &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}}
 	require.False(t, p.Interactive())
@@ -164,24 +162,32 @@ func TestInteractive(t *testing.T) {
 
 	asks := &sessiontoken.Provider{Client: p.Client, SerialNumber: serial, MFAToken: codes()}
 	require.True(t, stschain.Cached(asks).Interactive)
+	role := &assumerole.Provider{Client: &stsquery.Client{Credentials: asks}}
+	require.False(t, stschain.Cached(role).Interactive, "its session may be asked without asking anybody")
+}
 
-	for name, test := range map[string]struct {
-		base stschain.Provider
-		want time.Duration
-	}{
-		"keys":                {stschain.Static("AKIDEXAMPLE", "secret", ""), 0},
-		"a session":           {p, 0},
-		"an MFA session":      {asks, 5 * time.Minute},
-		"a cache over one":    {stschain.Cached(asks), 5 * time.Minute},
-		"a chain with one":    {stschain.NewChain(stschain.Static("", "", ""), asks), 5 * time.Minute},
-		"a role on one":       {&assumerole.Provider{Client: &stsquery.Client{Credentials: asks}}, 5 * time.Minute},
-		"a role without a":    {&assumerole.Provider{}, 0},
-		"a cache told so":     {&stschain.Cache{Provider: p, Interactive: true}, 5 * time.Minute},
-		"a cache over a role": {&stschain.Cache{Provider: &assumerole.Provider{Client: &stsquery.Client{Credentials: asks}}}, 5 * time.Minute},
+// A role on an MFA session waits for the person as long as the session does,
+// however deep that lies.
+func TestRoleWaitsForThePerson(t *testing.T) {
+	for name, over := range map[string]func(stschain.Provider) stschain.Provider{
+		"a session": func(p stschain.Provider) stschain.Provider { return p },
+		"a cache":   func(p stschain.Provider) stschain.Provider { return stschain.Cached(p) },
+		"a chain":   func(p stschain.Provider) stschain.Provider { return stschain.NewChain(stschain.Static("", "", ""), p) },
 	} {
-		role := &assumerole.Provider{Client: &stsquery.Client{Credentials: test.base}}
-		require.False(t, role.Interactive(), name)
-		require.Equal(t, test.want, stschain.Cached(role).Timeout, name)
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := ststest.NewTest(t)
+				device := srv.AddTOTP("alice")
+				session := &sessiontoken.Provider{Client: clientOf(srv, srv.User()), SerialNumber: device.Serial,
+					MFAToken: func(ctx context.Context, serial string) (stschain.Secret, error) {
+						<-time.After(2 * time.Minute)
+						return device.MFAToken(ctx, serial)
+					}}
+				role := stschain.Cached(&assumerole.Provider{Client: clientOf(srv, over(session)), RoleARN: "arn:aws:iam::123456789012:role/backup"})
+				_, err := role.Retrieve(t.Context())
+				require.NoError(t, err)
+			})
+		})
 	}
 }
 

@@ -53,7 +53,11 @@ func (e *element) either(name, other string) string { return cmp.Or(e.value(name
 // number is the number in a child; 0 if there is none. Numbers in answers only
 // inform, so a bad one is no reason to refuse good credentials.
 func (e *element) number(name string) int {
-	n, _ := strconv.Atoi(e.value(name))
+	text := e.value(name)
+	if text == "" { // as most are: an error costs more than all else here
+		return 0
+	}
+	n, _ := strconv.Atoi(text)
 	return n
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -198,7 +199,7 @@ func (c *Client) prepare(in Input, region string) (*request, error) {
 	if !op.unsigned && to.signingRegion == "" {
 		return nil, invalid("Client.Region is missing, which the signature is for: set it or Client.SigningRegion")
 	}
-	r := rules{aws: to.aws, global: to.url.Host == globalHost}
+	r := rules{aws: to.aws, global: strings.EqualFold(to.url.Host, globalHost)}
 	in.check(&r)
 	if err := r.err(); err != nil {
 		return nil, err

@@ -46,6 +46,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/outbound"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
@@ -139,7 +140,7 @@ func (c *Client) cache() *stschain.Cache {
 // setUp makes what else the client owns, once.
 func (c *Client) setUp() {
 	c.once.Do(func() {
-		c.http = httpClient(c.HTTPClient, c.timeout())
+		c.http = outbound.Client(c.HTTPClient, c.timeout())
 		c.home, c.homeErr = c.resolve("")
 		if c.homeErr == nil {
 			c.signer = newSigner(c.home)

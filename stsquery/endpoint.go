@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/stschain-go/stschain/internal/outbound"
 )
 
 // endpoint is where requests go, and what their signature is scoped to.
@@ -108,7 +110,7 @@ func parseEndpoint(s string, allowHTTP bool) (*url.URL, error) {
 		return nil, invalidf("Client.Endpoint has the host %s, which is no host name or IP address", quote(host))
 	case !isPort(port) || strings.HasSuffix(u.Host, ":"):
 		return nil, invalidf("Client.Endpoint has the port %s; 1 to 65535 are allowed", quote(port))
-	case u.Scheme == "http" && !allowHTTP && !isLoopback(host):
+	case u.Scheme == "http" && !allowHTTP && !outbound.Loopback(host):
 		return nil, invalidf("Client.Endpoint is plain http to %s, where everybody on the way reads the credentials that come back: use https, or set Client.AllowHTTP", quote(host))
 	}
 	if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
@@ -142,9 +144,4 @@ func isHost(s string) bool {
 func isPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return s == "" || err == nil && n > 0
-}
-
-func isLoopback(host string) bool {
-	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }

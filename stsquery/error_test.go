@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
@@ -149,6 +150,14 @@ func FuzzClean(f *testing.F) {
 	})
 }
 
+// neverReady is a transport that waits for credentials of its own.
+type neverReady struct{}
+
+func (neverReady) RoundTrip(r *http.Request) (*http.Response, error) {
+	<-r.Context().Done()
+	return nil, fmt.Errorf("proxy: %w", stschain.ErrUnavailable)
+}
+
 // Whatever a transport says, no URL and no secret comes through.
 func TestTransportErrors(t *testing.T) {
 	c, _ := scripted(step{err: fmt.Errorf("proxy: %w", stschain.ErrUnavailable)}, lost)
@@ -156,6 +165,13 @@ func TestTransportErrors(t *testing.T) {
 	_, err := c.AssumeRole(t.Context(), roleInput)
 	require.ErrorContains(t, err, "proxy")
 	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+
+	c, _ = scripted()
+	c.Retry.MaxAttempts = 1
+	c.Timeout, c.HTTPClient = time.Millisecond, &http.Client{Transport: neverReady{}}
+	_, err = c.AssumeRole(t.Context(), roleInput)
+	require.ErrorContains(t, err, "no answer within 1ms: proxy")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable, "nor after a timeout")
 
 	leak := errors.New("could not send " + sessionToken + " signed with " + secretKey)
 	nested := &url.Error{Op: "Post", URL: "https://h/?hunter4711", Err: errors.New("broken")}

@@ -41,10 +41,12 @@ func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credent
 	switch lost, ok := failure.Err.(*lostError); {
 	case ok && ctx.Err() != nil:
 		failure.Err, class = ended(ctx), final
-	case ok && bounded.Err() != nil && !errors.Is(lost.err, late):
-		lost.err = fmt.Errorf("%w: %w", late, words.cleanError(lost.err))
 	case ok:
+		timedOut := bounded.Err() != nil && !errors.Is(lost.err, late)
 		lost.err = hide.Sentinel(words.cleanError(lost.err), stschain.ErrUnavailable) // a transport may have credentials of its own
+		if timedOut {
+			lost.err = fmt.Errorf("%w: %w", late, lost.err)
+		}
 	case failure.Err != nil:
 		failure.Err = words.cleanError(failure.Err)
 	}

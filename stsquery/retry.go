@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
@@ -21,6 +22,10 @@ import (
 // request with an MFA code is tried again only if the code cannot have been used,
 // because a code works once: if the request was never sent, or was throttled, or
 // its signature was refused for the date.
+//
+// What is rejected as expired is sent once more, with other credentials or another
+// token if there are any. That is no retry: it waits for nothing, and MaxAttempts
+// does not count it.
 //
 // A server that asks to wait, with x-amz-retry-after, gets up to 5 s over the
 // client's own wait.
@@ -192,8 +197,8 @@ func (l *lostError) Unwrap() error { return l.err }
 
 // retryAfter reads how long a server asks to wait.
 func retryAfter(h http.Header) time.Duration {
-	ms, err := strconv.Atoi(h.Get("X-Amz-Retry-After"))
-	if err != nil || ms < 0 || ms > int(time.Hour/time.Millisecond) {
+	ms, err := strconv.ParseInt(h.Get("X-Amz-Retry-After"), 10, 64)
+	if err != nil || ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
 		return 0
 	}
 	return time.Duration(ms) * time.Millisecond

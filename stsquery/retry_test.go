@@ -116,7 +116,9 @@ func TestRetryMode(t *testing.T) {
 
 func TestRetryAfter(t *testing.T) {
 	for header, want := range map[string]time.Duration{
-		"": 0, "1500": 1500 * time.Millisecond, "0": 0, "-1": 0, "1.5": 0, "soon": 0, "99999999999999999999": 0, "9223372036854775807": 0,
+		"": 0, "1500": 1500 * time.Millisecond, "0": 0, "-1": 0, "1.5": 0, "soon": 0, "99999999999999999999": 0, "9223372036854775807": 0, "9223372036855": 0,
+		// A long wait is a wait: it is the delay that has a bound, not what was asked.
+		"7200000": 2 * time.Hour, "9223372036854": 9223372036854 * time.Millisecond,
 	} {
 		require.Equal(t, want, stsquery.RetryAfter(http.Header{"X-Amz-Retry-After": {header}}), header)
 	}

@@ -35,6 +35,11 @@ func (c *Client) date() date {
 // signed is the date of the signature.
 func (d date) signed() time.Time { return d.sent.Add(d.used) }
 
+// ClockSkew is by how much the server's clock is ahead of this process's, as far
+// as the last answer told; 0 if none did, or with DisableClockSkewCorrection. The
+// client has seen to it already in what it signs and in what it returns.
+func (c *Client) ClockSkew() time.Duration { return time.Duration(c.skew.Load()) }
+
 // compare learns from an answer how the clocks differ.
 func (c *Client) compare(d *date, answer http.Header) {
 	if c.DisableClockSkewCorrection {

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -82,7 +81,7 @@ func (g *GitHubActions) request() (*url.URL, stschain.Secret, error) {
 	switch {
 	case err != nil || u.Host == "" || u.User != nil:
 		return nil, stschain.Secret{}, fmt.Errorf("%s is no URL to ask", urlName)
-	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+	case u.Scheme != "https" && !(u.Scheme == "http" && outbound.Loopback(u.Hostname())):
 		return nil, stschain.Secret{}, fmt.Errorf("%s is no https URL, and others would read the token on the way", urlName)
 	}
 	audience := "sts.amazonaws.com"
@@ -143,11 +142,6 @@ func lookUp(lookupEnv func(string) (string, bool), name string) string {
 	}
 	value, _ := lookupEnv(name)
 	return strings.TrimSpace(value)
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // wait waits before another try, and reports whether ctx lets it.

@@ -72,9 +72,9 @@ type Provider struct {
 	MinimumSessionTokenSize int // in bytes, up to 4096, for testing what carries tokens. 0: as large as need be
 }
 
-// Retrieve assumes the role. Its errors wrap [*stsquery.Error]. They are never
-// [stschain.ErrUnavailable]: a role for which there is no token is a role that
-// failed.
+// Retrieve assumes the role. Its errors wrap [*stsquery.Error] where STS was asked
+// and refused. They are never [stschain.ErrUnavailable]: a role for which there is
+// no token is a role that failed.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	out, err := p.AssumeRoleWithWebIdentity(ctx)
 	if err != nil {

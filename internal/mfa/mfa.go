@@ -66,7 +66,7 @@ func Send[Out any](ctx context.Context, d Device, client *stsquery.Client, send 
 // code asks for a code, unless nobody waits for what it is for.
 func (d Device) code(ctx context.Context) (stschain.Secret, error) {
 	if unattended.Is(ctx) {
-		return stschain.Secret{}, errors.New("an MFA code is needed, and nobody waits for this refresh: the next caller who needs it will be asked")
+		return stschain.Secret{}, fmt.Errorf("an MFA code is needed, and %w", unattended.Err)
 	}
 	code, err := d.Token(ctx, d.Serial)
 	if err != nil {

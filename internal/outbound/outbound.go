@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -27,8 +28,10 @@ func Client(given *http.Client, timeout time.Duration) *http.Client {
 		TLSHandshakeTimeout:    5 * time.Second,
 		ResponseHeaderTimeout:  timeout,
 		MaxResponseHeaderBytes: 64 << 10,
+		MaxIdleConns:           8,
 		MaxIdleConnsPerHost:    2,
 		IdleConnTimeout:        30 * time.Second,
+		DisableCompression:     true,
 		ForceAttemptHTTP2:      true,
 	}}
 	if given != nil {
@@ -36,6 +39,13 @@ func Client(given *http.Client, timeout time.Duration) *http.Client {
 	}
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
+}
+
+// Loopback reports whether a host is this machine, where plain http shows secrets
+// to nobody.
+func Loopback(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
 }
 
 // Cause tells why there is no answer: that the caller left, or err without the URL

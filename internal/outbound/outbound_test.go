@@ -36,6 +36,15 @@ func TestNoRedirect(t *testing.T) {
 	require.Equal(t, time.Minute, outbound.Client(given, time.Second).Timeout)
 }
 
+func TestLoopback(t *testing.T) {
+	for host, want := range map[string]bool{
+		"127.0.0.1": true, "127.8.9.10": true, "::1": true, "::ffff:127.0.0.1": true, "localhost": true, "LocalHost": true,
+		"": false, "0.0.0.0": false, "10.0.0.1": false, "::": false, "localhost.example.com": false, "127.0.0.1.example.com": false, "2130706433": false,
+	} {
+		require.Equal(t, want, outbound.Loopback(host), host)
+	}
+}
+
 func TestCause(t *testing.T) {
 	const secret = "hunter4711/canary"
 	reset := errors.New("connection reset")

@@ -188,6 +188,13 @@ func appendReescaped(dst []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {
 		c := s[i]
 		switch {
+		case unreserved[c]:
+			start := i
+			for i+1 < len(s) && unreserved[s[i+1]] {
+				i++
+			}
+			dst = append(dst, s[start:i+1]...)
+			continue
 		case c == '+':
 			c = ' '
 		case c == '%' && i+2 < len(s) && IsHex(s[i+1]) && IsHex(s[i+2]):
@@ -205,9 +212,16 @@ func Escape(s string) string { return string(appendEscaped(make([]byte, 0, len(s
 
 func appendEscaped(dst []byte, s, keep string) []byte {
 	for i := 0; i < len(s); i++ {
-		if strings.IndexByte(keep, s[i]) >= 0 {
+		start := i
+		for i < len(s) && unreserved[s[i]] {
+			i++
+		}
+		dst = append(dst, s[start:i]...)
+		switch {
+		case i == len(s):
+		case strings.IndexByte(keep, s[i]) >= 0:
 			dst = append(dst, s[i])
-		} else {
+		default:
 			dst = appendByte(dst, s[i])
 		}
 	}
@@ -223,13 +237,14 @@ func appendByte(dst []byte, c byte) []byte {
 }
 
 // IsUnreserved reports whether c is unreserved in RFC 3986: never escaped.
-func IsUnreserved(c byte) bool {
-	switch {
-	case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
-		return true
+func IsUnreserved(c byte) bool { return unreserved[c] }
+
+var unreserved = func() (is [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~") {
+		is[c] = true
 	}
-	return c == '-' || c == '.' || c == '_' || c == '~'
-}
+	return is
+}()
 
 // IsHex reports whether c is a hexadecimal digit.
 func IsHex(c byte) bool {

@@ -61,7 +61,7 @@ type Presigning struct {
 
 // PresignedQuery returns r.Query with the signature and all it needs appended.
 func (s *Signing) PresignedQuery(r *Request, p Presigning) string {
-	b := s.appendUnsignedQuery(make([]byte, 0, 1024+2*len(p.Token)), r, p)
+	b := s.appendUnsignedQuery(make([]byte, 0, 512+len(r.Query)+len(p.Token)*5/4), r, p)
 	signed := *r
 	signed.Query = string(b)
 	if p.TokenUnsigned {

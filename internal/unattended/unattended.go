@@ -2,7 +2,13 @@
 // that whoever would have to ask a person does not ask.
 package unattended
 
-import "context"
+import (
+	"context"
+	"errors"
+)
+
+// Err says that a person had to be asked, and was not.
+var Err = errors.New("nobody waits for this refresh: the next caller who needs it will be asked")
 
 type key struct{}
 
