@@ -64,10 +64,17 @@ func demonstration(s *setting, line *timeline) (stop func(), err error) {
 				line.print("outage", "STS is back")
 				sts.Heal()
 			}
-			if at(16 * time.Second) {
-				line.print("revoked", "the service rejects %s from now on", cache.Status().AccessKeyID)
-				sts.Revoke(cache.Status().AccessKeyID)
+			// Credentials that were fetched within the last second are not fetched again,
+			// so that no caller can hammer STS: what is rejected here is older.
+			id := ""
+			for d := 15 * time.Second; at(d) && id != cache.Status().AccessKeyID; d += 3 * time.Second / 2 {
+				id = cache.Status().AccessKeyID
 			}
+			if ctx.Err() != nil {
+				return
+			}
+			line.print("revoked", "the service rejects %s from now on", id)
+			sts.Revoke(id)
 		},
 	}
 	return func() {
