@@ -10,7 +10,8 @@
 //     operation of STS as a Provider
 //   - sigv4 signs requests; its Transport plugs a Provider into an http.Client
 //   - stsquery is the client of STS that the flows share
-//   - source/env reads credentials that already lie in the environment
+//   - source finds credentials where the AWS SDKs find them: its Default is their
+//     chain, the packages below it are the links
 //   - ststest is a fake STS for the tests of programs
 //
 // Most programs compose a chain at start-up, hand it to a flow, and hand the

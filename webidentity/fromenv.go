@@ -3,6 +3,7 @@ package webidentity
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // counts as not set. The zero FromEnv is ready; it is not copied.
 type FromEnv struct {
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
+	Open      func(path string) (fs.File, error)        // for the token file; nil: os.Open
 
 	// Client makes the client for a region, which is empty if none is set. It is
 	// called once a region. nil: a client of which nothing else is set.
@@ -35,8 +37,9 @@ type FromEnv struct {
 	client *stsquery.Client // for region
 }
 
-// Retrieve assumes the role. It is [stschain.ErrUnavailable] if neither a token file
-// nor a role is named. If one is and the other is not, or no region is, it is an
+// Retrieve assumes the role. It is [stschain.ErrUnavailable] if no token file is
+// named: AWS_ROLE_ARN alone says nothing, to the AWS SDKs as well, since programs have
+// other uses for it. If a token file is named and a role or a region is not, it is an
 // error that names the variable: an identity that somebody meant to be used is not
 // passed over.
 func (f *FromEnv) Retrieve(ctx context.Context) (stschain.Credentials, error) {
@@ -70,7 +73,7 @@ func (f *FromEnv) provider() (*Provider, error) {
 	case file == "" && roleARN == "":
 		return nil, fmt.Errorf("webidentity: %w: %s is not set", stschain.ErrUnavailable, fileName)
 	case file == "":
-		return nil, permanent.Errorf("webidentity: %s is not set, though %s is", fileName, roleName)
+		return nil, fmt.Errorf("webidentity: %w: %s is not set, and %s alone says nothing", stschain.ErrUnavailable, fileName, roleName)
 	case roleARN == "":
 		return nil, permanent.Errorf("webidentity: %s is not set, though %s is", roleName, fileName)
 	}
@@ -83,8 +86,15 @@ func (f *FromEnv) provider() (*Provider, error) {
 		RoleARN:     roleARN,
 		SessionName: lookUp(f.LookupEnv, "AWS_ROLE_SESSION_NAME"),
 		Duration:    f.Duration,
-		Token:       TokenFile(file),
+		Token:       f.tokenFile(file),
 	}, nil
+}
+
+func (f *FromEnv) tokenFile(path string) func(context.Context) (stschain.Secret, error) {
+	if f.Open == nil {
+		return TokenFile(path)
+	}
+	return tokenFile(path, func() (fs.File, error) { return f.Open(path) })
 }
 
 func (f *FromEnv) regionNow() string {

@@ -1,8 +1,11 @@
 package webidentity_test
 
 import (
+	"io/fs"
 	"path/filepath"
+	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -65,7 +68,7 @@ func TestFromEnvIncomplete(t *testing.T) {
 		"blank":               {environment{file: " ", role: "\n"}, file + " is not set", true},
 		"what others use too": {environment{"AWS_REGION": "eu-west-1", "AWS_ROLE_SESSION_NAME": "x"}, file + " is not set", true},
 		"no role":             {environment{file: "/f", "AWS_REGION": "eu-west-1"}, role + " is not set, though " + file + " is", false},
-		"no file":             {environment{role: roleARN, "AWS_REGION": "eu-west-1"}, file + " is not set, though " + role + " is", false},
+		"no file":             {environment{role: roleARN, "AWS_REGION": "eu-west-1"}, file + " is not set, and " + role + " alone says nothing", true},
 		"no region":           {environment{file: "/f", role: roleARN}, "AWS_REGION is not set, nor AWS_DEFAULT_REGION", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -100,6 +103,23 @@ func TestFromEnvNamesWhatIsMissing(t *testing.T) {
 	creds, err := stschain.NewChain(f, srv.User()).Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, srv.User().String(), creds.Source)
+}
+
+func TestFromEnvOpen(t *testing.T) {
+	srv := ststest.NewTest(t)
+	env := environment{"AWS_WEB_IDENTITY_TOKEN_FILE": "/token.jwt", "AWS_ROLE_ARN": roleARN, "AWS_REGION": "eu-west-1"}
+	files := fstest.MapFS{"token.jwt": {Data: []byte(srv.Issuer().Token(nil).Reveal() + "\n")}}
+	f := &webidentity.FromEnv{LookupEnv: env.lookup, Client: calls(srv), Open: func(path string) (fs.File, error) {
+		return files.Open(strings.TrimPrefix(path, "/"))
+	}}
+	_, err := f.Retrieve(t.Context())
+	require.NoError(t, err)
+
+	delete(files, "token.jwt")
+	_, err = f.Retrieve(t.Context())
+	require.ErrorContains(t, err, "token file /token.jwt: ")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
 }
 
 func TestFromEnvCanary(t *testing.T) {

@@ -8,9 +8,10 @@
 //
 //	go run ./examples/quickstart
 //
-// With flags, and keys in the environment, it talks to a real STS:
+// With flags it talks to a real STS. The credentials to start from are found where the
+// AWS SDKs find theirs: in the environment, a profile, a container, on an instance.
 //
-//	export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...
+//	export AWS_PROFILE=dev
 //	go run ./examples/quickstart -region eu-west-1 -role-arn arn:aws:iam::123456789012:role/demo
 //	go run ./examples/quickstart -endpoint http://127.0.0.1:9000 -service s3 -call http://127.0.0.1:9000/
 //
@@ -34,13 +35,13 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/sigv4"
-	"github.com/stschain-go/stschain/source/env"
+	"github.com/stschain-go/stschain/source"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
 // setting is what differs between the demonstration and a real STS.
 type setting struct {
-	chain          *stschain.Chain
+	chain          stschain.Provider
 	endpoint       string // of STS; "": the region's
 	region         string
 	roleARN        string
@@ -79,7 +80,7 @@ func run(ctx context.Context, out io.Writer, args []string) int {
 		}
 		defer stop()
 	} else {
-		s.chain = stschain.NewChain(&env.Provider{})
+		s.chain = &source.Default{Region: s.region}
 		s.region = cmp.Or(s.region, "us-east-1")
 		s.call = cmp.Or(s.call, cmp.Or(s.endpoint, "https://sts."+s.region+".amazonaws.com")+"/?Action=GetCallerIdentity&Version=2011-06-15")
 		s.script = func(context.Context, *stschain.Cache) {}

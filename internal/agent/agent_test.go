@@ -1,0 +1,106 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/canary"
+)
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestClient(t *testing.T) {
+	srv := httptest.NewServer(http.RedirectHandler("http://elsewhere.example/", http.StatusFound))
+	defer srv.Close()
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	proxied := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { t.Error("a proxy is asked for"); return nil, io.EOF }}
+	for name, given := range map[string]*http.Client{"own": nil, "empty": {Jar: jar}, "with a proxy": {Transport: proxied}} {
+		var dialled []string
+		client, guarded := agent.Client(given, func(dial agent.Dial) agent.Dial {
+			return func(ctx context.Context, network, address string) (net.Conn, error) {
+				dialled = append(dialled, address)
+				return dial(ctx, network, address)
+			}
+		})
+		require.True(t, guarded, name)
+		require.Nil(t, client.Jar, name)
+		answer, err := agent.Ask(t.Context(), client, agent.Request{Method: "GET", URL: srv.URL, Header: http.Header{}, Timeout: time.Minute})
+		require.NoError(t, err, name)
+		require.Equal(t, http.StatusFound, answer.Status, name)
+		require.Equal(t, []string{srv.Listener.Addr().String()}, dialled, name)
+		client.CloseIdleConnections()
+	}
+	require.NotNil(t, proxied.Proxy, "what is given is not changed")
+	require.Nil(t, proxied.DialContext)
+
+	_, guarded := agent.Client(&http.Client{Transport: roundTripper(nil)}, func(agent.Dial) agent.Dial { t.Error("there is nothing to guard"); return nil })
+	require.False(t, guarded)
+}
+
+func TestAsk(t *testing.T) {
+	const secret = "canary-4711-token"
+	ask := func(url string, answer roundTripper) (agent.Answer, error) {
+		return agent.Ask(t.Context(), &http.Client{Transport: answer}, agent.Request{
+			Method: "GET", URL: url, Header: http.Header{"Authorization": {secret}}, Timeout: time.Second, Secret: stschain.NewSecret(secret),
+		})
+	}
+	answer, err := ask("http://x", func(r *http.Request) (*http.Response, error) {
+		require.Equal(t, "stschain", r.Header.Get("User-Agent"))
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", agent.MaxBody)))}, nil
+	})
+	require.NoError(t, err)
+	require.Len(t, answer.Body, agent.MaxBody)
+
+	_, err = ask("http://x", func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", agent.MaxBody+1)))}, nil
+	})
+	require.ErrorIs(t, err, agent.ErrTooLong)
+
+	_, err = ask("http://x", func(*http.Request) (*http.Response, error) { return nil, errors.New("cannot send " + secret) })
+	none, ok := errors.AsType[*agent.NoAnswer](err)
+	require.True(t, ok)
+	require.False(t, none.Connected || none.TimedOut)
+	canary.Check(t, secret, err)
+
+	_, err = ask("http://x/%zz"+secret, nil)
+	require.EqualError(t, err, "the URL is none that can be asked")
+}
+
+func TestRetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		trouble := errors.New("trouble")
+		tries := 0
+		began := time.Now()
+		err := agent.Retry(t.Context(), 3, time.Second, func() (bool, error) { tries++; return true, trouble })
+		require.Equal(t, trouble, err)
+		require.Equal(t, 3, tries)
+		require.GreaterOrEqual(t, time.Since(began), 1500*time.Millisecond)
+		require.LessOrEqual(t, time.Since(began), 3*time.Second+2)
+
+		tries = 0
+		require.Equal(t, trouble, agent.Retry(t.Context(), 3, time.Second, func() (bool, error) { tries++; return false, trouble }))
+		require.NoError(t, agent.Retry(t.Context(), 3, time.Second, func() (bool, error) { tries++; return true, nil }))
+		require.Equal(t, 2, tries)
+
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, agent.Retry(ctx, 3, time.Second, func() (bool, error) { return true, trouble }), context.DeadlineExceeded)
+	})
+}

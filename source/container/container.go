@@ -1,0 +1,148 @@
+// Package container gets credentials from the agent beside a container: of ECS, of EKS
+// Pod Identity, of Greengrass. The environment says where it is:
+//
+//	AWS_CONTAINER_CREDENTIALS_RELATIVE_URI  a path at http://169.254.170.2; it goes before
+//	AWS_CONTAINER_CREDENTIALS_FULL_URI      a URI of https, or of http to addresses of this machine
+//	AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE  holds what the header Authorization says; it goes before
+//	AWS_CONTAINER_AUTHORIZATION_TOKEN       what the header Authorization says
+//
+// A variable that is empty or blank counts as not set. All of it is read each time.
+//
+// Over http the credentials can be read on the way, so it is spoken only to loopback
+// addresses, 169.254.170.2, 169.254.170.23 and [fd00:ec2::23]. For a name, every address
+// that it resolves to must be one of these, and only those that were checked are
+// connected to: a name that resolves to something else a moment later gains nothing.
+//
+// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
+package container
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+// Provider asks the agent that the environment names, at each call. The zero Provider is
+// ready.
+//
+// Its errors name the variable and the host. They do not show the path, which in ECS is
+// all that it takes to get the credentials, nor the token.
+type Provider struct {
+	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
+	Open      func(path string) (fs.File, error)        // opens the token file; nil: os.Open, for regular files
+
+	// Resolve returns all addresses of a host. nil: the resolver of the system.
+	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
+
+	// HTTPClient is used without its proxies and cookies, and follows no redirect. nil: one
+	// with bounded times. If its Transport is no *http.Transport, the addresses of a host
+	// are checked before it is called, and where it connects to is its own affair.
+	HTTPClient *http.Client
+
+	Timeout  time.Duration // on one try; 0: 2 s
+	Attempts int           // tries while there is no answer, or 429 or 5xx; 0: 3
+}
+
+// The agent is beside us, and may be starting.
+const (
+	defaultTimeout  = 2 * time.Second
+	defaultAttempts = 3
+	firstPause      = 500 * time.Millisecond // doubled each time
+)
+
+// Retrieve asks the agent. It is [stschain.ErrUnavailable] if neither URI is set; all else
+// that goes wrong is another error. The credentials are returned as the agent gives them,
+// even if they have expired: a [stschain.Cache] judges that.
+func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	if p == nil {
+		p = new(Provider)
+	}
+	to, err := p.target()
+	if err != nil {
+		return stschain.Credentials{}, fmt.Errorf("container: %w", err)
+	}
+	creds, err := p.retrieve(ctx, to)
+	if err != nil {
+		return stschain.Credentials{}, fmt.Errorf("container: %s at %s: %w", to.variable, to.url.Host, err)
+	}
+	return creds, nil
+}
+
+// String returns "container".
+func (p *Provider) String() string { return "container" }
+
+func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Credentials, err error) {
+	timeout, attempts := p.Timeout, p.Attempts
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	if attempts <= 0 {
+		attempts = defaultAttempts
+	}
+	client, guarded, done := p.client(to)
+	defer done()
+	err = agent.Retry(ctx, attempts, firstPause, func() (again bool, err error) {
+		token, err := p.token()
+		if err != nil {
+			return false, err
+		}
+		header := http.Header{"Accept": {"application/json"}}
+		if !token.IsZero() {
+			header.Set("Authorization", token.Reveal())
+		}
+		var answer agent.Answer
+		if !guarded && to.local() {
+			err = p.check(ctx, to, timeout)
+		}
+		if err == nil {
+			answer, err = agent.Ask(ctx, client, agent.Request{
+				Method: http.MethodGet, URL: to.url.String(), Header: header, Timeout: timeout, Secret: token,
+			})
+		}
+		if refused, ok := errors.AsType[*addressError](err); ok {
+			return false, refused
+		}
+		if err != nil {
+			return ctx.Err() == nil && !errors.Is(err, agent.ErrTooLong), err
+		}
+		creds, err = read(answer, "container "+to.url.Host, token)
+		return err != nil && agent.Mends(answer.Status), err
+	})
+	return creds, err
+}
+
+// read is what the agent says.
+func read(answer agent.Answer, source string, token stschain.Secret) (stschain.Credentials, error) {
+	doc, notJSON := keyjson.Parse(answer.Body, "Token")
+	refusal := doc.Refusal(token)
+	if answer.Status != http.StatusOK {
+		said := fmt.Sprintf("answered %d %s", answer.Status, http.StatusText(answer.Status))
+		if refusal != "" {
+			said += ", " + refusal
+		}
+		if agent.Mends(answer.Status) {
+			return stschain.Credentials{}, errors.New(said)
+		}
+		return stschain.Credentials{}, permanent.Errorf("%s", said)
+	}
+	if notJSON != nil {
+		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", notJSON)
+	}
+	creds, err := doc.Credentials(source)
+	switch {
+	case err != nil && refusal != "":
+		return stschain.Credentials{}, fmt.Errorf("answered %s", refusal)
+	case err != nil:
+		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)
+	}
+	return creds, nil
+}

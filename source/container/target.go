@@ -1,0 +1,190 @@
+package container
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+const (
+	relativeURI = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"
+	fullURI     = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
+)
+
+// ecs is where a relative URI is asked for.
+const ecs = "http://169.254.170.2"
+
+// agents are the addresses of AWS's own agents: ECS, and EKS Pod Identity by IPv4 and IPv6.
+func agents() []netip.Addr {
+	return []netip.Addr{
+		netip.AddrFrom4([4]byte{169, 254, 170, 2}),
+		netip.AddrFrom4([4]byte{169, 254, 170, 23}),
+		netip.AddrFrom16([16]byte{0: 0xfd, 2: 0x0e, 3: 0xc2, 15: 0x23}),
+	}
+}
+
+// target is where the environment says to ask.
+type target struct {
+	url      *url.URL
+	variable string // that says so
+}
+
+// local reports whether the rules for http hold.
+func (t target) local() bool { return t.url.Scheme == "http" }
+
+// target reads the environment. Its errors show nothing of the URI but the host.
+func (p *Provider) target() (target, error) {
+	relative, full := p.lookUp(relativeURI), p.lookUp(fullURI)
+	switch {
+	case relative != "":
+		u, err := url.Parse(ecs + relative)
+		if err != nil || !strings.HasPrefix(relative, "/") || u.User != nil || "http://"+u.Host != ecs {
+			return target{}, permanent.Errorf("%s is no path: one begins with a slash", relativeURI)
+		}
+		return target{u, relativeURI}, nil
+	case full != "":
+		u, err := parseFull(full)
+		return target{u, fullURI}, err
+	}
+	return target{}, fmt.Errorf("%w: neither %s nor %s is set", stschain.ErrUnavailable, relativeURI, fullURI)
+}
+
+func parseFull(full string) (*url.URL, error) {
+	u, err := url.Parse(full)
+	switch {
+	case err != nil:
+		return nil, permanent.Errorf("%s is no URI", fullURI)
+	case u.Hostname() == "":
+		return nil, permanent.Errorf("%s names no host; it is a whole URI, such as http://localhost/credentials", fullURI)
+	case u.User != nil:
+		return nil, permanent.Errorf("%s has a user and a password, which are not for URIs; %s is", fullURI, tokenVariable)
+	case u.Scheme != "http" && u.Scheme != "https":
+		return nil, permanent.Errorf("%s is no URI of http or https", fullURI)
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return nil, permanent.Errorf("%s names a port that there is not", fullURI)
+		}
+	}
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && u.Scheme == "http" && !mayDial(addr) {
+		return nil, &addressError{fullURI + " names", addr.String()}
+	}
+	return u, nil
+}
+
+// addressError is an address that http is not spoken to.
+type addressError struct{ what, addr string }
+
+func (e *addressError) Error() string {
+	return e.what + " " + e.addr + ", and http is spoken only to this machine (loopback, 169.254.170.2, 169.254.170.23, fd00:ec2::23): others could read the credentials on the way; use https"
+}
+
+func (e *addressError) Is(target error) bool { return target == stschain.ErrPermanent }
+
+// mayDial reports whether http may be spoken to an address.
+func mayDial(addr netip.Addr) bool {
+	addr = addr.Unmap()
+	return addr.IsLoopback() || slices.Contains(agents(), addr)
+}
+
+// client asks without a proxy. Guarded tells whether the rules for http are in force when it
+// connects; what it keeps open is closed by done.
+func (p *Provider) client(to target) (client *http.Client, guarded bool, done func()) {
+	var guard func(agent.Dial) agent.Dial
+	if to.local() {
+		guard = p.guard
+	}
+	client, guarded = agent.Client(p.HTTPClient, guard)
+	if guarded {
+		return client, true, client.CloseIdleConnections
+	}
+	return client, false, func() {} // its connections are the caller's
+}
+
+// guard lets dial connect only to addresses that were checked.
+func (p *Provider) guard(dial agent.Dial) agent.Dial {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		host, port, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
+		addrs, err := p.allowed(ctx, host)
+		if err != nil {
+			return nil, err
+		}
+		for _, addr := range addrs {
+			conn, dialErr := dial(ctx, network, net.JoinHostPort(addr.String(), port))
+			if dialErr == nil {
+				return conn, nil
+			}
+			if err == nil {
+				err = dialErr
+			}
+		}
+		return nil, err
+	}
+}
+
+// check is for a transport that cannot be guarded.
+func (p *Provider) check(ctx context.Context, to target, timeout time.Duration) error {
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	_, err := p.allowed(bounded, to.url.Hostname())
+	if err != nil && ctx.Err() != nil {
+		return outbound.Cause(ctx, err)
+	}
+	return err
+}
+
+// allowed resolves a host. All of its addresses must be allowed: which of them is
+// connected to is chance.
+func (p *Provider) allowed(ctx context.Context, host string) ([]netip.Addr, error) {
+	addrs := make([]netip.Addr, 1)
+	var err error
+	if addrs[0], err = netip.ParseAddr(host); err != nil {
+		resolve := p.Resolve
+		if resolve == nil {
+			resolve = resolveIP
+		}
+		if addrs, err = resolve(ctx, host); err != nil {
+			return nil, err
+		}
+	}
+	if len(addrs) == 0 {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+	for i, addr := range addrs {
+		if !mayDial(addr) {
+			return nil, &addressError{host + " is", addr.String()}
+		}
+		addrs[i] = addr.Unmap()
+	}
+	return addrs, nil
+}
+
+func resolveIP(ctx context.Context, host string) ([]netip.Addr, error) {
+	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+}
+
+// lookUp reads a variable without white space around its value.
+func (p *Provider) lookUp(name string) string {
+	lookup := os.LookupEnv
+	if p.LookupEnv != nil {
+		lookup = p.LookupEnv
+	}
+	value, _ := lookup(name)
+	return strings.TrimSpace(value)
+}

@@ -1,0 +1,83 @@
+package container_test
+
+import (
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/source/container"
+)
+
+// The token is read each time; the file goes before the variable.
+func TestToken(t *testing.T) {
+	var sent []string
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		sent = append(sent, r.Header.Get("Authorization"))
+		return reply(200, document), nil
+	})}
+	path := filepath.Join(t.TempDir(), "token")
+	p := &container.Provider{LookupEnv: from(relative+"/x", tokenFile+path, tokenIs+"other"), HTTPClient: client}
+	for _, content := range []string{"first", "Bearer second"} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		_, err := p.Retrieve(t.Context())
+		require.NoError(t, err)
+	}
+	p = &container.Provider{LookupEnv: from(relative+"/x", tokenFile+" ", tokenIs+"Basic abc"), HTTPClient: client}
+	_, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	p = &container.Provider{LookupEnv: from(relative+"/x", tokenIs+" "), HTTPClient: client}
+	_, err = p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"first", "Bearer second", "Basic abc", ""}, sent)
+}
+
+func TestRefusesTokens(t *testing.T) {
+	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		t.Error("the agent is asked")
+		return reply(200, document), nil
+	})}
+	dir := t.TempDir()
+	for content, want := range map[string]string{
+		"":                                   "it is empty",
+		" \n":                                "it is empty",
+		token + "\n":                         "it holds a line break",
+		token + "\r":                         "it holds a line break",
+		token + "\r\nX-Evil: 1":              "it holds a line break",
+		token + "\x00":                       "it holds characters that no header can carry",
+		token + "ä":                          "it holds characters that no header can carry",
+		token + strings.Repeat("x", 200<<10): "it holds more than 16384 bytes",
+	} {
+		path := filepath.Join(dir, "token")
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		vars := map[string]string{tokenFile + path: "token file " + path + " of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: " + want}
+		if strings.TrimSpace(content) != "" {
+			vars[tokenIs+content] = "AWS_CONTAINER_AUTHORIZATION_TOKEN: " + want
+		}
+		for v, want := range vars {
+			_, err := (&container.Provider{LookupEnv: from(relative+"/x", v), HTTPClient: client}).Retrieve(t.Context())
+			require.ErrorContains(t, err, want)
+			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			canary.Check(t, token, err)
+		}
+	}
+	_, err := (&container.Provider{LookupEnv: from(relative+"/x", tokenFile+dir), HTTPClient: client}).Retrieve(t.Context())
+	require.ErrorContains(t, err, "it is no regular file")
+	missing := filepath.Join(dir, "missing")
+	_, err = (&container.Provider{LookupEnv: from(relative+"/x", tokenFile+missing), HTTPClient: client}).Retrieve(t.Context())
+	require.ErrorContains(t, err, "token file "+missing+" of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: ")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+
+	// The file system is injected.
+	files := fstest.MapFS{"token": {Data: []byte("in\nmemory")}}
+	_, err = (&container.Provider{LookupEnv: from(relative+"/x", tokenFile+"token"), Open: files.Open, HTTPClient: client}).Retrieve(t.Context())
+	require.ErrorContains(t, err, "line break")
+}

@@ -1,0 +1,193 @@
+// Package imds gets the credentials of an EC2 instance's role from its metadata service.
+//
+// The environment is read each time:
+//
+//	AWS_EC2_METADATA_DISABLED               true: the service is not asked
+//	AWS_EC2_METADATA_SERVICE_ENDPOINT       where it is, if not where it always is
+//	AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE  IPv4 (http://169.254.169.254) or IPv6 (http://[fd00:ec2::254])
+//	AWS_EC2_METADATA_V1_DISABLED            true: only version 2 is spoken
+//	AWS_METADATA_SERVICE_TIMEOUT            on one try, in seconds
+//	AWS_METADATA_SERVICE_NUM_ATTEMPTS       how often to try
+//
+// Version 2 is spoken: a session token is asked for and sent along. Version 1, without a
+// token, is spoken if the service does not know version 2 (404, 405), or was reached and
+// did not answer in time, as in a container when the instance's hop limit is 1. It is not
+// if the service refuses (403): a forwarding proxy would do that to keep others out.
+//
+// Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+package imds
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+// Provider asks the metadata service. The zero Provider is ready. It keeps the session
+// token, so it is not copied.
+type Provider struct {
+	// Endpoint is where the service is. "": AWS_EC2_METADATA_SERVICE_ENDPOINT, then
+	// ProfileEndpoint, then by EndpointMode.
+	Endpoint string
+
+	// EndpointMode is IPv4 or IPv6, in any case. "": AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE, then
+	// ProfileEndpointMode, then IPv4. It does not count where an endpoint is given.
+	EndpointMode string
+
+	ProfileEndpoint     string // ec2_metadata_service_endpoint of a profile; "": none
+	ProfileEndpointMode string // ec2_metadata_service_endpoint_mode of a profile; "": none
+
+	DisableV1 bool          // version 1 is not spoken; false: AWS_EC2_METADATA_V1_DISABLED says
+	Timeout   time.Duration // on one try; 0: AWS_METADATA_SERVICE_TIMEOUT, or 1 s
+
+	// Attempts is how often to try. 0: AWS_METADATA_SERVICE_NUM_ATTEMPTS, or 3 while the
+	// service answers 429 or 5xx or breaks off, and 1 for finding out whether it is there.
+	Attempts int
+
+	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
+
+	// HTTPClient is used without its proxies and cookies, and follows no redirect. nil: one
+	// with bounded times.
+	HTTPClient *http.Client
+
+	Clock stschain.Clock // for the life of the session token; nil: the real one
+
+	mu     sync.Mutex
+	token  sessionToken
+	once   sync.Once
+	client *http.Client
+}
+
+const (
+	rolePath   = "/latest/meta-data/iam/security-credentials/"
+	regionPath = "/latest/meta-data/placement/region"
+)
+
+// Retrieve returns the credentials of the instance's role.
+//
+// It is [stschain.ErrUnavailable] if the service is switched off by the environment, and
+// at the default endpoint if nothing answers, which takes about a second, or if the
+// instance has no role. At an endpoint that somebody set these are other errors, as is
+// every wrong answer anywhere: 403, 5xx, HTML. The credentials are returned as the service
+// gives them, even if they have expired: a [stschain.Cache] judges that.
+func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	if p == nil {
+		return stschain.Credentials{}, permanent.Errorf("imds: the Provider is nil")
+	}
+	s, err := p.service()
+	if err != nil {
+		return stschain.Credentials{}, fmt.Errorf("imds: %w", err)
+	}
+	creds, err := s.credentials(ctx)
+	if err != nil {
+		return stschain.Credentials{}, fmt.Errorf("imds: %w", err)
+	}
+	return creds, nil
+}
+
+// Region returns the region that the instance runs in. Its errors are those of Retrieve.
+func (p *Provider) Region(ctx context.Context) (string, error) {
+	if p == nil {
+		return "", permanent.Errorf("imds: the Provider is nil")
+	}
+	s, err := p.service()
+	if err != nil {
+		return "", fmt.Errorf("imds: %w", err)
+	}
+	body, err := s.get(ctx, regionPath)
+	if err != nil {
+		return "", fmt.Errorf("imds: %w", err)
+	}
+	region := strings.TrimSpace(string(body))
+	if region == "" || len(region) > 63 || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return "", fmt.Errorf("imds: %s%s answered with something else than a region", s.endpoint, regionPath)
+	}
+	return region, nil
+}
+
+// String returns "imds".
+func (p *Provider) String() string { return "imds" }
+
+// credentials asks for the role and then for its credentials. Between the two the role
+// may be exchanged.
+func (s *service) credentials(ctx context.Context) (stschain.Credentials, error) {
+	for again := true; ; again = false {
+		role, err := s.role(ctx)
+		if err != nil {
+			return stschain.Credentials{}, err
+		}
+		body, err := s.get(ctx, rolePath+role)
+		switch {
+		case again && s.isMissing(rolePath+role, err):
+			continue
+		case err != nil:
+			return stschain.Credentials{}, err
+		}
+		creds, err := read(body, "imds "+role, s.secret())
+		if err != nil {
+			return stschain.Credentials{}, fmt.Errorf("%s%s%s: %w", s.endpoint, rolePath, role, err)
+		}
+		return creds, nil
+	}
+}
+
+// role is the name of the instance's role.
+func (s *service) role(ctx context.Context) (string, error) {
+	body, err := s.get(ctx, rolePath)
+	if err == nil && len(bytes.TrimSpace(body)) == 0 {
+		err = &statusError{s.endpoint + rolePath, http.StatusNotFound} // as some that are like it say it
+	}
+	if s.isMissing(rolePath, err) {
+		if !s.named {
+			return "", fmt.Errorf("%w: the instance has no role (%w)", stschain.ErrUnavailable, err)
+		}
+		return "", fmt.Errorf("the instance has no role: %w", err)
+	}
+	if err != nil {
+		return "", err
+	}
+	role, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
+	role = strings.TrimSpace(role)
+	if len(role) > 128 || strings.ContainsFunc(role, notInRoles) {
+		return "", fmt.Errorf("%s%s answered with something else than the name of a role", s.endpoint, rolePath)
+	}
+	return role, nil
+}
+
+// isMissing reports whether err says that the service does not have this document.
+func (s *service) isMissing(path string, err error) bool {
+	status, ok := errors.AsType[*statusError](err)
+	return ok && status.code == http.StatusNotFound && status.url == s.endpoint+path
+}
+
+// notInRoles are the characters that IAM does not take in the name of a role.
+func notInRoles(r rune) bool {
+	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_+=,.@-", r)
+}
+
+// read is what the service says of a role.
+func read(body []byte, source string, token stschain.Secret) (stschain.Credentials, error) {
+	doc, err := keyjson.Parse(body, "Token")
+	switch {
+	case err != nil:
+		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)
+	case doc.Code == "":
+		return stschain.Credentials{}, errors.New("its answer cannot be used: it has no Code")
+	case !strings.EqualFold(doc.Code, "Success"):
+		return stschain.Credentials{}, fmt.Errorf("answered %s", doc.Refusal(token))
+	}
+	creds, err := doc.Credentials(source)
+	if err != nil {
+		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)
+	}
+	return creds, nil
+}

@@ -1,0 +1,431 @@
+package imds_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/source/imds"
+)
+
+func TestRetrieve(t *testing.T) {
+	service := &fake{}
+	p := service.provider()
+	now := clock.NewMock()
+	p.Clock = now
+	for range 2 {
+		got, err := p.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, stschain.Credentials{
+			AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret),
+			Expires: time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC), Source: "imds web",
+		}, got)
+	}
+	get := []string{"GET " + rolePath + " " + sessionToken, "GET " + rolePath + "web " + sessionToken}
+	require.Equal(t, []string{"PUT " + tokenPath, get[0], get[1], get[0], get[1]}, service.asked, "the session token is kept")
+
+	region, err := p.Region(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "eu-west-1", region)
+	require.Equal(t, "imds", fmt.Sprint(p))
+	service.asked = nil // it holds the token in the clear
+	canary.Check(t, sessionToken, p)
+
+	// Two minutes before it ends it is asked for anew.
+	now.Add(6*time.Hour - 2*time.Minute - 1)
+	_, err = p.Region(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 0, service.count("PUT "+tokenPath))
+	now.Add(1)
+	_, err = p.Region(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, service.count("PUT "+tokenPath))
+}
+
+// A token that the service forgot is renewed, once.
+func TestRenewsTheToken(t *testing.T) {
+	service := &fake{answers: map[string][]string{
+		"PUT " + tokenPath: {"200 first", "200 second"},
+		"GET " + rolePath:  {"401 ", "200 web"},
+	}}
+	_, err := service.provider().Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"PUT " + tokenPath, "GET " + rolePath + " first", "PUT " + tokenPath, "GET " + rolePath + " second", "GET " + rolePath + "web second"}, service.asked)
+
+	service = &fake{answers: map[string][]string{"GET " + rolePath: {"401 "}}}
+	_, err = service.provider().Retrieve(t.Context())
+	require.ErrorContains(t, err, rolePath+" answered 401 Unauthorized")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.Equal(t, 2, service.count("GET "+rolePath))
+}
+
+// The role may be exchanged between the two questions.
+func TestResolvesTheRoleAgain(t *testing.T) {
+	service := &fake{answers: map[string][]string{
+		"GET " + rolePath:         {"200 web", "200 new\nother"},
+		"GET " + rolePath + "web": {"404 "},
+	}}
+	got, err := service.provider().Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "imds new", got.Source)
+
+	service.answers["GET "+rolePath+"new"] = []string{"404 "}
+	_, err = service.provider().Retrieve(t.Context())
+	require.ErrorContains(t, err, rolePath+"new answered 404")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable, "the instance has a role")
+}
+
+const html = "<html><body>Sign in to the wireless network</body></html>"
+
+// What answers wrongly is not absent, and no chain goes on.
+func TestWrongAnswers(t *testing.T) {
+	long := strings.Repeat("x", 100<<10)
+	for name, test := range map[string]struct {
+		question, answer string
+		want             string
+		tries            int
+		permanent        bool
+	}{
+		"token 400":           {"PUT " + tokenPath, "400 ", "answered 400 Bad Request", 1, true},
+		"token 403":           {"PUT " + tokenPath, "403 " + html, "answered 403 Forbidden: it is switched off", 1, true},
+		"token 401":           {"PUT " + tokenPath, "401 ", "answered 401", 1, false},
+		"token 500":           {"PUT " + tokenPath, "500 " + html, "answered 500", 3, false},
+		"token 429":           {"PUT " + tokenPath, "429 ", "answered 429", 3, false},
+		"token HTML":          {"PUT " + tokenPath, "200 " + html, "something else than a session token", 1, false},
+		"token empty":         {"PUT " + tokenPath, "200 ", "something else than a session token", 1, false},
+		"token with CR":       {"PUT " + tokenPath, "200 a\rb", "something else than a session token", 1, false},
+		"token endless":       {"PUT " + tokenPath, "200 " + long, "more than 65536 bytes", 1, false},
+		"token redirect":      {"PUT " + tokenPath, "302 ", "answered 302", 1, false},
+		"token reset":         {"PUT " + tokenPath, "reset", "no answer: unexpected EOF", 3, false},
+		"role 403":            {"GET " + rolePath, "403 ", "answered 403 Forbidden", 1, true},
+		"role 500":            {"GET " + rolePath, "500 ", "answered 500", 3, false},
+		"role HTML":           {"GET " + rolePath, "200 " + html, "something else than the name of a role", 1, false},
+		"role path":           {"GET " + rolePath, "200 ../../x", "something else than the name of a role", 1, false},
+		"role hangs":          {"GET " + rolePath, "hang", "no answer: waited 1s", 3, false},
+		"role redirect":       {"GET " + rolePath, "302 ", "answered 302", 1, false},
+		"document 403":        {"GET " + rolePath + "web", "403 ", "answered 403", 1, true},
+		"document 503":        {"GET " + rolePath + "web", "503 ", "answered 503", 3, false},
+		"document HTML":       {"GET " + rolePath + "web", "200 " + html, "it is no JSON object", 1, false},
+		"document cut":        {"GET " + rolePath + "web", "cut " + document[:100], "no answer: unexpected EOF", 3, false},
+		"document half":       {"GET " + rolePath + "web", "200 " + document[:100], "it is no JSON object", 1, false},
+		"document empty":      {"GET " + rolePath + "web", "200 ", "it is empty", 1, false},
+		"document endless":    {"GET " + rolePath + "web", "200 " + long, "more than 65536 bytes", 1, false},
+		"document two":        {"GET " + rolePath + "web", "200 " + document + document, "it is no JSON object", 1, false},
+		"document no Code":    {"GET " + rolePath + "web", "200 {}", "it has no Code", 1, false},
+		"document no secret":  {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A"}`, "it has no SecretAccessKey", 1, false},
+		"document failed":     {"GET " + rolePath + "web", `200 {"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role web."}`, "answered AssumeRoleUnauthorizedAccess: EC2 cannot assume the role web.", 1, false},
+		"document tells more": {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + secret + `","SecretAccessKey":"` + secret + `"}`, "not shown", 1, false},
+		"document has token":  {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + sessionToken + `"}`, "not shown", 1, false},
+		"document expiration": {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A","SecretAccessKey":"b","Expiration":"tomorrow"}`, "Expiration is no time", 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := &fake{answers: map[string][]string{test.question: {test.answer}}}
+				_, err := stschain.NewChain(service.provider(), stschain.Static("AKIDOTHER", "other", "")).Retrieve(t.Context())
+				require.ErrorContains(t, err, test.want)
+				require.ErrorContains(t, err, "imds: http://169.254.169.254/latest/")
+				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
+				require.Equal(t, test.tries, service.count(test.question))
+				canary.Check(t, secret, err)
+				canary.Check(t, sessionToken, err)
+			})
+		})
+	}
+}
+
+// Trouble that passes is waited for.
+func TestTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		service := &fake{answers: map[string][]string{
+			"PUT " + tokenPath:        {"503 ", "reset", "200 " + sessionToken},
+			"GET " + rolePath:         {"503 ", "hang", "200 web"},
+			"GET " + rolePath + "web": {"429 ", "cut {", "200 " + document},
+		}}
+		_, err := service.provider().Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Len(t, service.asked, 9)
+	})
+}
+
+// An instance without a role has nothing for us, unless somebody said it would.
+func TestNoRole(t *testing.T) {
+	for _, answer := range []string{"404 " + html, "200 \n"} {
+		service := &fake{answers: map[string][]string{"GET " + rolePath: {answer}}}
+		_, err := service.provider().Retrieve(t.Context())
+		require.ErrorIs(t, err, stschain.ErrUnavailable)
+		require.ErrorContains(t, err, "the instance has no role")
+
+		_, err = service.provider("AWS_EC2_METADATA_SERVICE_ENDPOINT=http://imds.test").Retrieve(t.Context())
+		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.ErrorContains(t, err, "imds: the instance has no role: http://imds.test/latest/")
+	}
+}
+
+func TestVersion1(t *testing.T) {
+	for name, test := range map[string]struct {
+		token     string
+		vars      string
+		set       func(*imds.Provider)
+		v1        bool
+		available bool
+	}{
+		"404":                      {token: "404 ", v1: true},
+		"405":                      {token: "405 ", v1: true},
+		"no answer":                {token: "silent", v1: true},
+		"400":                      {token: "400 "},
+		"403":                      {token: "403 "},
+		"500":                      {token: "500 "},
+		"HTML":                     {token: "200 " + html},
+		"404, off by the variable": {token: "404 ", vars: "AWS_EC2_METADATA_V1_DISABLED=True"},
+		"405, off by the field":    {token: "405 ", set: func(p *imds.Provider) { p.DisableV1 = true }},
+		"silent, off by the field": {token: "silent", set: func(p *imds.Provider) { p.DisableV1 = true }, available: true},
+		"404, not off":             {token: "404 ", vars: "AWS_EC2_METADATA_V1_DISABLED=false", v1: true},
+		"off by what is no flag":   {token: "404 ", vars: "AWS_EC2_METADATA_V1_DISABLED=jein"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := &fake{answers: map[string][]string{"PUT " + tokenPath: {test.token}}}
+				p := service.provider(test.vars)
+				if test.set != nil {
+					test.set(p)
+				}
+				got, err := p.Retrieve(t.Context())
+				if !test.v1 {
+					require.Error(t, err)
+					require.Zero(t, service.count("GET "+rolePath))
+					require.Equal(t, test.available, errors.Is(err, stschain.ErrUnavailable))
+					return
+				}
+				require.NoError(t, err)
+				require.Equal(t, "ASIAEXAMPLE", got.AccessKeyID)
+				require.Equal(t, []string{"PUT " + tokenPath, "GET " + rolePath, "GET " + rolePath + "web"}, service.asked)
+			})
+		})
+	}
+	// That version 2 is not known says nothing of what version 1 answers.
+	for _, answer := range []string{"401 ", "403 ", "500 ", "302 "} {
+		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}, "GET " + rolePath: {answer}}}
+		_, err := service.provider().Retrieve(t.Context())
+		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.ErrorContains(t, err, tokenPath+" answered 404 Not Found; and as version 1: http://169.254.169.254"+rolePath+" answered "+strings.TrimSpace(answer))
+	}
+}
+
+// A machine that is no instance says so within about a second.
+func TestNotThere(t *testing.T) {
+	for name, test := range map[string]struct {
+		answers map[string][]string
+		vars    []string
+		took    time.Duration
+	}{
+		"nobody":              {map[string][]string{"PUT " + tokenPath: {"hang"}}, nil, time.Second},
+		"IPv6":                {map[string][]string{"PUT " + tokenPath: {"hang"}}, []string{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6"}, time.Second},
+		"somebody who hears":  {map[string][]string{"PUT " + tokenPath: {"silent"}, "GET " + rolePath: {"silent"}}, nil, 2 * time.Second},
+		"with another time":   {map[string][]string{"PUT " + tokenPath: {"hang"}}, []string{"AWS_METADATA_SERVICE_TIMEOUT=0.2"}, 200 * time.Millisecond},
+		"with another number": {map[string][]string{"PUT " + tokenPath: {"hang"}}, []string{"AWS_METADATA_SERVICE_NUM_ATTEMPTS=3"}, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := &fake{answers: test.answers}
+				began := time.Now()
+				_, err := service.provider(test.vars...).Retrieve(t.Context())
+				require.ErrorIs(t, err, stschain.ErrUnavailable)
+				require.NotErrorIs(t, err, stschain.ErrPermanent)
+				require.GreaterOrEqual(t, time.Since(began), test.took)
+				require.Less(t, time.Since(began), test.took+500*time.Millisecond)
+
+				// Where somebody said it would be, that is a failure.
+				p := service.provider(test.vars...)
+				p.ProfileEndpoint = "http://imds.test:8080/at/"
+				_, err = p.Retrieve(t.Context())
+				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.ErrorContains(t, err, "imds: http://imds.test:8080/at"+tokenPath+": no answer: waited")
+			})
+		})
+	}
+}
+
+// dialer is an HTTP client whose connections all end so.
+func dialer(dial func(ctx context.Context) (net.Conn, error)) *http.Client {
+	return &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return dial(ctx) }}}
+}
+
+func TestCannotConnect(t *testing.T) {
+	closed := closedPort(t)
+	refused := dialer(func(ctx context.Context) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "tcp", closed)
+	})
+	_, err := (&imds.Provider{LookupEnv: from(), HTTPClient: refused}).Retrieve(t.Context())
+	require.ErrorIs(t, err, stschain.ErrUnavailable)
+	require.ErrorContains(t, err, "http://169.254.169.254"+tokenPath+": no answer")
+
+	_, err = (&imds.Provider{LookupEnv: from(), HTTPClient: refused, Endpoint: "http://" + closed}).Retrieve(t.Context())
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+
+	for errno, unavailable := range map[error]bool{
+		syscall.ECONNREFUSED: true, syscall.EHOSTUNREACH: true, syscall.ENETUNREACH: true, syscall.EPERM: true,
+		syscall.EMFILE: false, syscall.ENFILE: false, // we could not find out
+	} {
+		client := dialer(func(context.Context) (net.Conn, error) { return nil, &net.OpError{Op: "dial", Err: errno} })
+		_, err := (&imds.Provider{LookupEnv: from(), HTTPClient: client}).Retrieve(t.Context())
+		require.Equal(t, unavailable, errors.Is(err, stschain.ErrUnavailable), errno)
+		require.ErrorIs(t, err, errno)
+	}
+}
+
+// Who asks may leave, and gets to know no more than that.
+func TestCallerLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, question := range []string{"PUT " + tokenPath, "GET " + rolePath, "GET " + rolePath + "web"} {
+			for _, answer := range []string{"hang", "silent", "503 "} {
+				service := &fake{answers: map[string][]string{question: {answer}}}
+				left := errors.New("the user closed the tab")
+				ctx, cancel := context.WithCancelCause(t.Context())
+				time.AfterFunc(20*time.Millisecond, func() { cancel(left) })
+				_, err := service.provider().Retrieve(ctx)
+				require.ErrorIs(t, err, context.Canceled, "%s %s", question, answer)
+				require.ErrorIs(t, err, left)
+				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			}
+		}
+	})
+}
+
+func TestSettings(t *testing.T) {
+	for vars, want := range map[string]string{
+		"AWS_EC2_METADATA_DISABLED=jein":                                       "AWS_EC2_METADATA_DISABLED is neither true nor false",
+		"AWS_METADATA_SERVICE_TIMEOUT=0":                                       "AWS_METADATA_SERVICE_TIMEOUT is no number",
+		"AWS_METADATA_SERVICE_TIMEOUT=NaN":                                     "AWS_METADATA_SERVICE_TIMEOUT is no number",
+		"AWS_METADATA_SERVICE_TIMEOUT=1s":                                      "AWS_METADATA_SERVICE_TIMEOUT is no number",
+		"AWS_METADATA_SERVICE_TIMEOUT=1e9":                                     "AWS_METADATA_SERVICE_TIMEOUT is no number",
+		"AWS_METADATA_SERVICE_NUM_ATTEMPTS=0":                                  "AWS_METADATA_SERVICE_NUM_ATTEMPTS is no number",
+		"AWS_METADATA_SERVICE_NUM_ATTEMPTS=101":                                "AWS_METADATA_SERVICE_NUM_ATTEMPTS is no number",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=169.254.169.254":                    "AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=ftp://x":                            "AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://user:" + sessionToken + "@x": "such as a user",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://x?token=" + sessionToken:     "or a query",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://x\x7f/?t=" + sessionToken:    "is no URL",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv4,IPv6 and a long tail":     `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is "IPv4,IPv6`,
+	} {
+		service := &fake{}
+		_, err := service.provider(vars).Retrieve(t.Context())
+		require.ErrorContains(t, err, want)
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.Empty(t, service.asked)
+		canary.Check(t, sessionToken, err)
+	}
+	for _, vars := range []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_EC2_METADATA_DISABLED= True\n", "AWS_EC2_METADATA_DISABLED=1"} {
+		service := &fake{}
+		p := service.provider(vars)
+		p.Endpoint = "http://imds.test"
+		_, err := p.Retrieve(t.Context())
+		require.ErrorIs(t, err, stschain.ErrUnavailable)
+		require.ErrorContains(t, err, "imds: stschain: not available here: AWS_EC2_METADATA_DISABLED is true")
+		_, err = p.Region(t.Context())
+		require.ErrorIs(t, err, stschain.ErrUnavailable)
+		require.Empty(t, service.asked)
+	}
+	_, err := (*imds.Provider)(nil).Retrieve(t.Context())
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+}
+
+func TestRegion(t *testing.T) {
+	for answer, want := range map[string]string{
+		"404 ":                  "answered 404",
+		"200 " + html:           "something else than a region",
+		"200 eu-west-1/../evil": "something else than a region",
+		"200 ":                  "something else than a region",
+	} {
+		service := &fake{answers: map[string][]string{"GET /latest/meta-data/placement/region": {answer}}}
+		_, err := service.provider().Region(t.Context())
+		require.ErrorContains(t, err, want)
+		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	}
+}
+
+// The service is beside us: no proxy of the environment or of a given client stands between.
+func TestNoProxy(t *testing.T) {
+	closed := closedPort(t)
+	given := &http.Transport{
+		Proxy: func(r *http.Request) (u *url.URL, err error) {
+			t.Errorf("a proxy is asked for %s", r.URL)
+			return nil, nil
+		},
+	}
+	_, err := (&imds.Provider{LookupEnv: from(), Endpoint: "http://" + closed, HTTPClient: &http.Client{Transport: given}}).Retrieve(t.Context())
+	require.ErrorContains(t, err, closed)
+	require.NotNil(t, given.Proxy, "the caller's client is not changed")
+}
+
+func TestConcurrent(t *testing.T) {
+	service := &fake{answers: map[string][]string{"GET " + rolePath: {"401 ", "200 web", "401 ", "200 web"}}}
+	p := service.provider()
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			if _, err := p.Retrieve(t.Context()); err != nil && !strings.Contains(err.Error(), "401") {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+}
+
+// Whatever the service answers, it can be used, or is an error that shows none of it.
+func FuzzAnswers(f *testing.F) {
+	f.Add(sessionToken, "web", document)
+	f.Add("", "", "")
+	f.Add(html, html, html)
+	f.Add("t", "web\nother", `{"code":"success","ACCESSKEYID":"A","secretaccesskey":"b","token":null,"expiration":"9999-12-31T23:59:59.999999999+23:59"}`)
+	f.Fuzz(func(t *testing.T, token, role, doc string) {
+		service := &fake{answers: map[string][]string{
+			"PUT " + tokenPath: {"200 " + token}, "GET " + rolePath: {"200 " + role},
+			"GET " + rolePath + strings.TrimSpace(strings.Split(strings.TrimSpace(role), "\n")[0]): {"200 " + doc},
+		}}
+		creds, err := service.provider().Retrieve(t.Context())
+		if err != nil {
+			if len(token) > 20 && strings.Contains(err.Error(), token) {
+				t.Fatalf("%q shows the token", err)
+			}
+			return
+		}
+		if creds.AccessKeyID == "" || creds.SecretAccessKey.IsZero() {
+			t.Fatalf("incomplete: %v", creds)
+		}
+		for _, s := range []string{creds.AccessKeyID, creds.SessionToken.Reveal(), creds.Source[len("imds "):]} {
+			if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
+				t.Fatalf("%q cannot be sent", s)
+			}
+		}
+	})
+}
+
+func ExampleProvider() {
+	p := &imds.Provider{
+		LookupEnv:  from(),                             // leave it out to read the real environment,
+		HTTPClient: &http.Client{Transport: new(fake)}, // and this to ask the real service
+	}
+	creds, err := p.Retrieve(context.Background())
+	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Source, err)
+	region, err := p.Region(context.Background())
+	fmt.Println(region, err)
+	// Output:
+	// ASIAEXAMPLE [redacted] imds web <nil>
+	// eu-west-1 <nil>
+}

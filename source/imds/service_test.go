@@ -1,0 +1,129 @@
+package imds_test
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/stschain-go/stschain/source/imds"
+)
+
+const (
+	secret       = "wJalrXUtnFEMI/hunter4711+KEY"
+	sessionToken = "canary-4711-session-token=="
+
+	document = `{"Code":"Success","LastUpdated":"2026-11-21T12:00:00Z","Type":"AWS-HMAC","AccessKeyId":"ASIAEXAMPLE",` +
+		`"SecretAccessKey":"` + secret + `","Token":"` + secret + `","Expiration":"2026-11-21T18:00:00Z"}`
+
+	tokenPath = "/latest/api/token"
+	rolePath  = "/latest/meta-data/iam/security-credentials/"
+)
+
+// fake is a metadata service without a network. What is asked is looked up by method
+// and path, or answered as an instance does whose role is "web".
+type fake struct {
+	answers map[string][]string // "GET /path" -> "503 body", the last one for good
+
+	mu    sync.Mutex
+	asked []string // "GET /path token"
+	hosts []string
+}
+
+func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	token := r.Header.Get("X-Aws-Ec2-Metadata-Token")
+	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+token))
+	f.hosts = append(f.hosts, r.URL.Host)
+	question := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/at")
+	answer := map[string]string{
+		"PUT " + tokenPath:                       "200 " + sessionToken,
+		"GET " + rolePath:                        "200 web",
+		"GET " + rolePath + "web":                "200 " + document,
+		"GET " + rolePath + "new":                "200 " + document,
+		"GET /latest/meta-data/placement/region": "200 eu-west-1",
+	}[question]
+	if next := f.answers[question]; len(next) > 0 {
+		answer = next[0]
+		if len(next) > 1 {
+			f.answers[question] = next[1:]
+		}
+	}
+	code, body, _ := strings.Cut(answer, " ")
+	rec := httptest.NewRecorder()
+	switch code {
+	case "hang", "silent":
+		if code == "silent" { // connected, and then nothing
+			httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
+		}
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	case "reset":
+		httptrace.ContextClientTrace(r.Context()).GotConn(httptrace.GotConnInfo{})
+		return nil, io.ErrUnexpectedEOF
+	case "cut":
+		resp := rec.Result()
+		resp.Body = io.NopCloser(io.MultiReader(strings.NewReader(body), broken{}))
+		return resp, nil
+	case "302":
+		rec.Header().Set("Location", "http://elsewhere.example/")
+	case "", "404":
+		code = "404"
+	}
+	if r.Method == http.MethodPut {
+		rec.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", r.Header.Get("X-Aws-Ec2-Metadata-Token-Ttl-Seconds"))
+	}
+	status := 0
+	for _, digit := range code {
+		status = 10*status + int(digit-'0')
+	}
+	rec.WriteHeader(status)
+	_, _ = rec.WriteString(body)
+	return rec.Result(), nil
+}
+
+type broken struct{}
+
+func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+// provider asks the fake, in this environment.
+func (f *fake) provider(vars ...string) *imds.Provider {
+	return &imds.Provider{LookupEnv: from(vars...), HTTPClient: &http.Client{Transport: f}}
+}
+
+// count tells how often something was asked.
+func (f *fake) count(question string) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, asked := range f.asked {
+		if asked == question || strings.HasPrefix(asked, question+" ") {
+			n++
+		}
+	}
+	return n
+}
+
+// from makes an environment of "NAME=value" lines.
+func from(vars ...string) func(string) (string, bool) {
+	m := map[string]string{}
+	for _, v := range vars {
+		name, value, _ := strings.Cut(v, "=")
+		m[name] = value
+	}
+	return func(name string) (string, bool) { v, ok := m[name]; return v, ok }
+}
+
+// closedPort is a loopback address where nobody listens.
+func closedPort(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}

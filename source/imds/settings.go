@@ -1,0 +1,178 @@
+package imds
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+const (
+	disabled      = "AWS_EC2_METADATA_DISABLED"
+	v1Disabled    = "AWS_EC2_METADATA_V1_DISABLED"
+	endpointName  = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+	modeName      = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
+	timeoutName   = "AWS_METADATA_SERVICE_TIMEOUT"
+	attemptsName  = "AWS_METADATA_SERVICE_NUM_ATTEMPTS"
+	ipv4Endpoint  = "http://169.254.169.254"
+	ipv6Endpoint  = "http://[fd00:ec2::254]"
+	maxAttempts   = 100
+	maxTimeout    = 10 * time.Minute
+	profilesField = "ec2_metadata_service_endpoint"
+)
+
+// service is what the settings say at one call, and what that learned.
+type service struct {
+	*Provider
+	client   *http.Client
+	endpoint string        // without a slash at its end
+	named    bool          // somebody said that the service is at this endpoint
+	noV1     bool          // version 1 is not spoken
+	timeout  time.Duration // on one try
+	attempts int           // while answers may mend
+	probes   int           // while nothing answers
+	v1       error         // why version 1 is spoken, nil: it is not, so far
+}
+
+// service reads the settings.
+func (p *Provider) service() (*service, error) {
+	s := &service{Provider: p, timeout: p.Timeout, attempts: p.Attempts}
+	off, err := p.flag(disabled)
+	switch {
+	case err != nil:
+		return nil, err
+	case off:
+		return nil, fmt.Errorf("%w: %s is true", stschain.ErrUnavailable, disabled)
+	}
+	if s.noV1, err = p.flag(v1Disabled); err != nil {
+		return nil, err
+	}
+	s.noV1 = s.noV1 || p.DisableV1
+	if s.endpoint, s.named, err = p.endpoint(); err != nil {
+		return nil, err
+	}
+	if s.timeout <= 0 {
+		if s.timeout, err = p.timeout(); err != nil {
+			return nil, err
+		}
+	}
+	if s.attempts <= 0 {
+		if s.attempts, err = p.attempts(); err != nil {
+			return nil, err
+		}
+	}
+	s.probes = s.attempts
+	if s.attempts == 0 {
+		s.attempts, s.probes = 3, 1
+	}
+	p.once.Do(func() { p.client, _ = agent.Client(p.HTTPClient, nil) })
+	s.client = p.client
+	return s, nil
+}
+
+// endpoint is where the service is, and whether somebody set that.
+func (p *Provider) endpoint() (_ string, named bool, err error) {
+	for _, given := range []struct{ name, value string }{
+		{"Endpoint", p.Endpoint},
+		{endpointName, p.lookUp(endpointName)},
+		{profilesField + " of the profile", p.ProfileEndpoint},
+	} {
+		if value := strings.TrimSpace(given.value); value != "" {
+			endpoint, err := parseEndpoint(value)
+			if err != nil {
+				return "", true, fmt.Errorf("%s %w", given.name, err)
+			}
+			return endpoint, true, nil
+		}
+	}
+	for _, given := range []struct{ name, value string }{
+		{"EndpointMode", p.EndpointMode},
+		{modeName, p.lookUp(modeName)},
+		{profilesField + "_mode of the profile", p.ProfileEndpointMode},
+	} {
+		switch mode := strings.TrimSpace(given.value); {
+		case mode == "":
+		case strings.EqualFold(mode, "IPv4"):
+			return ipv4Endpoint, false, nil
+		case strings.EqualFold(mode, "IPv6"):
+			return ipv6Endpoint, false, nil
+		default:
+			return "", false, permanent.Errorf("%s is %.40q: it can be IPv4 or IPv6", given.name, mode)
+		}
+	}
+	return ipv4Endpoint, false, nil
+}
+
+func parseEndpoint(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Hostname() == "", u.Scheme != "http" && u.Scheme != "https":
+		return "", permanent.Errorf("is no URL of http or https, such as %s", ipv4Endpoint)
+	case u.User != nil, u.RawQuery != "", u.Fragment != "":
+		return "", permanent.Errorf("has more than a host, a port and a path, such as a user or a query")
+	}
+	return strings.TrimRight(u.Scheme+"://"+u.Host+u.EscapedPath(), "/"), nil
+}
+
+func (p *Provider) timeout() (time.Duration, error) {
+	value := p.lookUp(timeoutName)
+	if value == "" {
+		return time.Second, nil
+	}
+	seconds, err := strconv.ParseFloat(value, 64)
+	if err != nil || math.IsNaN(seconds) || seconds < 0.001 || seconds > maxTimeout.Seconds() {
+		return 0, permanent.Errorf("%s is no number of seconds between 0.001 and %v", timeoutName, maxTimeout.Seconds())
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// attempts is 0 if nobody says.
+func (p *Provider) attempts() (int, error) {
+	value := p.lookUp(attemptsName)
+	if value == "" {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(value)
+	if err != nil || n < 1 || n > maxAttempts {
+		return 0, permanent.Errorf("%s is no number between 1 and %d", attemptsName, maxAttempts)
+	}
+	return n, nil
+}
+
+// flag is true or false, in any case. Something else may mean either.
+func (p *Provider) flag(name string) (bool, error) {
+	value := p.lookUp(name)
+	if value == "" {
+		return false, nil
+	}
+	on, err := strconv.ParseBool(strings.ToLower(value))
+	if err != nil {
+		return false, permanent.Errorf("%s is neither true nor false", name)
+	}
+	return on, nil
+}
+
+// lookUp reads a variable without white space around its value.
+func (p *Provider) lookUp(name string) string {
+	lookup := os.LookupEnv
+	if p.LookupEnv != nil {
+		lookup = p.LookupEnv
+	}
+	value, _ := lookup(name)
+	return strings.TrimSpace(value)
+}
+
+func (p *Provider) now() time.Time {
+	if p.Clock == nil {
+		return time.Now()
+	}
+	return p.Clock.Now()
+}

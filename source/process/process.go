@@ -1,0 +1,184 @@
+// Package process gets credentials from a program that prints them: the
+// credential_process of a profile.
+//
+// The program prints one JSON object and exits with 0:
+//
+//	{"Version": 1, "AccessKeyId": "...", "SecretAccessKey": "...",
+//	 "SessionToken": "...", "Expiration": "2026-11-21T17:56:58Z", "AccountId": "..."}
+//
+// SessionToken, Expiration and AccountId may be missing; without Expiration the
+// credentials never expire. Names of fields match in any case.
+//
+// The command runs in a shell, as in the SDKs for Go and Rust: sh -c, and cmd.exe on
+// Windows. It gets the environment of this process, an empty standard input and, on
+// Unix, a session of its own, so it cannot ask on the terminal: a program that needs
+// a person opens a window. Nothing is kept between calls; a [stschain.Cache] does that.
+//
+// Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+// Provider runs a command each time it is asked.
+//
+// Its errors name the program, but not the arguments, which may be secret, and show the
+// end of what the program wrote to its standard error. What it printed is never shown.
+type Provider struct {
+	Command   string        // required: as it stands in credential_process
+	AccountID string        // the account if the program tells none, as aws_account_id of a profile; "": not known
+	Timeout   time.Duration // on one run, after which the program and its children are killed; 0: 1 min
+	Env       []string      // of the program, as "NAME=value"; nil: that of this process
+
+	// Run runs the command and returns what it printed. nil: the shell does. It must return
+	// when ctx is done.
+	Run func(ctx context.Context, command string) (stdout []byte, err error)
+
+	Clock stschain.Clock // nil: the real one
+}
+
+// Bounds on a run.
+const (
+	defaultTimeout = time.Minute
+	maxOutput      = 64 << 10 // bytes on standard output
+	maxStderr      = 1 << 10  // bytes of standard error that are shown
+)
+
+// Retrieve runs the command. It is an error if it does not end in time or not with 0,
+// whatever it printed, if it prints more than 64 KiB, and if what it prints is no such
+// object, or is credentials that have expired.
+func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	if p == nil || strings.TrimSpace(p.Command) == "" {
+		return stschain.Credentials{}, permanent.Errorf("process: Command is empty")
+	}
+	creds, err := p.retrieve(ctx)
+	if err != nil {
+		return stschain.Credentials{}, fmt.Errorf("process: %s: %w", program(p.Command), err)
+	}
+	return creds, nil
+}
+
+func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
+	run, timeout := p.Run, p.Timeout
+	if run == nil {
+		run = p.shell
+	}
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, timeout, slow(timeout))
+	defer cancel()
+	stdout, err := run(bounded, p.Command)
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	return p.parse(stdout)
+}
+
+// parse reads what the program printed.
+func (p *Provider) parse(stdout []byte) (stschain.Credentials, error) {
+	if len(stdout) > maxOutput {
+		return stschain.Credentials{}, errFlood
+	}
+	doc, err := keyjson.Parse(stdout, "SessionToken")
+	switch {
+	case err != nil:
+		return stschain.Credentials{}, fmt.Errorf("its output cannot be used: %w", err)
+	case doc.Version == "":
+		return stschain.Credentials{}, permanent.Errorf("its output cannot be used: it has no Version, which must be 1")
+	case doc.Version != "1":
+		return stschain.Credentials{}, permanent.Errorf("its output cannot be used: its Version is another than 1, the only one there is")
+	}
+	creds, err := doc.Credentials("process " + program(p.Command))
+	if err != nil {
+		return stschain.Credentials{}, fmt.Errorf("its output cannot be used: %w", err)
+	}
+	if now := p.now(); creds.ExpiredAt(now) {
+		return stschain.Credentials{}, fmt.Errorf("it printed credentials that expired at %s, and it is %s: they are of no use, look at what it caches and at the clock",
+			creds.Expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	if creds.AccountID == "" {
+		creds.AccountID = p.AccountID
+	}
+	return creds, nil
+}
+
+// String names the program.
+func (p *Provider) String() string {
+	if p == nil {
+		return "process"
+	}
+	return strings.TrimSpace("process " + program(p.Command))
+}
+
+func (p *Provider) now() time.Time {
+	if p.Clock == nil {
+		return time.Now()
+	}
+	return p.Clock.Now()
+}
+
+var errFlood = fmt.Errorf("it printed more than %d bytes, and credentials are shorter", maxOutput)
+
+// slow is the error of a run that took longer than this.
+type slow time.Duration
+
+func (s slow) Error() string {
+	return fmt.Sprintf("it did not end within %v", time.Duration(s))
+}
+
+func (slow) Is(target error) bool { return target == context.DeadlineExceeded }
+
+// ended tells why a run was stopped.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if errors.Is(cause, err) {
+		return cause
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// program is the first word of a command that sets no variable. The words after it
+// may hold secrets.
+func program(command string) string {
+	for {
+		word, rest := firstWord(command)
+		if rest == "" || !strings.Contains(word, "=") {
+			if strings.Contains(word, "=") {
+				return "the command"
+			}
+			return keyjson.OneLine(word, 256)
+		}
+		command = rest
+	}
+}
+
+// firstWord cuts a command behind its first word, which quotes may hold together.
+func firstWord(command string) (word, rest string) {
+	command = strings.TrimSpace(command)
+	var quote rune
+	end := strings.IndexFunc(command, func(r rune) bool {
+		switch {
+		case quote != 0 && r == quote:
+			quote = 0
+		case quote == 0 && (r == '"' || r == '\''):
+			quote = r
+		case quote == 0:
+			return strings.ContainsRune(" \t\n;|&", r)
+		}
+		return false
+	})
+	if end < 0 {
+		end = len(command)
+	}
+	return strings.Trim(command[:end], `"'`), strings.Trim(command[end:], " \t\n;|&")
+}

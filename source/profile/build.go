@@ -1,0 +1,174 @@
+package profile
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain/source/container"
+	"github.com/stschain-go/stschain/source/env"
+	"github.com/stschain-go/stschain/source/imds"
+	"github.com/stschain-go/stschain/source/process"
+	"github.com/stschain-go/stschain/webidentity"
+)
+
+// part is a step that was built. What it holds may be secret, so it is in functions.
+type part struct {
+	step
+	provider func() stschain.Provider
+	cache    func() *stschain.Cache // over the provider, for the client of the next step
+}
+
+// build makes providers of steps, each over the one before. Of what was built already, it
+// keeps what is as it was, and with it the credentials in its caches.
+func (p *Provider) build(built []part, steps []step) ([]part, error) {
+	kept := 0
+	for kept < len(steps) && kept < len(built) && built[kept].step == steps[kept] {
+		kept++
+	}
+	parts := built[:kept:kept]
+	for _, s := range steps[kept:] {
+		var base stschain.Provider
+		if len(parts) > 0 {
+			base = parts[len(parts)-1].cache()
+		}
+		provider, err := p.provider(s, base)
+		if err != nil {
+			return nil, err
+		}
+		cache := stschain.Cached(provider)
+		cache.Clock = p.Clock
+		parts = append(parts, part{s, func() stschain.Provider { return provider }, func() *stschain.Cache { return cache }})
+	}
+	return parts, nil
+}
+
+// provider makes the provider of a step. A base is for roles.
+func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, error) {
+	switch s.kind {
+	case fromKeys:
+		return static{stschain.Credentials{
+			AccessKeyID: s.keys.id, SecretAccessKey: s.keys.secret, SessionToken: s.keys.token,
+			AccountID: s.account, Source: "profile " + s.profile,
+		}}, nil
+	case fromSource:
+		return p.credentialSource(s)
+	case fromProcess:
+		command := &process.Provider{Command: s.command.Reveal(), AccountID: s.account, Run: p.Run, Clock: p.Clock}
+		return unseen{func() stschain.Provider { return command }, command.String()}, nil
+	case fromSSO:
+		return nil, notYet(s, "IAM Identity Center (sso_session, sso_account_id)")
+	case fromLogin:
+		return nil, notYet(s, "aws login (login_session)")
+	}
+	if noRegion := errNoRegion(s); s.settings.Region == "" {
+		switch {
+		case s.kind == fromRole:
+			return regionless{base, noRegion}, nil
+		case s.settings.Endpoint == "":
+			return nil, noRegion
+		}
+	}
+	client, err := p.client(s.settings, base)
+	if err != nil {
+		return nil, err
+	}
+	if s.kind == fromWebIdentity {
+		return &webidentity.Provider{
+			Client: client, RoleARN: s.role.arn, SessionName: s.role.sessionName, Duration: s.role.duration,
+			Token: p.tokenFile(s.tokenFile),
+		}, nil
+	}
+	assumed := &assumerole.Provider{
+		Client: client, RoleARN: s.role.arn, SessionName: s.role.sessionName, Duration: s.role.duration,
+		ExternalID: s.role.externalID, SerialNumber: s.role.mfaSerial,
+	}
+	if s.role.mfaSerial != "" {
+		assumed.MFAToken = p.MFAToken
+	}
+	return assumed, nil
+}
+
+// unseen is a provider that shows its name and nothing else: a command may hold secrets.
+type unseen struct {
+	provider func() stschain.Provider
+	name     string
+}
+
+func (u unseen) String() string { return u.name }
+
+func (u unseen) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	return u.provider().Retrieve(ctx)
+}
+
+func (p *Provider) credentialSource(s step) (stschain.Provider, error) {
+	switch s.source {
+	case sourceEnvironment:
+		return &env.Provider{LookupEnv: p.LookupEnv, Clock: p.Clock}, nil
+	case sourceIMDS:
+		return &imds.Provider{
+			ProfileEndpoint: s.settings.EC2MetadataEndpoint, ProfileEndpointMode: s.settings.EC2MetadataEndpointMode,
+			DisableV1: s.settings.EC2MetadataV1Disabled,
+			LookupEnv: p.LookupEnv, HTTPClient: p.HTTPClient, Clock: p.Clock,
+		}, nil
+	}
+	httpClient, err := p.httpClient(s.settings.CABundle)
+	return &container.Provider{LookupEnv: p.LookupEnv, Open: p.Open, HTTPClient: httpClient}, err
+}
+
+func errNoRegion(s step) error {
+	return permanent.Errorf("profile: [%s] has the role %s, and STS is asked for it in a region: set region in the profile, or AWS_REGION", sectionName(kindProfile, s.profile), s.role.arn)
+}
+
+// regionless is a role that cannot be asked for. If what would assume it fails as well, that
+// is said first.
+type regionless struct {
+	base stschain.Provider
+	err  error
+}
+
+func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	if _, err := r.base.Retrieve(ctx); err != nil {
+		return stschain.Credentials{}, err
+	}
+	return stschain.Credentials{}, r.err
+}
+
+// notYet is a profile that is understood and not served.
+func notYet(s step, what string) error {
+	return permanent.Errorf("profile: [%s] gets its credentials from %s, which is not supported yet: the AWS CLI can, by "+
+		"credential_process = aws configure export-credentials --profile %s --format process in another profile", sectionName(kindProfile, s.profile), what, s.profile)
+}
+
+// static gives the keys of a profile.
+type static struct{ creds stschain.Credentials }
+
+func (s static) String() string { return s.creds.Source }
+
+func (s static) Retrieve(context.Context) (stschain.Credentials, error) { return s.creds, nil }
+
+// tokenFile reads a token from where the other files are read from.
+func (p *Provider) tokenFile(path string) func(context.Context) (stschain.Secret, error) {
+	if p.Open == nil {
+		return webidentity.TokenFile(path)
+	}
+	return func(context.Context) (stschain.Secret, error) {
+		f, err := p.Open(path)
+		if err != nil {
+			return stschain.Secret{}, fmt.Errorf("token file %s: %w", path, reason(err))
+		}
+		defer f.Close()
+		const most = 40_000 // as much white space as token
+		token, err := io.ReadAll(io.LimitReader(f, most+1))
+		switch {
+		case err != nil:
+			return stschain.Secret{}, fmt.Errorf("token file %s: %w", path, reason(err))
+		case len(token) > most:
+			return stschain.Secret{}, fmt.Errorf("token file %s: it is larger than any token that STS takes", path)
+		}
+		return stschain.NewSecret(string(token)), nil
+	}
+}

@@ -1,0 +1,69 @@
+package profile
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+const maxBundle = 8 << 20
+
+// httpClient is the one that was given, or nil, made to trust the certificates of a bundle
+// if one is named. A transport that is not the standard library's decides itself whom
+// it trusts.
+func (p *Provider) httpClient(bundle string) (*http.Client, error) {
+	if bundle == "" {
+		return p.HTTPClient, nil
+	}
+	client := outbound.Client(p.HTTPClient, 10*time.Second)
+	base := client.Transport
+	if base == nil {
+		base = http.DefaultTransport
+	}
+	transport, ok := base.(*http.Transport)
+	if !ok {
+		return p.HTTPClient, nil
+	}
+	transport = transport.Clone()
+	if transport.TLSClientConfig == nil {
+		transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	roots := x509.NewCertPool()
+	if given := transport.TLSClientConfig.RootCAs; given != nil {
+		roots = given.Clone()
+	}
+	if err := p.addBundle(roots, bundle); err != nil {
+		return nil, err
+	}
+	transport.TLSClientConfig.RootCAs = roots
+	client.Transport = transport
+	return client, nil
+}
+
+func (p *Provider) addBundle(roots *x509.CertPool, path string) error {
+	open := p.Open
+	if open == nil {
+		open = func(path string) (fs.File, error) { return os.Open(path) }
+	}
+	f, err := open(path)
+	if err != nil {
+		return fmt.Errorf("profile: ca_bundle %s: %w", path, reason(err))
+	}
+	defer f.Close()
+	pem, err := io.ReadAll(io.LimitReader(f, maxBundle))
+	if err != nil {
+		return fmt.Errorf("profile: ca_bundle %s: %w", path, reason(err))
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return permanent.Errorf("profile: ca_bundle %s: it holds no certificate in PEM", path)
+	}
+	return nil
+}

@@ -1,0 +1,186 @@
+package profile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"gopkg.in/ini.v1"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+// Files are what the two files say, merged: where both define a key of a profile, the
+// credentials file wins, and [profile default] keeps out [default].
+type Files struct {
+	Config, Credentials string // the paths, also of files that are not there
+
+	sections map[string]*Section // by kind and name
+	missing  []location          // of the files that are not there
+	stray    map[string]Position // sections that mean nothing, which may be meant for profiles
+}
+
+// Position is a line of a file.
+type Position struct {
+	File string
+	Line int // from 1
+}
+
+// String returns the file and the line as compilers do.
+func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
+
+// Section is a profile, an sso-session or a services section.
+type Section struct {
+	Kind, Name string   // "profile" and "default", say
+	Position   Position // where it begins; in the config file if it is in both
+
+	properties map[string]Property
+}
+
+// Property is a key of a section. Its value does not print, since it may be a secret.
+type Property struct {
+	Key      string // in lower case
+	Value    stschain.Secret
+	Position Position
+	section  string
+}
+
+// Profile returns the profile of that name, nil if there is none.
+func (f *Files) Profile(name string) *Section { return f.sections[sectionName(kindProfile, name)] }
+
+// SSOSession returns the sso-session of that name, nil if there is none.
+func (f *Files) SSOSession(name string) *Section {
+	return f.sections[sectionName(kindSSOSession, name)]
+}
+
+// Services returns the services section of that name, nil if there is none.
+func (f *Files) Services(name string) *Section { return f.sections[sectionName(kindServices, name)] }
+
+// Profiles returns the names of all profiles, sorted.
+func (f *Files) Profiles() []string {
+	var names []string
+	for _, s := range f.sections {
+		if s.Kind == kindProfile {
+			names = append(names, s.Name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Keys returns the keys of the section, sorted.
+func (s *Section) Keys() []string { return slices.Sorted(maps.Keys(s.properties)) }
+
+// Property returns the property of that key; a key that is not there, or has no value, has
+// none. A nil Section has no keys.
+func (s *Section) Property(key string) (Property, bool) {
+	if s == nil {
+		return Property{}, false
+	}
+	p, ok := s.properties[key]
+	return p, ok && !p.Value.IsZero()
+}
+
+// value is that of a key, "" if it has none.
+func (s *Section) value(key string) string {
+	p, _ := s.Property(key)
+	return p.text()
+}
+
+// has reports whether one of the keys has a value.
+func (s *Section) has(keys ...string) bool {
+	return slices.ContainsFunc(keys, func(key string) bool { return s.value(key) != "" })
+}
+
+// sub looks a sub-property up: the value of a key is then lines of its own.
+func (s *Section) sub(key, name string) (Property, bool) {
+	p, ok := s.Property(key)
+	if !ok {
+		return Property{}, false
+	}
+	for line := range strings.Lines(p.text()) {
+		k, value, _ := strings.Cut(withoutComment(strings.TrimSpace(line)), "=")
+		value = strings.TrimSpace(value)
+		if strings.EqualFold(strings.TrimSpace(k), name) && value != "" {
+			return Property{Key: key + "." + name, Value: stschain.NewSecret(value), Position: p.Position, section: p.section}, true
+		}
+	}
+	return Property{}, false
+}
+
+// errorf tells what is wrong with the section as a whole.
+func (s *Section) errorf(format string, args ...any) error {
+	return permanent.Errorf("profile: %s: [%s]: %s", s.Position, sectionName(s.Kind, s.Name), fmt.Sprintf(format, args...))
+}
+
+func (p Property) text() string { return p.Value.Reveal() }
+
+// errorf tells what is wrong with the property. Only what cannot be a secret is shown of values.
+func (p Property) errorf(format string, args ...any) error {
+	return permanent.Errorf("profile: %s: %s", p.origin(), fmt.Sprintf(format, args...))
+}
+
+// origin tells where the property stands.
+func (p Property) origin() string { return fmt.Sprintf("%s: [%s] %s", p.Position, p.section, p.Key) }
+
+// add merges what was scanned over what there is.
+func (f *Files) add(s *scanner) {
+	for _, section := range s.model.Sections() {
+		head := s.heads[section]
+		if head == nil {
+			continue // ini.v1's own, which is always there
+		}
+		to := f.sections[section.Name()]
+		if to == nil {
+			to = &Section{Kind: head.kind, Name: head.name, Position: Position{s.path, head.line}, properties: map[string]Property{}}
+			f.sections[section.Name()] = to
+		}
+		for _, key := range section.Keys() {
+			to.properties[key.Name()] = property(s, section, key)
+		}
+	}
+	for header, line := range s.stray {
+		f.stray[header] = Position{s.path, line}
+	}
+}
+
+func property(s *scanner, section *ini.Section, key *ini.Key) Property {
+	return Property{
+		Key:      key.Name(),
+		Value:    stschain.NewSecret(key.Value()),
+		Position: Position{s.path, s.lines[key]},
+		section:  section.Name(),
+	}
+}
+
+// places names both files, for people, and tells which are not there.
+func (f *Files) places() string {
+	if f.Config == "" && f.Credentials == "" {
+		return "any file, since there is no home directory to look in"
+	}
+	names := []string{f.Config, f.Credentials}
+	for i, name := range names {
+		switch {
+		case name == "":
+			names[i] = "a home directory (there is none)"
+		case slices.ContainsFunc(f.missing, func(l location) bool { return l.path == name }):
+			names[i] = name + " (which does not exist)"
+		}
+	}
+	return strings.Join(names, " and ")
+}
+
+// hint helps those whose profile is there under a header that means nothing.
+func (f *Files) hint(name string) string {
+	for header, at := range f.stray {
+		switch strings.Join(strings.Fields(header), " ") {
+		case name:
+			return fmt.Sprintf("; %s has [%s], which in this file must be [profile %s]", at, header, name)
+		case "profile " + name:
+			return fmt.Sprintf("; %s has [%s], which in this file must be [%s]", at, header, name)
+		}
+	}
+	return ""
+}

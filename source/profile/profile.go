@@ -1,0 +1,178 @@
+// Package profile gets credentials as a profile of AWS's shared files says,
+// ~/.aws/config and ~/.aws/credentials:
+//
+//	[default]
+//	region = eu-west-1
+//	role_arn = arn:aws:iam::123456789012:role/backup
+//	source_profile = base
+//
+//	[profile base]
+//	credential_process = /usr/local/bin/keys --for base
+//
+// The zero [Provider] reads the profile that AWS_PROFILE names, or else
+// AWS_DEFAULT_PROFILE, or else the one called default.
+//
+// # Where a profile gets its credentials from
+//
+// A profile is taken by the first of these that it has:
+//
+//	role_arn and web_identity_token_file   a role, for whom the token in the file vouches
+//	role_arn and source_profile            a role, assumed by the credentials of another profile
+//	role_arn and credential_source         a role, assumed by those of Environment, EcsContainer or Ec2InstanceMetadata
+//	aws_access_key_id                      with aws_secret_access_key, and aws_session_token for temporary ones
+//	sso_session, sso_account_id            recognised, and not supported yet
+//	login_session                          recognised, and not supported yet
+//	credential_process                     a program that prints them
+//
+// A profile that another one names as its source_profile is taken by its keys first.
+// Profiles chain as long as none comes twice; only a profile with keys may name itself.
+// Each role of such a chain is cached on its own and asked for in its own region, so a refresh of the
+// last role costs one call.
+//
+// To a role belong external_id, mfa_serial, role_session_name and duration_seconds;
+// aws_account_id tells the account of keys and processes.
+//
+// # Settings
+//
+// How STS is asked comes from the environment, then from the profile, then, for a
+// profile that is the source of another one, from that other one:
+//
+//	AWS_REGION, AWS_DEFAULT_REGION              region
+//	AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL      services with sts, endpoint_url
+//	AWS_IGNORE_CONFIGURED_ENDPOINT_URLS         ignore_configured_endpoint_urls
+//	AWS_USE_FIPS_ENDPOINT                       use_fips_endpoint
+//	AWS_USE_DUALSTACK_ENDPOINT                  use_dualstack_endpoint
+//	AWS_STS_REGIONAL_ENDPOINTS                  sts_regional_endpoints
+//	AWS_RETRY_MODE, AWS_MAX_ATTEMPTS            retry_mode, max_attempts
+//	AWS_CA_BUNDLE                               ca_bundle
+//	AWS_DISABLE_CLOCK_SKEW_CORRECTION           disable_clock_skew_correction
+//
+// One differs: the region of a source profile is its own before it is the
+// environment's, since a role may have to be assumed in another partition.
+//
+// # Files
+//
+// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name other files. They are looked
+// at each time credentials are asked for, and read again if they changed; what does
+// not depend on the change, such as a role that was assumed with an MFA code, is kept.
+// A file of more than 8 MiB is refused, and so is one that is not text.
+// The dialect is that of the AWS SDKs. Where it leaves room, it is that of the AWS CLI: indented
+// files, indented comments and quoted profile names are read as the CLI does.
+package profile
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"sync"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/hide"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+// Provider gets the credentials of a profile. The zero Provider is ready. Its
+// fields are not changed after first use, and it is not copied.
+type Provider struct {
+	Profile string // "": AWS_PROFILE, AWS_DEFAULT_PROFILE, default
+
+	// Region and Endpoint of STS win over what environment and profile say; an Endpoint is
+	// that of all roles of a chain. "": as they say.
+	Region, Endpoint string
+
+	IgnoreConfiguredEndpoints bool // true: neither environment nor files name an endpoint
+	AllowHTTP                 bool // true: endpoints may be plain http beyond loopback, as in stsquery.Client
+
+	// MFAToken asks for the current code of the MFA device that a profile names as
+	// mfa_serial. nil: such a profile is an error. If set, a cache over the provider
+	// leaves refreshing to the callers, one of whom may have to be asked.
+	MFAToken func(ctx context.Context, serial string) (stschain.Secret, error)
+
+	LookupEnv  func(name string) (value string, ok bool)                            // nil: os.LookupEnv
+	Home       string                                                               // the home directory; "": HOME, on Windows also USERPROFILE, and the user database
+	Open       func(path string) (fs.File, error)                                   // nil: os.Open
+	Run        func(ctx context.Context, command string) (stdout []byte, err error) // runs a credential_process; nil: the system's shell
+	HTTPClient *http.Client                                                         // for STS, containers and IMDS; nil: one with bounded times for each
+	Clock      stschain.Clock                                                       // nil: the real one
+
+	mu    sync.Mutex
+	read  snapshot
+	built []part
+}
+
+// Retrieve returns the profile's credentials. It is [stschain.ErrUnavailable] if no profile
+// is asked for by name, and there is no default one that has any. A
+// profile that is asked for and is not there, or has no credentials, is another error, as is
+// whatever is wrong with the files or with what the profile names.
+func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	source, err := p.source(ctx)
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	creds, err := source.Retrieve(ctx)
+	if err != nil {
+		return stschain.Credentials{}, fmt.Errorf("%s: %w", p, hide.Sentinel(err, stschain.ErrUnavailable))
+	}
+	return creds, nil
+}
+
+// source is what the profile gets its credentials from now: the one of before, unless
+// what is said about it changed.
+func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
+	if p == nil {
+		return nil, permanent.Errorf("profile: the Provider is nil")
+	}
+	steps, err := p.plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	parts, err := p.build(p.built, steps)
+	if err != nil {
+		return nil, err
+	}
+	p.built = parts
+	return parts[len(parts)-1].provider(), nil
+}
+
+// Interactive reports that a person may have to answer: MFAToken is set.
+func (p *Provider) Interactive() bool { return p != nil && p.MFAToken != nil }
+
+// Providers returns what the profile got its credentials from last, if it was asked.
+func (p *Provider) Providers() []stschain.Provider {
+	if p == nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.built) == 0 {
+		return nil
+	}
+	return []stschain.Provider{p.built[len(p.built)-1].provider()}
+}
+
+// String returns "profile" and the name of the profile.
+func (p *Provider) String() string {
+	if p == nil {
+		return "profile"
+	}
+	name, _ := p.selected()
+	return "profile " + name
+}
+
+// selected is the profile that is asked for, and by what: "" if by nothing.
+func (p *Provider) selected() (name, by string) {
+	if p.Profile != "" {
+		return p.Profile, "Provider.Profile"
+	}
+	for _, variable := range []string{"AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
+		if name := p.variable(variable); name != "" {
+			return name, variable
+		}
+	}
+	return defaultProfile, ""
+}
+
+const defaultProfile = "default"

@@ -1,0 +1,238 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+// snapshot is what the files said when they were read.
+type snapshot struct {
+	files               *Files
+	config, credentials version
+}
+
+// version tells one state of a file from another.
+type version struct {
+	location
+	info   fs.FileInfo // nil: there is none
+	secure bool        // it was old enough when it was read that a later change shows in its date
+}
+
+const (
+	dateGrain   = 2 * time.Second       // what file systems round dates to, at worst
+	settled     = time.Second           // so long after a change somebody may still be writing
+	settling    = 50 * time.Millisecond // between two looks at a file that is being written
+	settleTries = 4
+)
+
+// Files reads both files, unless what was read last still holds. It is an error if one
+// cannot be read, or is not as it should be; that there is none is not.
+func (p *Provider) Files(ctx context.Context) (*Files, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	config, credentials := p.locations()
+	if s := p.read; s.files != nil && p.unchanged(s.config, config) && p.unchanged(s.credentials, credentials) {
+		return s.files, nil
+	}
+	files := &Files{
+		Config: config.path, Credentials: credentials.path,
+		sections: map[string]*Section{}, stray: map[string]Position{},
+	}
+	v1, err := p.load(ctx, files, configFile, config)
+	if err != nil {
+		return nil, err
+	}
+	v2, err := p.load(ctx, files, credentialsFile, credentials)
+	if err != nil {
+		return nil, err
+	}
+	p.read = snapshot{files, v1, v2}
+	return files, nil
+}
+
+// unchanged reports whether a file surely is as it was.
+func (p *Provider) unchanged(v version, at location) bool {
+	if v.location != at {
+		return false
+	}
+	if at.path == "" || at.path == os.DevNull {
+		return true
+	}
+	info, err := p.stat(at.path)
+	if absent(err) {
+		return v.info == nil
+	}
+	return err == nil && v.info != nil && v.secure && sameFile(v.info, info)
+}
+
+// sameFile compares what a change of a file changes.
+func sameFile(a, b fs.FileInfo) bool {
+	if os.SameFile(a, a) && !os.SameFile(a, b) { // the system's files have numbers, others have none
+		return false
+	}
+	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
+}
+
+func (p *Provider) stat(path string) (fs.FileInfo, error) {
+	if p.Open == nil {
+		return os.Stat(path)
+	}
+	f, err := p.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return f.Stat()
+}
+
+// load reads a file into files. One that makes no sense and was changed just now
+// is looked at again, since somebody may be writing it.
+func (p *Provider) load(ctx context.Context, files *Files, d dialect, at location) (version, error) {
+	if at.path == "" || at.path == os.DevNull {
+		return version{location: at}, nil
+	}
+	for try := 1; ; try++ {
+		text, v, err := p.readFile(at)
+		if err != nil {
+			return version{}, err
+		}
+		if v.info == nil {
+			files.missing = append(files.missing, at)
+			return v, nil
+		}
+		s, err := scan(d, at.path, text)
+		if age := p.now().Sub(v.info.ModTime()); (err != nil || text == "") && age >= 0 && age < settled && try < settleTries {
+			if err := wait(ctx, settling); err != nil {
+				return version{}, err
+			}
+			continue
+		}
+		if err != nil {
+			return version{}, err
+		}
+		files.add(s)
+		return v, nil
+	}
+}
+
+// readFile reads a file, once more if it was changed meanwhile.
+func (p *Provider) readFile(at location) (text string, v version, err error) {
+	for range settleTries {
+		var before, after fs.FileInfo
+		if text, before, after, err = p.readOnce(at.path); err != nil {
+			break
+		}
+		v = version{at, after, p.now().Sub(after.ModTime()) > dateGrain}
+		if before.Size() == after.Size() && before.ModTime().Equal(after.ModTime()) {
+			return text, v, nil
+		}
+	}
+	switch {
+	case absent(err):
+		return "", version{location: at}, nil
+	case err == nil:
+		return "", version{}, at.errorf("it changes while it is read, again and again")
+	case errors.Is(err, fs.ErrPermission):
+		return "", version{}, at.errorf("it cannot be read: %v: give this program access, or name another file by %s", reason(err), at.variable)
+	}
+	return "", version{}, at.errorf("%v", reason(err))
+}
+
+func (p *Provider) readOnce(path string) (text string, before, after fs.FileInfo, err error) {
+	f, err := p.open(path)
+	if err != nil {
+		return "", nil, nil, err
+	}
+	defer f.Close()
+	if before, err = f.Stat(); err != nil {
+		return "", nil, nil, err
+	}
+	if err := readable(before); err != nil {
+		return "", nil, nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return "", nil, nil, err
+	}
+	if len(content) > maxFile {
+		return "", nil, nil, errTooLarge
+	}
+	after, err = f.Stat()
+	return string(content), before, after, err
+}
+
+var (
+	errTooLarge  = errors.New("it is larger than 8 MiB, which no such file needs to be")
+	errDirectory = errors.New("it is a directory")
+	errIrregular = errors.New("it is no regular file, which could be read again and again")
+)
+
+func readable(info fs.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return errDirectory
+	case !info.Mode().IsRegular():
+		return errIrregular
+	case info.Size() > maxFile:
+		return errTooLarge
+	}
+	return nil
+}
+
+// open does not open what it would have to wait for, such as a pipe.
+func (p *Provider) open(path string) (fs.File, error) {
+	if p.Open != nil {
+		return p.Open(path)
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := readable(info); err != nil {
+		return nil, err
+	}
+	return os.Open(path)
+}
+
+// absent: there is no such file, nor can there be one below what is a file itself.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// reason is an error without the path, which is told once.
+func reason(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+func (l location) errorf(format string, args ...any) error {
+	return permanent.Errorf("profile: %s: %s", l, fmt.Sprintf(format, args...))
+}
+
+func (p *Provider) now() time.Time {
+	if p.Clock == nil {
+		return time.Now()
+	}
+	return p.Clock.Now()
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("profile: %w", context.Cause(ctx))
+	}
+}
