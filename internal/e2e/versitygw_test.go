@@ -64,7 +64,7 @@ func TestVersityRefuses(t *testing.T) {
 		{"wrong secret", &stsquery.Client{Credentials: stschain.Static(user, "wrong-password", "")}, 403, "SignatureDoesNotMatch"},
 		{"wrong region", &stsquery.Client{Credentials: good, SigningRegion: "eu-west-1"}, 403, "SignatureDoesNotMatch"},
 		{"wrong service", &stsquery.Client{Credentials: good, SigningName: "s3"}, 400, "SignatureDoesNotMatch"},
-		{"old date", &stsquery.Client{Credentials: good, Clock: late}, 403, "SignatureDoesNotMatch"},
+		{"old date", &stsquery.Client{Credentials: good, Clock: late, DisableClockSkewCorrection: true}, 403, "SignatureDoesNotMatch"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -78,6 +78,16 @@ func TestVersityRefuses(t *testing.T) {
 			require.NotContains(t, err.Error(), password)
 		})
 	}
+}
+
+// A clock that is 20 minutes late is refused once, and put right.
+func TestVersityClockSkew(t *testing.T) {
+	late := clock.NewMock()
+	late.Set(time.Now().Add(-20 * time.Minute))
+	client := &stsquery.Client{Credentials: stschain.Static(user, password, ""), Clock: late, Region: region, Endpoint: startVersity(t, "iam").url}
+	_, err := client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	require.NoError(t, err)
+	require.InDelta(t, 20, client.ClockSkew().Minutes(), 0.5)
 }
 
 // Keys that proxies and clients like to change on the way.

@@ -67,7 +67,7 @@ func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, 
 	if noRegion := errNoRegion(s); s.settings.Region == "" {
 		switch {
 		case s.kind == fromRole:
-			return regionless{base, noRegion}, nil
+			return regionless{base, s.role.arn, noRegion}, nil
 		case s.settings.Endpoint == "":
 			return nil, noRegion
 		}
@@ -127,8 +127,13 @@ func errNoRegion(s step) error {
 // is said first.
 type regionless struct {
 	base stschain.Provider
+	arn  string
 	err  error
 }
+
+func (r regionless) String() string { return "assumerole " + r.arn }
+
+func (r regionless) Providers() []stschain.Provider { return []stschain.Provider{r.base} }
 
 func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if _, err := r.base.Retrieve(ctx); err != nil {

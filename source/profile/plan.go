@@ -231,6 +231,7 @@ func keysStep(s *Section) ([]step, error) {
 	return []step{{kind: fromKeys, profile: s.Name, keys: keys, account: s.value("aws_account_id")}}, err
 }
 
+// keysOf takes all parts of the keys from one file: parts of two would not fit.
 func keysOf(s *Section) (k keys, err error) {
 	id, hasID := s.Property("aws_access_key_id")
 	secret, hasSecret := s.Property("aws_secret_access_key")
@@ -242,6 +243,10 @@ func keysOf(s *Section) (k keys, err error) {
 		return k, id.errorf("aws_secret_access_key is missing")
 	case !hasID:
 		return k, secret.errorf("aws_access_key_id is missing")
+	case id.Position.File != secret.Position.File:
+		return k, id.errorf("aws_secret_access_key is in another file (%s): both belong into one", secret.Position)
+	case id.Position.File != token.Position.File:
+		token = Property{}
 	}
 	for _, property := range []Property{id, secret, token} {
 		if strings.ContainsFunc(property.text(), func(r rune) bool { return r <= ' ' || r > '~' }) {

@@ -55,7 +55,7 @@
 // AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name other files. They are looked
 // at each time credentials are asked for, and read again if they changed; what does
 // not depend on the change, such as a role that was assumed with an MFA code, is kept.
-// A file of more than 8 MiB is refused, and so is one that is not text.
+// A file of more than 4 MiB is refused, and so is one that is not text.
 // The dialect is that of the AWS SDKs. Where it leaves room, it is that of the AWS CLI: indented
 // files, indented comments and quoted profile names are read as the CLI does.
 package profile

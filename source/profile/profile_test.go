@@ -61,6 +61,23 @@ func TestBothFiles(t *testing.T) {
 	require.Equal(t, "123456789012", got.AccountID)
 }
 
+// Keys of one file never go with the token, or the other half, of those in another.
+func TestKeysAreOfOneFile(t *testing.T) {
+	disk := files{
+		"/home/.aws/config":      keysAB + "aws_session_token = of-older-keys",
+		"/home/.aws/credentials": strings.Replace(keysAB, "AKIDA", "AKIDNEW", 1),
+	}
+	p := &profile.Provider{LookupEnv: env{"HOME": "/home"}.lookup, Open: disk.open}
+	got, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "AKIDNEW", got.AccessKeyID)
+	require.True(t, got.SessionToken.IsZero())
+
+	disk["/home/.aws/credentials"] = "[default]\naws_access_key_id = AKIDNEW"
+	_, err = p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "/home/.aws/credentials:2: [profile default] aws_access_key_id: aws_secret_access_key is in another file (/home/.aws/config:3)")
+}
+
 func TestWhichProfile(t *testing.T) {
 	config := "[default]\n[profile a]\n[profile b]\n[profile c]\n"
 	for _, name := range []string{"default", "a", "b", "c"} {

@@ -170,7 +170,7 @@ func (p *Provider) readOnce(path string) (text string, before, after fs.FileInfo
 }
 
 var (
-	errTooLarge  = errors.New("it is larger than 8 MiB, which no such file needs to be")
+	errTooLarge  = errors.New("it is larger than 4 MiB, which no such file needs to be")
 	errDirectory = errors.New("it is a directory")
 	errIrregular = errors.New("it is no regular file, which could be read again and again")
 )

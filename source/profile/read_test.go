@@ -54,7 +54,7 @@ func TestBadFiles(t *testing.T) {
 		{"100 MiB", func(t *testing.T, path string) {
 			put(t, path, keysAB)
 			require.NoError(t, os.Truncate(path, 100<<20))
-		}, "larger than 8 MiB"},
+		}, "larger than 4 MiB"},
 		{"unreadable", func(t *testing.T, path string) {
 			put(t, path, keysAB)
 			require.NoError(t, os.Chmod(path, 0))

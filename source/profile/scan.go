@@ -11,10 +11,11 @@ import (
 	"github.com/stschain-go/stschain/internal/permanent"
 )
 
-// What one file may hold. A hundred thousand profiles are more than AWS has roles for anybody.
+// What one file may hold. Tools that write a profile for each role of each account of an
+// organisation come to tens of thousands.
 const (
-	maxFile     = 8 << 20
-	maxSections = 100_000
+	maxFile     = 4 << 20
+	maxSections = 50_000
 	maxKeys     = 1_000 // in one section; ini.v1 looks through all of them for each
 )
 
@@ -213,14 +214,14 @@ func (s *scanner) property(text string, indent int) error {
 	if s.section == nil || !isIdentifier(name) {
 		return nil
 	}
-	if !s.section.HasKey(name) {
-		if s.heads[s.section].keys++; s.heads[s.section].keys > maxKeys {
-			return s.errorf("there are more than %d keys in the section", maxKeys)
-		}
-	}
-	key, err := s.section.NewKey(name, "")
+	key, err := s.section.NewKey(name, "") // or the one of that name
 	if err != nil {
 		return s.errorf("%v", err)
+	}
+	if head := s.heads[s.section]; s.lines[key] == 0 {
+		if head.keys++; head.keys > maxKeys {
+			return s.errorf("there are more than %d keys in the section", maxKeys)
+		}
 	}
 	s.key, s.lines[key] = key, s.line
 	s.value.WriteString(value)
