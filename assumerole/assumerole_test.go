@@ -373,7 +373,7 @@ func TestMFAHangs(t *testing.T) {
 		_, err := stschain.Cached(p).Retrieve(ctx)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.EqualValues(t, 1, asked.Load())
-		time.Sleep(6 * time.Minute) // the refresh has a bound of its own
+		<-time.After(6 * time.Minute) // the refresh has a bound of its own
 		synctest.Wait()
 	})
 }

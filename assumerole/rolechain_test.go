@@ -42,7 +42,7 @@ func TestRoleChainSteadyState(t *testing.T) {
 			}
 			return n
 		}
-		for began := time.Now(); time.Since(began) < day; time.Sleep(time.Minute) {
+		for began := time.Now(); time.Since(began) < day; <-time.After(time.Minute) {
 			_, err := last.Retrieve(t.Context())
 			require.NoError(t, err)
 			synctest.Wait() // for refreshes in the background

@@ -291,12 +291,12 @@ func TestCached(t *testing.T) {
 			require.NoError(t, err)
 		}
 		require.Equal(t, 1, asked)
-		time.Sleep(50 * time.Minute) // the advisory window
+		<-time.After(50 * time.Minute) // the advisory window
 		_, err := c.Retrieve(t.Context())
 		require.NoError(t, err)
 		synctest.Wait()
 		require.Equal(t, 1, asked)
-		time.Sleep(11 * time.Minute)
+		<-time.After(11 * time.Minute)
 		_, err = c.Retrieve(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 2, asked)

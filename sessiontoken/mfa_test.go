@@ -111,7 +111,7 @@ func TestMFAOnePrompt(t *testing.T) {
 		session := stschain.Cached(&sessiontoken.Provider{Client: clientOf(srv, srv.User()), SerialNumber: device.Serial,
 			MFAToken: func(ctx context.Context, serial string) (stschain.Secret, error) {
 				prompted.Add(1)
-				time.Sleep(2 * time.Minute) // people are slow; on synctest's clock
+				<-time.After(2 * time.Minute) // people are slow; on synctest's clock
 				return device.MFAToken(ctx, serial)
 			}})
 		var callers sync.WaitGroup
@@ -207,7 +207,7 @@ func TestMFAHangs(t *testing.T) {
 		require.Equal(t, 5*time.Minute-time.Second, time.Since(began), "it shares the prompt of the caller who left")
 		require.Zero(t, srv.Count("GetSessionToken"))
 
-		time.Sleep(time.Minute) // on synctest's clock
+		<-time.After(time.Minute) // on synctest's clock
 		_, err = session.Retrieve(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, 2, asked)
