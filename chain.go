@@ -134,7 +134,11 @@ func (e *ChainError) Error() string {
 		b.WriteString("stschain: no provider of the chain applies here:")
 	}
 	for _, a := range e.Attempts {
-		fmt.Fprintf(&b, "\n  %s: %v", a.Provider, a.Err)
+		text := fmt.Sprint(a.Err)
+		if prefix := a.Provider + ": "; !strings.HasPrefix(text, prefix) {
+			text = prefix + text
+		}
+		b.WriteString("\n  " + text)
 	}
 	return b.String()
 }

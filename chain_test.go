@@ -77,6 +77,9 @@ func TestChainErrorText(t *testing.T) {
   static: stschain: not available here: static credentials are empty`)
 	_, err = (&stschain.Chain{}).Retrieve(t.Context())
 	require.EqualError(t, err, "stschain: the chain has no providers")
+
+	err = &stschain.ChainError{Attempts: []stschain.Attempt{{Provider: "env", Err: errors.New("env: half a key")}}}
+	require.ErrorContains(t, err, "\n  env: half a key", "a name is said once")
 }
 
 // The identity does not switch on refresh, not even when the one that was kept
