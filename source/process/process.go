@@ -36,7 +36,7 @@ import (
 type Provider struct {
 	Command   string        // required: as it stands in credential_process
 	AccountID string        // the account if the program tells none, as aws_account_id of a profile; "": not known
-	Timeout   time.Duration // on one run, after which the program and its children are killed; 0: 1 min
+	Timeout   time.Duration // on one run, after which the program and its children are killed; 0: 1 min. A stschain.Cache waits for its own Timeout, 30 s by default: raise that too for slow programs
 	Env       []string      // of the program, as "NAME=value"; nil: that of this process
 
 	// Run runs the command and returns what it printed. nil: the shell does. It must return
