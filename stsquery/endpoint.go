@@ -130,8 +130,9 @@ func isHostLabel(s string) bool {
 
 // isHost: an IP address, or labels, in which servers at home use underscores.
 func isHost(s string) bool {
-	if _, err := netip.ParseAddr(s); err == nil {
-		return true
+	if ip, err := netip.ParseAddr(s); err == nil {
+		zone := ip.Zone() // the name of an interface
+		return zone == "" || isHost(zone)
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
 		if !isHostLabel(strings.ReplaceAll(label, "_", "x")) {

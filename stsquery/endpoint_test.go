@@ -152,6 +152,7 @@ func TestEndpointOverride(t *testing.T) {
 func FuzzEndpoint(f *testing.F) {
 	for _, s := range []string{
 		"https://sts.amazonaws.com", "localhost:9000", "http://127.0.0.1:1/a?b=c", "user:pw@h", "http://[::1%25lo]:80/", "//h", "h:x", "https://h/%zz", "a://b://c",
+		"http://[::1%25\x88o]", // a zone that no URL can hold
 	} {
 		f.Add(s, false)
 	}
