@@ -38,8 +38,8 @@ import (
 // does, with one) and raise a permanent refusal at once although the credentials
 // in hand still work (FailFast does).
 //
-// A Cache needs no closing: no goroutine or timer of it outlives a refresh. It
-// decides by the wall clock, so it notices expiry after a laptop slept. Its
+// A Cache needs no closing: nothing of it runs unless somebody calls, but for the
+// events that are still to be handed out. It decides by the wall clock, so it notices expiry after a laptop slept. Its
 // fields are not changed after first use, and it is not copied.
 type Cache struct {
 	Provider        Provider      // required

@@ -265,7 +265,7 @@ func TestRejectedCredentials(t *testing.T) {
 				c, s := scripted(test.steps...)
 				c.Credentials = &rotating{life: time.Hour}
 				c.Providers()[0].Retrieve(t.Context())
-				time.Sleep(2 * time.Second) // a Cache does not ask twice within one
+				<-time.After(2 * time.Second) // a Cache does not ask twice within one
 				_, err := c.AssumeRole(t.Context(), roleInput)
 				var keys []string
 				for _, a := range s.auth {
@@ -296,10 +296,10 @@ func TestOnlyTheRejectedAreInvalidated(t *testing.T) {
 			body := assumeRoleAnswer
 			if len(keys) == 1 {
 				held, _ := cache.Retrieve(r.Context())
-				time.Sleep(2 * time.Second)
+				<-time.After(2 * time.Second)
 				cache.Invalidate(held)
 				cache.Retrieve(r.Context()) // ASIA2
-				time.Sleep(2 * time.Second)
+				<-time.After(2 * time.Second)
 				body = stsError("ExpiredToken", "m")
 			}
 			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil

@@ -231,7 +231,7 @@ func TestChainOfProfiles(t *testing.T) {
 			_, err := cached.Retrieve(t.Context())
 			require.NoError(t, err)
 			synctest.Wait()
-			time.Sleep(15 * time.Minute)
+			<-time.After(15 * time.Minute)
 		}
 		calls := map[string]int{}
 		for _, c := range srv.Calls() {
@@ -296,7 +296,7 @@ func TestMFA(t *testing.T) {
 			_, err := cached.Retrieve(t.Context())
 			require.NoError(t, err)
 			synctest.Wait()
-			time.Sleep(time.Hour)
+			<-time.After(time.Hour)
 			// What has nothing to do with the role costs no code; nor does a change of the role after it.
 			disk["/home/.aws/config"] = strings.Repeat("# changed\n", i) + strings.Replace(content, "= 900", fmt.Sprint("= ", 900+i), 1) + "\n[profile other]\nregion = x\n"
 		}
