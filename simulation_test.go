@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,16 +19,18 @@ import (
 
 var (
 	simSeeds = flag.Int("sim.seeds", 4, "how many virtual years TestSimulation lives through")
+	simFirst = flag.Uint64("sim.first", 1, "the seed of the first of them; the others follow")
 	simSeed  = flag.Uint64("sim.seed", 0, "the one seed that TestSimulation replays; 0: all")
 )
 
 // TestSimulation lives through virtual years of a cache whose source misbehaves
-// fifty times each, and whose callers do too. What must hold is in year.check. A
-// year that fails prints its seed:
+// fifty times each, and whose callers do too. What must hold is in year.check; and
+// no year may hang, or leave a goroutine. A year that fails prints its seed:
 //
 //	go test -run TestSimulation . -sim.seed 4711
-//	go test -run TestSimulation . -sim.seeds 20000
+//	go test -run TestSimulation . -sim.seeds 20000 -timeout 0
 func TestSimulation(t *testing.T) {
+	before := runtime.NumGoroutine()
 	seeds := make(chan uint64)
 	go func() {
 		defer close(seeds)
@@ -36,7 +39,7 @@ func TestSimulation(t *testing.T) {
 			return
 		}
 		for i := range *simSeeds {
-			seeds <- uint64(i + 1)
+			seeds <- *simFirst + uint64(i)
 		}
 	}()
 	var workers sync.WaitGroup
@@ -44,13 +47,17 @@ func TestSimulation(t *testing.T) {
 		workers.Go(func() {
 			for seed := range seeds {
 				y := newYear(seed)
-				if err := y.live(); err != nil {
+				late := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("seed %d hangs", seed)) })
+				err := y.live()
+				late.Stop()
+				if err != nil {
 					t.Errorf("seed %d, %v into the year, %v: %v", seed, y.clk.Now().Sub(simBegin), y.now, err)
 				}
 			}
 		})
 	}
 	workers.Wait()
+	require.Eventually(t, func() bool { return runtime.NumGoroutine() <= before+1 }, 10*time.Second, time.Millisecond, "goroutines are left") // Eventually has one
 }
 
 var simBegin = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -103,27 +110,17 @@ type year struct {
 }
 
 // simClock only answers Now.
-type simClock struct {
-	mu sync.Mutex
-	t  time.Time
-}
+type simClock struct{ sinceBegin atomic.Int64 }
 
-func (c *simClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
+func (c *simClock) Now() time.Time { return simBegin.Add(time.Duration(c.sinceBegin.Load())) }
 
-func (c *simClock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
+func (c *simClock) add(d time.Duration) { c.sinceBegin.Add(int64(d)) }
 
 func newYear(seed uint64) *year {
-	y := &year{rnd: rand.New(rand.NewPCG(seed, 0)), clk: &simClock{t: simBegin}, hourBegan: simBegin, healthy: simBegin}
+	y := &year{rnd: rand.New(rand.NewPCG(seed, 0)), clk: &simClock{}, hourBegan: simBegin, healthy: simBegin}
 	y.life = 15*time.Minute + time.Duration(y.rnd.Int64N(int64(12*time.Hour-15*time.Minute)))
 	y.cache = &stschain.Cache{Provider: y, Clock: y.clk}
+	y.cache.FailFast = y.rnd.IntN(4) == 0
 	switch y.rnd.IntN(4) {
 	case 0:
 		y.cache.MaxStale = time.Duration(y.rnd.Int64N(int64(6 * time.Hour)))
@@ -244,13 +241,13 @@ func (y *year) call() error {
 		cancel()
 		ctx = c
 	}
-	before, good := y.calls, y.good()
+	before, began, good := y.calls, y.clk.Now(), y.good()
 	creds, err := y.cache.Retrieve(ctx)
 	for !y.cache.Idle() { // what it started in the background ends before anything else happens
 		runtime.Gosched()
 	}
 	tries := y.calls - before
-	if e := y.check(creds, err, tries); e != nil {
+	if e := y.check(creds, err, tries, began); e != nil {
 		return e
 	}
 	if good {
@@ -270,29 +267,31 @@ func (y *year) good() bool {
 	return s.Phase != stschain.Empty && s.Phase != stschain.Expired && !s.Rejected
 }
 
-// check is what must hold after each call.
-func (y *year) check(creds stschain.Credentials, err error, tries int) error {
+// check is what must hold after each call. The clock moves while a source answers, so
+// what was returned is judged by the instant at which the call began.
+func (y *year) check(creds stschain.Credentials, err error, tries int, began time.Time) error {
 	now := y.clk.Now()
-	if y.broken != nil {
+	quiet := time.Duration(-1) // how long nothing has been wrong
+	if y.now == none {
+		quiet = now.Sub(y.healthy)
+	}
+	switch {
+	case y.broken != nil:
 		return y.broken
-	}
-	if tries > 1 {
+	case tries > 1:
 		return fmt.Errorf("one call caused %d tries", tries)
-	}
-	if err == nil && creds.ExpiredAt(now.Add(-y.cache.MaxStale-time.Minute)) { // a minute: the clock moves while a source answers
+	case err == nil && creds.ExpiredAt(began.Add(-y.cache.MaxStale)):
 		return fmt.Errorf("got credentials that expired at %v", creds.Expires)
-	}
-	if err == nil && creds.ExpiredAt(now.Add(-time.Minute)) && y.refused {
-		return fmt.Errorf("got stale credentials after a refusal")
-	}
-	if err != nil && y.good() {
+	case err == nil && creds.ExpiredAt(began) && y.refused:
+		return errors.New("got stale credentials after a refusal")
+	case err != nil && y.good() && !(y.cache.FailFast && errors.Is(err, stschain.ErrPermanent)):
 		return fmt.Errorf("got an error while good credentials are held: %w", err)
-	}
-	if err != nil && y.now == none && now.Sub(y.healthy) > 6*time.Second {
-		return fmt.Errorf("an error %v after the last fault: %w", now.Sub(y.healthy), err)
-	}
-	if err == nil && y.now == none && now.Sub(y.healthy) > 11*time.Minute && creds.AccessKeyID == y.rejected {
-		return fmt.Errorf("still serving what was rejected, %v after the last fault", now.Sub(y.healthy))
+	case err != nil && quiet > 6*time.Second:
+		return fmt.Errorf("an error %v after the last fault: %w", quiet, err)
+	case err == nil && quiet > 11*time.Minute && creds.AccessKeyID == y.rejected:
+		return fmt.Errorf("still serving what was rejected, %v after the last fault", quiet)
+	case quiet > 12*time.Minute && quiet < 15*time.Minute && y.cache.Status().Err != nil:
+		return fmt.Errorf("no try since the last fault, %v ago", quiet)
 	}
 	return y.checkPace(now)
 }
@@ -310,6 +309,9 @@ func (y *year) checkPace(now time.Time) error {
 		most = 300
 	}
 	most += int(y.cache.MandatoryWindow / (2 * time.Second)) // in it, tries come 1 to 5 s apart
+	if y.cache.FailFast {
+		most = 2000 // a refusal is raised at once, and the next try is 1 to 5 s later in any phase
+	}
 	if tries > 2000 || early > most {
 		return fmt.Errorf("%d tries in an hour, %d of them while good credentials were held", tries, early)
 	}
