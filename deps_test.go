@@ -1,7 +1,10 @@
 package stschain_test
 
 import (
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -45,9 +48,9 @@ func mustNotReach(pkg, dep string) string {
 	thirdParty := !isOurs && strings.Contains(strings.Split(dep, "/")[0], ".")
 	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation"}
 	switch {
-	case under(pkg, "internal/canary", "internal/conformance"):
+	case under(pkg, "internal/canary", "internal/conformance", "internal/leak"):
 		return "" // helpers of tests, which nothing but tests imports; see below
-	case isOurs && under(ours, "internal/canary", "internal/conformance"):
+	case isOurs && under(ours, "internal/canary", "internal/conformance", "internal/leak"):
 		return "it is for tests"
 	case dep == "testing":
 		return "it would register flags and link test code in every program"
@@ -98,5 +101,25 @@ func TestMustNotReach(t *testing.T) {
 		{"source/env", module + "/stsquery", false},
 	} {
 		require.Equal(t, tt.ok, mustNotReach(tt.pkg, tt.dep) == "", "%s -> %s", tt.pkg, tt.dep)
+	}
+}
+
+// TestLeakChecks holds every package with tests to looking for goroutines that they left.
+func TestLeakChecks(t *testing.T) {
+	checked := map[string]bool{} // by folder
+	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(path)
+		dir := filepath.Dir(path)
+		checked[dir] = checked[dir] || strings.Contains(string(code), "func TestMain(") && strings.Contains(string(code), "leak.")
+		return err
+	}))
+	require.NotEmpty(t, checked)
+	for dir, ok := range checked {
+		if !ok {
+			t.Errorf("%s has tests and no TestMain that calls leak.Main or leak.Check", dir)
+		}
 	}
 }
