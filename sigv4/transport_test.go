@@ -300,10 +300,12 @@ func TestTransportClock(t *testing.T) {
 }
 
 func TestWaitingForCredentialsEndsWithTheRequest(t *testing.T) {
+	hung := make(chan struct{})
+	defer close(hung)
 	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.ProviderFunc(
-		func(ctx context.Context) (stschain.Credentials, error) {
-			<-ctx.Done()
-			return stschain.Credentials{}, ctx.Err()
+		func(context.Context) (stschain.Credentials, error) {
+			<-hung
+			return stschain.Credentials{}, errors.New("too late")
 		})}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cause := errors.New("enough")
