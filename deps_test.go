@@ -48,9 +48,9 @@ func mustNotReach(pkg, dep string) string {
 	thirdParty := !isOurs && strings.Contains(strings.Split(dep, "/")[0], ".")
 	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation"}
 	switch {
-	case under(pkg, "internal/canary", "internal/conformance", "internal/leak"):
+	case under(pkg, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak"):
 		return "" // helpers of tests, which nothing but tests imports; see below
-	case isOurs && under(ours, "internal/canary", "internal/conformance", "internal/leak"):
+	case isOurs && under(ours, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak"):
 		return "it is for tests"
 	case dep == "testing":
 		return "it would register flags and link test code in every program"
