@@ -130,8 +130,9 @@ func gotAgain(req *http.Request) (*payload, error) {
 // getAgain returns what opens a body, and what closes the one opened last.
 func getAgain(req *http.Request) (open func() (io.ReadCloser, error), stop func()) {
 	var last atomic.Pointer[onceCloser]
+	get := req.GetBody // which SignRequest replaces
 	open = func() (io.ReadCloser, error) {
-		body, err := req.GetBody()
+		body, err := get()
 		if err != nil {
 			return nil, fmt.Errorf("sigv4: GetBody: %w", err)
 		}

@@ -2,7 +2,9 @@ package sigv4_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -35,6 +37,87 @@ func ExampleTransport() {
 	// Output:
 	// POST /orders is signed with AWS4-HMAC-SHA256
 	// 200 OK
+}
+
+// One client for two services. The hosts are named, since what is a service and
+// what a region cannot be told from a host.
+func ExampleTransport_scope() {
+	transport := &sigv4.Transport{
+		Source: stschain.Static("AKIDEXAMPLE", "from a safe place", ""),
+		Scope: func(req *http.Request) (service, region string, err error) {
+			switch host := req.URL.Hostname(); {
+			case strings.HasSuffix(host, ".s3.eu-west-1.amazonaws.com"):
+				return "s3", "eu-west-1", nil
+			case host == "api.example.com":
+				return "execute-api", "us-east-1", nil
+			}
+			return "", "", errors.New("not a service of this program")
+		},
+	}
+	for _, url := range []string{
+		"https://reports.s3.eu-west-1.amazonaws.com/latest",
+		"https://api.example.com/orders",
+		"https://www.example.com/",
+	} {
+		req, err := http.NewRequest("GET", url, nil)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if err := transport.SignRequest(req); err != nil { // an http.Client would send it, too
+			fmt.Println(err)
+			continue
+		}
+		_, scope, _ := strings.Cut(req.Header.Get("Authorization"), "/")
+		scope, _, _ = strings.Cut(scope, ",")
+		_, scope, _ = strings.Cut(scope, "/")
+		fmt.Println(scope)
+	}
+	// Output:
+	// eu-west-1/s3/aws4_request
+	// us-east-1/execute-api/aws4_request
+	// sigv4: no service and region for host "www.example.com": not a service of this program
+}
+
+// A client that sends requests itself, and calls a hook before each try.
+func ExampleTransport_SignRequest() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		fmt.Printf("%s %s, signed with %s\n", r.Method, body, scheme)
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}))
+	defer server.Close()
+	transport := &sigv4.Transport{
+		Service: "execute-api",
+		Region:  "eu-west-1",
+		Source:  stschain.Static("AKIDEXAMPLE", "from a safe place", ""),
+	}
+	var beforeEachTry func(*http.Request) error = transport.SignRequest
+
+	req, err := http.NewRequest("POST", server.URL, strings.NewReader("hello"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for range 2 {
+		if err := beforeEachTry(req); err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(resp.Status, transport.InvalidateRejected(resp))
+		resp.Body.Close()
+	}
+	// Output:
+	// POST hello, signed with AWS4-HMAC-SHA256
+	// 503 Service Unavailable false
+	// POST hello, signed with AWS4-HMAC-SHA256
+	// 503 Service Unavailable false
 }
 
 // A request that is signed here and sent elsewhere.

@@ -15,7 +15,7 @@ const maxPeek = 64 << 10 // of an answer that may reject a token
 
 // replay invalidates credentials that the service rejected, and sends req once
 // more if there are others. If not, the answer stays what it was.
-func (t *Transport) replay(req *http.Request, body *payload, rejected stschain.Credentials, resp *http.Response) (*http.Response, error) {
+func (t *Transport) replay(req *http.Request, sc scope, body *payload, rejected stschain.Credentials, resp *http.Response) (*http.Response, error) {
 	t.creds.Invalidate(rejected)
 	if body.once {
 		return resp, nil
@@ -25,7 +25,7 @@ func (t *Transport) replay(req *http.Request, body *payload, rejected stschain.C
 		return resp, nil
 	}
 	resp.Body.Close()
-	return t.send(req, body, creds)
+	return t.send(req, sc, body, creds)
 }
 
 func sameKeys(a, b stschain.Credentials) bool {

@@ -7,9 +7,26 @@
 //		Service: "s3", Region: "eu-west-1", Source: provider,
 //	}}
 //
-// [Signer] is the low level below it, for requests that are signed at one place
-// and sent at another: it takes the credentials and the instant, does no I/O and
-// knows no clock.
+// One client of several services has a function that picks them, see
+// Transport.Scope.
+//
+// # Frameworks
+//
+// What takes an http.RoundTripper or an http.Client takes a Transport, and that is
+// best: each try is signed, and a rejected token is replaced. What has only a hook
+// before it sends takes [Transport.SignRequest]:
+//
+//	restyClient.SetPreRequestHook(func(_ *resty.Client, r *http.Request) error {
+//		return transport.SignRequest(r)
+//	})
+//
+// A struct that embeds a *Transport and has a method OverrideSigningPort(uint16) is
+// a signer of opensearch-go.
+//
+// # Low level
+//
+// [Signer] is for requests that are signed at one place and sent at another: it
+// takes the credentials and the instant, does no I/O and knows no clock.
 //
 // # What is signed
 //
@@ -94,7 +111,11 @@ type Signer struct {
 // Errors name the field of the Signer or the part of the request that cannot
 // be signed, and never hold a secret.
 func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) error {
-	rules, err := s.check(req, payloadHash, c, at)
+	return s.signFor(scope{s.Service, s.Region}, req, payloadHash, c, at)
+}
+
+func (s *Signer) signFor(sc scope, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) error {
+	rules, err := s.check(sc, req, payloadHash, c, at)
 	if err != nil {
 		return err
 	}
@@ -109,7 +130,7 @@ func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credenti
 		req.Header = make(http.Header)
 	}
 	asked := removeOwn(req.Header)
-	signing := s.signing(c, at)
+	signing := s.signing(sc, c, at)
 	values := make([]string, 5) // of the headers that are set below, and the host
 	set := func(i int, name, value string) {
 		values[i] = value
@@ -141,7 +162,8 @@ func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credenti
 // req is only read: the changes that [Signer.Sign] makes are made to the result.
 // For S3 payloadHash is [UnsignedPayload] unless the body is known.
 func (s *Signer) Presign(req *http.Request, payloadHash string, c stschain.Credentials, at time.Time, life time.Duration) (url stschain.Secret, signed http.Header, err error) {
-	rules, err := s.check(req, payloadHash, c, at)
+	sc := scope{s.Service, s.Region}
+	rules, err := s.check(sc, req, payloadHash, c, at)
 	if err != nil {
 		return stschain.Secret{}, nil, err
 	}
@@ -165,7 +187,7 @@ func (s *Signer) Presign(req *http.Request, payloadHash string, c stschain.Crede
 	for _, f := range fields {
 		signed[http.CanonicalHeaderKey(f.Name)] = slices.Clone(f.Values)
 	}
-	signing := s.signing(c, at)
+	signing := s.signing(sc, c, at)
 	target := *r.URL
 	target.Fragment, target.RawFragment = "", ""
 	target.Host = wireHost(target.Scheme, target.Host)
@@ -201,14 +223,11 @@ func shallow(req *http.Request) *http.Request {
 	return r
 }
 
-// rules are what services do differently.
-type rules struct {
-	s3          bool
-	contentHash bool // the service wants X-Amz-Content-Sha256
-}
-
-func (s *Signer) check(req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) (rules, error) {
-	if err := s.checkFields(); err != nil {
+func (s *Signer) check(sc scope, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) (rules, error) {
+	if err := sc.check(); err != nil {
+		return rules{}, err
+	}
+	if err := s.checkHeaders(); err != nil {
 		return rules{}, err
 	}
 	switch {
@@ -224,28 +243,10 @@ func (s *Signer) check(req *http.Request, payloadHash string, c stschain.Credent
 	if err := checkURL(req); err != nil {
 		return rules{}, err
 	}
-	switch s.Service {
-	case "s3", "s3-object-lambda", "s3-outposts":
-		return rules{s3: true, contentHash: true}, nil
-	case "aoss":
-		return rules{contentHash: true}, nil
-	}
-	return rules{}, nil
+	return sc.rules(), nil
 }
 
-func (s *Signer) checkFields() error {
-	switch {
-	case s.Service == "":
-		return errors.New("sigv4: Service is missing")
-	case s.Region == "":
-		return errors.New("sigv4: Region is missing")
-	case !isHostLabel(s.Service):
-		return fmt.Errorf("sigv4: Service %q is no signing name: letters, digits and hyphens", s.Service)
-	case !isHostLabel(s.Region):
-		return fmt.Errorf("sigv4: Region %q is not one host label", s.Region)
-	case s.Service == "s3express":
-		return errors.New("sigv4: service s3express signs with sessions of its own, which this package does not make")
-	}
+func (s *Signer) checkHeaders() error {
 	for _, name := range s.SignedHeaders {
 		if isUnstable(name) {
 			return fmt.Errorf("sigv4: SignedHeaders names %s, which changes on the way: the signature would break", name)
@@ -263,14 +264,14 @@ func sessionToken(c stschain.Credentials) (string, error) {
 	return token, nil
 }
 
-func (s *Signer) signing(c stschain.Credentials, at time.Time) signature.Signing {
+func (s *Signer) signing(sc scope, c stschain.Credentials, at time.Time) signature.Signing {
 	var space [16]byte
 	now := string(at.UTC().AppendFormat(space[:0], "20060102T150405Z"))
-	scope := signature.Scope{Date: now[:8], Region: s.Region, Service: s.Service}
+	full := signature.Scope{Date: now[:8], Region: sc.region, Service: sc.service}
 	return signature.Signing{
 		AccessKeyID: c.AccessKeyID,
-		Key:         s.keys.Get(c.SecretAccessKey, scope),
+		Key:         s.keys.Get(c.SecretAccessKey, full),
 		Time:        now,
-		Scope:       scope,
+		Scope:       full,
 	}
 }

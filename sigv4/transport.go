@@ -47,9 +47,17 @@ import (
 // The Response names the caller's request as its Request, not the signed one,
 // which holds a session token.
 type Transport struct {
-	Service string            // required: the signing name, as "s3"
-	Region  string            // required: one host label, as "eu-west-1"
+	Service string            // required without Scope: the signing name, as "s3"
+	Region  string            // required without Scope: one host label, as "eu-west-1"
 	Source  stschain.Provider // required; asked through stschain.Cached
+
+	// Scope picks the service and the region that a request is signed for, where
+	// one client talks to several; nil is Service and Region, which are not used
+	// if it is set. It is called once for a request, after Hosts, and must not
+	// change it. Its error, or an empty answer, is that of the request. Service
+	// and region cannot be told from a host in general: it should know the hosts
+	// that it is for, and answer others with an error.
+	Scope func(*http.Request) (service, region string, err error)
 
 	// Base sends the signed requests; nil is http.DefaultTransport.
 	Base http.RoundTripper
@@ -72,7 +80,7 @@ type Transport struct {
 	Clock stschain.Clock // nil: the real one. Also for the cache over Source, unless Source is a *Cache
 
 	once   sync.Once
-	signer Signer
+	signer Signer // for its keys; each request has a scope
 	creds  *stschain.Cache
 }
 
@@ -80,7 +88,8 @@ type Transport struct {
 // of this package start with "sigv4:" and hold neither secrets nor signed URLs.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.once.Do(t.setUp)
-	if err := t.check(req); err != nil {
+	sc, err := t.check(req, false)
+	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
@@ -94,15 +103,23 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if body.stop != nil && req.Context().Done() != nil {
 		defer context.AfterFunc(req.Context(), body.stop)() // net/http would wait for a Read that blocks
 	}
-	creds, err := t.creds.Retrieve(req.Context())
+	creds, err := t.retrieve(req.Context(), sc)
 	if err != nil {
-		return nil, fmt.Errorf("sigv4: no credentials for %s in %s: %w", t.Service, t.Region, err)
+		return nil, err
 	}
-	resp, err := t.send(req, body, creds)
+	resp, err := t.send(req, sc, body, creds)
 	if err != nil || !rejectsToken(resp) {
 		return resp, err
 	}
-	return t.replay(req, body, creds, resp)
+	return t.replay(req, sc, body, creds, resp)
+}
+
+func (t *Transport) retrieve(ctx context.Context, sc scope) (stschain.Credentials, error) {
+	creds, err := t.creds.Retrieve(ctx)
+	if err != nil {
+		return creds, fmt.Errorf("sigv4: no credentials for %s in %s: %w", sc.service, sc.region, err)
+	}
+	return creds, nil
 }
 
 // CloseIdleConnections closes those of Base, for http.Client's method of that name.
@@ -112,8 +129,18 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
+// Providers returns what requests are signed with: the cache over Source. It is for
+// reports, such as that of stschain.Explain.
+func (t *Transport) Providers() []stschain.Provider {
+	t.once.Do(t.setUp)
+	if t.creds == nil {
+		return nil
+	}
+	return []stschain.Provider{t.creds}
+}
+
 func (t *Transport) setUp() {
-	t.signer.Service, t.signer.Region, t.signer.SignedHeaders = t.Service, t.Region, t.SignedHeaders
+	t.signer.SignedHeaders = t.SignedHeaders
 	if t.Source == nil {
 		return
 	}
@@ -138,7 +165,7 @@ func (t *Transport) now() time.Time {
 }
 
 // send signs a copy of req and sends it.
-func (t *Transport) send(req *http.Request, body *payload, creds stschain.Credentials) (*http.Response, error) {
+func (t *Transport) send(req *http.Request, sc scope, body *payload, creds stschain.Credentials) (*http.Response, error) {
 	signed := shallow(req)
 	signed.GetBody = nil
 	if body.open != nil {
@@ -156,7 +183,7 @@ func (t *Transport) send(req *http.Request, body *payload, creds stschain.Creden
 	if len(req.Trailer) == 0 { // those need chunks
 		signed.ContentLength = body.size
 	}
-	if err := t.signer.Sign(signed, body.hash, creds, t.now()); err != nil {
+	if err := t.signer.signFor(sc, signed, body.hash, creds, t.now()); err != nil {
 		if signed.Body != nil {
 			signed.Body.Close()
 		}
@@ -170,35 +197,38 @@ func (t *Transport) send(req *http.Request, body *payload, creds stschain.Creden
 	return resp, nil
 }
 
-// check refuses what must not be signed, before anything is read.
-func (t *Transport) check(req *http.Request) error {
+// check refuses what must not be signed, before anything is read, and returns
+// what the rest is signed for. again takes what was signed before.
+func (t *Transport) check(req *http.Request, again bool) (scope, error) {
 	if t.Source == nil {
-		return errors.New("sigv4: Source is missing")
+		return scope{}, errors.New("sigv4: Source is missing")
 	}
-	if err := t.signer.checkFields(); err != nil {
-		return err
+	if err := t.signer.checkHeaders(); err != nil {
+		return scope{}, err
 	}
 	if err := checkURL(req); err != nil {
-		return err
+		return scope{}, err
 	}
 	u := req.URL
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
-		return fmt.Errorf("sigv4: scheme %q: only https and http are signed", u.Scheme)
+		return scope{}, fmt.Errorf("sigv4: scheme %q: only https and http are signed", u.Scheme)
 	case u.Scheme != "https" && t.UnsignedPayload:
-		return errors.New("sigv4: UnsignedPayload needs https: nothing else protects the body")
+		return scope{}, errors.New("sigv4: UnsignedPayload needs https: nothing else protects the body")
 	case t.Hosts != nil && !t.allows(u):
-		return fmt.Errorf("sigv4: host %q is not among Hosts", u.Host)
+		return scope{}, fmt.Errorf("sigv4: host %q is not among Hosts", u.Host)
 	}
-	for name := range req.Header {
-		if strings.EqualFold(name, "Authorization") {
-			return errors.New("sigv4: the request is signed already: it has Authorization")
+	for name, values := range req.Header {
+		if strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
+			return scope{}, errors.New("sigv4: the request is signed already: it has Authorization")
 		}
 	}
 	if req.Response != nil {
-		return checkRedirect(req)
+		if err := checkRedirect(req); err != nil {
+			return scope{}, err
+		}
 	}
-	return nil
+	return t.scopeOf(req)
 }
 
 // checkRedirect lets a redirect pass that stays where it was.

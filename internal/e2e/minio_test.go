@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/xml"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,22 +46,7 @@ func TestMinIO(t *testing.T) {
 		Client:   &stsquery.Client{Credentials: root, Region: region, Endpoint: endpoint},
 		Duration: 15 * time.Minute,
 	}
-	clk := clock.NewMock()
-	clk.Set(time.Now())
-	refreshed := make(chan string, 16)
-	cache := &stschain.Cache{
-		Clock: clk,
-		Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-			creds, err := role.Retrieve(ctx)
-			creds.Expires = creds.Expires.Add(time.Until(clk.Now()))
-			return creds, err
-		}),
-		OnEvent: func(e stschain.Event) {
-			if e.Kind != stschain.RefreshStarted {
-				refreshed <- fmt.Sprintf("%v %v", e.Kind, e.Err)
-			}
-		},
-	}
+	clk, cache, refreshed := aheadOf(role)
 	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: cache}}
 
 	keys := []string{"plain", "with space", "ünï/cödé 世界", "percent%2Fslash", "plus+and&equals=", "~tilde!(*)'"}
@@ -94,6 +82,90 @@ func TestMinIO(t *testing.T) {
 		got = append(got, strings.TrimPrefix(object.Key, "1/"))
 	}
 	require.ElementsMatch(t, keys, got)
+}
+
+// aheadOf is a cache on a clock of its own. What role brings is dated by that
+// clock, which starts at the real time. The channel tells what came of each try.
+func aheadOf(role stschain.Provider) (*clock.Mock, *stschain.Cache, <-chan string) {
+	clk := clock.NewMock()
+	clk.Set(time.Now())
+	refreshed := make(chan string, 16)
+	return clk, &stschain.Cache{
+		Clock: clk,
+		Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+			creds, err := role.Retrieve(ctx)
+			creds.Expires = creds.Expires.Add(time.Until(clk.Now()))
+			return creds, err
+		}),
+		OnEvent: func(e stschain.Event) {
+			if e.Kind != stschain.RefreshStarted {
+				refreshed <- fmt.Sprintf("%v %v", e.Kind, e.Err)
+			}
+		},
+	}, refreshed
+}
+
+// TestMinIOLoad makes ten thousand requests over two refreshes, sixteen at a time:
+// none fails, only those that come first wait for credentials, and each refresh is
+// one call of STS.
+func TestMinIOLoad(t *testing.T) {
+	const requests, atOnce = 10_000, 16
+	endpoint := startMinIO(t).url
+	root := stschain.Static(user, password, "")
+	object := endpoint + "/bucket/object"
+	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: root}}
+	do(t, admin, http.MethodPut, endpoint+"/bucket", "")
+	do(t, admin, http.MethodPut, object, "hello")
+
+	clk, cache, refreshed := aheadOf(&assumerole.Provider{
+		Client:   &stsquery.Client{Credentials: root, Region: region, Endpoint: endpoint},
+		Duration: 15 * time.Minute,
+	})
+	base := &http.Transport{MaxIdleConnsPerHost: atOnce}
+	defer base.CloseIdleConnections()
+	client := &http.Client{
+		Transport: &sigv4.Transport{Service: "s3", Region: region, Source: cache, Base: base},
+		Timeout:   30 * time.Second,
+	}
+	get := func() error {
+		resp, err := client.Get(object)
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		body, err := io.ReadAll(resp.Body)
+		if err == nil && (resp.StatusCode != http.StatusOK || string(body) != "hello") {
+			err = fmt.Errorf("%s: %s", resp.Status, body)
+		}
+		return err
+	}
+
+	var made, failed atomic.Int64
+	var callers sync.WaitGroup
+	for range atOnce {
+		callers.Go(func() {
+			for {
+				switch n := made.Add(1); {
+				case n > requests:
+					return
+				case n == requests/3, n == requests*2/3:
+					clk.Add(11 * time.Minute) // into the advisory window of five minutes
+				}
+				if err := get(); err != nil && failed.Add(1) <= 3 {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	callers.Wait()
+	require.Zero(t, failed.Load())
+	for range 3 {
+		require.Equal(t, "refreshed <nil>", <-refreshed)
+	}
+	require.Empty(t, refreshed)
+	require.EqualValues(t, 3, cache.Status().Tries)
+	require.LessOrEqual(t, cache.Status().Waits, uint64(atOnce))
+	require.Equal(t, stschain.Fresh, cache.Status().Phase)
 }
 
 // What a wrong key gets is a typed error that tells what to do.

@@ -1,0 +1,225 @@
+package sigv4_test
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// several is a host for each of some services, which verify with code of their
+// own, and the scope of each host.
+type several struct {
+	http.ServeMux
+	scopes map[string][2]string
+}
+
+func newSeveral(srv *ststest.Server) *several {
+	s := &several{scopes: map[string][2]string{
+		"bucket.s3.example":  {"s3", "eu-west-1"},
+		"other.s3.example":   {"s3", "us-east-1"},
+		"api.example":        {"execute-api", "eu-west-1"},
+		"search.example":     {"es", "eu-central-1"},
+		"serverless.example": {"aoss", "eu-central-1"},
+	}}
+	for host, sc := range s.scopes {
+		s.Handle(host+"/", srv.Protect(sc[0], sc[1], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c, _ := ststest.CallerFrom(r.Context())
+			w.Header().Set("Caller", c.AccessKeyID)
+			io.Copy(w, r.Body)
+		})))
+	}
+	return s
+}
+
+func (s *several) scope(r *http.Request) (service, region string, err error) {
+	sc, ok := s.scopes[r.URL.Host]
+	if !ok {
+		return "", "", errors.New("no service of ours")
+	}
+	return sc[0], sc[1], nil
+}
+
+// oddPath is one that S3 and the others escape differently; a mux would clean another.
+const oddPath = "/a%20b/+%2F~/ü?x=2&x=1+&y"
+
+func TestScope(t *testing.T) {
+	mock := clock.NewMock()
+	mock.Set(now)
+	srv := ststest.NewTest(t)
+	srv.Clock = mock
+	srv.AllowRefusals("ExpiredToken")
+	services := newSeveral(srv)
+	tr := &sigv4.Transport{
+		Scope: services.scope, Clock: mock, Base: ststest.InProcess(services), Hosts: []string{"*.example", "unknown.test"},
+		Source: &assumerole.Provider{
+			Client:  &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client(), Clock: mock},
+			RoleARN: "arn:aws:iam::123456789012:role/backup",
+		},
+	}
+	ways := map[string]func(*http.Request) (*http.Response, error){
+		"RoundTrip": (&http.Client{Transport: tr}).Do,
+		"SignRequest": func(req *http.Request) (*http.Response, error) {
+			if err := tr.SignRequest(req); err != nil {
+				return nil, err
+			}
+			resp, err := tr.Base.RoundTrip(req)
+			if err != nil || !tr.InvalidateRejected(resp) {
+				return resp, err
+			}
+			resp.Body.Close()
+			if err := tr.SignRequest(req); err != nil {
+				return nil, err
+			}
+			return tr.Base.RoundTrip(req)
+		},
+	}
+	caller := ""
+	for name, do := range ways {
+		for host := range services.scopes {
+			for _, revoked := range []bool{false, true} {
+				mock.Add(time.Minute)
+				if revoked {
+					require.True(t, srv.Revoke(caller))
+				}
+				req := newRequest(t, "PUT", "https://"+host+oddPath, strings.NewReader("hello"))
+				req.Header.Set("X-Amz-Meta-A", " a\t b ")
+				resp, err := do(req)
+				require.NoError(t, err)
+				body, err := io.ReadAll(resp.Body)
+				require.NoError(t, err)
+				require.Equal(t, 200, resp.StatusCode, "%s %s %s", name, host, body)
+				require.Equal(t, "hello", string(body))
+				got := resp.Header.Get("Caller")
+				require.Equal(t, revoked, got != caller && caller != "", "a token that one service rejects is replaced for all")
+				caller = got
+			}
+		}
+		_, err := do(newRequest(t, "GET", "https://unknown.test/", nil))
+		require.ErrorContains(t, err, `sigv4: no service and region for host "unknown.test": no service of ours`)
+		_, err = do(newRequest(t, "GET", "https://stranger.test/", nil))
+		require.ErrorContains(t, err, `"stranger.test" is not among Hosts`)
+	}
+	require.Equal(t, 1+2*len(services.scopes), srv.Count("AssumeRole"))
+}
+
+// What is changed after signing is refused, and so is what was signed for another
+// service or region.
+func TestTampering(t *testing.T) {
+	srv := ststest.NewTest(t)
+	srv.AllowRefusals()
+	services := newSeveral(srv)
+	tr := &sigv4.Transport{Scope: services.scope, Source: srv.User()}
+	for name, change := range map[string]func(*http.Request){
+		"":       func(*http.Request) {},
+		"method": func(r *http.Request) { r.Method = "POST" },
+		"path":   func(r *http.Request) { r.URL.Path, r.URL.RawPath = "/b", "" },
+		"query":  func(r *http.Request) { r.URL.RawQuery += "&admin=1" },
+		"header": func(r *http.Request) { r.Header.Set("X-Amz-Meta-A", "2") },
+		"added":  func(r *http.Request) { r.Header.Set("X-Amz-Acl", "public-read") },
+		"type":   func(r *http.Request) { r.Header.Set("Content-Type", "text/html") },
+		"date":   func(r *http.Request) { r.Header.Set("X-Amz-Date", "20000101T000000Z") },
+		"body": func(r *http.Request) {
+			r.Body, r.GetBody = io.NopCloser(strings.NewReader("hacked")), nil
+			r.ContentLength = 6
+		},
+		"host": func(r *http.Request) {
+			r.Host = map[bool]string{true: "other.s3.example", false: "bucket.s3.example"}[r.URL.Host == "bucket.s3.example"]
+		},
+		"service": func(r *http.Request) {
+			for _, s := range []string{"s3", "execute-api", "es", "aoss"} {
+				r.Header.Set("Authorization", strings.Replace(r.Header.Get("Authorization"), "/"+s+"/", "/sts/", 1))
+			}
+		},
+	} {
+		for host := range services.scopes {
+			req := newRequest(t, "PUT", "https://"+host+oddPath, strings.NewReader("hello"))
+			req.Header.Set("Content-Type", "text/plain")
+			req.Header.Set("X-Amz-Meta-A", "1")
+			require.NoError(t, tr.SignRequest(req))
+			change(req)
+			resp, err := ststest.InProcess(services).RoundTrip(req)
+			require.NoError(t, err)
+			resp.Body.Close()
+			require.Equal(t, name == "", resp.StatusCode == 200, "%s at %s: %s", name, host, resp.Status)
+		}
+	}
+}
+
+func TestScopeErrors(t *testing.T) {
+	failing := errors.New("not ours")
+	for want, answer := range map[string]struct {
+		service, region string
+		err             error
+	}{
+		`Scope gave service "" and region "eu-west-1" for host "h:8443"`: {region: "eu-west-1"},
+		`Scope gave service "s3" and region "" for host "h:8443"`:        {service: "s3"},
+		`no service and region for host "h:8443": not ours`:              {service: "s3", region: "eu-west-1", err: failing},
+		`Region "x/y" is not one host label`:                             {service: "s3", region: "x/y"},
+		`Service "a b" is no signing name`:                               {service: "a b", region: "eu-west-1"},
+		"service s3express signs with":                                   {service: "s3express", region: "eu-west-1"},
+	} {
+		tr := &sigv4.Transport{
+			Service: "s3", Region: "eu-west-1", Source: stschain.Static("a", "b", ""), // these stand in for no answer
+			Scope: func(*http.Request) (string, string, error) { return answer.service, answer.region, answer.err },
+			Base:  roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") }),
+		}
+		body := newStream("x")
+		req := newRequest(t, "PUT", "https://h:8443/secret?token="+token, body)
+		_, err := tr.RoundTrip(req)
+		require.ErrorContains(t, err, "sigv4: "+want)
+		require.NotContains(t, err.Error(), "secret")
+		require.NotContains(t, err.Error(), token)
+		require.Equal(t, answer.err != nil, errors.Is(err, failing))
+		require.EqualValues(t, 1, body.closed.Load())
+		require.EqualError(t, tr.SignRequest(req), err.Error())
+	}
+}
+
+// Scope is asked once for a request, however often that is sent, and by many at
+// once: their keys do not mix.
+func TestScopeConcurrently(t *testing.T) {
+	srv := ststest.NewTest(t)
+	services := newSeveral(srv)
+	client := &http.Client{Transport: &sigv4.Transport{Scope: services.scope, Source: srv.User(), Base: ststest.InProcess(services)}}
+	var wg sync.WaitGroup
+	for host := range services.scopes {
+		for range 20 {
+			wg.Go(func() {
+				resp, err := client.Post("https://"+host+oddPath, "text/plain", strings.NewReader("hello"))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				resp.Body.Close()
+				if resp.StatusCode != 200 {
+					t.Error(host, resp.Status)
+				}
+			})
+		}
+	}
+	wg.Wait()
+
+	s := newService(t, plain, rejects(403, "ExpiredToken", "", "AKID"), "AKID", "OTHER")
+	asked := 0
+	tr := s.transport()
+	tr.Source = s.rotating()
+	tr.Scope = func(*http.Request) (string, string, error) { asked++; return "execute-api", "eu-west-1", nil }
+	resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, "AKID OTHER", s.ids())
+	require.Equal(t, 1, asked)
+}

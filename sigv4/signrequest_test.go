@@ -1,0 +1,343 @@
+package sigv4_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/sigv4"
+)
+
+// signAndSend is a framework with a hook: it changes nothing after it.
+func signAndSend(t testing.TB, tr *sigv4.Transport, client *http.Client, req *http.Request) *http.Response {
+	t.Helper()
+	require.NoError(t, tr.SignRequest(req))
+	resp, err := client.Do(req)
+	require.NoError(t, err)
+	resp.Body.Close()
+	return resp
+}
+
+func TestSignRequest(t *testing.T) {
+	for name, body := range bodies {
+		for _, size := range []int{0, small, large} {
+			for _, unsigned := range []bool{false, true} {
+				s := newService(t, withTLS, nil, "AKID")
+				s.service = "s3"
+				tr := s.transport()
+				tr.UnsignedPayload = unsigned
+				req, closed := body(text(size))
+				req.Method, req.URL = "PUT", mustParse(t, s.URL+"/a b//+?x=1+2")
+				req.Header = http.Header{"X-Amz-Meta-A": {"a\tb"}}
+				resp := signAndSend(t, tr, s.Client(), req)
+				require.Equal(t, 200, resp.StatusCode, name)
+				a := s.arrivals()[0]
+				require.NoError(t, a.err, name)
+				require.Equal(t, text(size), a.body, name)
+				if !unsigned {
+					require.EqualValues(t, size, a.req.ContentLength, name)
+				}
+				s.Client().CloseIdleConnections()
+				require.Eventually(t, func() bool { return closed() == 1 }, 10*time.Second, time.Millisecond, name)
+			}
+		}
+	}
+}
+
+// A request that is signed again, sent before or not, has one signature, the new
+// one, and its whole body.
+func TestSignRequestAgain(t *testing.T) {
+	for name, body := range bodies {
+		for _, size := range []int{0, small, large} {
+			for _, sent := range []bool{false, true} {
+				s := newService(t, plain, nil, "AKID", "OTHER")
+				first, second := s.known[0], s.known[1]
+				second.SessionToken = stschain.Secret{}
+				s.known[1] = second
+				current := &first
+				cache := held(t, func() (stschain.Credentials, error) { return *current, nil })
+				tr := s.transport()
+				tr.Source = cache
+				req, _ := body(text(size))
+				req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
+				require.NoError(t, tr.SignRequest(req))
+				before := req.Header
+				require.NotEmpty(t, before["X-Amz-Security-Token"])
+				if sent {
+					resp, err := s.Client().Do(req)
+					require.NoError(t, err)
+					resp.Body.Close()
+				}
+				current = &second
+				cache.Invalidate(first)
+				for range 3 {
+					require.NoError(t, tr.SignRequest(req), name)
+				}
+				require.Contains(t, before["Authorization"][0], "Credential=AKID/", "the header map of the try before is left alone")
+				require.NotContains(t, req.Header, "X-Amz-Security-Token")
+				resp, err := s.Client().Do(req)
+				require.NoError(t, err, name)
+				resp.Body.Close()
+				for _, a := range s.arrivals() {
+					require.NoError(t, a.err, name)
+					require.Equal(t, text(size), a.body, name)
+				}
+				require.Equal(t, "OTHER", s.arrivals()[len(s.arrivals())-1].id)
+			}
+		}
+	}
+}
+
+// What is sent is what was hashed, or the request fails.
+func TestSignRequestThatChanges(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	content := text(large)
+	req := newRequest(t, "PUT", s.URL, nil)
+	req.GetBody = func() (io.ReadCloser, error) { return newStream(content), nil }
+	req.Body, _ = req.GetBody()
+	tr := s.transport()
+	require.NoError(t, tr.SignRequest(req))
+	content = strings.ReplaceAll(content, "0", "1")
+	_, err := s.Client().Do(req)
+	require.NoError(t, err, "this one was got before")
+	body, err := req.GetBody()
+	require.NoError(t, err)
+	_, err = io.Copy(io.Discard, body)
+	require.ErrorContains(t, err, "sigv4: the body changed between hashing and sending")
+
+	file := openFile(t, text(large))
+	req = newRequest(t, "PUT", s.URL, file)
+	require.NoError(t, tr.SignRequest(req))
+	require.NoError(t, os.WriteFile(file.Name(), []byte(strings.ReplaceAll(text(large), "0", "1")), 0o600))
+	_, err = s.Client().Do(req)
+	require.ErrorContains(t, err, "sigv4: the body changed between hashing and sending")
+	require.ErrorIs(t, tr.SignRequest(req), os.ErrClosed)
+}
+
+func openFile(t testing.TB, content string) *os.File {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "body")
+	require.NoError(t, os.WriteFile(name, []byte(content), 0o600))
+	file, err := os.Open(name)
+	require.NoError(t, err)
+	t.Cleanup(func() { file.Close() })
+	return file
+}
+
+// go-retryablehttp keeps a body beside the request, sets Body of a shallow copy to
+// a new one for each try, and calls PrepareRetry between the tries.
+func TestSignRequestOfRetryableHTTP(t *testing.T) {
+	for _, size := range []int{small, large} {
+		s := newService(t, plain, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "AKID")
+		tr := s.transport()
+		get := func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text(size))), nil }
+		req := newRequest(t, "PUT", s.URL, nil)
+		req.GetBody, req.ContentLength = get, int64(size)
+		require.NoError(t, tr.SignRequest(req))
+		for range 4 {
+			req.Body, _ = get()
+			resp, err := s.Client().Do(req)
+			require.NoError(t, err)
+			resp.Body.Close()
+			again := *req
+			req = &again
+			require.NoError(t, tr.SignRequest(req))
+		}
+		for _, a := range s.arrivals() {
+			require.NoError(t, a.err)
+			require.Equal(t, text(size), a.body)
+		}
+	}
+}
+
+// openSearch is what opensearch-go wants of a signer.
+type openSearch struct{ *sigv4.Transport }
+
+func (openSearch) OverrideSigningPort(uint16) {}
+
+var _ interface {
+	SignRequest(*http.Request) error
+	OverrideSigningPort(uint16)
+} = openSearch{}
+
+// opensearch-go signs a retry before it sets its body again (opensearch-go#202).
+func TestSignRequestOfOpenSearch(t *testing.T) {
+	for _, size := range []int{small, large} {
+		s := newService(t, plain, nil, "AKID")
+		tr := s.transport()
+		req := newRequest(t, "POST", s.URL, strings.NewReader(text(size)))
+		for try := range 3 {
+			require.NoError(t, tr.SignRequest(req))
+			if try > 0 {
+				var err error
+				req.Body, err = req.GetBody()
+				require.NoError(t, err)
+			}
+			resp, err := s.Client().Transport.RoundTrip(req)
+			require.NoError(t, err)
+			resp.Body.Close()
+			require.Equal(t, 200, resp.StatusCode)
+		}
+	}
+}
+
+func TestSignRequestRefuses(t *testing.T) {
+	failing := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{}, errors.New("no credentials today")
+	})
+	for want, change := range map[string]func(*http.Request, *sigv4.Transport){
+		"has Authorization": func(r *http.Request, _ *sigv4.Transport) { r.Header.Set("Authorization", "Bearer x") },
+		"it has Authorization": func(r *http.Request, _ *sigv4.Transport) {
+			r.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 a", "b"}
+		},
+		"has X-Amz-Signature":         func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Signature=1" },
+		"Source is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Source = nil },
+		"Region is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Region = "" },
+		"is not among Hosts":          func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
+		"UnsignedPayload needs https": func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
+		"no credentials for s3 in r: ": func(_ *http.Request, tr *sigv4.Transport) {
+			tr.Source = failing
+		},
+		"header X-Amz-A twice": func(r *http.Request, _ *sigv4.Transport) {
+			r.Header["x-amz-a"], r.Header["X-Amz-A"] = []string{"1"}, []string{"2"}
+		},
+		"refused to sign a redirect": func(r *http.Request, _ *sigv4.Transport) {
+			r.Response = &http.Response{Request: &http.Request{URL: mustParse(t, "https://other/")}}
+		},
+	} {
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("a", "b", "")}
+		body := newStream("hello")
+		req := newRequest(t, "PUT", "https://example.com/", body)
+		req.ContentLength = 5
+		change(req, tr)
+		before := req.Header.Clone()
+		require.ErrorContains(t, tr.SignRequest(req), want)
+		require.Equal(t, before, req.Header, want)
+		got, err := io.ReadAll(req.Body)
+		require.NoError(t, err)
+		require.Equal(t, "hello", string(got), "the body is whole: %s", want)
+	}
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""), MaxBody: 3}
+	body := newStream("hello")
+	err := tr.SignRequest(newRequest(t, "PUT", "https://example.com/", body))
+	require.ErrorIs(t, err, sigv4.ErrBodyTooLarge)
+	require.EqualValues(t, 1, body.closed.Load())
+	req := newRequest(t, "PUT", "https://example.com/", strings.NewReader("x"))
+	req.GetBody = func() (io.ReadCloser, error) { return nil, errors.New("gone") }
+	require.EqualError(t, tr.SignRequest(req), "sigv4: GetBody: gone")
+}
+
+// Requests may share a header map, and somebody may still read it.
+func TestSignRequestConcurrently(t *testing.T) {
+	s := newService(t, plain, nil, "AKID")
+	tr := s.transport()
+	shared := http.Header{"Content-Type": {"text/plain"}, "X-Amz-Meta": {"a\tb"}}
+	var wg sync.WaitGroup
+	for i := range 100 {
+		wg.Go(func() {
+			req, err := http.NewRequestWithContext(t.Context(), "POST", fmt.Sprintf("%s/?n=%d", s.URL, i), strings.NewReader("hello"))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header = shared
+			if err := errors.Join(tr.SignRequest(req), tr.SignRequest(req)); err != nil {
+				t.Error(err)
+				return
+			}
+			resp, err := s.Client().Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			resp.Body.Close()
+			if resp.StatusCode != 200 {
+				t.Error(resp.Status)
+			}
+		})
+	}
+	wg.Wait()
+	require.Len(t, s.arrivals(), 100)
+}
+
+func TestInvalidateRejected(t *testing.T) {
+	s := newService(t, plain, rejects(403, "", fmt.Sprintf(s3Error, "ExpiredToken"), "AKID"), "AKID", "OTHER")
+	tr := s.transport()
+	cache := s.rotating()
+	tr.Source = cache
+	req := newRequest(t, "PUT", s.URL, strings.NewReader("hello"))
+	for try := 0; ; try++ {
+		require.Less(t, try, 2)
+		require.NoError(t, tr.SignRequest(req))
+		resp, err := s.Client().Do(req)
+		require.NoError(t, err)
+		rejected := tr.InvalidateRejected(resp)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, try == 0, rejected)
+		if !rejected {
+			break
+		}
+		require.Contains(t, string(body), "ExpiredToken", "the answer can still be read")
+	}
+	require.Equal(t, "AKID OTHER", s.ids())
+	require.Equal(t, "OTHER", cache.Status().AccessKeyID)
+
+	// What is no answer to a signed request invalidates nothing.
+	header := http.Header{"X-Amzn-Errortype": {"ExpiredTokenException"}}
+	for name, resp := range map[string]*http.Response{
+		"nil":         nil,
+		"no request":  {StatusCode: 403, Header: header, Body: http.NoBody},
+		"not signed":  {StatusCode: 403, Header: header, Body: http.NoBody, Request: newRequest(t, "GET", s.URL, nil)},
+		"other codes": {StatusCode: 404, Header: header, Body: http.NoBody, Request: req},
+		"broken": {StatusCode: 403, Header: header, Body: http.NoBody,
+			Request: &http.Request{Header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=OTHER/s3"}}}},
+		"earlier ones": {StatusCode: 403, Header: header, Body: http.NoBody,
+			Request: &http.Request{Header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=AKID/20261121/eu-west-1/s3/aws4_request, SignedHeaders=host"}}}},
+	} {
+		require.Equal(t, name == "earlier ones", tr.InvalidateRejected(resp), name)
+		require.False(t, cache.Status().Rejected, name)
+	}
+	require.False(t, new(sigv4.Transport).InvalidateRejected(&http.Response{Request: req}))
+
+	// Servers other than AWS have IDs of any form.
+	cache = held(t, func() (stschain.Credentials, error) { return creds("A/B+C"), nil })
+	tr = s.transport()
+	tr.Source = cache
+	require.NoError(t, tr.SignRequest(req))
+	require.True(t, tr.InvalidateRejected(&http.Response{StatusCode: 403, Header: header, Body: http.NoBody, Request: req}))
+	require.True(t, cache.Status().Rejected)
+}
+
+// Whatever an access key ID looks like, a rejection finds it; and whatever a header
+// looks like, it is read without harm.
+func FuzzInvalidateRejected(f *testing.F) {
+	f.Add("AKID", "AWS4-HMAC-SHA256 Credential=AKID/20261121/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=0")
+	f.Add("a/b", "AWS4-HMAC-SHA256 Credential=////,")
+	f.Add("///", "AWS4-HMAC-SHA256 Credential=")
+	f.Fuzz(func(t *testing.T, id, authorization string) {
+		cache := &stschain.Cache{Provider: stschain.Static(id, "secret", "token")}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: cache}
+		req := newRequest(t, "GET", "https://h/", nil)
+		rejection := &http.Response{StatusCode: 403, Header: http.Header{"X-Amzn-Errortype": {"ExpiredToken"}}, Body: http.NoBody, Request: req}
+		req.Header.Set("Authorization", authorization)
+		tr.InvalidateRejected(rejection)
+		req.Header.Del("Authorization")
+		if tr.SignRequest(req) == nil {
+			require.True(t, tr.InvalidateRejected(rejection))
+			require.True(t, cache.Status().Rejected)
+		}
+	})
+}
