@@ -75,11 +75,16 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns Err.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil // a nil *Error in an error is a mistake, and no reason to panic
+	}
+	return e.Err
+}
 
 // Is reports that some codes are permanent refusals.
 func (e *Error) Is(target error) bool {
-	return target == stschain.ErrPermanent && permanent(e.Code)
+	return e != nil && target == stschain.ErrPermanent && permanent(e.Code)
 }
 
 func permanent(code string) bool {

@@ -216,6 +216,9 @@ func readCall(r *http.Request) (input, *refusal) {
 }
 
 func (in *input) readForm(contentType string) *refusal {
+	if contentType == "" && len(in.body) == 0 {
+		return nil // STS takes a POST with all of it in the query, which is what Google sends on
+	}
 	media, params, err := mime.ParseMediaType(contentType)
 	charset, given := params["charset"]
 	if err != nil || media != "application/x-www-form-urlencoded" || given && !strings.EqualFold(charset, "utf-8") {

@@ -1,0 +1,81 @@
+package oauth2sts_test
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/google/externalaccount"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/adapter/oauth2sts"
+	"github.com/stschain-go/stschain/proof"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+func ExampleTokenSource() {
+	sts := ststest.New() // AWS, for this example
+	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		claims, err := sts.Outbound().Verify(stschain.NewSecret(token), time.Now())
+		if err != nil || claims["aud"] != "https://api.example" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		fmt.Println("called by", claims["sub"])
+	}))
+	defer api.Close()
+
+	identity := &proof.WebIdentity{
+		Client:   &stsquery.Client{Credentials: sts.User(), Region: "eu-west-1", HTTPClient: sts.Client()},
+		Audience: []string{"https://api.example"},
+	}
+	client := &http.Client{Transport: &oauth2.Transport{
+		Source: oauth2sts.TokenSource(context.Background(), identity),
+	}}
+	for range 3 {
+		resp, err := client.Get(api.URL)
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		resp.Body.Close()
+	}
+	fmt.Println("tokens asked for:", sts.Count("GetWebIdentityToken"))
+	// Output:
+	// called by arn:aws:iam::123456789012:user/alice
+	// called by arn:aws:iam::123456789012:user/alice
+	// called by arn:aws:iam::123456789012:user/alice
+	// tokens asked for: 1
+}
+
+func ExampleGoogle() {
+	aws := ststest.New()
+	google := httptest.NewServer(&googleSTS{aws: aws.Client(), life: 3600}) // Google, for this example
+	defer google.Close()
+
+	tokens, err := externalaccount.NewTokenSource(context.Background(), externalaccount.Config{
+		Audience:                       pool, // //iam.googleapis.com/projects/...
+		SubjectTokenType:               "urn:ietf:params:aws:token-type:aws4_request",
+		Scopes:                         []string{"https://www.googleapis.com/auth/cloud-platform"},
+		AwsSecurityCredentialsSupplier: &oauth2sts.Google{Source: aws.User(), Region: "eu-west-1"},
+		TokenURL:                       google.URL, // "": Google's own
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token, err := tokens.Token()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(token.TokenType, token.Valid())
+	// Output:
+	// Bearer true
+}

@@ -1,0 +1,68 @@
+package oauth2sts
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"sync"
+	"time"
+
+	"golang.org/x/oauth2/google/externalaccount"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/permanent"
+)
+
+// Google gives Google's libraries AWS credentials for workload identity
+// federation: it is an externalaccount.AwsSecurityCredentialsSupplier. Its fields are
+// not changed after first use, and it is not copied.
+//
+// The library signs a call of STS's GetCallerIdentity with what it gets, by itself,
+// for https://sts.REGION.amazonaws.com: a region of China or of an isolated partition
+// does not work. proof.GCP signs for any endpoint of STS.
+type Google struct {
+	Source stschain.Provider // required; asked through stschain.Cached
+	Region string            // required: "eu-west-1", of the endpoint of STS that Google asks
+
+	once  sync.Once
+	creds *stschain.Cache
+}
+
+var _ externalaccount.AwsSecurityCredentialsSupplier = (*Google)(nil)
+
+// replay is how long the credentials must live for Google to get an answer from STS.
+// It is below the mandatory window of a cache, so that what it still serves while
+// refreshes fail is good enough.
+const replay = 30 * time.Second
+
+var region = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`) // it becomes a part of a host name
+
+// AwsRegion returns Region.
+func (g *Google) AwsRegion(context.Context, externalaccount.SupplierOptions) (string, error) {
+	switch {
+	case g.Region == "":
+		return "", permanent.Errorf("oauth2sts: Google.Region is missing")
+	case !region.MatchString(g.Region):
+		return "", permanent.Errorf("oauth2sts: Google.Region %q is no region's name", g.Region)
+	}
+	return g.Region, nil
+}
+
+// AwsSecurityCredentials returns credentials that live for another half minute at
+// least, and an error if there are none: what they sign must be alive when Google
+// shows it to STS.
+func (g *Google) AwsSecurityCredentials(ctx context.Context, _ externalaccount.SupplierOptions) (*externalaccount.AwsSecurityCredentials, error) {
+	if g.Source == nil {
+		return nil, permanent.Errorf("oauth2sts: Google.Source is missing")
+	}
+	g.once.Do(func() { g.creds = stschain.Cached(g.Source) })
+	creds, err := g.creds.RetrieveFor(orBackground(ctx), replay)
+	if err != nil {
+		return nil, fmt.Errorf("oauth2sts: no AWS credentials for Google Cloud: %w", err)
+	}
+	return &externalaccount.AwsSecurityCredentials{
+		AccessKeyID:     creds.AccessKeyID,
+		SecretAccessKey: creds.SecretAccessKey.Reveal(),
+		SessionToken:    creds.SessionToken.Reveal(),
+	}, nil
+}

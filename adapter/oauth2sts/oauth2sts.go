@@ -1,0 +1,94 @@
+// Package oauth2sts connects AWS identities to golang.org/x/oauth2, both ways that
+// there are. It is a module of its own, for that library.
+//
+// # Tokens that AWS signs
+//
+// [TokenSource] makes an oauth2.TokenSource of a proof of identity: STS's JWTs for
+// services outside AWS that trust the account's issuer, or another of the package
+// proof that its verifier takes as a bearer token.
+//
+//	identity := &proof.WebIdentity{
+//		Client:   &stsquery.Client{Credentials: role, Region: "eu-west-1"},
+//		Audience: []string{"https://api.example"},
+//	}
+//	client := &http.Client{Transport: &oauth2.Transport{
+//		Source: oauth2sts.TokenSource(ctx, identity),
+//	}}
+//
+// A proof.WebIdentity gets the next token in the background before one expires, as
+// long as it is asked. So give the source to an oauth2.Transport itself, as above:
+// oauth2.NewClient and oauth2.ReuseTokenSource put a cache before it that asks again
+// only in a token's last ten seconds, and has all callers wait then.
+//
+// # Google Cloud
+//
+// [Google] hands AWS credentials of any Provider to Google's workload identity
+// federation, which by itself knows only environment variables and the metadata
+// service of EC2:
+//
+//	tokens, err := externalaccount.NewTokenSource(ctx, externalaccount.Config{
+//		Audience:                       "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/aws/providers/main",
+//		SubjectTokenType:               "urn:ietf:params:aws:token-type:aws4_request",
+//		Scopes:                         []string{"https://www.googleapis.com/auth/cloud-platform"},
+//		AwsSecurityCredentialsSupplier: &oauth2sts.Google{Source: role, Region: "eu-west-1"},
+//	})
+//
+// The module cloud.google.com/go/auth asks for the same two methods with types of its
+// own: a type of two lines over a Google serves it.
+//
+// # Secrets
+//
+// The types of oauth2 hold tokens and keys as plain strings, which fmt and loggers
+// show. What this package returns as one of them is no longer hidden.
+package oauth2sts
+
+import (
+	"context"
+	"fmt"
+
+	"golang.org/x/oauth2"
+
+	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain/proof"
+)
+
+// Proof is a source of statements of identity: a [*proof.WebIdentity], a [*proof.EKS]
+// or another.
+type Proof interface {
+	Token(ctx context.Context) (proof.Token, error)
+}
+
+// TokenSource gives the tokens of p as bearer tokens, with their true expiry. It
+// keeps none: p is asked each time, and a [*proof.WebIdentity] keeps its own.
+//
+// An oauth2.TokenSource has no context of its own, so ctx is that of every call: once
+// it has ended, p gives at most what it holds. Nil is context.Background(). Errors wrap
+// those of p: with a proof.WebIdentity a stsquery.Error where STS refused.
+func TokenSource(ctx context.Context, p Proof) oauth2.TokenSource {
+	return tokenSource{orBackground(ctx), p}
+}
+
+type tokenSource struct {
+	ctx   context.Context
+	proof Proof
+}
+
+// Token implements oauth2.TokenSource.
+func (s tokenSource) Token() (*oauth2.Token, error) {
+	if s.proof == nil {
+		return nil, permanent.Errorf("oauth2sts: the Proof of TokenSource is missing")
+	}
+	token, err := s.proof.Token(s.ctx)
+	if err != nil {
+		return nil, fmt.Errorf("oauth2sts: %w", err)
+	}
+	return &oauth2.Token{AccessToken: token.Value.Reveal(), TokenType: "Bearer", Expiry: token.Expires}, nil
+}
+
+// orBackground is for libraries that pass on a context of nobody's.
+func orBackground(ctx context.Context) context.Context {
+	if ctx == nil {
+		return context.Background()
+	}
+	return ctx
+}
