@@ -1,6 +1,7 @@
-// Package agent asks the services beside a program that hand out credentials: the
-// metadata service of an instance, the agent of a container. They are asked
-// directly, without a proxy; no redirect is followed, and each wait is bounded.
+// Package agent asks the services that hand out credentials for what a machine has: the
+// metadata service of an instance, the agent of a container, which are beside a program
+// and asked without a proxy; and those where somebody signed in. No redirect is followed,
+// and each wait is bounded.
 package agent
 
 import (
@@ -12,6 +13,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/netip"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -50,13 +53,14 @@ func Client(given *http.Client, guard func(Dial) Dial) (client *http.Client, gua
 	return client, true
 }
 
-// Request is one question. Its body is empty.
+// Request is one question.
 type Request struct {
 	Method  string
 	URL     string
 	Header  http.Header
-	Timeout time.Duration   // on the whole exchange
-	Secret  stschain.Secret // what the header holds, never shown
+	Body    stschain.Secret
+	Timeout time.Duration     // on the whole exchange
+	Secrets []stschain.Secret // what it holds, never shown
 }
 
 // Answer is what came back.
@@ -95,7 +99,7 @@ func Ask(ctx context.Context, client *http.Client, r Request) (Answer, error) {
 		if n, ok := errors.AsType[net.Error](err); ok {
 			timedOut = timedOut || n.Timeout()
 		}
-		err = outbound.Cause(ctx, err, r.Secret)
+		err = outbound.Cause(ctx, err, r.Secrets...)
 		switch {
 		case ctx.Err() != nil:
 			return Answer{}, err
@@ -104,7 +108,7 @@ func Ask(ctx context.Context, client *http.Client, r Request) (Answer, error) {
 		}
 		return Answer{}, &NoAnswer{Connected: connected.Load(), TimedOut: timedOut, Err: err}
 	}
-	req, err := http.NewRequestWithContext(traced, r.Method, r.URL, nil)
+	req, err := http.NewRequestWithContext(traced, r.Method, r.URL, strings.NewReader(r.Body.Reveal()))
 	if err != nil {
 		return Answer{}, errors.New("the URL is none that can be asked")
 	}
@@ -146,5 +150,15 @@ func Retry(ctx context.Context, tries int, pause time.Duration, try func() (agai
 			timer.Stop()
 			return outbound.Cause(ctx, err)
 		}
+	}
+}
+
+// Addresses are those beside loopback where agents are spoken to by plain http: that of ECS,
+// and those of EKS Pod Identity by IPv4 and IPv6.
+func Addresses() []netip.Addr {
+	return []netip.Addr{
+		netip.AddrFrom4([4]byte{169, 254, 170, 2}),
+		netip.AddrFrom4([4]byte{169, 254, 170, 23}),
+		netip.AddrFrom16([16]byte{0: 0xfd, 2: 0x0e, 3: 0xc2, 15: 0x23}),
 	}
 }

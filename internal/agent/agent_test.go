@@ -58,7 +58,7 @@ func TestAsk(t *testing.T) {
 	const secret = "canary-4711-token"
 	ask := func(url string, answer roundTripper) (agent.Answer, error) {
 		return agent.Ask(t.Context(), &http.Client{Transport: answer}, agent.Request{
-			Method: "GET", URL: url, Header: http.Header{"Authorization": {secret}}, Timeout: time.Second, Secret: stschain.NewSecret(secret),
+			Method: "GET", URL: url, Header: http.Header{"Authorization": {secret}}, Timeout: time.Second, Secrets: []stschain.Secret{stschain.NewSecret(secret)},
 		})
 	}
 	answer, err := ask("http://x", func(r *http.Request) (*http.Response, error) {
@@ -103,4 +103,13 @@ func TestRetry(t *testing.T) {
 		defer cancel()
 		require.ErrorIs(t, agent.Retry(ctx, 3, time.Second, func() (bool, error) { return true, trouble }), context.DeadlineExceeded)
 	})
+}
+
+func TestAskWithBody(t *testing.T) {
+	got, err := agent.Ask(t.Context(), &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		require.EqualValues(t, 4, r.ContentLength)
+		return &http.Response{StatusCode: 200, Body: r.Body}, nil
+	})}, agent.Request{Method: "POST", URL: "http://x", Header: http.Header{}, Body: stschain.NewSecret("body"), Timeout: time.Second})
+	require.NoError(t, err)
+	require.Equal(t, "body", string(got.Body))
 }

@@ -105,7 +105,7 @@ func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Cred
 		}
 		if err == nil {
 			answer, err = agent.Ask(ctx, client, agent.Request{
-				Method: http.MethodGet, URL: to.url.String(), Header: header, Timeout: timeout, Secret: token,
+				Method: http.MethodGet, URL: to.url.String(), Header: header, Timeout: timeout, Secrets: []stschain.Secret{token},
 			})
 		}
 		if refused, ok := errors.AsType[*addressError](err); ok {

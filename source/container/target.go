@@ -27,15 +27,6 @@ const (
 // ecs is where a relative URI is asked for.
 const ecs = "http://169.254.170.2"
 
-// agents are the addresses of AWS's own agents: ECS, and EKS Pod Identity by IPv4 and IPv6.
-func agents() []netip.Addr {
-	return []netip.Addr{
-		netip.AddrFrom4([4]byte{169, 254, 170, 2}),
-		netip.AddrFrom4([4]byte{169, 254, 170, 23}),
-		netip.AddrFrom16([16]byte{0: 0xfd, 2: 0x0e, 3: 0xc2, 15: 0x23}),
-	}
-}
-
 // target is where the environment says to ask.
 type target struct {
 	url      *url.URL
@@ -97,7 +88,7 @@ func (e *addressError) Is(target error) bool { return target == stschain.ErrPerm
 // mayDial reports whether http may be spoken to an address.
 func mayDial(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	return addr.IsLoopback() || slices.Contains(agents(), addr)
+	return addr.IsLoopback() || slices.Contains(agent.Addresses(), addr)
 }
 
 // client asks without a proxy. Guarded tells whether the rules for http are in force when it

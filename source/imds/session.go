@@ -149,7 +149,7 @@ func (s *service) ask(ctx context.Context, method, path string, header http.Head
 	err = agent.Retry(ctx, max(s.attempts, s.probes), firstPause, func() (again bool, err error) {
 		tries++
 		answer, err = agent.Ask(ctx, s.client, agent.Request{
-			Method: method, URL: s.endpoint + path, Header: header, Timeout: s.timeout, Secret: token,
+			Method: method, URL: s.endpoint + path, Header: header, Timeout: s.timeout, Secrets: []stschain.Secret{token},
 		})
 		if none, ok := errors.AsType[*agent.NoAnswer](err); ok {
 			probing := method == http.MethodPut || token.IsZero()

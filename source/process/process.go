@@ -13,6 +13,8 @@
 // Windows. It gets the environment of this process, an empty standard input and, on
 // Unix, a session of its own, so it cannot ask on the terminal: a program that needs
 // a person opens a window. Nothing is kept between calls; a [stschain.Cache] does that.
+// A program that asks for the credentials of the very profile that names it is stopped
+// after a few runs of itself within itself.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 package process

@@ -3,13 +3,18 @@ package process
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // linger is how long children may keep the output open after the program has ended.
@@ -22,16 +27,20 @@ func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, ended(ctx)
 	}
+	env, err := within(p.Env, command)
+	if err != nil {
+		return nil, err
+	}
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	cmd := shellCommand(ctx, command)
-	cmd.Env = p.Env
+	cmd.Env = env
 	cmd.Cancel = func() error { return killGroup(cmd.Process) }
 	cmd.WaitDelay = linger
 	stdout, stderr := capped{full: func() { stop(errFlood) }}, tail{}
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 
-	err := cmd.Run()
+	err = cmd.Run()
 	switch {
 	case errors.Is(err, exec.ErrWaitDelay): // it ended well, and children did not
 		_ = killGroup(cmd.Process)
@@ -55,6 +64,32 @@ func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
 		err = fmt.Errorf("%w, and said: %s", err, said)
 	}
 	return nil, err
+}
+
+// ancestry is the variable by which a command learns in which commands it runs. A program
+// that asks for the credentials of the profile that names it would run itself without end.
+const ancestry = "STSCHAIN_CREDENTIAL_PROCESSES"
+
+// maxWithin is how often a command may run in itself: it may go through other profiles.
+const maxWithin = 2
+
+// within returns env, nil being that of this process, with the command in its ancestry.
+func within(env []string, command string) ([]string, error) {
+	if env == nil {
+		env = os.Environ()
+	}
+	above := ""
+	for _, v := range env { // the last one counts
+		if value, ok := strings.CutPrefix(v, ancestry+"="); ok {
+			above = value
+		}
+	}
+	sum := sha256.Sum256([]byte(command))
+	mark := hex.EncodeToString(sum[:8])
+	if strings.Count(above, mark) > maxWithin {
+		return nil, permanent.Errorf("it runs itself: it asks for the credentials of a profile whose credential_process it is; have it ask for another profile")
+	}
+	return append(slices.Clip(env), ancestry+"="+strings.TrimPrefix(above+" "+mark, " ")), nil
 }
 
 // capped keeps what is written to it until that is too much.

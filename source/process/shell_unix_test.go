@@ -165,3 +165,33 @@ func requireGone(t *testing.T, path string) {
 		return errors.Is(syscall.Kill(pid, 0), syscall.ESRCH)
 	}, 10*time.Second, time.Millisecond)
 }
+
+// A program that asks for the credentials of the profile that names it would run itself
+// without end, in more and more processes: `credential_process = stschain process` did.
+func TestRunsItself(t *testing.T) {
+	const variable = "STSCHAIN_TEST_RUNS"
+	command := "'" + os.Args[0] + "' -test.run '^TestRunsItself$'"
+	if runs := os.Getenv(variable); runs != "" { // this is the program
+		f, err := os.OpenFile(runs, os.O_APPEND|os.O_WRONLY, 0)
+		require.NoError(t, err)
+		_, err = f.WriteString("x")
+		require.NoError(t, err)
+		_, err = (&process.Provider{Command: command}).Retrieve(t.Context())
+		require.NoError(t, err)
+		return
+	}
+	runs := filepath.Join(t.TempDir(), "runs")
+	require.NoError(t, os.WriteFile(runs, nil, 0o600))
+	t.Setenv(variable, runs)
+	_, err := (&process.Provider{Command: command}).Retrieve(t.Context())
+	require.ErrorContains(t, err, "it failed with exit status 1")
+	content, err := os.ReadFile(runs)
+	require.NoError(t, err)
+	require.Equal(t, "xxx", string(content))
+
+	t.Setenv(variable, "")
+	t.Setenv("STSCHAIN_CREDENTIAL_PROCESSES", "")
+	p := &process.Provider{Command: `echo '` + keys + `' # $STSCHAIN_CREDENTIAL_PROCESSES`}
+	_, err = p.Retrieve(t.Context())
+	require.NoError(t, err, "what runs elsewhere does not count")
+}

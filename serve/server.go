@@ -1,0 +1,98 @@
+package serve
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/outbound"
+)
+
+// NewToken returns a new random token for a [Handler]: 240 bits, in letters, digits, - and _.
+func NewToken() stschain.Secret {
+	var b [30]byte
+	rand.Read(b[:]) // never fails
+	return stschain.NewSecret(base64.RawURLEncoding.EncodeToString(b[:]))
+}
+
+// Listen listens at an address of this machine that only this machine reaches, such as
+// "127.0.0.1:8080"; "" is a free port of 127.0.0.1, which Addr of the listener tells. It
+// refuses every address but loopback and those of the agents, which somebody may have given
+// to this machine.
+func Listen(ctx context.Context, address string) (net.Listener, error) {
+	if address == "" {
+		address = "127.0.0.1:0"
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("serve: %q is no address such as 127.0.0.1:8080", address)
+	}
+	addr, err := netip.ParseAddr(host)
+	if !outbound.Loopback(host) && (err != nil || !slices.Contains(agent.Addresses(), addr)) {
+		return nil, fmt.Errorf("serve: %q is no loopback address, and others must not reach credentials: take 127.0.0.1:%s", address, port)
+	}
+	if err != nil { // localhost, whatever the resolver makes of it
+		address = net.JoinHostPort("127.0.0.1", port)
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("serve: %w", err)
+	}
+	return l, nil
+}
+
+// Bounds on what clients may take of a server.
+const (
+	readTimeout    = 5 * time.Second
+	maxHeaderBytes = 32 << 10 // tokens are shorter
+	grace          = 5 * time.Second
+)
+
+// Serve answers what arrives at l with h, a [Handler] or an http.ServeMux of several, until
+// ctx is done. Then requests that wait are ended, and it returns nil once all are, after 5 s
+// at the latest. It closes l. What clients may send is bounded in time and size, and each
+// connection is for one request.
+func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
+	if l == nil || h == nil {
+		return errors.New("serve: Serve needs a listener and a handler")
+	}
+	defer l.Close()
+	if one, ok := h.(*Handler); ok {
+		if err := one.check(); err != nil {
+			return fmt.Errorf("serve: %w", err)
+		}
+	}
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readTimeout,
+		ReadTimeout:       readTimeout, // writing needs no bound: answers fit into the buffer of a connection
+		MaxHeaderBytes:    maxHeaderBytes,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          log.New(io.Discard, "", 0),
+	}
+	srv.SetKeepAlivesEnabled(false)
+	defer srv.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- srv.Serve(l) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	srv.Shutdown(bounded) // and then it is closed
+	<-ended
+	return nil
+}
