@@ -251,6 +251,8 @@ func (c *Cache) String() string { return name(c.Provider) }
 // check finds what is missing or makes no sense.
 func (c *Cache) check() error {
 	switch {
+	case c == nil:
+		return errors.New("stschain: the Cache is nil")
 	case c.Provider == nil:
 		return errors.New("stschain: Cache.Provider is required")
 	case c.AdvisoryWindow < 0, c.MandatoryWindow < 0, c.MaxStale < 0, c.Timeout < 0:

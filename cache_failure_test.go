@@ -502,3 +502,33 @@ func TestCacheBadSourceFromTheAdvisoryWindowOn(t *testing.T) {
 		}
 	}
 }
+
+// Status tells when credentials came last, and counts the tries after which callers
+// got expired ones.
+func TestStatusRefreshedAndStale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			if n > 1 {
+				return stschain.Credentials{}, errDown
+			}
+			return key(n, time.Hour), nil
+		}}
+		c := noJitter(&stschain.Cache{Provider: src, MaxStale: time.Hour})
+		require.True(t, c.Status().Refreshed.IsZero())
+		start := time.Now()
+		mustGet(t, c)
+		pass(50 * time.Minute)
+		mustGet(t, c) // fails in the background
+		pass(0)
+		require.EqualValues(t, 1, c.Status().Failures)
+		require.Zero(t, c.Status().Stale, "they have not expired")
+		pass(15 * time.Minute)
+		mustGet(t, c)
+		require.EqualValues(t, 1, c.Status().Stale)
+		require.True(t, c.Status().Refreshed.Equal(start))
+		pass(time.Hour)
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, errDown)
+		require.EqualValues(t, 1, c.Status().Stale, "that one left them with nothing")
+	})
+}

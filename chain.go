@@ -32,14 +32,19 @@ func NewChain(providers ...Provider) *Chain {
 // Retrieve answers with the first provider that applies. Its errors are
 // [*ChainError], except those of the provider that was kept.
 func (c *Chain) Retrieve(ctx context.Context) (Credentials, error) {
+	return c.RetrieveVia(ctx, Provider.Retrieve)
+}
+
+// RetrieveVia is Retrieve, with the providers asked by ask; see [Delegator].
+func (c *Chain) RetrieveVia(ctx context.Context, ask Ask) (Credentials, error) {
 	var attempts []Attempt
 	for i := range c.providers {
 		if kept := c.kept.Load(); kept != nil {
-			return askKept(ctx, *kept)
+			return ask.kept(ctx, *kept)
 		}
 		p := &c.providers[i]
 		started := time.Now()
-		creds, err := ask(ctx, *p)
+		creds, err := ask.believed(ctx, *p)
 		switch {
 		case err == nil && c.kept.CompareAndSwap(nil, p):
 			return creds, nil
@@ -52,18 +57,18 @@ func (c *Chain) Retrieve(ctx context.Context) (Credentials, error) {
 		}
 	}
 	if kept := c.kept.Load(); kept != nil {
-		return askKept(ctx, *kept)
+		return ask.kept(ctx, *kept)
 	}
 	return Credentials{}, &ChainError{attempts}
 }
 
-// ask is one provider's turn. What it says while ctx is done is not believed:
+// believed is one provider's turn. What it says while ctx is done is not believed:
 // the answer may be late, not absent.
-func ask(ctx context.Context, p Provider) (Credentials, error) {
+func (ask Ask) believed(ctx context.Context, p Provider) (Credentials, error) {
 	if p == nil {
 		return Credentials{}, errors.New("provider is nil")
 	}
-	creds, err := p.Retrieve(ctx)
+	creds, err := ask(p, ctx)
 	if err == nil {
 		err = creds.complete()
 	}
@@ -76,10 +81,10 @@ func ask(ctx context.Context, p Provider) (Credentials, error) {
 	return creds, nil
 }
 
-// askKept hides ErrUnavailable: the identity is settled, and a chain around
+// kept hides ErrUnavailable: the identity is settled, and a chain around
 // this one must not go on to another.
-func askKept(ctx context.Context, p Provider) (Credentials, error) {
-	creds, err := ask(ctx, p)
+func (ask Ask) kept(ctx context.Context, p Provider) (Credentials, error) {
+	creds, err := ask.believed(ctx, p)
 	if err != nil {
 		return creds, fmt.Errorf("stschain: chain keeps to %s: %w", name(p), hide.Sentinel(err, ErrUnavailable))
 	}

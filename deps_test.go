@@ -56,7 +56,7 @@ func mustNotReach(pkg, dep string) string {
 		return "it would register flags and link test code in every program"
 	case under(pkg, "examples"):
 		return ""
-	case under(dep, "gopkg.in/ini.v1") && !under(pkg, "source", "cmd"):
+	case under(dep, "gopkg.in/ini.v1") && !under(pkg, "source/profile", "cmd") && pkg != "source":
 		return "only source/profile reads INI files"
 	case thirdParty && !under(dep, "golang.org/x/sync", "gopkg.in/ini.v1"):
 		return "programs link golang.org/x/sync, and nothing else"
@@ -70,10 +70,14 @@ func mustNotReach(pkg, dep string) string {
 		return "the client knows no flow and no source"
 	case under(pkg, flows...) && !under(ours, "internal", "sigv4", "stsquery", strings.Split(pkg, "/")[0]):
 		return "a flow needs the client and nothing else"
+	case under(pkg, "proof") && !under(ours, "internal", "sigv4", "stsquery", "proof"):
+		return "a proof needs credentials, signatures and STS's endpoints, and nothing else"
 	case under(pkg, "ststest") && !under(ours, "ststest", "internal/hide", "internal/unattended"):
 		return "it verifies with code of its own, so that a signing bug cannot hide behind its mirror image"
 	case under(pkg, "serve") && !under(ours, "internal", "serve"):
 		return "serving needs a Provider and nothing else"
+	case under(pkg, "cmd") && under(ours, "ststest"):
+		return "a program for people links no fake"
 	case under(pkg, "source/env", "source/process", "source/container", "source/imds", "source/sso", "source/login") &&
 		!under(ours, "internal", pkg):
 		return "a source needs a Provider's interface and nothing else"
@@ -99,6 +103,12 @@ func TestMustNotReach(t *testing.T) {
 		{"ststest", module + "/internal/signature", false},
 		{"ststest", module + "/internal/hide", true},
 		{"source/env", module + "/stsquery", false},
+		{"source/env", "gopkg.in/ini.v1", false},
+		{"cmd/stschain", "gopkg.in/ini.v1", true},
+		{"cmd/stschain", module + "/serve", true},
+		{"cmd/stschain", module + "/ststest", false},
+		{"proof", module + "/stsquery", true},
+		{"proof", module + "/assumerole", false},
 	} {
 		require.Equal(t, tt.ok, mustNotReach(tt.pkg, tt.dep) == "", "%s -> %s", tt.pkg, tt.dep)
 	}
@@ -122,4 +132,27 @@ func TestLeakChecks(t *testing.T) {
 			t.Errorf("%s has tests and no TestMain that calls leak.Main or leak.Check", dir)
 		}
 	}
+}
+
+// TestRequirements holds go.mod to the modules that are allowed: programs link two of them at
+// most, the others are for tests.
+func TestRequirements(t *testing.T) {
+	file, err := os.ReadFile("go.mod")
+	require.NoError(t, err)
+	allowed := map[string]bool{
+		"golang.org/x/sync": true, "gopkg.in/ini.v1": true,
+		"github.com/benbjohnson/clock": true, "github.com/stretchr/testify": true,
+		"go.yaml.in/yaml/v3": true, // testify's
+	}
+	seen := 0
+	for line := range strings.Lines(string(file)) {
+		fields := strings.Fields(strings.TrimPrefix(strings.TrimSpace(line), "require "))
+		if len(fields) < 2 || !strings.HasPrefix(fields[1], "v") {
+			require.NotContains(t, line, "=>", "a library replaces nothing")
+			continue
+		}
+		seen++
+		require.True(t, allowed[fields[0]], "go.mod requires %s: what needs it is a module of its own", fields[0])
+	}
+	require.Equal(t, len(allowed), seen)
 }

@@ -155,6 +155,17 @@ type Invalidator interface {
 // retrieves nothing; it is for reports on how a program gets its credentials.
 type Parent interface{ Providers() []Provider }
 
+// Delegator is implemented by a provider that passes on what another one answers, and
+// asks that one directly, not through a [Cache]: a chain, a profile. Its Retrieve(ctx) is
+// RetrieveVia(ctx, Provider.Retrieve). By it [Explain] sees whom it asks and what they
+// answer, while it asks them once.
+type Delegator interface {
+	RetrieveVia(ctx context.Context, ask Ask) (Credentials, error)
+}
+
+// Ask is how a [Delegator] asks a provider; ordinarily Provider.Retrieve.
+type Ask func(p Provider, ctx context.Context) (Credentials, error)
+
 // name is what reports and errors call a provider.
 func name(p Provider) string {
 	if s, ok := p.(fmt.Stringer); ok {

@@ -76,32 +76,38 @@ func (c *Cache) land(creds Credentials, err error, began int64) outcome {
 		return outcome{landing: c.landed, err: err}
 	}
 	if err != nil && now >= nanosOf(c.held.Expires) {
+		c.stale++
 		c.emit(Event{Kind: ServingStale, Source: c.held.Source, Err: err})
 	}
 	return outcome{landing: c.landed, creds: c.held}
 }
 
-// ask calls the provider on a goroutine of its own, so that one that panics,
-// calls runtime.Goexit or ignores its context harms nobody but its own call.
+// ask calls the provider.
 func (c *Cache) ask(ctx context.Context) (Credentials, error) {
 	timeout := c.timeout()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
+	return bounded(ctx, timeout, name(c.Provider), c.Provider.Retrieve)
+}
 
+// bounded calls the Retrieve of the provider of a name until ctx ends, which is after the
+// timeout. It does so on a goroutine of its own, so that one that panics, calls
+// runtime.Goexit or ignores its context harms nobody but its own call.
+func bounded(ctx context.Context, timeout time.Duration, name string, retrieve func(context.Context) (Credentials, error)) (Credentials, error) {
 	type answer struct {
 		creds Credentials
 		err   error
 	}
 	answers := make(chan answer, 1) // one that comes after the end is dropped
 	go func() {
-		a := answer{err: fmt.Errorf("stschain: %s called runtime.Goexit", name(c.Provider))}
+		a := answer{err: fmt.Errorf("stschain: %s called runtime.Goexit", name)}
 		defer func() {
 			if r := recover(); r != nil {
-				a = answer{err: fmt.Errorf("stschain: %s panicked at %s: %v", name(c.Provider), panicSite(), r)}
+				a = answer{err: fmt.Errorf("stschain: %s panicked at %s: %v", name, panicSite(), r)}
 			}
 			answers <- a
 		}()
-		a.creds, a.err = c.Provider.Retrieve(ctx)
+		a.creds, a.err = retrieve(ctx)
 	}()
 	var a answer
 	select {
@@ -114,7 +120,7 @@ func (c *Cache) ask(ctx context.Context) (Credentials, error) {
 		}
 	}
 	if late := ctx.Err(); late != nil && (a.err == late || errors.Is(a.err, ErrUnavailable)) {
-		a.err = fmt.Errorf("stschain: %s did not answer within %v: %w", name(c.Provider), timeout, late)
+		a.err = fmt.Errorf("stschain: %s did not answer within %v: %w", name, timeout, late)
 	}
 	return a.creds, a.err
 }

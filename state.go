@@ -28,6 +28,7 @@ type state struct {
 	trying          time.Time // when the try that flies now began; on the real clock
 	landed          uint64    // tries that have ended
 	tries, failures uint64
+	stale           uint64 // failures that left callers with expired credentials
 }
 
 // action is what a caller does next.

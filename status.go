@@ -41,12 +41,14 @@ type Status struct {
 	Phase          Phase
 	Expires        time.Time     // zero: never, or nothing is held
 	AdvisoryWindow time.Duration // before jitter; 0 if the credentials never expire
+	Refreshed      time.Time     // when the provider last brought usable credentials; zero: never
 	Rejected       bool          // a service rejected the held credentials
 	Refreshing     bool          // the provider is being asked
 	Next           time.Time     // the earliest next try; zero: at the next call, or never
 	Err            error         // of the last try, if it failed
 	Tries          uint64        // how often the provider was asked
 	Failures       uint64        // how many of these brought nothing
+	Stale          uint64        // how many of those left callers with expired credentials; see Cache.MaxStale
 	Waits          uint64        // how often a caller had to wait for a try
 }
 
@@ -65,11 +67,15 @@ func (c *Cache) Status() Status {
 		Err:         c.err,
 		Tries:       c.tries,
 		Failures:    c.failures,
+		Stale:       c.stale,
 		Waits:       c.waits.Load(),
 	}
 	if !c.holding() {
 		s.Source = name(c.Provider)
-	} else if !s.Expires.IsZero() {
+		return s
+	}
+	s.Refreshed = timeOf(c.received)
+	if !s.Expires.IsZero() {
 		s.AdvisoryWindow = c.windows.nominal
 	}
 	return s

@@ -56,5 +56,5 @@ func ExampleDefault_nowhere() {
 	//   3. webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set
 	//   4. container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set
 	//   5. imds: AWS_EC2_METADATA_DISABLED is true
-	// Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write a profile (aws configure does) and name it by AWS_PROFILE if it is not the default one, or give the pod, the task or the instance a role
+	// Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write a profile (aws configure, aws configure sso and aws login do) and name it by AWS_PROFILE if it is not the default one, or give the pod, the task or the instance a role
 }

@@ -24,10 +24,14 @@
 // The SDKs for Rust and C++ have this order too; those for Go and Java ask the web
 // identity before the profile.
 //
+// A profile may name people as well, who sign in with `aws sso login` or `aws login`: packages
+// sso and login.
+//
 // A place that is not set up is passed over. One that is set up and fails, be it an
-// unreadable file, a throttled STS or a program that exits with 1, is the end: its
-// error is returned, and no other identity stands in for it. The first place that has
-// credentials is kept for good, and a refresh asks no other.
+// unreadable file, a throttled STS, a session that somebody must sign in to again or a
+// program that exits with 1, is the end: its error is returned, and no other identity
+// stands in for it. The first place that has credentials is kept for good, and a refresh
+// asks no other.
 //
 // A profile that is asked for by name, by AWS_PROFILE or in code, is set up: that it is
 // missing or has no credentials is an error.
@@ -110,11 +114,16 @@ func (d *Default) setUp() {
 // Retrieve returns the credentials of the first place that has any. If no place is set
 // up, the error is [stschain.ErrUnavailable] and lists them all, with what was looked for.
 func (d *Default) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	return d.RetrieveVia(ctx, stschain.Provider.Retrieve)
+}
+
+// RetrieveVia is Retrieve, with the places asked by ask; see [stschain.Delegator].
+func (d *Default) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.Credentials, error) {
 	if d == nil {
 		return stschain.Credentials{}, errNil
 	}
 	d.setUp()
-	creds, err := d.chain.Retrieve(ctx)
+	creds, err := d.chain.RetrieveVia(ctx, ask)
 	if all, ok := err.(*stschain.ChainError); ok && errors.Is(err, stschain.ErrUnavailable) {
 		return stschain.Credentials{}, &nowhereError{all}
 	}
@@ -260,7 +269,7 @@ func (e *nowhereError) Error() string {
 		}
 		fmt.Fprintf(&b, "  %d. %s: %s\n", i+1, a.Provider, reason)
 	}
-	b.WriteString("Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write a profile (aws configure does) and name it by AWS_PROFILE if it is not the default one, or give the pod, the task or the instance a role")
+	b.WriteString("Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write a profile (aws configure, aws configure sso and aws login do) and name it by AWS_PROFILE if it is not the default one, or give the pod, the task or the instance a role")
 	return b.String()
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/hide"
+	"github.com/stschain-go/stschain/internal/skew"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
@@ -101,7 +102,7 @@ func (c *Client) exchange(req *http.Request, op operation, d *date, decode decod
 	}
 	body, err := readBody(resp)
 	if err == nil {
-		err = failure.read(resp, body, op, d.skew, decode)
+		err = failure.read(resp, body, op, d.Skew, decode)
 	}
 	if err == nil && failure.Code == "" {
 		return nil
@@ -127,7 +128,7 @@ func readBody(resp *http.Response) ([]byte, error) {
 }
 
 // read takes a result out of an answer, or a fault into e.
-func (e *Error) read(resp *http.Response, body []byte, op operation, skew skew, decode decoder) error {
+func (e *Error) read(resp *http.Response, body []byte, op operation, skew skew.Skew, decode decoder) error {
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return fmt.Errorf("the answer is a redirect to %s, and redirects are not followed: set Client.Endpoint to where STS is", hostIn(resp.Header))
 	}
@@ -156,7 +157,7 @@ func (e *Error) read(resp *http.Response, body []byte, op operation, skew skew, 
 	if id := requestIDOf(root); id != "" {
 		e.RequestID = id
 	}
-	setBack(result, skew.expiry())
+	setBack(result, skew.Expiry())
 	return decode(result, e.RequestID)
 }
 

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/host"
+	"github.com/stschain-go/stschain/internal/skew"
 )
 
 // UnsignedInput asks an operation that does not exist yet without a signature.
@@ -39,7 +41,7 @@ func (c *Client) Resolve(region string) (Resolved, error) {
 }
 
 func ParseEndpoint(s string, allowHTTP bool) (string, error) {
-	u, err := parseEndpoint(s, allowHTTP)
+	u, err := host.ParseURL(s, allowHTTP)
 	if err != nil {
 		return "", err
 	}
@@ -69,8 +71,8 @@ func (c *Client) SetSkew(d time.Duration) { c.skew.Store(int64(d)) }
 
 // MeasureSkew tells the bounds, and by how much expiry dates are set back.
 func MeasureSkew(answer http.Header, sent, received time.Time) (least, most, expiry time.Duration, ok bool) {
-	s, ok := measureSkew(answer, sent, received)
-	return s.least, s.most, s.expiry(), ok
+	s, ok := skew.Measure(answer, sent, received)
+	return s.Least, s.Most, s.Expiry(), ok
 }
 
 // Limiter is the rate limiter of the adaptive mode.

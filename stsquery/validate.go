@@ -215,6 +215,13 @@ func quote(s string) string {
 	return strconv.Quote(s)
 }
 
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
+
+// isWord is \w of the patterns in the STS reference.
+func isWord(r rune) bool { return isLetter(r) || isDigit(r) || r == '_' }
+
 func wordOr(others string) func(rune) bool {
 	return func(r rune) bool { return isWord(r) || strings.ContainsRune(others, r) }
 }

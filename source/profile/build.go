@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"path/filepath"
+	"runtime"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
@@ -11,7 +13,9 @@ import (
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/source/imds"
+	"github.com/stschain-go/stschain/source/login"
 	"github.com/stschain-go/stschain/source/process"
+	"github.com/stschain-go/stschain/source/sso"
 	"github.com/stschain-go/stschain/webidentity"
 )
 
@@ -60,9 +64,9 @@ func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, 
 		command := &process.Provider{Command: s.command.Reveal(), AccountID: s.account, Run: p.Run, Clock: p.Clock}
 		return unseen{func() stschain.Provider { return command }, command.String()}, nil
 	case fromSSO:
-		return nil, notYet(s, "IAM Identity Center (sso_session, sso_account_id)")
+		return p.ssoProvider(s)
 	case fromLogin:
-		return nil, notYet(s, "aws login (login_session)")
+		return p.loginProvider(s)
 	}
 	if noRegion := errNoRegion(s); s.settings.Region == "" {
 		switch {
@@ -142,10 +146,42 @@ func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) 
 	return stschain.Credentials{}, r.err
 }
 
-// notYet is a profile that is understood and not served.
-func notYet(s step, what string) error {
-	return permanent.Errorf("profile: [%s] gets its credentials from %s, which is not supported yet: the AWS CLI can, by "+
-		"credential_process = aws configure export-credentials --profile %s --format process in another profile", sectionName(kindProfile, s.profile), what, s.profile)
+func (p *Provider) ssoProvider(s step) (stschain.Provider, error) {
+	home := p.home(runtime.GOOS)
+	switch section := sectionName(kindProfile, s.profile); {
+	case s.sso.account == "":
+		return nil, permanent.Errorf("profile: [%s] has an sso_session, and no role in it whose credentials are meant: set sso_account_id and sso_role_name", section)
+	case home == "":
+		return nil, permanent.Errorf("profile: [%s] is of IAM Identity Center, and there is no home directory to find its token in: set HOME, or Provider.Home", section)
+	}
+	httpClient, err := p.httpClient(s.settings.CABundle)
+	if err != nil {
+		return nil, err
+	}
+	return &sso.Provider{
+		Session: s.sso.session, StartURL: s.sso.startURL, Region: s.sso.region,
+		AccountID: s.sso.account, RoleName: s.sso.role, Profile: s.profile,
+		PortalEndpoint: s.sso.portal, OIDCEndpoint: s.sso.oidc, AllowHTTP: p.AllowHTTP,
+		FIPS: s.settings.FIPS, DualStack: s.settings.DualStack, MaxAttempts: s.settings.Retry.MaxAttempts,
+		DisableClockSkewCorrection: s.settings.DisableClockSkewCorrection,
+		CacheDir:                   filepath.Join(home, ".aws", "sso", "cache"),
+		Open:                       p.Open, HTTPClient: httpClient, Clock: p.Clock,
+	}, nil
+}
+
+func (p *Provider) loginProvider(s step) (stschain.Provider, error) {
+	httpClient, err := p.httpClient(s.settings.CABundle)
+	if err != nil {
+		return nil, err
+	}
+	return &login.Provider{
+		Session: s.login.session, Profile: s.profile,
+		Region: s.settings.Region, Endpoint: s.login.endpoint, AllowHTTP: p.AllowHTTP,
+		FIPS: s.settings.FIPS, DualStack: s.settings.DualStack, MaxAttempts: s.settings.Retry.MaxAttempts,
+		DisableClockSkewCorrection: s.settings.DisableClockSkewCorrection,
+		Home:                       p.home(runtime.GOOS), LookupEnv: p.LookupEnv,
+		Open: p.Open, HTTPClient: httpClient, Clock: p.Clock,
+	}, nil
 }
 
 // static gives the keys of a profile.

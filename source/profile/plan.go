@@ -23,11 +23,11 @@ type step struct {
 	account   string          // fromKeys, fromProcess: aws_account_id
 	source    string          // fromSource: credential_source
 	command   stschain.Secret // fromProcess
-	sso       sso             // fromSSO
-	login     string          // fromLogin: login_session
+	sso       ssoRole         // fromSSO
+	login     loginSession    // fromLogin
 	role      role            // fromWebIdentity, fromRole
 	tokenFile string          // fromWebIdentity
-	settings  Settings        // fromSource, fromWebIdentity, fromRole
+	settings  Settings        // fromSource, fromSSO, fromLogin, fromWebIdentity, fromRole
 }
 
 type kind int
@@ -81,8 +81,12 @@ var credentialKeys = []string{
 	"sso_session", "sso_account_id", "sso_role_name", "sso_start_url", "login_session",
 }
 
-// sso is whose credentials IAM Identity Center is asked for.
-type sso struct{ session, region, startURL, account, role string }
+// ssoRole is whose credentials IAM Identity Center is asked for, and at which endpoints if
+// those are configured.
+type ssoRole struct{ session, region, startURL, account, role, portal, oidc string }
+
+// loginSession is a session of `aws login`, and the endpoint that refreshes it if that is configured.
+type loginSession struct{ session, endpoint string }
 
 // planner follows source_profile from one profile to the next.
 type planner struct {
@@ -103,10 +107,9 @@ func (p *planner) steps(path []*Section) ([]step, error) {
 	case s.has(keyPair...), s.has("aws_session_token"):
 		return keysStep(s)
 	case s.has("sso_session", "sso_account_id", "sso_role_name", "sso_start_url"):
-		sso, err := p.ssoOf(s)
-		return []step{{kind: fromSSO, profile: s.Name, sso: sso}}, err
+		return p.sso(path)
 	case s.has("login_session"):
-		return []step{{kind: fromLogin, profile: s.Name, login: s.value("login_session")}}, nil
+		return p.login(path)
 	case s.has("credential_process"):
 		command, _ := s.Property("credential_process")
 		return []step{{kind: fromProcess, profile: s.Name, command: command.Value, account: s.value("aws_account_id")}}, nil
@@ -256,19 +259,37 @@ func keysOf(s *Section) (k keys, err error) {
 	return keys{id.text(), secret.Value, token.Value}, nil
 }
 
+func (p *planner) sso(path []*Section) ([]step, error) {
+	s := path[len(path)-1]
+	own, err := p.ssoOf(s)
+	if err != nil {
+		return nil, err
+	}
+	r := p.reader(p.files, path...)
+	own.portal, own.oidc = r.configured("sso"), r.configured("sso_oidc")
+	return []step{{kind: fromSSO, profile: s.Name, sso: own, settings: r.settings()}}, r.err
+}
+
+func (p *planner) login(path []*Section) ([]step, error) {
+	s := path[len(path)-1]
+	r := p.reader(p.files, path...)
+	own := loginSession{s.value("login_session"), r.configured("signin")}
+	return []step{{kind: fromLogin, profile: s.Name, login: own, settings: r.settings()}}, r.err
+}
+
 // ssoOf is what a profile says of IAM Identity Center.
-func (p *planner) ssoOf(s *Section) (sso, error) {
-	own := sso{
+func (p *planner) ssoOf(s *Section) (ssoRole, error) {
+	own := ssoRole{
 		session: s.value("sso_session"), region: s.value("sso_region"), startURL: s.value("sso_start_url"),
 		account: s.value("sso_account_id"), role: s.value("sso_role_name"),
 	}
 	if (own.account == "") != (own.role == "") {
-		return sso{}, s.errorf("of sso_account_id and sso_role_name only one is set: both say whose credentials are meant")
+		return ssoRole{}, s.errorf("of sso_account_id and sso_role_name only one is set: both say whose credentials are meant")
 	}
 	if own.session == "" {
 		for _, key := range []string{"sso_account_id", "sso_start_url", "sso_region"} {
 			if !s.has(key) {
-				return sso{}, s.errorf("%s is missing, which IAM Identity Center needs", key)
+				return ssoRole{}, s.errorf("%s is missing, which IAM Identity Center needs", key)
 			}
 		}
 		return own, nil
@@ -276,15 +297,15 @@ func (p *planner) ssoOf(s *Section) (sso, error) {
 	session := p.files.SSOSession(own.session)
 	if session == nil {
 		name, _ := s.Property("sso_session")
-		return sso{}, name.errorf("there is no [sso-session %s] in %s", own.session, p.files.Config)
+		return ssoRole{}, name.errorf("there is no [sso-session %s] in %s", own.session, p.files.Config)
 	}
 	for _, key := range []string{"sso_region", "sso_start_url"} {
 		property, ok := s.Property(key)
 		switch {
 		case ok && property.text() != session.value(key):
-			return sso{}, property.errorf("it belongs into [sso-session %s], which the profile names, and which does not say the same", own.session)
+			return ssoRole{}, property.errorf("it belongs into [sso-session %s], which the profile names, and which does not say the same", own.session)
 		case !session.has(key):
-			return sso{}, session.errorf("%s is missing, which IAM Identity Center needs", key)
+			return ssoRole{}, session.errorf("%s is missing, which IAM Identity Center needs", key)
 		}
 	}
 	own.region, own.startURL = session.value("sso_region"), session.value("sso_start_url")

@@ -20,8 +20,8 @@
 //	role_arn and source_profile            a role, assumed by the credentials of another profile
 //	role_arn and credential_source         a role, assumed by those of Environment, EcsContainer or Ec2InstanceMetadata
 //	aws_access_key_id                      with aws_secret_access_key, and aws_session_token for temporary ones
-//	sso_session, sso_account_id            recognised, and not supported yet
-//	login_session                          recognised, and not supported yet
+//	sso_session, sso_account_id            a role in IAM Identity Center, after aws sso login; package sso
+//	login_session                          who signed in with aws login; package login
 //	credential_process                     a program that prints them
 //
 // A profile that another one names as its source_profile is taken by its keys first.
@@ -38,7 +38,7 @@
 // profile that is the source of another one, from that other one:
 //
 //	AWS_REGION, AWS_DEFAULT_REGION              region
-//	AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL      services with sts, endpoint_url
+//	AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL      services with sts, endpoint_url; also for SSO, SSO_OIDC and SIGNIN
 //	AWS_IGNORE_CONFIGURED_ENDPOINT_URLS         ignore_configured_endpoint_urls
 //	AWS_USE_FIPS_ENDPOINT                       use_fips_endpoint
 //	AWS_USE_DUALSTACK_ENDPOINT                  use_dualstack_endpoint
@@ -106,11 +106,16 @@ type Provider struct {
 // profile that is asked for and is not there, or has no credentials, is another error, as is
 // whatever is wrong with the files or with what the profile names.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	return p.RetrieveVia(ctx, stschain.Provider.Retrieve)
+}
+
+// RetrieveVia is Retrieve, with what the profile names asked by ask; see [stschain.Delegator].
+func (p *Provider) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.Credentials, error) {
 	source, err := p.source(ctx)
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	creds, err := source.Retrieve(ctx)
+	creds, err := ask(source, ctx)
 	if err != nil {
 		return stschain.Credentials{}, fmt.Errorf("%s: %w", p, hide.Sentinel(err, stschain.ErrUnavailable))
 	}

@@ -67,9 +67,27 @@ func (p *Provider) client(s Settings, credentials stschain.Provider) (*stsquery.
 
 // settings are those of the last profile of a path, which begins at the selected one. A
 // nil profile says nothing.
-func (p *Provider) settings(files *Files, path ...*Section) (s Settings, err error) {
-	r := reader{p: p, files: files, profiles: slices.Clone(path)}
+func (p *Provider) settings(files *Files, path ...*Section) (Settings, error) {
+	r := p.reader(files, path...)
+	s := r.settings()
+	return s, r.err
+}
+
+func (p *Provider) reader(files *Files, path ...*Section) *reader {
+	r := &reader{p: p, files: files, profiles: slices.Clone(path)}
 	slices.Reverse(r.profiles)
+	return r
+}
+
+// reader reads settings, and keeps what was wrong with them.
+type reader struct {
+	p        *Provider
+	files    *Files
+	profiles []*Section // the nearest first
+	err      error
+}
+
+func (r *reader) settings() (s Settings) {
 	s.Region = r.region()
 	s.Endpoint = r.endpoint("sts")
 	s.FIPS = r.flag("use_fips_endpoint", "AWS_USE_FIPS_ENDPOINT")
@@ -81,15 +99,7 @@ func (p *Provider) settings(files *Files, path ...*Section) (s Settings, err err
 	s.EC2MetadataEndpoint = r.value("ec2_metadata_service_endpoint").text
 	s.EC2MetadataEndpointMode = r.value("ec2_metadata_service_endpoint_mode").text
 	s.EC2MetadataV1Disabled = r.flag("ec2_metadata_v1_disabled", "")
-	return s, r.err
-}
-
-// reader reads settings, and keeps what was wrong with them.
-type reader struct {
-	p        *Provider
-	files    *Files
-	profiles []*Section // the nearest first
-	err      error
+	return s
 }
 
 // setting is a value, and where it stands.
@@ -158,12 +168,17 @@ func (r *reader) region() string {
 	return r.value("region", "AWS_REGION", "AWS_DEFAULT_REGION").text
 }
 
-// endpoint is where a service is asked; "" if nothing says. Services are named as in the
-// files: lower case, with underscores.
+// endpoint is Provider.Endpoint, which is STS's, or else the configured one.
 func (r *reader) endpoint(service string) string {
 	if r.p.Endpoint != "" {
 		return r.p.Endpoint
 	}
+	return r.configured(service)
+}
+
+// configured is where a service is asked; "" if nothing says. Services are named as in the
+// files: lower case, with underscores.
+func (r *reader) configured(service string) string {
 	if r.p.IgnoreConfiguredEndpoints || r.flag("ignore_configured_endpoint_urls", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
 		return ""
 	}

@@ -1,0 +1,27 @@
+package tokenfile
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+const sharingViolation = syscall.Errno(32) // ERROR_SHARING_VIOLATION
+
+// tryLock opens the file so that nobody else can.
+func tryLock(path string) (release func() error, err error) {
+	name, err := syscall.UTF16PtrFromString(path)
+	if err != nil {
+		return nil, err
+	}
+	const shared = 0
+	handle, err := syscall.CreateFile(name, syscall.GENERIC_READ|syscall.GENERIC_WRITE, shared, nil,
+		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
+	switch {
+	case errors.Is(err, sharingViolation):
+		return nil, errHeld
+	case err != nil:
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	return func() error { return syscall.CloseHandle(handle) }, nil
+}

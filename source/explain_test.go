@@ -1,0 +1,97 @@
+package source_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// An explanation of the default chain tells of every place, and what a profile leads to.
+func TestExplain(t *testing.T) {
+	const hop = "arn:aws:iam::123456789012:role/hop"
+	chain := "[default]\nregion = eu-west-1\nrole_arn = " + roleARN + "\nsource_profile = hop\n" +
+		"[profile hop]\nrole_arn = " + hop + "\ncredential_source = %s\n"
+	config := func(source string) map[string]string {
+		return map[string]string{"/home/.aws/config": strings.Replace(chain, "%s", source, 1)}
+	}
+	for name, tt := range map[string]struct {
+		env   map[string]string
+		files map[string]string
+		want  []string
+		calls int // of AssumeRole
+	}{
+		"keys": {env: keysInEnv, want: []string{
+			"applied default chain", "applied env", "not asked profile default", "not asked webidentity from the environment", "not asked container", "not asked imds"}},
+		"roles on the task's": {env: ecs, files: config("EcsContainer"), calls: 2, want: []string{
+			"applied default chain", "not applicable env", "applied profile default", "applied assumerole " + roleARN, "applied assumerole " + hop, "applied container",
+			"not asked webidentity from the environment", "not asked container", "not asked imds"}},
+		"roles on nothing": {files: config("Environment"), want: []string{
+			"failed default chain", "not applicable env", "failed profile default", "failed assumerole " + roleARN, "failed assumerole " + hop, "not applicable env",
+			"not asked webidentity from the environment", "not asked container", "not asked imds"}},
+		"the instance": {want: []string{
+			"applied default chain", "not applicable env", "not applicable profile default", "not applicable webidentity from the environment", "not applicable container", "applied imds"}},
+		"a broken file": {files: map[string]string{"/home/.aws/config": "{}"}, want: []string{
+			"failed default chain", "not applicable env", "failed profile default", "not asked webidentity from the environment", "not asked container", "not asked imds"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m := &machine{sts: ststest.New()}
+				m.sts.AddKeys("arn:aws:sts::123456789012:assumed-role/task/1", stschain.Credentials{
+					AccessKeyID: "ASIATASK", SecretAccessKey: stschain.NewSecret(canarySecret), SessionToken: stschain.NewSecret("canary/token/4711"), Expires: time.Now().Add(time.Hour)})
+				d := world{env: with(tt.env), files: tt.files, transport: m}.chain(t)
+				x := stschain.Explain(t.Context(), d)
+				require.Equal(t, tt.want, lines(x), "%v", x)
+				require.Equal(t, tt.calls, m.sts.Count("AssumeRole"))
+				canary.Check(t, canarySecret, x)
+
+				// What it found is what a call gets, and what another explanation finds.
+				creds, err := d.Retrieve(t.Context())
+				require.Equal(t, x.Outcome == stschain.Applied, err == nil)
+				if err == nil {
+					require.Equal(t, x.Source, creds.Source)
+				}
+				m.sts.Close()
+			})
+		})
+	}
+}
+
+// lines are the outcomes and names of an explanation, in order.
+func lines(x stschain.Explanation) []string {
+	all := []string{x.Outcome.String() + " " + x.Provider}
+	for _, b := range x.Below {
+		all = append(all, lines(b)...)
+	}
+	return all
+}
+
+// A person whose code a profile needs is not asked.
+func TestExplainAsksNobody(t *testing.T) {
+	m := &machine{sts: ststest.NewTest(t)}
+	d := world{
+		env: with(),
+		files: map[string]string{"/home/.aws/config": "[default]\nregion = eu-west-1\nrole_arn = " + roleARN + "\nmfa_serial = arn:aws:iam::123456789012:mfa/alice\nsource_profile = base\n" +
+			"[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = " + canarySecret + "\n"},
+		transport: m,
+	}.chain(t)
+	d.MFAToken = func(context.Context, string) (stschain.Secret, error) {
+		t.Error("somebody was asked")
+		return stschain.Secret{}, nil
+	}
+	for _, p := range []stschain.Provider{d, stschain.Cached(d)} {
+		x := stschain.Explain(t.Context(), p)
+		require.Equal(t, []string{
+			"would prompt default chain", "not applicable env", "would prompt profile default", "would prompt assumerole " + roleARN, "applied profile base",
+			"not asked webidentity from the environment", "not asked container", "not asked imds"}, lines(x))
+		canary.Check(t, canarySecret, x)
+	}
+	require.Empty(t, m.hosts())
+}

@@ -1,0 +1,398 @@
+package login_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/source/login"
+)
+
+func TestFresh(t *testing.T) {
+	w := newWorld(t, document(noon.Add(time.Hour)))
+	creds, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, stschain.Credentials{
+		AccessKeyID: "ASIAOLD", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(token),
+		AccountID: "123456789012", Expires: noon.Add(time.Hour), Source: "login " + arn,
+	}, creds)
+	require.Empty(t, w.service.asked)
+}
+
+func TestWindow(t *testing.T) {
+	for left, want := range map[time.Duration]string{
+		5*time.Minute + time.Second: "ASIAOLD",
+		5 * time.Minute:             "ASIANEW1",
+		time.Second:                 "ASIANEW1",
+		0:                           "ASIANEW1",
+		-12 * time.Hour:             "ASIANEW1",
+	} {
+		w := newWorld(t, document(noon.Add(left)))
+		creds, err := w.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, creds.AccessKeyID, left)
+	}
+}
+
+func TestRefresh(t *testing.T) {
+	before := with(document(noon), object{"signInRegion": "eu-west-1", "later": object{"a": []any{1.5, nil, "<&>"}}})
+	before["accessToken"] = with(before["accessToken"].(object), object{"later": "yes"})
+	w := newWorld(t, before)
+	creds, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	want := stschain.Credentials{
+		AccessKeyID: "ASIANEW1", SecretAccessKey: stschain.NewSecret(secret + "-1"), SessionToken: stschain.NewSecret(token + "-1"),
+		AccountID: "123456789012", Expires: noon.Add(15 * time.Minute), Source: "login " + arn,
+	}
+	require.Equal(t, want, creds)
+	require.Equal(t, []string{"https://eu-west-1.signin.aws.amazon.com/v1/token"}, w.service.asked)
+
+	after := with(before, object{"refreshToken": refresh + "-1"})
+	after["accessToken"] = object{
+		"accessKeyId": "ASIANEW1", "secretAccessKey": secret + "-1", "sessionToken": token + "-1",
+		"accountId": "123456789012", "expiresAt": "2026-11-21T12:15:00Z", "later": "yes",
+	}
+	require.Equal(t, after, w.read(t))
+	info, err := os.Stat(w.file)
+	require.NoError(t, err)
+	require.Equal(t, os.FileMode(0o600), info.Mode().Perm())
+
+	again, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, want, again)
+	require.Equal(t, 1, w.service.gave)
+
+	w.clock.Add(10 * time.Minute)
+	creds, err = w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ASIANEW2", creds.AccessKeyID)
+}
+
+// TestAnotherProcess: what is found on disk counts, refreshed or signed in again.
+func TestAnotherProcess(t *testing.T) {
+	w := newWorld(t, document(noon))
+	_, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	w.clock.Add(14 * time.Minute)
+	w.write(t, document(w.clock.Now().Add(time.Hour)))
+	creds, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ASIAOLD", creds.AccessKeyID)
+	require.Equal(t, 1, w.service.gave)
+}
+
+// TestWithoutLock: the AWS CLI takes none, and may redeem the token at the same moment.
+func TestWithoutLock(t *testing.T) {
+	t.Run("it was faster", func(t *testing.T) {
+		w := newWorld(t, document(noon))
+		w.service.answer = append(w.service.answer, func() response {
+			w.write(t, document(noon.Add(15*time.Minute)))
+			return refusal(400, "INVALID_REQUEST")
+		})
+		creds, err := w.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "ASIAOLD", creds.AccessKeyID)
+		require.Equal(t, noon.Add(15*time.Minute), creds.Expires)
+	})
+	t.Run("it left another token", func(t *testing.T) {
+		w := newWorld(t, with(document(noon), object{"refreshToken": "old"}))
+		w.service.answer = append(w.service.answer, func() response {
+			w.write(t, document(noon))
+			return refusal(401, "TOKEN_EXPIRED")
+		})
+		creds, err := w.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "ASIANEW1", creds.AccessKeyID)
+	})
+	t.Run("somebody signed in meanwhile", func(t *testing.T) {
+		w := newWorld(t, document(noon))
+		later := with(document(noon.Add(14*time.Minute)), object{"refreshToken": "of the new session"})
+		w.service.answer = append(w.service.answer, func() response {
+			w.write(t, later)
+			return response{status: 200, body: `{"accessToken":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t"},"expiresIn":900,"refreshToken":"r"}`}
+		})
+		creds, err := w.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "A", creds.AccessKeyID)
+		require.Equal(t, later, w.read(t), "the new session was overwritten")
+	})
+	t.Run("somebody signed out meanwhile", func(t *testing.T) {
+		w := newWorld(t, document(noon))
+		w.service.answer = append(w.service.answer, func() response {
+			os.Remove(w.file)
+			return response{status: 200, body: `{"accessToken":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t"},"expiresIn":900,"refreshToken":"r"}`}
+		})
+		creds, err := w.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "A", creds.AccessKeyID)
+		require.NoFileExists(t, w.file)
+		_, err = w.Retrieve(t.Context())
+		require.ErrorContains(t, err, "nobody has signed in")
+	})
+	t.Run("it always is another file", func(t *testing.T) {
+		w := newWorld(t, document(noon))
+		for n := range 10 {
+			w.service.answer = append(w.service.answer, func() response {
+				w.write(t, with(document(noon), object{"n": n}))
+				return refusal(400, "INVALID_REQUEST")
+			})
+		}
+		_, err := w.Retrieve(t.Context())
+		require.ErrorContains(t, err, "INVALID_REQUEST")
+		require.Len(t, w.service.asked, 3)
+	})
+}
+
+// TestReadOnly: a refreshed session is kept in memory until the file is another one.
+func TestReadOnly(t *testing.T) {
+	w := newWorld(t, document(noon))
+	require.NoError(t, os.Mkdir(w.file+".lock", 0o700)) // stops root as well
+	before := w.read(t)
+	for n, want := range []string{"ASIANEW1", "ASIANEW1", "ASIANEW2"} {
+		creds, err := w.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, creds.AccessKeyID, n)
+		require.Equal(t, before, w.read(t))
+		w.clock.Add(9 * time.Minute)
+	}
+	w.write(t, document(w.clock.Now().Add(time.Hour)))
+	creds, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ASIAOLD", creds.AccessKeyID)
+}
+
+// TestOpen: who brings files of their own has none written.
+func TestOpen(t *testing.T) {
+	w := newWorld(t, document(noon))
+	real := w.CacheDir
+	w.CacheDir = "nowhere"
+	w.Open = func(path string) (fs.File, error) {
+		if path != filepath.Join("nowhere", fileName) {
+			t.Errorf("opened %s", path)
+		}
+		return os.Open(w.file)
+	}
+	for range 2 {
+		creds, err := w.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "ASIANEW1", creds.AccessKeyID)
+	}
+	require.Equal(t, refresh, w.read(t)["refreshToken"])
+	entries, err := os.ReadDir(real)
+	require.NoError(t, err)
+	require.Len(t, entries, 1, "a lock was left")
+}
+
+// TestKeptToken: RFC 6749, 6, allows an answer without a new refresh token.
+func TestKeptToken(t *testing.T) {
+	w := newWorld(t, document(noon))
+	w.service.next(200, `{"accessToken":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t"},"expiresIn":900}`, 1)
+	_, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, refresh, w.read(t)["refreshToken"])
+}
+
+func TestInvalidate(t *testing.T) {
+	w := newWorld(t, document(noon.Add(time.Hour)))
+	old, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	w.Invalidate(stschain.Credentials{AccessKeyID: "of another"})
+	creds, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, old, creds)
+	w.Invalidate(old)
+	creds, err = w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ASIANEW1", creds.AccessKeyID)
+	w.Invalidate(creds)
+	w.service.next(400, "{}", 1)
+	_, err = w.Retrieve(t.Context())
+	require.ErrorContains(t, err, "answered 400")
+}
+
+// TestFiles is about files that hold no session.
+func TestFiles(t *testing.T) {
+	hour := document(noon.Add(time.Hour))
+	accessToken := func(others object) object {
+		return with(hour, object{"accessToken": with(hour["accessToken"].(object), others)})
+	}
+	for _, tt := range []struct {
+		name string
+		doc  object
+		want string
+	}{
+		{"no accessToken", with(hour, object{"accessToken": nil}), "it has no accessToken"},
+		{"accessToken is text", with(hour, object{"accessToken": secret}), "its accessToken is no object"},
+		{"no key ID", accessToken(object{"accessKeyId": nil}), "its accessToken has no accessKeyId"},
+		{"in another case", accessToken(object{"accessKeyId": nil, "AccessKeyId": "A"}), "its accessToken has no accessKeyId"},
+		{"no secret", accessToken(object{"secretAccessKey": nil}), "its accessToken has no secretAccessKey"},
+		{"a line break", accessToken(object{"secretAccessKey": secret + "\n"}), "its SecretAccessKey has control characters"},
+		{"no token", accessToken(object{"sessionToken": ""}), "its accessToken has no sessionToken"},
+		{"a token of two words", accessToken(object{"sessionToken": secret + " " + secret}), "its session token has spaces"},
+		{"account", accessToken(object{"accountId": secret}), "its AccountId is no account"},
+		{"no expiry", accessToken(object{"expiresAt": nil}), "its accessToken has no expiresAt"},
+		{"expiry", accessToken(object{"expiresAt": secret}), "its expiresAt is no time in RFC 3339"},
+		{"expiry as a number", accessToken(object{"expiresAt": 5}), "its expiresAt is no string"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, tt.doc)
+			_, err := w.Retrieve(t.Context())
+			require.ErrorContains(t, err, "login "+arn+": "+w.file+" cannot be used: ")
+			require.ErrorContains(t, err, tt.want)
+			require.ErrorContains(t, err, "; run aws login --profile dev")
+			require.ErrorIs(t, err, stschain.ErrPermanent)
+			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			require.Empty(t, w.service.asked)
+		})
+	}
+	for name, content := range map[string]string{"empty": "", "no JSON": "{" + secret, "a list": "[]", "null": "null", "no UTF-8": "{\"a\":\"\xff\"}"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			require.NoError(t, os.WriteFile(w.file, []byte(content), 0o600))
+			_, err := w.Retrieve(t.Context())
+			require.ErrorIs(t, err, stschain.ErrPermanent)
+			require.ErrorContains(t, err, "run aws login --profile dev")
+		})
+	}
+	t.Run("there is none", func(t *testing.T) {
+		w := newWorld(t, nil)
+		_, err := w.Retrieve(t.Context())
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.EqualError(t, err, "login "+arn+": nobody has signed in, for there is no file "+w.file+": run aws login --profile dev")
+	})
+	t.Run("it may not be read", func(t *testing.T) {
+		if os.Geteuid() == 0 {
+			t.Skip("root reads all files")
+		}
+		w := newWorld(t, hour)
+		require.NoError(t, os.Chmod(w.file, 0))
+		_, err := w.Retrieve(t.Context())
+		require.ErrorIs(t, err, os.ErrPermission)
+		require.NotErrorIs(t, err, stschain.ErrPermanent)
+	})
+	t.Run("it is a folder", func(t *testing.T) {
+		w := newWorld(t, nil)
+		require.NoError(t, os.Mkdir(w.file, 0o700))
+		_, err := w.Retrieve(t.Context())
+		require.ErrorContains(t, err, "it is no regular file")
+	})
+}
+
+// TestUnrefreshable: what only a refresh needs is missed when one is due, and then only if the
+// credentials have expired.
+func TestUnrefreshable(t *testing.T) {
+	for name, tt := range map[string]struct {
+		member object
+		want   string
+	}{
+		"no client":        {object{"clientId": nil}, "it has no clientId"},
+		"no refresh token": {object{"refreshToken": nil}, "it has no refreshToken"},
+		"empty token":      {object{"refreshToken": ""}, "it has no refreshToken"},
+		"no key":           {object{"dpopKey": nil}, "it has no dpopKey"},
+		"key as a number":  {object{"dpopKey": 5}, "its dpopKey is no string"},
+		"tampered key":     {object{"dpopKey": strings.Replace(key, "MHcCAQEE", "MHcCAQUE", 1)}, "its dpopKey cannot be read"},
+		"Ed25519 key":      {object{"dpopKey": ed25519}, "its dpopKey is no EC key"},
+		"P-384 key":        {object{"dpopKey": p384}, "its dpopKey is on another curve than P-256"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, with(document(noon.Add(time.Minute)), tt.member))
+			creds, err := w.Retrieve(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "ASIAOLD", creds.AccessKeyID)
+			w.clock.Add(time.Minute)
+			_, err = w.Retrieve(t.Context())
+			require.ErrorIs(t, err, stschain.ErrPermanent)
+			require.ErrorContains(t, err, "its credentials, good until 2026-11-21T12:01:00Z, cannot be refreshed: the file cannot be used: "+tt.want)
+			require.ErrorContains(t, err, "; run aws login --profile dev")
+			require.Empty(t, w.service.asked)
+		})
+	}
+}
+
+func TestWhere(t *testing.T) {
+	content, err := json.Marshal(document(noon.Add(1000 * time.Hour)))
+	require.NoError(t, err)
+	home := t.TempDir()
+	for _, dir := range []string{"given", "variable", filepath.Join(".aws", "login", "cache"), "tilde"} {
+		require.NoError(t, os.MkdirAll(filepath.Join(home, dir), 0o700))
+	}
+	env := func(vars map[string]string) func(string) (string, bool) {
+		return func(name string) (string, bool) { v, ok := vars[name]; return v, ok }
+	}
+	for _, tt := range []struct {
+		name  string
+		p     *login.Provider
+		where string
+	}{
+		{"CacheDir", &login.Provider{CacheDir: filepath.Join(home, "given"), LookupEnv: env(map[string]string{"AWS_LOGIN_CACHE_DIRECTORY": "/x"})}, "given"},
+		{"AWS_LOGIN_CACHE_DIRECTORY", &login.Provider{Home: "/x", LookupEnv: env(map[string]string{"AWS_LOGIN_CACHE_DIRECTORY": filepath.Join(home, "variable")})}, "variable"},
+		{"with ~", &login.Provider{Home: home, LookupEnv: env(map[string]string{"AWS_LOGIN_CACHE_DIRECTORY": "~/tilde"})}, "tilde"},
+		{"blank", &login.Provider{Home: home, LookupEnv: env(map[string]string{"AWS_LOGIN_CACHE_DIRECTORY": " "})}, ".aws/login/cache"},
+		{"HOME", &login.Provider{LookupEnv: env(map[string]string{"HOME": home})}, ".aws/login/cache"},
+		{"USERPROFILE", &login.Provider{LookupEnv: env(map[string]string{"USERPROFILE": home})}, ".aws/login/cache"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			file := filepath.Join(home, filepath.FromSlash(tt.where), fileName)
+			require.NoError(t, os.WriteFile(file, content, 0o600))
+			defer os.Remove(file)
+			tt.p.Session = " " + arn + "\n" // is trimmed
+			creds, err := tt.p.Retrieve(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, "ASIAOLD", creds.AccessKeyID)
+		})
+	}
+	t.Run("the machine's own", func(t *testing.T) {
+		t.Setenv("AWS_LOGIN_CACHE_DIRECTORY", "")
+		t.Setenv("HOME", home)
+		t.Setenv("USERPROFILE", home)
+		_, err := (&login.Provider{Session: arn}).Retrieve(t.Context())
+		require.ErrorContains(t, err, "there is no file "+filepath.Join(home, ".aws", "login", "cache", fileName)+": run aws login")
+	})
+	t.Run("no home", func(t *testing.T) {
+		_, err := (&login.Provider{Session: arn, LookupEnv: env(nil)}).Retrieve(t.Context())
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.ErrorContains(t, err, "there is no home directory")
+	})
+}
+
+func TestNothingGiven(t *testing.T) {
+	for _, p := range []*login.Provider{nil, {}, {Session: " "}} {
+		_, err := p.Retrieve(t.Context())
+		require.EqualError(t, err, "login: Session is empty")
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		p.Invalidate(stschain.Credentials{AccessKeyID: "A"})
+		require.Equal(t, "login", p.String())
+	}
+}
+
+func TestString(t *testing.T) {
+	require.Equal(t, "login "+arn, (&login.Provider{Session: " " + arn}).String())
+	require.Equal(t, "login", (&login.Provider{Session: secret}).String(), "what is no ARN may be a secret in the wrong place")
+}
+
+// TestCallerLeaves: nothing is served to who has left.
+func TestCallerLeaves(t *testing.T) {
+	gone := errors.New("shutting down")
+	w := newWorld(t, document(noon.Add(time.Minute)))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	w.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		cancel(gone)
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	})}
+	_, err := w.Retrieve(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorIs(t, err, gone)
+	require.NotErrorIs(t, err, stschain.ErrPermanent)
+}

@@ -1,0 +1,113 @@
+package login
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain/internal/skew"
+	"github.com/stschain-go/stschain/internal/tokenfile"
+)
+
+// patience bounds a refresh, the wait for other processes included.
+const patience = 20 * time.Second
+
+// rounds is how often a refresh is refused at most before that counts.
+const rounds = 3
+
+// refresh returns a session that is fresh, because it or another process refreshed it.
+func (p *Provider) refresh(ctx context.Context, path string) (session, error) {
+	to, err := p.tokenURL()
+	if err != nil {
+		return session{}, err
+	}
+	bounded, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the refresh was given up after %v", patience))
+	defer cancel()
+	lock, err := p.lock(bounded, path)
+	if err != nil {
+		return session{}, err
+	}
+	if lock != nil {
+		defer lock.Release()
+	}
+	for round := 1; ; round++ {
+		held, err := p.load(bounded, path)
+		if err != nil || p.fresh(held) {
+			return held, err
+		}
+		off := p.clockOff()
+		refreshed, err := p.redeem(bounded, to, held)
+		if err == nil {
+			p.keep(bounded, lock, path, refreshed)
+			return refreshed, nil
+		}
+		if refused, ok := errors.AsType[*refusal](err); !ok || !refused.judged() || round == rounds {
+			return session{}, err
+		}
+		if p.clockOff() == off && !p.changed(bounded, path, held) {
+			return session{}, err
+		}
+	}
+}
+
+// lock is nil where there is none to be had: then the file is not written either.
+func (p *Provider) lock(ctx context.Context, path string) (*tokenfile.Locked, error) {
+	if p.Open != nil {
+		return nil, nil
+	}
+	lock, err := tokenfile.Lock(ctx, path)
+	if err != nil && ctx.Err() == nil {
+		return nil, nil
+	}
+	return lock, err
+}
+
+// redeem gets credentials for a refresh token.
+func (p *Provider) redeem(ctx context.Context, to *url.URL, s session) (session, error) {
+	g, err := s.grant()
+	if err != nil {
+		return session{}, permanent.Errorf("the file cannot be used: %v; %s", err, p.advice())
+	}
+	a, err := p.ask(ctx, to, g)
+	if err != nil {
+		return session{}, err
+	}
+	return s.with(a), nil
+}
+
+// tolerance is how far apart clocks may seem that agree: the answer's date is in whole
+// seconds, and of some machine behind the service.
+const tolerance = 2 * time.Second
+
+// clockOff is by how much the server's clock is ahead of this process's.
+func (p *Provider) clockOff() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ahead
+}
+
+// compare learns from an answer how the clocks differ.
+func (p *Provider) compare(answer http.Header, sent, received time.Time) {
+	measured, ok := skew.Measure(answer, sent, received)
+	if !ok || p.DisableClockSkewCorrection {
+		return
+	}
+	off := ahead(measured)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if (off - p.ahead).Abs() > tolerance {
+		p.ahead = off
+	}
+}
+
+// ahead is by how much the server's clock is ahead at least, and 0 if the clocks may agree.
+func ahead(s skew.Skew) time.Duration {
+	if s.Least > tolerance || s.Most < -tolerance {
+		return s.Least
+	}
+	return 0
+}

@@ -1,0 +1,199 @@
+package login
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain/internal/tokenfile"
+)
+
+// session is what a file says.
+type session struct {
+	onDisk tokenfile.Document
+	doc    tokenfile.Document // the same, unless what came later could not be written
+	creds  stschain.Credentials
+}
+
+// unsaved is what a file should say, as long as it says what it said then.
+type unsaved struct{ onDisk, doc tokenfile.Document }
+
+// path is that of the file.
+func (p *Provider) path() (string, error) {
+	dir := p.CacheDir
+	if dir == "" {
+		dir = p.variable("AWS_LOGIN_CACHE_DIRECTORY")
+		if rest, ok := strings.CutPrefix(dir, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
+			dir = filepath.Join(p.home(), rest) // the AWS CLI does so
+		}
+	}
+	if dir == "" {
+		home := p.home()
+		if home == "" {
+			return "", permanent.Errorf("there is no home directory to find .aws/login/cache in: set CacheDir, or AWS_LOGIN_CACHE_DIRECTORY")
+		}
+		dir = filepath.Join(home, ".aws", "login", "cache")
+	}
+	name := sha256.Sum256([]byte(strings.TrimSpace(p.Session)))
+	return filepath.Join(dir, hex.EncodeToString(name[:])+".json"), nil
+}
+
+func (p *Provider) home() string {
+	for _, home := range []string{p.Home, p.variable("HOME"), p.variable("USERPROFILE")} {
+		if home != "" {
+			return home
+		}
+	}
+	if p.LookupEnv != nil { // the rest is not part of an environment that somebody made
+		return ""
+	}
+	home, _ := os.UserHomeDir()
+	return home
+}
+
+// variable is one of the environment; blank counts as not set.
+func (p *Provider) variable(name string) string {
+	lookup := os.LookupEnv
+	if p.LookupEnv != nil {
+		lookup = p.LookupEnv
+	}
+	value, _ := lookup(name)
+	return strings.TrimSpace(value)
+}
+
+// load reads the session, which may have expired.
+func (p *Provider) load(ctx context.Context, path string) (session, error) {
+	onDisk, err := tokenfile.Read(ctx, path, p.Open)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return session{}, permanent.Errorf("nobody has signed in, for there is no file %s: %s", path, p.advice())
+	case err != nil && !errors.Is(err, stschain.ErrPermanent): // it is not what the file holds
+		return session{}, fmt.Errorf("%s cannot be read: %w", path, err)
+	}
+	s := session{onDisk: onDisk, doc: onDisk}
+	if err == nil {
+		p.mu.Lock()
+		if !p.unsaved.doc.IsZero() && p.unsaved.onDisk.Equal(onDisk) {
+			s.doc = p.unsaved.doc
+		}
+		p.mu.Unlock()
+		s.creds, err = credentials(s.doc)
+	}
+	if err != nil {
+		return session{}, permanent.Errorf("%s cannot be used: %v; %s", path, err, p.advice())
+	}
+	s.creds.Source = p.String()
+	return s, nil
+}
+
+// credentials are those in a file.
+func credentials(doc tokenfile.Document) (stschain.Credentials, error) {
+	held, err := doc.Object("accessToken")
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	if held.IsZero() {
+		return stschain.Credentials{}, errors.New("it has no accessToken")
+	}
+	for _, name := range []string{"accessKeyId", "secretAccessKey", "sessionToken"} { // in this case: a refresh replaces them
+		if text, err := held.Text(name); err == nil && text.IsZero() {
+			return stschain.Credentials{}, errors.New("its accessToken has no " + name)
+		}
+	}
+	creds, err := parseKeys(doc.JSON("accessToken"))
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	creds.Expires, err = held.Time("expiresAt")
+	if err == nil && creds.Expires.IsZero() {
+		err = errors.New("its accessToken has no expiresAt")
+	}
+	return creds, err
+}
+
+// parseKeys reads an accessToken, which a file and the service have alike.
+func parseKeys(accessToken stschain.Secret) (stschain.Credentials, error) {
+	object, err := keyjson.Parse([]byte(accessToken.Reveal()), "SessionToken")
+	if err != nil {
+		return stschain.Credentials{}, errors.New("its accessToken cannot be used: " + err.Error())
+	}
+	creds, err := object.Credentials("")
+	switch {
+	case err != nil:
+		return stschain.Credentials{}, errors.New("its accessToken cannot be used: " + err.Error())
+	case creds.SessionToken.IsZero():
+		return stschain.Credentials{}, errors.New("its accessToken cannot be used: it has no SessionToken")
+	}
+	return creds, nil
+}
+
+// grant is what refreshes a session.
+type grant struct {
+	clientID     string
+	refreshToken stschain.Secret
+	key          func() *ecdsa.PrivateKey // in a function, which nothing prints
+}
+
+func (s session) grant() (grant, error) {
+	var texts [3]stschain.Secret
+	for i, name := range []string{"clientId", "refreshToken", "dpopKey"} {
+		text, err := s.doc.Text(name)
+		if err == nil && text.IsZero() {
+			err = errors.New("it has no " + name)
+		}
+		if err != nil {
+			return grant{}, err
+		}
+		texts[i] = text
+	}
+	key, err := parseKey(texts[2])
+	return grant{texts[0].Reveal(), texts[1], func() *ecdsa.PrivateKey { return key }}, err
+}
+
+// with is the session after a refresh. What the answer does not say stays.
+func (s session) with(a answer) session {
+	held, _ := s.doc.Object("accessToken") // it was read before
+	s.doc = s.doc.WithObject("accessToken", held.
+		WithText("accessKeyId", stschain.NewSecret(a.creds.AccessKeyID)).
+		WithText("secretAccessKey", a.creds.SecretAccessKey).
+		WithText("sessionToken", a.creds.SessionToken).
+		WithTime("expiresAt", a.creds.Expires))
+	if !a.refreshToken.IsZero() {
+		s.doc = s.doc.WithText("refreshToken", a.refreshToken)
+	}
+	a.creds.AccountID, a.creds.Source = s.creds.AccountID, s.creds.Source
+	s.creds = a.creds
+	return s
+}
+
+// keep puts a session where the next call finds it: in the file, or in memory if that cannot
+// be written. What somebody else put into the file meanwhile, without the lock, is newer.
+func (p *Provider) keep(ctx context.Context, lock *tokenfile.Locked, path string, s session) {
+	if p.changed(ctx, path, s) {
+		return
+	}
+	var left unsaved
+	if lock == nil || lock.Write(s.doc) != nil {
+		left = unsaved{s.onDisk, s.doc}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.unsaved = left
+}
+
+// changed reports whether the file is another one now. Who took no lock may have redeemed the
+// same refresh token first, or somebody has signed in again, or out.
+func (p *Provider) changed(ctx context.Context, path string, s session) bool {
+	now, err := tokenfile.Read(ctx, path, p.Open)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !now.Equal(s.onDisk)
+}

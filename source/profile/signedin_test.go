@@ -1,0 +1,147 @@
+package profile_test
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/source/profile"
+)
+
+const session = "[sso-session work]\nsso_region = eu-north-1\nsso_start_url = https://example.awsapps.com/start\n"
+
+// tokenOf is the file of a token, and where it lies.
+func tokenOf(name string) (path, content string) {
+	sum := sha1.Sum([]byte(name))
+	return "/home/.aws/sso/cache/" + hex.EncodeToString(sum[:]) + ".json",
+		`{"accessToken":"token-of-` + name + `","expiresAt":"2099-01-01T00:00:00Z"}`
+}
+
+// aws answers for the portal of IAM Identity Center and for STS, and notes who asks.
+type aws struct {
+	t     *testing.T
+	asked []string // host, and token or access key
+}
+
+func (a *aws) RoundTrip(r *http.Request) (*http.Response, error) {
+	body := `{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"s","sessionToken":"t","expiration":4070908800000}}`
+	by := r.Header.Get("X-Amz-Sso_bearer_token") + " " + r.URL.RawQuery
+	if by == " " {
+		_, by, _ = strings.Cut(r.Header.Get("Authorization"), "Credential=")
+		by, _, _ = strings.Cut(by, "/")
+		body = `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>` +
+			`<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
+	}
+	a.asked = append(a.asked, r.URL.Host+" "+by)
+	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+}
+
+func TestSSO(t *testing.T) {
+	const (
+		asked = "portal.sso.eu-north-1.amazonaws.com token-of-%s account_id=123456789012&role_name=Developer"
+		role  = "sso_account_id = 123456789012\nsso_role_name = Developer\n"
+	)
+	for _, test := range []struct {
+		name, config, session string
+		env                   env
+		want                  string
+		asked                 []string
+		endpoint              string // Provider.Endpoint, which is STS's
+	}{
+		{"a session", "[profile p]\nsso_session = work\n" + role + session, "work", nil, "ASIASSO", []string{fmt.Sprintf(asked, "work")}, ""},
+		{
+			"no session", "[profile p]\nsso_region = eu-north-1\nsso_start_url = https://example.awsapps.com/start\n" + role,
+			"https://example.awsapps.com/start", nil, "ASIASSO", []string{fmt.Sprintf(asked, "https://example.awsapps.com/start")}, "",
+		},
+		{
+			"the source of a role", "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = q\n[profile q]\nsso_session = work\n" + role + session,
+			"work", nil, "ASIAROLE", []string{fmt.Sprintf(asked, "work"), "sts.eu-west-1.amazonaws.com ASIASSO"}, "",
+		},
+		{
+			"an endpoint of STS", "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = q\n[profile q]\nsso_session = work\n" + role + session,
+			"work", nil, "ASIAROLE", []string{fmt.Sprintf(asked, "work"), "sts.example ASIASSO"}, "https://sts.example",
+		},
+		{
+			"FIPS", "[profile p]\nuse_fips_endpoint = true\nsso_session = work\n" + role + session,
+			"work", nil, "ASIASSO", []string{strings.Replace(fmt.Sprintf(asked, "work"), ".sso.", ".sso-fips.", 1)}, "",
+		},
+		{
+			"an endpoint of one's own", "[profile p]\nservices = mine\nsso_session = work\n" + role + session + "[services mine]\nsso =\n  endpoint_url = https://portal.example\n",
+			"work", nil, "ASIASSO", []string{strings.Replace(fmt.Sprintf(asked, "work"), "portal.sso.eu-north-1.amazonaws.com", "portal.example", 1)}, "",
+		},
+		{
+			"the environment's", "[profile p]\nsso_session = work\n" + role + session,
+			"work", env{"AWS_ENDPOINT_URL_SSO": "https://portal.example", "AWS_ENDPOINT_URL": "https://none.example"}, "ASIASSO", []string{strings.Replace(fmt.Sprintf(asked, "work"), "portal.sso.eu-north-1.amazonaws.com", "portal.example", 1)}, "",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			p := at(nil, test.config, test.env)
+			path, token := tokenOf(test.session)
+			p.Open = files{"/home/.aws/config": test.config, path: token}.open
+			service := &aws{t: t}
+			p.HTTPClient, p.Endpoint = &http.Client{Transport: service}, test.endpoint
+			got, err := p.Retrieve(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, test.want, got.AccessKeyID)
+			require.Equal(t, test.asked, service.asked)
+		})
+	}
+}
+
+func TestSSOIsWrong(t *testing.T) {
+	for _, test := range []struct{ name, config, home, want string }{
+		{"no role", "[profile p]\nsso_session = work\n" + session, "/home", "[profile p] has an sso_session, and no role in it whose credentials are meant: set sso_account_id and sso_role_name"},
+		{"no home", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "", "there is no home directory to find its token in"},
+		{"no login", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "/home", "run aws sso login --sso-session work"},
+		{"a region that is none", "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_start_url = u\nsso_region = evil.example/", "/home", "Region is no region: letters, digits and hyphens are allowed, such as eu-west-1; a profile has it as sso_region"},
+	} {
+		p := &profile.Provider{
+			Profile: "p", LookupEnv: env{"HOME": test.home, "AWS_CONFIG_FILE": "/config"}.lookup,
+			Open: files{"/config": test.config}.open, HTTPClient: &http.Client{Transport: &aws{t: t}},
+		}
+		_, err := p.Retrieve(t.Context())
+		require.ErrorContains(t, err, test.want)
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+	}
+}
+
+// Who signed in with `aws login` may assume roles as well.
+func TestLogin(t *testing.T) {
+	const session = "arn:aws:iam::123456789012:user/ada"
+	home := t.TempDir()
+	dir := filepath.Join(home, ".aws", "login", "cache")
+	require.NoError(t, os.MkdirAll(dir, 0o700))
+	sum := sha256.Sum256([]byte(session))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, hex.EncodeToString(sum[:])+".json"), []byte(`{"accessToken":{"accessKeyId":"ASIALOGIN","secretAccessKey":"s",
+		"sessionToken":"t","accountId":"123456789012","expiresAt":"`+time.Now().Add(time.Hour).UTC().Format(time.RFC3339)+`"}}`), 0o600))
+	config := "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = q\n[profile q]\nregion = eu-west-1\nlogin_session = " + session + "\n"
+	require.NoError(t, os.WriteFile(filepath.Join(home, ".aws", "config"), []byte(config), 0o600))
+	for name, want := range map[string][]string{
+		"q": nil,
+		"p": {"sts.eu-west-1.amazonaws.com ASIALOGIN"},
+	} {
+		service := &aws{t: t}
+		p := &profile.Provider{
+			Profile: name, LookupEnv: env{"HOME": home, "AWS_REGION": "eu-west-1"}.lookup, HTTPClient: &http.Client{Transport: service},
+		}
+		got, err := p.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"q": "ASIALOGIN", "p": "ASIAROLE"}[name], got.AccessKeyID)
+		require.Equal(t, want, service.asked)
+	}
+	p := &profile.Provider{Profile: "q", LookupEnv: env{"HOME": t.TempDir(), "AWS_CONFIG_FILE": filepath.Join(home, ".aws", "config")}.lookup}
+	_, err := p.Retrieve(t.Context())
+	require.ErrorContains(t, err, "run aws login --profile q")
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+}

@@ -1,0 +1,53 @@
+package sso_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/conformance"
+)
+
+// TestConformance runs the token files of aws-sdk-go-v2. Their region is called region.
+func TestConformance(t *testing.T) {
+	dir := filepath.Join(conformance.Dir(t), "files", "sso")
+	for file, want := range map[string]struct{ token, err string }{
+		"valid_token.json":          {token: "dGhpcyBpcyBub3QgYSByZWFsIHZhbHVl"},
+		"non_utc_token.json":        {token: "dGhpcyBpcyBub3QgYSByZWFsIHZhbHVl"},
+		"expired_token.json":        {token: "renewed"},
+		"invalid_json.json":         {err: "it is no JSON object"},
+		"missing_accessToken.json":  {err: "it has no accessToken"},
+		"missing_clientId.json":     {err: "its file has no clientId"},
+		"missing_clientSecret.json": {err: "its file has no clientSecret"},
+		"missing_expiresAt.json":    {err: "it has no expiresAt"},
+		"missing_refreshToken.json": {err: "its file has no refreshToken"},
+	} {
+		t.Run("sso-files/"+file, func(t *testing.T) {
+			content, err := os.ReadFile(filepath.Join(dir, file))
+			require.NoError(t, err)
+			w := newWorld(t, string(content))
+			w.Region = "region"
+			w.service.valid = want.token
+			w.service.oidc = status(200, `{"accessToken":"renewed","expiresIn":28800}`)
+			creds, err := w.Retrieve(t.Context())
+			if want.err != "" {
+				require.ErrorContains(t, err, want.err)
+				require.ErrorContains(t, err, "run aws sso login --sso-session work")
+				require.ErrorIs(t, err, stschain.ErrPermanent)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, "ASIAROLE", creds.AccessKeyID)
+			doc := w.read(t)
+			require.Equal(t, want.token, doc["accessToken"])
+			require.Equal(t, "some value", doc["unknownField"])
+			require.Equal(t, "refresh token", doc["refreshToken"])
+		})
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
+	require.NoError(t, err)
+	require.Len(t, files, 9)
+}

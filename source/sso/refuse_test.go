@@ -1,0 +1,232 @@
+package sso_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/source/sso"
+)
+
+// What cannot be mended without a person is permanent, and says what to do.
+func TestPermanent(t *testing.T) {
+	const logIn = "run aws sso login --sso-session work"
+	ended, good := document(noon), document(noon.Add(time.Hour))
+	for name, test := range map[string]struct {
+		doc    any
+		change func(*world)
+		want   string
+		advice string
+		asked  []string
+	}{
+		"nobody has signed in": {doc: nil, want: "nobody has signed in, for there is no file ", advice: logIn},
+		"empty":                {doc: "", want: "cannot be used: it is empty", advice: logIn},
+		"half a file":          {doc: `{"accessToken":"` + access, want: "cannot be used: it is no JSON object", advice: logIn},
+		"no object":            {doc: `["` + access + `"]`, want: "cannot be used: it is no JSON object", advice: logIn},
+		"too large":            {doc: fmt.Sprintf(`{"a":"%01048576d"}`, 0), want: "cannot be used: it is larger than 1048576 bytes", advice: logIn},
+		"another start URL":    {doc: with(good, object{"startUrl": "https://other.awsapps.com/start"}), want: "cannot be used: its token is not of the start URL " + startURL, advice: logIn},
+		"start URL is no text": {doc: with(good, object{"startUrl": 1}), want: "its startUrl is no string", advice: logIn},
+		"no access token":      {doc: with(good, object{"accessToken": nil}), want: "it has no accessToken", advice: logIn},
+		"odd access token":     {doc: with(good, object{"accessToken": access + "\r\nX-Evil: 1"}), want: "its accessToken has characters that no request can carry", advice: logIn},
+		"no expiry":            {doc: with(good, object{"expiresAt": nil}), want: "it has no expiresAt", advice: logIn},
+		"odd expiry":           {doc: with(good, object{"expiresAt": access}), want: "its expiresAt is no time in RFC 3339", advice: logIn},
+
+		"no refresh token": {doc: with(ended, object{"refreshToken": nil}), want: "the session's token expired at 2026-11-21T12:00:00Z: it cannot be refreshed: its file has no refreshToken", advice: logIn},
+		"no client":        {doc: with(ended, object{"clientId": nil}), want: "its file has no clientId", advice: logIn},
+		"no client secret": {doc: with(ended, object{"clientSecret": nil}), want: "its file has no clientSecret", advice: logIn},
+		"odd client":       {doc: with(ended, object{"clientId": object{}}), want: "its clientId is no string", advice: logIn},
+		"registration":     {doc: with(ended, object{"registrationExpiresAt": noon.Format(time.RFC3339)}), want: "the client that it was given to was registered until 2026-11-21T12:00:00Z", advice: logIn},
+		"the session has ended": {
+			doc: ended, change: func(w *world) { w.service.refresh = "another" }, asked: []string{oidcHost}, advice: logIn,
+			want: "it cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 400 Bad Request, invalid_grant: Invalid refresh token provided; the session has ended, it seems",
+		},
+
+		"401": {
+			doc: with(good, object{"refreshToken": nil}), change: func(w *world) { w.service.valid = "another" }, asked: []string{portalHost}, advice: logIn,
+			want: "portal.sso.eu-west-1.amazonaws.com answered 401 Unauthorized, UnauthorizedException: Session token not found or invalid; the session has ended, though its token should be good until 2026-11-21T13:00:00Z",
+		},
+		"401, and refreshing does not help": {
+			doc: good, asked: []string{portalHost, oidcHost, portalHost}, advice: logIn,
+			change: func(w *world) { w.service.portal = status(401, "") },
+			want:   "answered 401 Unauthorized; the session has ended",
+		},
+		"401, and there is no refreshing": {
+			doc: good, asked: []string{portalHost, oidcHost}, advice: logIn,
+			change: func(w *world) { w.service.valid, w.service.refresh = "another", "another" },
+			want:   "answered 401 Unauthorized, UnauthorizedException",
+		},
+		"401 in another region": {
+			doc: with(good, object{"region": "us-east-2", "refreshToken": nil}), change: func(w *world) { w.service.valid = "another" }, asked: []string{portalHost}, advice: logIn,
+			want: "or it is of another region, for it was got in us-east-2, and Region (sso_region) is eu-west-1",
+		},
+		"401 and a clock that is behind": {
+			doc: with(good, object{"refreshToken": nil}), asked: []string{portalHost}, advice: logIn,
+			change: func(w *world) {
+				w.service.valid = "another"
+				w.service.now = func() time.Time { return noon.Add(3 * time.Hour) }
+			},
+			want: "should be good until 2026-11-21T13:00:00Z by this machine's clock, which is 3h0m1s behind: set it right",
+		},
+
+		"no such role": {
+			doc: good, change: func(w *world) {
+				w.service.portal = status(403, `{"message":"No access","__type":"com.amazonaws.switchboard.portal#ForbiddenException"}`)
+			},
+			asked: []string{portalHost}, want: "answered 403 Forbidden, ForbiddenException: No access; who signed in has no role Developer in the account 123456789012", advice: "look at sso_role_name and sso_account_id",
+		},
+		"no such account": {
+			doc: good, change: func(w *world) {
+				w.service.portal = status(404, `{"message":"no","__type":"ResourceNotFoundException"}`)
+			},
+			asked: []string{portalHost}, want: "answered 404 Not Found, ResourceNotFoundException: no; who signed in has no role Developer", advice: "look at sso_role_name",
+		},
+		"a bad request": {
+			doc: good, change: func(w *world) {
+				w.service.portal = status(400, `{"message":"a\nb","__type":"InvalidRequestException"}`)
+			},
+			asked: []string{portalHost}, want: "answered 400 Bad Request, InvalidRequestException: a b",
+		},
+		"secrets come back": {
+			doc: good, change: func(w *world) {
+				w.service.portal = status(400, `{"message":"I do not know `+access+`","__type":"InvalidRequestException"}`)
+			},
+			asked: []string{portalHost}, want: "answered 400 Bad Request, a message that is not shown, since it holds a secret",
+		},
+		"the start of a secret comes back": {
+			doc: good, change: func(w *world) {
+				w.service.portal = status(400, `{"message":"`+strings.Repeat("x", 500)+access+`","__type":"InvalidRequestException"}`)
+			},
+			asked: []string{portalHost}, want: "answered 400 Bad Request, a message that is not shown, since it holds a secret",
+		},
+		"a secret is the code": {
+			doc: ended, change: func(w *world) { w.service.oidc = status(400, `{"error":"`+refreshToken+`"}`) },
+			asked: []string{oidcHost}, want: "answered 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
+		},
+		"client secrets come back": {
+			doc: ended, change: func(w *world) {
+				w.service.oidc = status(400, `{"error":"invalid_client","error_description":"`+clientSecret+`"}`)
+			},
+			asked: []string{oidcHost}, want: "answered 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, test.doc)
+			if test.change != nil {
+				test.change(w)
+			}
+			creds, err := w.Retrieve(t.Context())
+			require.ErrorContains(t, err, test.want)
+			require.ErrorContains(t, err, test.advice)
+			require.ErrorContains(t, err, "sso 123456789012/Developer: ")
+			require.ErrorIs(t, err, stschain.ErrPermanent)
+			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			require.Equal(t, stschain.Credentials{}, creds)
+			require.Equal(t, test.asked, w.service.requests())
+			leaksNothing(t, err)
+		})
+	}
+}
+
+// What may mend itself is asked again at once, and is not permanent.
+func TestTransient(t *testing.T) {
+	good := document(noon.Add(time.Hour))
+	failing := func(secret string) roundTrip { // as a transport might that shows what it sends
+		return func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused to " + secret) }
+	}
+	for name, test := range map[string]struct {
+		doc    any
+		change func(*world)
+		want   string
+		asked  int
+	}{
+		"503":        {good, func(w *world) { w.service.portal = status(503, "<html>") }, "portal.sso.eu-west-1.amazonaws.com answered 503 Service Unavailable", 3},
+		"429":        {good, func(w *world) { w.service.portal = status(429, `{"__type":"TooManyRequestsException"}`) }, "answered 429 Too Many Requests, TooManyRequestsException", 3},
+		"two tries":  {good, func(w *world) { w.service.portal, w.MaxAttempts = status(500, ""), 2 }, "answered 500 Internal Server Error", 2},
+		"no network": {good, func(w *world) { w.HTTPClient.Transport = failing(access) }, "portal.sso.eu-west-1.amazonaws.com: no answer: the transport failed, and its error is not shown", 0},
+		"a proxy":    {good, func(w *world) { w.service.portal = status(403, "<html>") }, "answered 403 Forbidden", 1},
+		"a redirect": {good, func(w *world) {
+			w.service.portal = http.RedirectHandler("https://evil.example", http.StatusFound).ServeHTTP
+		}, "answered 302 Found", 1},
+		"no JSON":   {good, func(w *world) { w.service.portal = status(200, "<html>"+secretKey) }, "the answer of portal.sso.eu-west-1.amazonaws.com cannot be used: it is no JSON object of roleCredentials", 1},
+		"no keys":   {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":1}}`) }, "cannot be used: it has no AccessKeyId", 1},
+		"no expiry": {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":"`+secretKey+`"}}`) }, "its expiration is no time", 1},
+		"seconds":   {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":1e30}}`) }, "its expiration is no time", 1},
+		"no token": {good, func(w *world) {
+			w.service.portal = status(200, `{"roleCredentials":{"expiration":1,"accessKeyId":"A","secretAccessKey":"`+secretKey+`"}}`)
+		}, "it has no sessionToken", 1},
+		"too long":         {good, func(w *world) { w.service.portal = status(200, fmt.Sprintf("%0100000d", 0)) }, "answered with more than 65536 bytes", 1},
+		"OIDC, 500":        {document(noon), func(w *world) { w.service.oidc = status(500, `{"error":"server_error"}`) }, "it cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 500 Internal Server Error, server_error", 3},
+		"OIDC, a proxy":    {document(noon), func(w *world) { w.service.oidc = status(403, "<html>") }, "answered 403 Forbidden", 1},
+		"OIDC, empty":      {document(noon), func(w *world) { w.service.oidc = status(200, "") }, "cannot be used: it is no JSON object of an accessToken and expiresIn", 1},
+		"OIDC, no token":   {document(noon), func(w *world) { w.service.oidc = status(200, `{"expiresIn":3600}`) }, "cannot be used: it has no accessToken", 1},
+		"OIDC, no life":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"`+renewed+`"}`) }, "its expiresIn is not between 1 and 31622400 seconds", 1},
+		"OIDC, eternal":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"x","expiresIn":9223372036854775807}`) }, "its expiresIn is not between", 1},
+		"OIDC, odd token":  {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"a\nb","expiresIn":3600}`) }, "its accessToken has characters", 1},
+		"OIDC, no network": {document(noon), func(w *world) { w.HTTPClient.Transport = failing(refreshToken) }, "it cannot be refreshed: oidc.eu-west-1.amazonaws.com: no answer", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, test.doc)
+			test.change(w)
+			synctest.Test(t, func(t *testing.T) {
+				_, err := w.Retrieve(t.Context())
+				require.ErrorContains(t, err, test.want)
+				require.NotErrorIs(t, err, stschain.ErrPermanent)
+				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				leaksNothing(t, err)
+			})
+			require.Len(t, w.service.requests(), test.asked)
+		})
+	}
+}
+
+func TestUnreadable(t *testing.T) {
+	if os.Getuid() == 0 {
+		t.Log("root reads everything: only the folder is tried")
+	} else {
+		w := newWorld(t, document(noon.Add(time.Hour)))
+		require.NoError(t, os.Chmod(w.file, 0))
+		_, err := w.Retrieve(t.Context())
+		require.ErrorContains(t, err, w.file+" cannot be read: permission denied: give this program access")
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+	}
+	w := newWorld(t, nil)
+	require.NoError(t, os.Mkdir(w.file, 0o700))
+	_, err := w.Retrieve(t.Context())
+	require.ErrorContains(t, err, w.file+" cannot be read: it is no regular file")
+	require.NotErrorIs(t, err, stschain.ErrPermanent)
+}
+
+// The start URLs of one portal are written in more than one way.
+func TestStartURL(t *testing.T) {
+	for written, ok := range map[string]bool{
+		startURL: true, startURL + "/": true, startURL + "/#": true, startURL + "#": true, "": true,
+		startURL + "x": false, "http" + startURL[5:]: false,
+	} {
+		w := newWorld(t, with(document(noon.Add(time.Hour)), object{"startUrl": written}))
+		_, err := w.Retrieve(t.Context())
+		require.Equal(t, ok, err == nil, "%q: %v", written, err)
+	}
+}
+
+// Without a name, the advice is what fits everybody.
+func TestAdvice(t *testing.T) {
+	for _, test := range []struct{ session, profile, want string }{
+		{"work", "dev", "run aws sso login --sso-session work"},
+		{"my work", "", `run aws sso login --sso-session "my work"`},
+		{"", "dev", "run aws sso login --profile dev"},
+		{"", "", "run aws sso login"},
+	} {
+		p := &sso.Provider{Session: test.session, Profile: test.profile, StartURL: startURL, Region: "eu-west-1", AccountID: "1", RoleName: "r", CacheDir: filepath.Join(t.TempDir(), "none")}
+		_, err := p.Retrieve(t.Context())
+		require.Regexp(t, test.want+"$", err.Error())
+	}
+}
