@@ -1,0 +1,165 @@
+// Eks is a credential plugin for kubectl and client-go: it prints an ExecCredential
+// with a token for a cluster of Amazon EKS, from whatever credentials there are.
+//
+//	go run ./examples/eks
+//
+// That needs nothing: it makes a token for a cluster of its own, whose API server asks
+// a fake STS whose it is, and shows that a token for another cluster is refused. On the
+// real thing it prints what kubectl wants, and nothing else:
+//
+//	go build -o ~/bin/eks-token ./examples/eks
+//	eks-token -cluster production -region eu-west-1 [-role-arn arn:aws:iam::123456789012:role/deploy]
+//
+// and in the kubeconfig:
+//
+//	users:
+//	- name: production
+//	  user:
+//	    exec:
+//	      apiVersion: client.authentication.k8s.io/v1
+//	      command: eks-token
+//	      args: [-cluster, production, -region, eu-west-1]
+//	      interactiveMode: Never
+//
+// The exit code says whether there is a token.
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/proof"
+	"github.com/stschain-go/stschain/source"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+func main() {
+	cluster := flag.String("cluster", "", "the `name` of the cluster; without it, all is a demonstration")
+	region := flag.String("region", os.Getenv("AWS_REGION"), "the `region` of the cluster")
+	roleARN := flag.String("role-arn", "", "a role to assume first, an `ARN`; \"\": none")
+	flag.Parse()
+
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var err error
+	if *cluster == "" {
+		err = demonstrate(ctx, cmp.Or(*region, "eu-west-1"))
+	} else {
+		err = plugin(ctx, *cluster, *region, *roleARN)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "eks:", err)
+		os.Exit(1)
+	}
+}
+
+// plugin is all that it takes.
+func plugin(ctx context.Context, cluster, region, roleARN string) error {
+	var credentials stschain.Provider = &source.Default{Region: region}
+	if roleARN != "" {
+		credentials = &assumerole.Provider{
+			Client:  &stsquery.Client{Credentials: credentials, Region: region},
+			RoleARN: roleARN,
+		}
+	}
+	eks := &proof.EKS{
+		Client:  &stsquery.Client{Credentials: credentials, Region: region},
+		Cluster: cluster,
+	}
+	token, err := eks.ExecCredential(ctx, os.Getenv("KUBERNETES_EXEC_INFO"))
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Println(token.Value.Reveal()) // to kubectl, which is who it is for
+	return err
+}
+
+func demonstrate(ctx context.Context, region string) error {
+	sts := ststest.New()
+	defer sts.Close()
+	role := &assumerole.Provider{
+		Client:  &stsquery.Client{Credentials: sts.User(), Region: region, HTTPClient: sts.Client()},
+		RoleARN: "arn:aws:iam::123456789012:role/deploy",
+	}
+	eks := &proof.EKS{
+		Client:  &stsquery.Client{Credentials: role, Region: region, HTTPClient: sts.Client()},
+		Cluster: "production",
+	}
+	const info = `{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":false}}`
+	credential, err := eks.ExecCredential(ctx, info)
+	if err != nil {
+		return err
+	}
+	var printed struct {
+		APIVersion string
+		Status     struct{ ExpirationTimestamp, Token string }
+	}
+	if err := json.Unmarshal([]byte(credential.Value.Reveal()), &printed); err != nil {
+		return err
+	}
+	fmt.Printf("%s, token of %d bytes, good for %v\n", printed.APIVersion, len(printed.Status.Token),
+		time.Until(credential.Expires).Round(time.Minute))
+
+	who, err := review(ctx, sts.Client(), "production", printed.Status.Token)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("the cluster production says: %s\n", who)
+	who, err = review(ctx, sts.Client(), "staging", printed.Status.Token)
+	if err == nil {
+		return fmt.Errorf("the cluster staging let %s in with a token for production", who)
+	}
+	fmt.Printf("the cluster staging says:    %v\n", err)
+	fmt.Println("ok: the token is for one cluster, and says who we are")
+	return nil
+}
+
+// review is what an API server does with a token: it sends the request that is in it,
+// with the name of the cluster, to STS, and STS says who signed it. A real one also
+// checks where the request goes; see aws-iam-authenticator.
+func review(ctx context.Context, sts *http.Client, cluster, token string) (arn string, err error) {
+	encoded, ok := strings.CutPrefix(token, "k8s-aws-v1.")
+	if !ok {
+		return "", errors.New("no token of EKS")
+	}
+	url, err := base64.RawURLEncoding.DecodeString(encoded)
+	if err != nil {
+		return "", errors.New("not base64")
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, string(url), nil)
+	if err != nil {
+		return "", errors.New("not a URL") // the error would show the token
+	}
+	req.Header.Set("X-K8s-Aws-Id", cluster)
+	resp, err := sts.Do(req)
+	if err != nil {
+		return "", errors.New("no answer of STS")
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return "", err
+	}
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("STS answered %s", resp.Status)
+	}
+	_, after, _ := strings.Cut(string(body), "<Arn>")
+	arn, _, ok = strings.Cut(after, "</Arn>")
+	if !ok {
+		return "", errors.New("STS's answer names nobody")
+	}
+	return arn, nil
+}

@@ -1,0 +1,236 @@
+// Startup is how a service begins and ends: it composes its credentials, answers a
+// readiness check from what it knows of them, and shuts down in order. It is not ready
+// before the first credentials, and not while they are expired because STS is down.
+//
+//	go run ./examples/startup
+//
+// It needs nothing: STS is a fake in the same process, which is down at the start and
+// for an hour later, and the hour passes at once. On the real thing it serves until it
+// is interrupted:
+//
+//	go run ./examples/startup -region eu-west-1 -role-arn arn:aws:iam::123456789012:role/shop
+//	curl -i http://127.0.0.1:8080/readyz
+//
+// The last line and the exit code say whether all went well.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/benbjohnson/clock"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/source/container"
+	"github.com/stschain-go/stschain/source/env"
+	"github.com/stschain-go/stschain/source/imds"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+	"github.com/stschain-go/stschain/webidentity"
+)
+
+func main() {
+	roleARN := flag.String("role-arn", "", "the role to assume, an `ARN`; without it, all is a demonstration")
+	region := flag.String("region", "eu-west-1", "the `region` of STS")
+	listen := flag.String("listen", "127.0.0.1:8080", "the `address` to serve at")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if *roleARN == "" {
+		err = demonstrate(ctx)
+	} else {
+		// Wherever it runs: a laptop or CI, a pod, a task, an instance.
+		base := stschain.NewChain(&env.Provider{}, &webidentity.FromEnv{}, &container.Provider{}, &imds.Provider{})
+		err = newService(base, *roleARN, *region, nil, nil).serve(ctx, *listen, nil)
+	}
+	if err != nil {
+		fmt.Println("FAILED:", err)
+		os.Exit(1)
+	}
+	fmt.Println("ok: shut down")
+}
+
+// service is what is composed once, at the start. It shares one cache.
+type service struct {
+	credentials *stschain.Cache
+	sts         *stsquery.Client // what it works with; another one has a sigv4.Transport here
+}
+
+// newService composes, and asks nobody yet. The last two are for tests; nil is real.
+func newService(base stschain.Provider, roleARN, region string, client *http.Client, clock stschain.Clock) *service {
+	credentials := &stschain.Cache{
+		Provider: &assumerole.Provider{
+			Client:  &stsquery.Client{Credentials: base, Region: region, HTTPClient: client, Clock: clock},
+			RoleARN: roleARN,
+		},
+		OnEvent: stschain.LogEvents(slog.New(slog.NewTextHandler(os.Stdout, nil))),
+		Clock:   clock,
+	}
+	return &service{
+		credentials: credentials,
+		sts:         &stsquery.Client{Credentials: credentials, Region: region, HTTPClient: client, Clock: clock},
+	}
+}
+
+// ready says why requests should go to another instance. It asks nobody: a check that
+// called STS would make a short outage of STS one of everything.
+func ready(s stschain.Status) error {
+	switch s.Phase {
+	case stschain.Empty:
+		return errors.New("no credentials yet; the log says why")
+	case stschain.Expired:
+		return errors.New("the credentials have expired; the log says why")
+	}
+	return nil // a refresh that failed is no reason, as long as they are good
+}
+
+// serve runs the service until ctx ends. started, if not nil, gets its URL.
+func (s *service) serve(ctx context.Context, address string, started chan<- string) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/readyz", func(w http.ResponseWriter, r *http.Request) {
+		if err := ready(s.credentials.Status()); err != nil {
+			http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ready")
+	})
+	mux.HandleFunc("/whoami", func(w http.ResponseWriter, r *http.Request) {
+		who, err := s.sts.GetCallerIdentity(r.Context(), stsquery.GetCallerIdentityInput{})
+		if err != nil {
+			slog.Error("whoami", "err", err)
+			http.Error(w, "STS does not say", http.StatusBadGateway)
+			return
+		}
+		fmt.Fprintln(w, who.ARN)
+	})
+
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(listener) }()
+	if started != nil {
+		started <- "http://" + listener.Addr().String()
+	}
+
+	// A cache asks only when it is asked. A service that gets no requests until it is
+	// ready must ask by itself.
+	go func() {
+		for tick := time.Tick(500 * time.Millisecond); ctx.Err() == nil; {
+			s.credentials.Retrieve(ctx) // what fails is an event, and is logged
+			select {
+			case <-tick:
+			case <-ctx.Done():
+			}
+		}
+	}()
+
+	select {
+	case err := <-served:
+		return err
+	case <-ctx.Done():
+	}
+	// What was begun is finished. The cache needs no closing.
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(ending)
+}
+
+// demonstrate runs the service through two outages of STS.
+func demonstrate(ctx context.Context) error {
+	ctx, shutDown := context.WithTimeout(ctx, 30*time.Second)
+	defer shutDown()
+	watch := clock.NewMock()
+	watch.Set(time.Now().Truncate(time.Second))
+	sts := ststest.New()
+	defer sts.Close()
+	sts.Clock = watch
+	down := ststest.Refuse(http.StatusServiceUnavailable, "ServiceUnavailable", "out for lunch")
+	sts.FailAll(down)
+
+	s := newService(sts.User(), "arn:aws:iam::123456789012:role/shop", "eu-west-1", sts.Client(), watch)
+	started, ended := make(chan string, 1), make(chan error, 1)
+	go func() { ended <- s.serve(ctx, "127.0.0.1:0", started) }()
+	var url string
+	select {
+	case url = <-started:
+	case err := <-ended:
+		return err
+	}
+	out := func() { sts.FailAll(down) }
+	for _, act := range []struct {
+		what   string
+		do     func()
+		passes time.Duration // for the cache, which does not ask again at once
+		fails  bool          // to be refreshed
+		status int
+	}{
+		{"STS is down", out, 0, true, http.StatusServiceUnavailable},
+		{"STS is up", sts.Heal, time.Second, false, http.StatusOK},
+		{"50 minutes later STS is down, and the credentials are still good", out, 50 * time.Minute, true, http.StatusOK},
+		{"11 minutes later they are not", out, 11 * time.Minute, true, http.StatusServiceUnavailable},
+		{"STS is up again", sts.Heal, 5 * time.Second, false, http.StatusOK},
+	} {
+		fmt.Println("--", act.what)
+		failures := s.credentials.Status().Failures
+		act.do()
+		watch.Add(act.passes)
+		for act.fails && s.credentials.Status().Failures == failures && ctx.Err() == nil {
+			time.Sleep(10 * time.Millisecond)
+		}
+		answer, err := until(ctx, url+"/readyz", act.status)
+		if err != nil {
+			return err
+		}
+		fmt.Printf("-- /readyz: %d %s", act.status, answer)
+	}
+	who, err := until(ctx, url+"/whoami", http.StatusOK)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("-- /whoami: %s", who)
+	shutDown()
+	return <-ended
+}
+
+// until asks until the answer has this status.
+func until(ctx context.Context, url string, status int) (answer string, err error) {
+	for {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return "", err
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			return "", err
+		}
+		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		resp.Body.Close()
+		switch {
+		case err != nil:
+			return "", err
+		case resp.StatusCode == status:
+			return string(body), nil
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return "", fmt.Errorf("%s does not answer %d", url, status)
+		}
+	}
+}

@@ -1,0 +1,120 @@
+package proof
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// EKS makes tokens for the API servers of Amazon EKS, and of others that
+// aws-iam-authenticator guards.
+//
+// STS accepts the signature for 15 minutes, and a token is said to expire after 14,
+// so that one in hand is good for a request. A token is 4096 bytes long at most;
+// longer session tokens, of many tags, do not fit, which is an error.
+//
+// It is safe for concurrent use. Its fields are not changed after first use, and it
+// is not copied.
+//
+// Format: https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster
+type EKS struct {
+	Client  *stsquery.Client // required; the token is about its Credentials, and Region should be the cluster's
+	Cluster string           // required: the name of the cluster, or the ID that its authenticator goes by
+	MinLife time.Duration    // see the package comment; up to 14 minutes
+
+	caller caller
+}
+
+const (
+	eksPrefix   = "k8s-aws-v1."
+	eksHeader   = "X-K8s-Aws-Id"
+	eksLife     = signatureLife - time.Minute
+	eksURLLife  = time.Minute // what the URL says; STS does not look at it, and old verifiers want no more
+	eksLongest  = 4096
+	execAPI     = "client.authentication.k8s.io/"
+	execKind    = "ExecCredential"
+	execDefault = execAPI + "v1beta1"
+)
+
+// Token returns a bearer token.
+func (e *EKS) Token(ctx context.Context) (Token, error) {
+	t, err := e.token(ctx)
+	if err != nil {
+		return Token{}, fmt.Errorf("proof: no EKS token: %w", err)
+	}
+	return t, nil
+}
+
+func (e *EKS) token(ctx context.Context) (Token, error) {
+	if e == nil {
+		return Token{}, permanent.Errorf("the EKS is nil")
+	}
+	signed, by, err := e.caller.url(ctx, statement{
+		client: e.Client, header: eksHeader, audience: e.Cluster, field: "Cluster",
+		life: eksLife, minLife: e.MinLife,
+	}, eksURLLife)
+	if err != nil {
+		return Token{}, err
+	}
+	if u := e.caller.to.URL; u.Scheme != "https" || u.Path != "/" || u.RawQuery != "" {
+		return Token{}, permanent.Errorf("Client.Endpoint is no plain STS: clusters take https, and neither path nor query of its own")
+	}
+	value := eksPrefix + base64.RawURLEncoding.EncodeToString([]byte(signed))
+	if len(value) > eksLongest {
+		return Token{}, permanent.Errorf("the token would have %d bytes, and clusters take %d: the session token of %s is too long, which tags and policies make it",
+			len(value), eksLongest, by.creds.Source)
+	}
+	return Token{stschain.NewSecret(value), by.expires}, nil
+}
+
+// ExecCredential returns a token as kubectl and client-go expect it on the standard
+// output of a credential plugin: JSON of client.authentication.k8s.io. execInfo is
+// what they give the plugin in the variable KUBERNETES_EXEC_INFO, and names the
+// version, v1 or v1beta1. Empty: v1beta1.
+func (e *EKS) ExecCredential(ctx context.Context, execInfo string) (Token, error) {
+	version, err := execVersion(execInfo)
+	if err != nil {
+		return Token{}, fmt.Errorf("proof: no ExecCredential: %w", err)
+	}
+	t, err := e.token(ctx)
+	if err != nil {
+		return Token{}, fmt.Errorf("proof: no ExecCredential: %w", err)
+	}
+	credential := execCredential{Kind: execKind, APIVersion: version}
+	credential.Status.ExpirationTimestamp = t.Expires.UTC().Truncate(time.Second).Format(time.RFC3339)
+	credential.Status.Token = t.Value.Reveal()
+	text, _ := json.Marshal(credential) // strings never fail
+	return Token{stschain.NewSecret(string(text)), t.Expires}, nil
+}
+
+type execCredential struct {
+	Kind       string   `json:"kind"`
+	APIVersion string   `json:"apiVersion"`
+	Spec       struct{} `json:"spec"`
+	Status     struct {
+		ExpirationTimestamp string `json:"expirationTimestamp"`
+		Token               string `json:"token"`
+	} `json:"status"`
+}
+
+// execVersion is the version that the answer must be in.
+func execVersion(execInfo string) (string, error) {
+	if execInfo == "" {
+		return execDefault, nil
+	}
+	var info struct{ Kind, APIVersion string }
+	if err := json.Unmarshal([]byte(execInfo), &info); err != nil || info.Kind != execKind {
+		return "", permanent.Errorf("what KUBERNETES_EXEC_INFO holds is no ExecCredential in JSON")
+	}
+	switch info.APIVersion {
+	case execAPI + "v1", execAPI + "v1beta1":
+		return info.APIVersion, nil
+	}
+	return "", permanent.Errorf("KUBERNETES_EXEC_INFO asks for the version %.64q; %sv1 and v1beta1 are known", info.APIVersion, execAPI)
+}

@@ -1,0 +1,121 @@
+package proof_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain/proof"
+)
+
+// Whatever the audience is, a token either names it exactly, or is refused.
+func FuzzAudience(f *testing.F) {
+	for _, s := range []string{"production", "a b", " a", "a&b=c#%2F+", "\"<>\\", "ä", "a\nX-Amz-Date: b", audience} {
+		f.Add(s)
+	}
+	c := client(example, fakeClock())
+	f.Fuzz(func(t *testing.T, name string) {
+		plain := name != "" && strings.Join(strings.Fields(name), " ") == name && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
+		token, err := (&proof.GCP{Client: c, Audience: name}).Token(t.Context())
+		require.Equal(t, plain, err == nil, "%v", err)
+		r, err := (&proof.CallerIdentity{Client: c, Header: "X-Who", Audience: name}).Request(t.Context())
+		require.Equal(t, plain, err == nil, "%v", err)
+		if !plain {
+			return
+		}
+		require.Equal(t, name, r.Reveal().Get("X-Who"))
+		text, err := url.QueryUnescape(token.Value.Reveal())
+		require.NoError(t, err)
+		var subject struct{ Headers []struct{ Key, Value string } }
+		require.NoError(t, json.Unmarshal([]byte(text), &subject))
+		require.Equal(t, name, subject.Headers[len(subject.Headers)-1].Value)
+
+		vault, err := (&proof.Vault{Client: c, ServerID: name, Role: name}).Token(t.Context())
+		require.NoError(t, err)
+		var login struct {
+			Role    string
+			Headers []byte `json:"iam_request_headers"`
+		}
+		require.NoError(t, json.Unmarshal([]byte(vault.Value.Reveal()), &login))
+		var headers map[string][]string
+		require.NoError(t, json.Unmarshal(login.Headers, &headers))
+		require.Equal(t, name, login.Role)
+		require.Equal(t, []string{name}, headers["X-Vault-Aws-Iam-Server-Id"])
+	})
+}
+
+// A header binds a token to its audience, or there is no token.
+func FuzzHeader(f *testing.F) {
+	for _, s := range []string{"X-LakeFS-Server-ID", "host", "x-amz-date", "Content-Length", "a b", "a:b", "a;b", "Ä", "User-Agent", "authorization"} {
+		f.Add(s)
+	}
+	c := client(example, fakeClock())
+	f.Fuzz(func(t *testing.T, name string) {
+		id := &proof.CallerIdentity{Client: c, Header: name, Audience: "me"}
+		token, err := id.URL(t.Context())
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(token.Value.Reveal())
+		require.NoError(t, err)
+		lower := strings.ToLower(name)
+		require.ElementsMatch(t, []string{"host", lower}, strings.Split(u.Query().Get("X-Amz-SignedHeaders"), ";"))
+		r, err := id.Request(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, "me", r.Reveal().Get(name))
+		_, list, _ := strings.Cut(r.Reveal().Get("Authorization"), "SignedHeaders=")
+		list, _, _ = strings.Cut(list, ",")
+		require.Contains(t, strings.Split(list, ";"), lower)
+	})
+}
+
+// What a database is told is what was asked for.
+func FuzzPassword(f *testing.F) {
+	f.Add("db.example:5432", "jane")
+	f.Add("[2001:db8::1]:1", "jane doe+x&Action=drop")
+	f.Add("db", "%")
+	f.Add("db:443", "ä")
+	f.Fuzz(func(t *testing.T, endpoint, user string) {
+		token, err := (&proof.RDS{Credentials: example, Region: region, Endpoint: endpoint, User: user}).Token(t.Context())
+		if err != nil {
+			return
+		}
+		host, query, ok := strings.Cut(token.Value.Reveal(), "/?")
+		require.True(t, ok)
+		require.Equal(t, endpoint, host)
+		q, err := url.ParseQuery(query)
+		require.NoError(t, err)
+		require.Equal(t, []string{user}, q["DBUser"])
+		require.Equal(t, []string{"connect"}, q["Action"])
+	})
+}
+
+// The answer to a credential plugin's caller is in the version that it names.
+func FuzzExecInfo(f *testing.F) {
+	f.Add("")
+	f.Add(`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"}`)
+	f.Add(`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","spec":{"cluster":{"server":"x"}}}`)
+	f.Add(`{"kind":"ExecCredential","apiVersion":["v1"]}`)
+	f.Add(`[`)
+	e := &proof.EKS{Client: client(example, fakeClock()), Cluster: "production"}
+	f.Fuzz(func(t *testing.T, info string) {
+		token, err := e.ExecCredential(t.Context(), info)
+		if err != nil {
+			return
+		}
+		var credential struct {
+			APIVersion string
+			Status     struct{ Token string }
+		}
+		require.NoError(t, json.Unmarshal([]byte(token.Value.Reveal()), &credential))
+		require.Contains(t, []string{"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"}, credential.APIVersion)
+		require.True(t, info == "" || json.Valid([]byte(info)))
+		text, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(credential.Status.Token, "k8s-aws-v1."))
+		require.NoError(t, err)
+		require.Contains(t, string(text), "X-Amz-SignedHeaders=host%3Bx-k8s-aws-id")
+	})
+}

@@ -1,0 +1,83 @@
+package proof_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/proof"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// Tokens are seen nowhere.
+func TestCanary(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		token, err := k.make(example, fakeClock(), 0)(t.Context())
+		require.NoError(t, err)
+		canary.Check(t, token.Value.Reveal(), token)
+	})
+}
+
+// Nor is what they are signed with, or what the types keep between them.
+func TestCanaryOfHolders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) { // whose Wait ends what works in a cache while it is printed
+		c := client(example, nil)
+		srv := ststest.NewTest(t)
+		eks := &proof.EKS{Client: c, Cluster: "production"}
+		vault := &proof.Vault{Client: c, ServerID: "vault.example.com"}
+		gcp := &proof.GCP{Client: c, Audience: audience}
+		id := &proof.CallerIdentity{Client: c, Header: "X-Who", Audience: "me"}
+		rds := &proof.RDS{Credentials: example, Region: region, Endpoint: "db.example:5432", User: "jane"}
+		msk := &proof.MSK{Credentials: example, Region: region}
+		web := outbound(srv, srv.User())
+		for holder, make := range map[any]maker{
+			eks: eks.Token, vault: vault.Token, gcp: gcp.Token, id: id.URL, rds: rds.Token, msk: msk.Token, web: web.Token,
+		} {
+			token, err := make(t.Context())
+			require.NoError(t, err)
+			synctest.Wait()
+			canary.Check(t, secretKey, holder)
+			canary.Check(t, token.Value.Reveal(), holder)
+		}
+		request, err := id.Request(t.Context())
+		require.NoError(t, err)
+		synctest.Wait()
+		canary.Check(t, sessionToken, id, request, request.Header)
+		canary.Check(t, request.Reveal().Get("Authorization"), request, request.Header)
+	})
+}
+
+// Errors show no secret, whatever is wrong with it.
+func TestCanaryOfErrors(t *testing.T) {
+	const bad = "canary/4711 \n"
+	for name, p := range map[string]stschain.Provider{
+		"token with a line break": stschain.Static("AKIDEXAMPLE", secretKey, bad),
+		"too long": stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+			long := stschain.NewSecret("canary/4711" + strings.Repeat("x", 4096))
+			return stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secretKey), SessionToken: long}, nil
+		}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachKind(t, func(t *testing.T, k kind) {
+				_, err := k.make(p, fakeClock(), 0)(t.Context())
+				if err != nil { // the second one is too long for EKS alone
+					canary.Check(t, "canary/4711", err)
+				}
+			})
+		})
+	}
+	srv := ststest.NewTest(t)
+	srv.FailAll(ststest.HTML(503))
+	w := outbound(srv, srv.User())
+	w.Client.Retry = stsquery.Retry{MaxAttempts: 1}
+	_, err := w.Token(t.Context())
+	require.Error(t, err)
+	user, _ := srv.User().Retrieve(t.Context())
+	canary.Check(t, user.SecretAccessKey.Reveal(), err)
+}

@@ -1,0 +1,173 @@
+package proof
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/hide"
+	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// WebIdentity gets JWTs that say who the caller is, by STS's GetWebIdentityToken,
+// for services outside AWS that trust the account's issuer. It keeps one and gets
+// the next before it expires: by the rules of a [stschain.Cache], in the
+// background and once for all callers.
+//
+// It is safe for concurrent use. Its fields are not changed after first use, and it
+// is not copied.
+//
+// Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
+type WebIdentity struct {
+	Client   *stsquery.Client // required; the token is about its Credentials. Not at the global endpoint
+	Audience []string         // required: who the token is for, 1 to 10
+
+	Algorithm string         // RS256 or ES384. Empty: RS256, which every verifier knows
+	Duration  time.Duration  // 1 minute to 1 hour; less where the credentials end before. 0: 5 minutes
+	Tags      []stsquery.Tag // become claims; at most 50
+
+	MinLife time.Duration        // what a token must live for when it is returned; 0: it has not expired
+	OnEvent func(stschain.Event) // nil: none. As that of a stschain.Cache
+
+	once  sync.Once
+	cache *stschain.Cache
+}
+
+const (
+	webIdentityLife  = 5 * time.Minute // STS's default
+	webIdentityLeast = time.Minute
+	webIdentityTrip  = 5 * time.Second // that a request to STS may take
+)
+
+// Token returns a token that is held, or waits for a new one.
+func (w *WebIdentity) Token(ctx context.Context) (Token, error) {
+	t, err := w.token(ctx)
+	if err != nil {
+		return Token{}, fmt.Errorf("proof: no web identity token: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+	}
+	return t, nil
+}
+
+func (w *WebIdentity) token(ctx context.Context) (Token, error) {
+	if err := w.check(); err != nil {
+		return Token{}, err
+	}
+	w.once.Do(w.setUp)
+	var held stschain.Credentials
+	var err error
+	if w.MinLife > 0 {
+		held, err = w.cache.RetrieveFor(ctx, w.MinLife)
+	} else {
+		held, err = w.cache.Retrieve(ctx)
+	}
+	if err != nil {
+		return Token{}, err
+	}
+	return Token{held.SessionToken, held.Expires}, nil
+}
+
+// Invalidate says that a service rejected a token: if it is the one in hand, the
+// next call gets another one.
+func (w *WebIdentity) Invalidate(rejected Token) {
+	if w.check() == nil {
+		w.once.Do(w.setUp)
+		w.cache.Invalidate(stschain.Credentials{AccessKeyID: fingerprint(rejected.Value)})
+	}
+}
+
+// setUp makes the cache. What it refreshes are credentials of which only the session
+// token counts, so that tokens need no refresh engine of their own.
+func (w *WebIdentity) setUp() {
+	w.cache = &stschain.Cache{Provider: provider{w}, Clock: w.Client.Clock, OnEvent: w.OnEvent}
+}
+
+// provider gets tokens dressed as credentials.
+type provider struct{ w *WebIdentity }
+
+func (p provider) String() string { return "web identity token" }
+
+// Providers is what the tokens are about.
+func (p provider) Providers() []stschain.Provider { return p.w.Client.Providers() }
+
+func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	w := p.w
+	duration, err := w.duration(ctx)
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	out, err := w.Client.GetWebIdentityToken(ctx, stsquery.GetWebIdentityTokenInput{
+		Audience:         w.Audience,
+		SigningAlgorithm: cmp.Or(w.Algorithm, "RS256"),
+		Duration:         duration,
+		Tags:             w.Tags,
+	})
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	return stschain.Credentials{
+		AccessKeyID:     fingerprint(out.WebIdentityToken),
+		SecretAccessKey: out.WebIdentityToken,
+		SessionToken:    out.WebIdentityToken,
+		Expires:         out.Expires,
+		Source:          p.String(),
+	}, nil
+}
+
+// duration is what to ask for: STS gives no token that outlives the credentials.
+func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
+	duration := cmp.Or(w.Duration, webIdentityLife)
+	cache, ok := w.base()
+	if !ok {
+		return duration, nil // and STS's client says what is missing
+	}
+	t := terms{life: duration + webIdentityTrip, clock: w.Client.Clock}
+	creds, err := credentials(ctx, cache, t)
+	if err != nil {
+		return 0, fmt.Errorf("no credentials to sign with: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+	}
+	if creds.ExpiredAt(t.now().Add(t.life)) {
+		duration = (creds.Expires.Sub(t.now()) - webIdentityTrip).Truncate(time.Second)
+	}
+	if duration < webIdentityLeast {
+		return 0, fmt.Errorf("the credentials from %s end at %s, and a token that ends before cannot have the %v that are the least",
+			creds.Source, creds.Expires.UTC().Format(time.RFC3339), webIdentityLeast)
+	}
+	return duration, nil
+}
+
+func (w *WebIdentity) base() (*stschain.Cache, bool) {
+	for _, p := range w.Client.Providers() {
+		c, ok := p.(*stschain.Cache)
+		return c, ok
+	}
+	return nil, false
+}
+
+func (w *WebIdentity) check() error {
+	switch {
+	case w == nil:
+		return permanent.Errorf("the WebIdentity is nil")
+	case w.Client == nil:
+		return permanent.Errorf("Client is missing")
+	case len(w.Audience) == 0 || slices.Contains(w.Audience, ""):
+		return permanent.Errorf("Audience is missing: a token without it could be used anywhere")
+	case w.Duration != 0 && w.Duration < webIdentityLeast:
+		return permanent.Errorf("Duration is %v, and 1m0s to 1h0m0s are allowed", w.Duration)
+	case w.MinLife < 0, w.MinLife > cmp.Or(w.Duration, webIdentityLife):
+		return permanent.Errorf("MinLife is %v, and 0 to Duration, which is %v, are allowed", w.MinLife, cmp.Or(w.Duration, webIdentityLife))
+	}
+	return nil
+}
+
+// fingerprint tells tokens apart, where an access key ID would.
+func fingerprint(token stschain.Secret) string {
+	sum := sha256.Sum256([]byte(token.Reveal()))
+	return hex.EncodeToString(sum[:8])
+}

@@ -1,0 +1,238 @@
+package proof_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/proof"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// outbound makes tokens for a caller whose keys a fake STS knows.
+func outbound(srv *ststest.Server, p stschain.Provider) *proof.WebIdentity {
+	return &proof.WebIdentity{
+		Client:   &stsquery.Client{Credentials: p, Region: region, HTTPClient: srv.Client(), Clock: srv.Clock},
+		Audience: []string{"https://api.example.com"},
+	}
+}
+
+func TestWebIdentity(t *testing.T) {
+	for name, test := range map[string]struct {
+		change    func(*proof.WebIdentity)
+		algorithm string
+		audience  any
+		life      time.Duration
+	}{
+		"defaults": {func(*proof.WebIdentity) {}, "RS256", "https://api.example.com", 5 * minute},
+		"all set": {func(w *proof.WebIdentity) {
+			w.Audience, w.Algorithm, w.Duration = []string{"a", "b"}, "ES384", time.Hour
+			w.Tags = []stsquery.Tag{{Key: "team", Value: "blue"}}
+		}, "ES384", []any{"a", "b"}, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := ststest.NewTest(t)
+			c := fakeClock()
+			srv.Clock = c
+			w := outbound(srv, srv.User())
+			test.change(w)
+			first, err := w.Token(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, start.Add(test.life).Unix(), first.Expires.Unix())
+			claims, err := srv.Outbound().Verify(first.Value, c.Now())
+			require.NoError(t, err)
+			require.Equal(t, test.audience, claims["aud"])
+			require.Equal(t, test.algorithm, srv.Calls()[0].Form.Get("SigningAlgorithm"))
+
+			c.Add(time.Second)
+			again, err := w.Token(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, first, again)
+			require.Equal(t, 1, srv.Count("GetWebIdentityToken"))
+
+			c.Add(test.life)
+			next, err := w.Token(t.Context())
+			require.NoError(t, err)
+			require.NotEqual(t, first.Value, next.Value)
+			require.Equal(t, 2, srv.Count("GetWebIdentityToken"))
+		})
+	}
+}
+
+// The next token comes in the background, once, while all callers have the last one.
+func TestWebIdentityRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ststest.NewTest(t)
+		w := outbound(srv, srv.User())
+		w.Duration = time.Hour
+		w.OnEvent = func(e stschain.Event) {
+			if e.Source != "web identity token" {
+				t.Errorf("an event of %s", e.Source)
+			}
+		}
+		all := func() (tokens map[proof.Token]bool) {
+			tokens = map[proof.Token]bool{}
+			var mu sync.Mutex
+			var wg sync.WaitGroup
+			for range 50 {
+				wg.Go(func() {
+					token, err := w.Token(t.Context())
+					if err != nil {
+						t.Error(err)
+					}
+					mu.Lock()
+					defer mu.Unlock()
+					tokens[token] = true
+				})
+			}
+			wg.Wait()
+			synctest.Wait()
+			return tokens
+		}
+		first := all()
+		require.Len(t, first, 1)
+		require.Equal(t, 1, srv.Count("GetWebIdentityToken"))
+
+		advance(50 * minute) // past the advisory window
+		require.Equal(t, first, all(), "nobody waits")
+		require.Equal(t, 2, srv.Count("GetWebIdentityToken"))
+		second := all()
+		require.Len(t, second, 1)
+		require.NotEqual(t, first, second)
+
+		srv.FailAll(ststest.Refuse(403, "AccessDenied", "no"))
+		advance(50 * minute)
+		require.Equal(t, second, all(), "a failure hurts nobody while the token is good")
+		advance(11 * minute)
+		_, err := w.Token(t.Context())
+		require.ErrorContains(t, err, "proof: no web identity token: ")
+		require.ErrorContains(t, err, "AccessDenied")
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+	})
+}
+
+// advance lets the time of a bubble pass.
+func advance(d time.Duration) { <-time.After(d) }
+
+// A token cannot outlive the session that asks for it: the session is refreshed
+// first, and otherwise the token is shorter, or there is none.
+func TestWebIdentityEndsWithSession(t *testing.T) {
+	for name, test := range map[string]struct {
+		held, fresh, minLife, want time.Duration
+		err                        string
+	}{
+		"long":              {held: time.Hour, want: 10 * minute},
+		"refreshed first":   {held: 5 * minute, fresh: time.Hour, want: 10 * minute},
+		"clamped":           {held: 5 * minute, want: 5*minute - 5*time.Second},
+		"refused":           {held: 5 * minute, minLife: 6 * minute, err: "6m0s are asked for"},
+		"too short for STS": {held: 64 * time.Second, err: "cannot have the 1m0s that are the least"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := ststest.NewTest(t)
+			c := fakeClock()
+			srv.Clock = c
+			lives := []time.Duration{test.held, test.fresh}
+			base := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+				life := lives[0]
+				lives = lives[1:]
+				if life == 0 {
+					return stschain.Credentials{}, errors.New("it rains")
+				}
+				creds := stschain.Credentials{
+					AccessKeyID: "ASIAEXAMPLE00" + string(rune('A'+len(lives))), SecretAccessKey: stschain.NewSecret(secretKey),
+					SessionToken: stschain.NewSecret(sessionToken), Expires: c.Now().Add(life), Source: "a test",
+				}
+				srv.AddKeys("arn:aws:sts::123456789012:assumed-role/web/session", creds)
+				return creds, nil
+			})
+			cache := &stschain.Cache{Provider: base, Clock: c, AdvisoryWindow: 2 * minute}
+			if test.fresh > 0 { // what is held was once long
+				lives[0] = time.Hour
+				_, err := cache.Retrieve(t.Context())
+				require.NoError(t, err)
+				c.Add(time.Hour - test.held)
+			}
+			w := outbound(srv, cache)
+			w.Duration, w.MinLife = 10*minute, test.minLife
+			token, err := w.Token(t.Context())
+			if test.err != "" {
+				require.ErrorContains(t, err, test.err)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, c.Now().Add(test.want).UTC(), token.Expires.UTC())
+		})
+	}
+}
+
+func TestWebIdentityInvalidate(t *testing.T) {
+	srv := ststest.NewTest(t)
+	c := fakeClock()
+	srv.Clock = c
+	w := outbound(srv, srv.User())
+	w.Invalidate(proof.Token{Value: stschain.NewSecret("none in hand")})
+	first, err := w.Token(t.Context())
+	require.NoError(t, err)
+	c.Add(2 * time.Second)
+	w.Invalidate(proof.Token{Value: stschain.NewSecret("another")})
+	same, err := w.Token(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, first, same)
+	w.Invalidate(first)
+	next, err := w.Token(t.Context())
+	require.NoError(t, err)
+	require.NotEqual(t, first.Value, next.Value)
+	(*proof.WebIdentity)(nil).Invalidate(first) // is no panic
+}
+
+// The values of the caller's context reach what is asked; its end is the caller's own.
+func TestWebIdentityContext(t *testing.T) {
+	type key struct{}
+	srv := ststest.NewTest(t)
+	user := srv.User()
+	w := outbound(srv, stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+		if ctx.Value(key{}) != "trace" {
+			t.Error("the context does not carry its values")
+		}
+		return user.Retrieve(ctx)
+	}))
+	_, err := w.Token(context.WithValue(t.Context(), key{}, "trace"))
+	require.NoError(t, err)
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("gone home"))
+	_, err = outbound(srv, user).Token(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.ErrorContains(t, err, "gone home")
+}
+
+func TestWebIdentityRefusals(t *testing.T) {
+	c := client(example, fakeClock())
+	a := []string{"a"}
+	for want, w := range map[string]*proof.WebIdentity{
+		"the WebIdentity is nil":                    nil,
+		"Client is missing":                         {Audience: a},
+		"Audience is missing":                       {Client: c},
+		"Duration is 30s, and 1m0s to 1h0m0s":       {Client: c, Audience: a, Duration: 30 * time.Second},
+		"MinLife is 6m0s, and 0 to Duration, which": {Client: c, Audience: a, MinLife: 6 * minute},
+		"MinLife is -1s, and 0 to Duration, which":  {Client: c, Audience: a, MinLife: -time.Second},
+		"Client.Credentials is missing":             {Client: &stsquery.Client{Region: region}, Audience: a},
+		"SigningAlgorithm is \"HS256\"":             {Client: c, Audience: a, Algorithm: "HS256"},
+	} {
+		_, err := w.Token(t.Context())
+		require.ErrorContains(t, err, "proof: no web identity token: ")
+		require.ErrorContains(t, err, want)
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+	}
+	srv := ststest.NewTest(t)
+	_, err := outbound(srv, stschain.Static("", "", "")).Token(t.Context())
+	require.ErrorContains(t, err, "static credentials are empty")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+}
