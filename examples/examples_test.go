@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Each example needs nothing, says at its end that all went well, and is done in
-// ten seconds. Quickstart takes longer; .ci/run has it.
+// Each example needs nothing and says at its end that all went well, in seconds.
+// Quickstart takes longer; .ci/run has it.
 func TestExamples(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command to run the examples with")
@@ -28,12 +28,11 @@ func TestExamples(t *testing.T) {
 		}
 		ran++
 		t.Run(e.Name(), func(t *testing.T) {
-			// What go run does, in two steps, so that only the second is timed.
 			binary := filepath.Join(t.TempDir(), "example.exe")
 			out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./"+e.Name()).CombinedOutput()
 			require.NoError(t, err, string(out))
 
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			example := exec.CommandContext(ctx, binary)
 			example.Env = []string{"HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}

@@ -26,6 +26,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/leak"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/serve"
 	"github.com/stschain-go/stschain/stsquery"
@@ -144,7 +145,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	os.RemoveAll(bin)
-	os.Exit(code)
+	os.Exit(leak.Check(code))
 }
 
 // programs are the commands of this project that print credentials, built once.
