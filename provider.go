@@ -12,6 +12,8 @@
 //   - stsquery is the client of STS that the flows share
 //   - source finds credentials where the AWS SDKs find them: its Default is their
 //     chain, the packages below it are the links
+//   - proof makes statements of identity that others verify, and passwords of databases
+//   - serve gives credentials to other programs on the machine
 //   - ststest is a fake STS for the tests of programs
 //
 // Most programs compose a chain at start-up, hand it to a flow, and hand the
@@ -37,6 +39,11 @@
 // A context bounds how long a caller waits. It must not select an identity:
 // answers are shared, so a value in the context of whoever happened to start a
 // refresh would decide for everybody.
+//
+// # When there are none, or others than expected
+//
+// [Explain] asks as a caller would and reports what each provider on the way answered, as
+// a tree that prints. The program cmd/stschain does so for the default chain.
 //
 // # Compatibility
 //
