@@ -142,6 +142,15 @@ func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
 	return parts[len(parts)-1].provider(), nil
 }
 
+// Invalidate tells what the profile got its credentials from last, if that wants to know.
+func (p *Provider) Invalidate(rejected stschain.Credentials) {
+	for _, source := range p.Providers() {
+		if i, ok := source.(stschain.Invalidator); ok {
+			i.Invalidate(rejected)
+		}
+	}
+}
+
 // Interactive reports that a person may have to answer: MFAToken is set.
 func (p *Provider) Interactive() bool { return p != nil && p.MFAToken != nil }
 

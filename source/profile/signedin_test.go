@@ -139,6 +139,11 @@ func TestLogin(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"q": "ASIALOGIN", "p": "ASIAROLE"}[name], got.AccessKeyID)
 		require.Equal(t, want, service.asked)
+		if name == "q" { // a rejection goes on to the session, which this file has nothing to refresh with
+			stschain.Cached(p).Invalidate(got)
+			_, err = p.Retrieve(t.Context())
+			require.ErrorContains(t, err, "run aws login --profile q")
+		}
 	}
 	p := &profile.Provider{Profile: "q", LookupEnv: env{"HOME": t.TempDir(), "AWS_CONFIG_FILE": filepath.Join(home, ".aws", "config")}.lookup}
 	_, err := p.Retrieve(t.Context())
