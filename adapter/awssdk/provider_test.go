@@ -1,0 +1,239 @@
+package awssdk_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/smithy-go"
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/adapter/awssdk"
+	"github.com/stschain-go/stschain/internal/canary"
+)
+
+// sdk is a provider of the SDK that answers alike each time.
+func sdk(answer aws.Credentials, err error) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return answer, err })
+}
+
+func TestProviderAnswer(t *testing.T) {
+	expires := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	keys := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", AccountID: "123456789012", Source: "SDK"}
+	with := func(change func(*aws.Credentials)) aws.Credentials {
+		changed := keys
+		change(&changed)
+		return changed
+	}
+	for _, tt := range []struct {
+		name    string
+		answer  aws.Credentials
+		expires time.Time
+		err     string
+	}{
+		{"never expires", keys, time.Time{}, ""},
+		{"expires", with(func(c *aws.Credentials) { c.CanExpire, c.Expires = true, expires }), expires, ""},
+		{"Expires that is not to be read", with(func(c *aws.Credentials) { c.Expires = expires }), time.Time{}, ""},
+		{"expires nobody knows when", with(func(c *aws.Credentials) { c.CanExpire = true }), time.Time{}, "does not say when"},
+		{"nothing", aws.Credentials{}, time.Time{}, "answered without keys"},
+		{"no secret", with(func(c *aws.Credentials) { c.SecretAccessKey = "" }), time.Time{}, "answered without keys"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := (&awssdk.Provider{Source: sdk(tt.answer, nil)}).Retrieve(t.Context())
+			if tt.err != "" {
+				require.ErrorContains(t, err, tt.err)
+				require.Zero(t, got)
+				return
+			}
+			require.NoError(t, err)
+			require.Equal(t, stschain.Credentials{
+				AccessKeyID:     "AKIDEXAMPLE",
+				SecretAccessKey: stschain.NewSecret("secret"),
+				SessionToken:    stschain.NewSecret("token"),
+				AccountID:       "123456789012",
+				Source:          "SDK",
+				Expires:         tt.expires,
+			}, got)
+		})
+	}
+}
+
+func TestProviderErrors(t *testing.T) {
+	refusal := func(code string) error {
+		return fmt.Errorf("operation error: %w", &smithy.GenericAPIError{Code: code, Message: "no"})
+	}
+	for _, tt := range []struct {
+		name      string
+		source    aws.CredentialsProvider
+		is        error
+		permanent bool
+		text      string
+	}{
+		{"AccessDenied", sdk(aws.Credentials{}, refusal("AccessDenied")), nil, true, "AccessDenied"},
+		{"AccessDeniedException", sdk(aws.Credentials{}, refusal("AccessDeniedException")), nil, true, "AccessDenied"},
+		{"a login that ended", sdk(aws.Credentials{}, refusal("UnauthorizedException")), nil, true, "UnauthorizedException"},
+		{"behind the SDK's cache", aws.NewCredentialsCache(sdk(aws.Credentials{}, refusal("AccessDenied"))), nil, true, "AccessDenied"},
+		{"Throttling", sdk(aws.Credentials{}, refusal("Throttling")), nil, false, "Throttling"},
+		{"another error", sdk(aws.Credentials{}, errTest), errTest, false, "awssdk: aws-sdk-go-v2 aws.CredentialsProviderFunc: out for lunch"},
+		{"anonymous", aws.AnonymousCredentials{}, nil, false, "AnonymousCredentials"},
+		{"no keys", credentials.NewStaticCredentialsProvider("", "", ""), &credentials.StaticCredentialsEmptyError{}, false, "static credentials are empty"},
+		{"missing", nil, nil, false, "Provider.Source is required"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := (&awssdk.Provider{Source: tt.source}).Retrieve(t.Context())
+			require.Zero(t, got)
+			require.ErrorContains(t, err, tt.text)
+			require.Equal(t, tt.permanent, errors.Is(err, stschain.ErrPermanent))
+			require.NotErrorIs(t, err, stschain.ErrUnavailable, "a chain must not go on")
+			if tt.is != nil {
+				require.ErrorIs(t, err, tt.is)
+			}
+		})
+	}
+}
+
+// The SDK's cache answers with what it holds until its end. Our cache gets others
+// when it asks for others.
+func TestProviderOverTheSDKsCache(t *testing.T) {
+	start := time.Now()
+	asked := 0
+	inner := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		asked++
+		return aws.Credentials{
+			AccessKeyID: fmt.Sprintf("KEY%d", asked), SecretAccessKey: "secret",
+			CanExpire: true, Expires: start.Add(time.Duration(asked) * time.Hour),
+		}, nil
+	})
+	clk := clock.NewMock()
+	clk.Set(start)
+	refreshed := make(chan struct{}, 1)
+	cache := &stschain.Cache{
+		Provider: &awssdk.Provider{Source: aws.NewCredentialsCache(inner)},
+		Clock:    clk,
+		OnEvent: func(e stschain.Event) {
+			if e.Kind != stschain.RefreshStarted {
+				refreshed <- struct{}{}
+			}
+		},
+	}
+	for generation := range 3 {
+		got, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		if generation > 0 { // those that were held while the others were fetched
+			require.Equal(t, fmt.Sprintf("KEY%d", generation), got.AccessKeyID)
+		}
+		<-refreshed
+		require.Equal(t, fmt.Sprintf("KEY%d", generation+1), cache.Status().AccessKeyID)
+		require.Equal(t, generation+1, asked)
+		clk.Add(55 * time.Minute)
+		require.Equal(t, stschain.Advisory, cache.Status().Phase)
+	}
+	require.EqualValues(t, 1, cache.Status().Waits)
+}
+
+// What the SDK's cache holds when it is first asked is good enough.
+func TestProviderSharesWhatTheSDKHolds(t *testing.T) {
+	asked := 0
+	theirs := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		asked++
+		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
+	}))
+	_, err := theirs.Retrieve(t.Context())
+	require.NoError(t, err)
+	_, err = (&awssdk.Provider{Source: theirs}).Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 1, asked)
+}
+
+// There and back again: one cache, ours, with its expiry.
+func TestProviderOverOurs(t *testing.T) {
+	expires := time.Now().Add(time.Hour).Round(0)
+	ours := &stschain.Cache{Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: expires}, nil
+	})}
+	there := &awssdk.CredentialsProvider{Source: ours}
+	back := &awssdk.Provider{Source: there}
+	got, err := back.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, expires, got.Expires)
+	back.Invalidate(got)
+	require.True(t, ours.Status().Rejected)
+
+	_, err = (&awssdk.Provider{Source: aws.NewCredentialsCache(there)}).Retrieve(t.Context())
+	require.ErrorContains(t, err, "TellExpiry", "the SDK's cache hides the expiry")
+
+	_, err = (&awssdk.Provider{Source: &awssdk.CredentialsProvider{Source: stschain.Static("", "", "")}}).Retrieve(t.Context())
+	require.ErrorIs(t, err, stschain.ErrUnavailable, "ours says whether it applies")
+}
+
+func TestProviderNilContext(t *testing.T) {
+	var none context.Context
+	source := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, ctx.Err()
+	})
+	got, err := (&awssdk.Provider{Source: source}).Retrieve(none)
+	require.NoError(t, err)
+	require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
+}
+
+func TestProviderCancelledContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := false
+	p := &awssdk.Provider{Source: aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+		asked = true
+		cancel() // it reaches the SDK's provider
+		return aws.Credentials{}, ctx.Err()
+	})}
+	_, err := p.Retrieve(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.True(t, asked)
+
+	asked = false
+	_, err = p.Retrieve(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.False(t, asked)
+}
+
+// An answer that has expired, and a provider that panics, are errors of the cache
+// that everybody asks through.
+func TestProviderExpiredAnswer(t *testing.T) {
+	expired := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", CanExpire: true, Expires: time.Now().Add(-time.Second)}
+	for _, source := range []aws.CredentialsProvider{sdk(expired, nil), aws.NewCredentialsCache(sdk(expired, nil))} {
+		_, err := stschain.Cached(&awssdk.Provider{Source: source}).Retrieve(t.Context())
+		require.ErrorContains(t, err, "expired at")
+	}
+}
+
+func TestProviderPanic(t *testing.T) {
+	_, err := stschain.Cached(&awssdk.Provider{Source: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+		panic("boom")
+	})}).Retrieve(t.Context())
+	require.ErrorContains(t, err, "aws-sdk-go-v2 aws.CredentialsProviderFunc panicked at")
+}
+
+// Only the SDK's own types show what they hold, and no text of ours shows them.
+func TestSecrets(t *testing.T) {
+	const secret = "a-secret-of-the-sdk"
+	synctest.Test(t, func(t *testing.T) {
+		creds, err := (&awssdk.Provider{Source: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", secret, secret)}).Retrieve(t.Context())
+		require.NoError(t, err)
+		ours := &awssdk.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", secret, secret)}
+		_, err = ours.Retrieve(t.Context())
+		require.NoError(t, err)
+		synctest.Wait()
+		theirs := &awssdk.Provider{Source: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", secret, secret)}
+		var log bytes.Buffer
+		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "p", theirs)
+		canary.CheckText(t, secret, fmt.Sprintf("%v %+v %#v %s %v", theirs, theirs, theirs, theirs, struct{ P stschain.Provider }{theirs})+log.String())
+		canary.Check(t, secret, creds, ours)
+	})
+}

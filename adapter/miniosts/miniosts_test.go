@@ -1,0 +1,209 @@
+package miniosts_test
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/adapter/miniosts"
+)
+
+// minio-go signs with what our cache holds: with the old credentials while new ones
+// are fetched, and nobody waits on its lock meanwhile.
+func TestNobodyWaitsForARefresh(t *testing.T) {
+	w := newWorld(t)
+	answer := make(chan struct{})
+	w.cache.Provider = stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+		if w.cache.Status().Tries > 1 {
+			<-answer
+		}
+		return w.assume(ctx)
+	})
+	refreshed := make(chan struct{}, 1)
+	w.cache.OnEvent = func(e stschain.Event) {
+		if e.Kind == stschain.Refreshed {
+			refreshed <- struct{}{}
+		}
+	}
+	client := w.client(t, &miniosts.CredentialsProvider{Source: w.cache}, w.bucket())
+
+	require.NoError(t, put(t.Context(), client))
+	<-refreshed
+	first := w.cache.Status().AccessKeyID
+	require.Equal(t, first, w.last())
+
+	w.clock.Add(50 * time.Minute) // into the advisory window
+	require.Equal(t, stschain.Advisory, w.cache.Status().Phase)
+	var callers sync.WaitGroup
+	for range 20 {
+		callers.Go(func() {
+			if err := put(t.Context(), client); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	callers.Wait() // although the refresh is not answered yet
+	require.Eventually(t, func() bool { return w.cache.Status().Tries == 2 }, 10*time.Second, time.Millisecond)
+	require.Equal(t, first, w.last())
+
+	close(answer)
+	<-refreshed
+	require.NoError(t, put(t.Context(), client))
+	require.NotEqual(t, first, w.last())
+	require.Equal(t, w.cache.Status().AccessKeyID, w.last())
+	require.Equal(t, 2, w.sts.Count("AssumeRole"))
+	require.EqualValues(t, 1, w.cache.Status().Waits)
+}
+
+// A rejected token is replaced, and minio-go's next attempt uses the new one.
+func TestRetryRejected(t *testing.T) {
+	w := newWorld(t)
+	provider := &miniosts.CredentialsProvider{Source: w.cache}
+	client := w.client(t, provider, provider.RetryRejected(w.bucket()))
+	require.NoError(t, put(t.Context(), client))
+	first := w.last()
+
+	w.clock.Add(time.Minute) // what came just now is not fetched again
+	require.True(t, w.sts.Revoke(first))
+	require.NoError(t, put(t.Context(), client))
+	require.NotEqual(t, first, w.last())
+	require.Equal(t, 2, w.sts.Count("AssumeRole"))
+}
+
+// Answers go on as they were, and only a rejection touches the cache.
+func TestRetryRejectedReads(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		status     int
+		rejected   bool
+	}{
+		{"ExpiredToken", "<?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code></Error>", 400, true},
+		{"InvalidToken", "<Error><Code>InvalidToken</Code></Error>", 403, true},
+		{"AccessDenied", "<Error><Code>AccessDenied</Code></Error>", 403, false},
+		{"an object that looks like it", "<Error><Code>ExpiredToken</Code></Error>", 200, false},
+		{"another document", "<html><Code>ExpiredToken</Code></html>", 400, false},
+		{"nothing", "", 400, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cache := stschain.Cached(stschain.Static("AKIDEXAMPLE", "secret", "token"))
+			_, err := cache.Retrieve(t.Context())
+			require.NoError(t, err)
+			transport := (&miniosts.CredentialsProvider{Source: cache}).RetryRejected(answering(tt.status, tt.body))
+			for _, signed := range []func(*http.Request){
+				func(*http.Request) {},
+				func(r *http.Request) {
+					r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDOTHER/20261121/eu-west-1/s3/aws4_request")
+				},
+			} {
+				require.Equal(t, tt.body, get(t, transport, signed))
+				require.False(t, cache.Status().Rejected, "not ours")
+			}
+			require.Equal(t, tt.body, get(t, transport, func(r *http.Request) {
+				r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/eu-west-1/s3/aws4_request")
+			}))
+			require.Equal(t, tt.rejected, cache.Status().Rejected)
+		})
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	for _, expires := range []time.Time{{}, time.Now().Add(time.Hour).Round(0)} {
+		p := &miniosts.CredentialsProvider{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+			return stschain.Credentials{
+				AccessKeyID:     "AKIDEXAMPLE",
+				SecretAccessKey: stschain.NewSecret("secret"),
+				SessionToken:    stschain.NewSecret("token"),
+				Expires:         expires,
+			}, nil
+		})}
+		got, err := credentials.New(p).GetWithContext(nil)
+		require.NoError(t, err)
+		require.Equal(t, credentials.Value{
+			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token",
+			Expiration: expires, SignerType: credentials.SignatureV4,
+		}, got)
+	}
+}
+
+func TestSourceIsRequired(t *testing.T) {
+	_, err := credentials.New(&miniosts.CredentialsProvider{}).GetWithContext(nil)
+	require.ErrorContains(t, err, "CredentialsProvider.Source is required")
+}
+
+func TestNilContext(t *testing.T) {
+	for _, cc := range []*credentials.CredContext{nil, {}} {
+		got, err := (&miniosts.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", "secret", "")}).RetrieveWithCredContext(cc)
+		require.NoError(t, err)
+		require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
+	}
+	got, err := (&miniosts.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", "secret", "")}).Retrieve()
+	require.NoError(t, err)
+	require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
+}
+
+// A caller who leaves gets the reason, by minio-go's context and by the client's,
+// harms nobody, and is served what is held.
+func TestCancelledContext(t *testing.T) {
+	w := newWorld(t)
+	asked, answer := make(chan struct{}), make(chan struct{})
+	w.cache.Provider = stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+		close(asked)
+		<-answer
+		return w.assume(ctx)
+	})
+	provider := &miniosts.CredentialsProvider{Source: w.cache}
+	client := w.client(t, provider, w.bucket())
+	left, leave := context.WithCancel(t.Context())
+	gone, direct := make(chan error, 1), make(chan error, 1)
+	go func() { gone <- put(left, client) }()
+	go func() {
+		_, err := provider.RetrieveWithCredContext(&credentials.CredContext{Context: left})
+		direct <- err
+	}()
+	<-asked
+	leave()
+	require.ErrorIs(t, <-gone, context.Canceled)
+	require.ErrorIs(t, <-direct, context.Canceled)
+	close(answer)
+	require.NoError(t, put(t.Context(), client))
+
+	_, err := provider.RetrieveWithCredContext(&credentials.CredContext{Context: left})
+	require.NoError(t, err)
+}
+
+// An answer that has expired is an error, and never handed on.
+func TestExpiredAnswer(t *testing.T) {
+	p := &miniosts.CredentialsProvider{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{
+			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: time.Now().Add(-time.Second),
+		}, nil
+	})}
+	got, err := credentials.New(p).GetWithContext(nil)
+	require.ErrorContains(t, err, "expired at")
+	require.Zero(t, got)
+}
+
+// A client of minio-go would raise a panic again in its caller.
+func TestPanic(t *testing.T) {
+	w := newWorld(t)
+	w.cache.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic("boom") })
+	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Source: w.cache}, w.bucket()))
+	require.ErrorContains(t, err, "panicked at")
+}
+
+// What failed is told to the caller of minio-go, and no request is sent without a signature.
+func TestErrorReachesTheCaller(t *testing.T) {
+	w := newWorld(t)
+	w.cache.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{}, errTest
+	})
+	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Source: w.cache}, w.bucket()))
+	require.ErrorIs(t, err, errTest)
+	require.Empty(t, w.used)
+}

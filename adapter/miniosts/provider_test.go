@@ -1,0 +1,236 @@
+package miniosts_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/adapter/miniosts"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// theirs is a provider of minio-go.
+type theirs struct {
+	credentials.Expiry
+	answer func(cc *credentials.CredContext) (credentials.Value, error)
+}
+
+func (p *theirs) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
+	value, err := p.answer(cc)
+	p.SetExpiration(value.Expiration, credentials.DefaultExpiryWindow)
+	return value, err
+}
+
+func (p *theirs) Retrieve() (credentials.Value, error) { return p.RetrieveWithCredContext(nil) }
+
+func held(answer func(cc *credentials.CredContext) (credentials.Value, error)) *credentials.Credentials {
+	return credentials.New(&theirs{answer: answer})
+}
+
+func TestProviderAnswer(t *testing.T) {
+	expires := time.Date(2126, 11, 21, 12, 0, 0, 0, time.UTC)
+	keys := credentials.Value{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token", Expiration: expires}
+	for _, tt := range []struct {
+		name   string
+		source *credentials.Credentials
+		want   stschain.Credentials
+		err    string
+	}{
+		{
+			"expires",
+			held(func(*credentials.CredContext) (credentials.Value, error) { return keys, nil }),
+			stschain.Credentials{
+				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("token"),
+				Expires: expires, Source: "credentials of minio-go",
+			}, "",
+		},
+		{
+			"never expires", credentials.NewStaticV4("AKIDEXAMPLE", "secret", ""),
+			stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Source: "credentials of minio-go"}, "",
+		},
+		{"anonymous", credentials.NewStaticV4("", "", ""), stschain.Credentials{}, "anonymous"},
+		{"keys that are not to be used", credentials.NewStatic("AKIDEXAMPLE", "secret", "", credentials.SignatureAnonymous), stschain.Credentials{}, "anonymous"},
+		{
+			"a chain that hides its errors",
+			credentials.NewChainCredentials([]credentials.Provider{&theirs{answer: func(*credentials.CredContext) (credentials.Value, error) {
+				return credentials.Value{}, errTest
+			}}}), stschain.Credentials{}, "a chain of theirs hides why",
+		},
+		{"missing", nil, stschain.Credentials{}, "Provider.Source is required"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := (&miniosts.Provider{Source: tt.source}).Retrieve(t.Context())
+			require.Equal(t, tt.want, got)
+			if tt.err == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorContains(t, err, tt.err)
+			require.NotErrorIs(t, err, stschain.ErrUnavailable, "a chain must not go on")
+		})
+	}
+}
+
+func TestProviderErrors(t *testing.T) {
+	srv := ststest.New()
+	defer srv.Close()
+	user := srv.User().Credentials
+	role, err := credentials.NewSTSAssumeRole("https://sts.example", credentials.STSAssumeRoleOptions{
+		AccessKey: user.AccessKeyID, SecretKey: user.SecretAccessKey.Reveal(), Location: region,
+		RoleARN: "arn:aws:iam::123456789012:role/backup", RoleSessionName: "test",
+	})
+	require.NoError(t, err)
+	p := &miniosts.Provider{Source: role, Client: srv.Client()}
+	got, err := p.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.NotZero(t, got.Expires)
+
+	for _, tt := range []struct {
+		name      string
+		fault     ststest.Fault
+		permanent bool
+		text      string
+	}{
+		{"refused", ststest.Refuse(http.StatusForbidden, "AccessDenied", "no"), true, "miniosts: credentials of minio-go: AccessDenied: no"},
+		{"throttled", ststest.Throttle(), false, "Throttling"},
+		{"broken", ststest.Disconnect(), false, "EOF"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			srv.FailAll(tt.fault)
+			_, err := p.Retrieve(t.Context())
+			require.ErrorContains(t, err, tt.text)
+			require.Equal(t, tt.permanent, errors.Is(err, stschain.ErrPermanent))
+		})
+	}
+}
+
+// minio-go answers with what it holds for most of its life. Our cache gets others
+// when it asks for others.
+func TestProviderOverTheirCache(t *testing.T) {
+	start := time.Now()
+	asked := 0
+	source := held(func(*credentials.CredContext) (credentials.Value, error) {
+		asked++
+		return credentials.Value{
+			AccessKeyID: fmt.Sprintf("KEY%d", asked), SecretAccessKey: "secret",
+			Expiration: start.Add(time.Duration(asked) * time.Hour),
+		}, nil
+	})
+	clk := clock.NewMock()
+	clk.Set(start)
+	refreshed := make(chan struct{}, 1)
+	cache := &stschain.Cache{
+		Provider: &miniosts.Provider{Source: source},
+		Clock:    clk,
+		OnEvent: func(e stschain.Event) {
+			if e.Kind != stschain.RefreshStarted {
+				refreshed <- struct{}{}
+			}
+		},
+	}
+	for generation := range 3 {
+		got, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		if generation > 0 { // those that were held while the others were fetched
+			require.Equal(t, fmt.Sprintf("KEY%d", generation), got.AccessKeyID)
+		}
+		<-refreshed
+		require.Equal(t, fmt.Sprintf("KEY%d", generation+1), cache.Status().AccessKeyID)
+		require.Equal(t, generation+1, asked)
+		clk.Add(55 * time.Minute)
+		require.Equal(t, stschain.Advisory, cache.Status().Phase)
+	}
+	require.EqualValues(t, 1, cache.Status().Waits)
+}
+
+// There and back again: one cache, ours, with its expiry.
+func TestProviderOverOurs(t *testing.T) {
+	expires := time.Now().Add(time.Hour).Round(0)
+	ours := &stschain.Cache{Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: expires}, nil
+	})}
+	back := &miniosts.Provider{Source: credentials.New(&miniosts.CredentialsProvider{Source: ours})}
+	for range 2 {
+		got, err := back.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, expires, got.Expires)
+	}
+	require.EqualValues(t, 1, ours.Status().Tries)
+}
+
+// The context, the client and the endpoint reach the providers of minio-go.
+func TestProviderCredContext(t *testing.T) {
+	type key struct{}
+	client := &http.Client{}
+	var got *credentials.CredContext
+	p := &miniosts.Provider{Client: client, Endpoint: "https://sts.example", Source: held(func(cc *credentials.CredContext) (credentials.Value, error) {
+		got = cc
+		return credentials.Value{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
+	})}
+	_, err := p.Retrieve(context.WithValue(t.Context(), key{}, "value"))
+	require.NoError(t, err)
+	require.Equal(t, "value", got.Context.Value(key{}))
+	require.Same(t, client, got.Client)
+	require.Equal(t, "https://sts.example", got.Endpoint)
+
+	var none context.Context
+	_, err = p.Retrieve(none)
+	require.NoError(t, err)
+	require.NotNil(t, got.Context)
+}
+
+func TestProviderCancelledContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	p := &miniosts.Provider{Source: held(func(cc *credentials.CredContext) (credentials.Value, error) {
+		asked++
+		cancel()
+		return credentials.Value{}, cc.Context.Err()
+	})}
+	for range 2 {
+		_, err := p.Retrieve(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+	require.Equal(t, 1, asked)
+}
+
+// An answer that has expired, and a provider that panics, are errors of the cache
+// that everybody asks through.
+func TestProviderExpiredAnswer(t *testing.T) {
+	_, err := stschain.Cached(&miniosts.Provider{Source: held(func(*credentials.CredContext) (credentials.Value, error) {
+		return credentials.Value{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", Expiration: time.Now().Add(-time.Second)}, nil
+	})}).Retrieve(t.Context())
+	require.ErrorContains(t, err, "expired at")
+}
+
+func TestProviderPanic(t *testing.T) {
+	p := &miniosts.Provider{Source: held(func(*credentials.CredContext) (credentials.Value, error) { panic("boom") })}
+	_, err := stschain.Cached(p).Retrieve(t.Context())
+	require.ErrorContains(t, err, "credentials of minio-go panicked at")
+}
+
+// Only minio-go's own types show what they hold.
+func TestSecrets(t *testing.T) {
+	const secret = "a-secret-of-minio-go"
+	synctest.Test(t, func(t *testing.T) {
+		theirs := &miniosts.Provider{Source: credentials.NewStaticV4("AKIDEXAMPLE", secret, secret)}
+		creds, err := theirs.Retrieve(t.Context())
+		require.NoError(t, err)
+		ours := &miniosts.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", secret, secret)}
+		_, err = ours.Retrieve()
+		require.NoError(t, err)
+		synctest.Wait()
+		canary.Check(t, secret, creds, ours)
+		canary.CheckText(t, secret, fmt.Sprintf("%v %+v %#v %v", theirs, theirs, theirs, struct{ P stschain.Provider }{theirs}))
+	})
+}
