@@ -15,6 +15,7 @@ const module = "github.com/stschain-go/stschain"
 
 // TestDependencies holds the import graph to its design: what a package must
 // not reach, and why.
+// Peers: aws-sdk-go-v2#2930, datadog-agent#53043, datadog-agent#54318 (users.md 4.57, 1.2.1, 1.2.2, 1.2.7).
 func TestDependencies(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command to list the dependencies with")
@@ -48,9 +49,9 @@ func mustNotReach(pkg, dep string) string {
 	thirdParty := !isOurs && strings.Contains(strings.Split(dep, "/")[0], ".")
 	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation"}
 	switch {
-	case under(pkg, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak"):
+	case under(pkg, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak", "internal/realserver"):
 		return "" // helpers of tests, which nothing but tests imports; see below
-	case isOurs && under(ours, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak"):
+	case isOurs && under(ours, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak", "internal/realserver"):
 		return "it is for tests"
 	case dep == "testing":
 		return "it would register flags and link test code in every program"
@@ -85,6 +86,7 @@ func mustNotReach(pkg, dep string) string {
 	return ""
 }
 
+// Peers: datadog-agent#54318 (users.md 1.2.2).
 func TestMustNotReach(t *testing.T) {
 	for _, tt := range []struct {
 		pkg, dep string
@@ -136,6 +138,7 @@ func TestLeakChecks(t *testing.T) {
 
 // TestRequirements holds go.mod to the modules that are allowed: programs link two of them at
 // most, the others are for tests.
+// Peers: xk6-output-prometheus-remote#161, spire#2756, golang/vulndb#635 (users.md 1.2.5, 1.2.12, 1.2.13).
 func TestRequirements(t *testing.T) {
 	file, err := os.ReadFile("go.mod")
 	require.NoError(t, err)

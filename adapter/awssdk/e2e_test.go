@@ -3,9 +3,7 @@ package awssdk_test
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -23,49 +21,9 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/awssdk"
 	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/internal/realserver"
 	"github.com/stschain-go/stschain/stsquery"
 )
-
-const (
-	minioUser     = "STSCHAINE2EACCESSKEY"
-	minioPassword = "stschain-e2e-password"
-)
-
-// startMinIO runs the binary that STSCHAIN_MINIO names until the test ends, and
-// returns its URL.
-func startMinIO(t *testing.T) string {
-	t.Helper()
-	binary := os.Getenv("STSCHAIN_MINIO")
-	if binary == "" {
-		t.Skip("STSCHAIN_MINIO names no binary; .ci/run builds one")
-	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-
-	ctx, cancel := context.WithCancel(context.Background())
-	server := exec.CommandContext(ctx, binary, "server", "--address", address, t.TempDir())
-	server.Env = []string{
-		"MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_ROOT_USER=" + minioUser, "MINIO_ROOT_PASSWORD=" + minioPassword,
-		"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH"),
-	}
-	require.NoError(t, server.Start())
-	t.Cleanup(func() {
-		cancel()
-		server.Wait()
-	})
-	url := "http://" + address
-	require.Eventually(t, func() bool {
-		resp, err := http.Get(url + "/minio/health/cluster")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return resp.StatusCode == http.StatusOK
-	}, 30*time.Second, 50*time.Millisecond)
-	return url
-}
 
 // counted counts the requests that go to STS.
 type counted struct{ atomic.Int64 }
@@ -91,11 +49,11 @@ func TestMinIO(t *testing.T) {
 		{"aws.Config", nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			endpoint := startMinIO(t)
+			endpoint := realserver.MinIO(t).URL
 			var sts counted
 			role := &assumerole.Provider{
 				Client: &stsquery.Client{
-					Credentials: stschain.Static(minioUser, minioPassword, ""), Region: region, Endpoint: endpoint,
+					Credentials: stschain.Static(realserver.User, realserver.Password, ""), Region: region, Endpoint: endpoint,
 					HTTPClient: &http.Client{Transport: &sts, Timeout: 10 * time.Second},
 				},
 				Duration: 15 * time.Minute,
@@ -191,10 +149,10 @@ func atLeast(t *testing.T, requests *atomic.Int64, n int64) {
 
 // The example runs against a real server as its comment says.
 func TestMinIOExample(t *testing.T) {
-	endpoint := startMinIO(t)
-	out := runExample(t, []string{"AWS_ACCESS_KEY_ID=" + minioUser, "AWS_SECRET_ACCESS_KEY=" + minioPassword},
+	endpoint := realserver.MinIO(t).URL
+	out := runExample(t, []string{"AWS_ACCESS_KEY_ID=" + realserver.User, "AWS_SECRET_ACCESS_KEY=" + realserver.Password},
 		"-endpoint", endpoint, "-bucket", "example", "-for", "2s")
-	require.NotContains(t, out, minioPassword)
+	require.NotContains(t, out, realserver.Password)
 }
 
 // The example needs nothing and says at its end that all went well.

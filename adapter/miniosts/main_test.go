@@ -17,9 +17,12 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/internal/leak"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
+
+func TestMain(m *testing.M) { leak.Main(m) }
 
 const region = "eu-west-1"
 

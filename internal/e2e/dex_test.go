@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/realserver"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/webidentity"
@@ -32,9 +33,9 @@ const dexConfig = `{
     "hash": "$2a$10$2b2cU8CPhOTaGrs1HRQuAueS7JTT5ZHsHSzYiFPm1leZck7Mc8T4W"}]
 }`
 
-func startDex(t *testing.T) server {
+func startDex(t *testing.T) realserver.Server {
 	t.Helper()
-	return start(t, "STSCHAIN_DEX", "/dex/healthz", nil, func(address, dir string) []string {
+	return realserver.Start(t, "STSCHAIN_DEX", "/dex/healthz", nil, func(address, dir string) []string {
 		config := filepath.Join(dir, "config.yaml")
 		require.NoError(t, os.WriteFile(config, fmt.Appendf(nil, dexConfig, address), 0o600))
 		return []string{"serve", config}
@@ -68,27 +69,28 @@ var roleInLog = regexp.MustCompile(`arn:minio:iam:::role/[\w-]+`)
 
 // TestDexAndMinIO exchanges an ID token of dex for credentials of MinIO, and
 // works with objects.
+// Peers: minio#21421 (users.md 1.2.11).
 func TestDexAndMinIO(t *testing.T) {
-	dex := startDex(t).url
-	minio := startMinIO(t,
+	dex := startDex(t).URL
+	minio := realserver.MinIO(t,
 		"MINIO_IDENTITY_OPENID_CONFIG_URL="+dex+"/dex/.well-known/openid-configuration",
 		"MINIO_IDENTITY_OPENID_CLIENT_ID=minio", "MINIO_IDENTITY_OPENID_CLIENT_SECRET=client-secret",
 		"MINIO_IDENTITY_OPENID_ROLE_POLICY=readwrite")
 	var roleARN string
 	require.Eventually(t, func() bool {
-		roleARN = roleInLog.FindString(minio.log.String())
+		roleARN = roleInLog.FindString(minio.Log())
 		return roleARN != ""
 	}, 20*time.Second, 50*time.Millisecond, "MinIO's log names no role")
 
 	role := &webidentity.Provider{
-		Client:  &stsquery.Client{Region: region, Endpoint: minio.url},
+		Client:  &stsquery.Client{Region: region, Endpoint: minio.URL},
 		RoleARN: roleARN,
 		Token:   func(ctx context.Context) (stschain.Secret, error) { return idToken(ctx, dex) },
 	}
 	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: role}}
-	do(t, client, http.MethodPut, minio.url+"/bucket", "")
-	do(t, client, http.MethodPut, minio.url+"/bucket/key", "by alice")
-	require.Equal(t, "by alice", do(t, client, http.MethodGet, minio.url+"/bucket/key", ""))
+	do(t, client, http.MethodPut, minio.URL+"/bucket", "")
+	do(t, client, http.MethodPut, minio.URL+"/bucket/key", "by alice")
+	require.Equal(t, "by alice", do(t, client, http.MethodGet, minio.URL+"/bucket/key", ""))
 
 	forged := *role
 	forged.Token = func(ctx context.Context) (stschain.Secret, error) {

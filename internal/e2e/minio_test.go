@@ -22,22 +22,16 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/internal/realserver"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 )
-
-func startMinIO(t *testing.T, env ...string) server {
-	t.Helper()
-	return start(t, "STSCHAIN_MINIO", "/minio/health/cluster",
-		append(env, "MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_ROOT_USER="+user, "MINIO_ROOT_PASSWORD="+password),
-		func(address, dir string) []string { return []string{"server", "--address", address, dir} })
-}
 
 // TestMinIO assumes a role and works with objects while the credentials are
 // replaced twice. MinIO gives them for 15 minutes at least, so the cache's clock
 // runs ahead of the real one, and what comes in is dated by it.
 func TestMinIO(t *testing.T) {
-	endpoint := startMinIO(t).url
+	endpoint := realserver.MinIO(t).URL
 	root := stschain.Static(user, password, "")
 	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: root}}
 	do(t, admin, http.MethodPut, endpoint+"/bucket", "")
@@ -110,7 +104,7 @@ func aheadOf(role stschain.Provider) (*clock.Mock, *stschain.Cache, <-chan strin
 // one call of STS.
 func TestMinIOLoad(t *testing.T) {
 	const requests, atOnce = 10_000, 16
-	endpoint := startMinIO(t).url
+	endpoint := realserver.MinIO(t).URL
 	root := stschain.Static(user, password, "")
 	object := endpoint + "/bucket/object"
 	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: root}}
@@ -170,7 +164,7 @@ func TestMinIOLoad(t *testing.T) {
 
 // What a wrong key gets is a typed error that tells what to do.
 func TestMinIORefuses(t *testing.T) {
-	endpoint := startMinIO(t).url
+	endpoint := realserver.MinIO(t).URL
 	role := &assumerole.Provider{Client: &stsquery.Client{
 		Credentials: stschain.Static(user, "wrong-password", ""), Region: region, Endpoint: endpoint,
 	}}
@@ -184,7 +178,7 @@ func TestMinIORefuses(t *testing.T) {
 
 // A file is sent from where it lies, without being read into memory.
 func TestMinIOFile(t *testing.T) {
-	endpoint := startMinIO(t).url
+	endpoint := realserver.MinIO(t).URL
 	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	path := filepath.Join(t.TempDir(), "file")
@@ -204,7 +198,7 @@ func TestMinIOFile(t *testing.T) {
 
 // The quickstart runs against it as README says.
 func TestMinIOQuickstart(t *testing.T) {
-	endpoint := startMinIO(t).url
+	endpoint := realserver.MinIO(t).URL
 	binary := filepath.Join(t.TempDir(), "quickstart")
 	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/quickstart").CombinedOutput()
 	require.NoError(t, err, string(out))

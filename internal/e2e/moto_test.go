@@ -15,6 +15,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/federation"
+	"github.com/stschain-go/stschain/internal/realserver"
 	"github.com/stschain-go/stschain/saml"
 	"github.com/stschain-go/stschain/sessiontoken"
 	"github.com/stschain-go/stschain/sigv4"
@@ -27,11 +28,11 @@ const roleARN = "arn:aws:iam::123456789012:role/backup"
 
 func startMoto(t *testing.T) string {
 	t.Helper()
-	return start(t, "STSCHAIN_MOTO", "/moto-api/", nil, func(address, _ string) []string {
+	return realserver.Start(t, "STSCHAIN_MOTO", "/moto-api/", nil, func(address, _ string) []string {
 		host, port, err := net.SplitHostPort(address)
 		require.NoError(t, err)
 		return []string{"-H", host, "-p", port}
-	}).url
+	}).URL
 }
 
 // iamUser makes a user who may do anything, with keys, and has moto check

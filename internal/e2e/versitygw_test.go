@@ -13,13 +13,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/realserver"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-func startVersity(t *testing.T, backend string) server {
+func startVersity(t *testing.T, backend string) realserver.Server {
 	t.Helper()
-	return start(t, "STSCHAIN_VERSITYGW", "/healthz", nil, func(address, dir string) []string {
+	return realserver.Start(t, "STSCHAIN_VERSITYGW", "/healthz", nil, func(address, dir string) []string {
 		args := []string{"--health", "/healthz", "-p", address, "-a", user, "-s", password, backend}
 		if backend == "iam" {
 			return append(args, "--dir", dir)
@@ -29,7 +30,7 @@ func startVersity(t *testing.T, backend string) server {
 }
 
 func TestVersityIdentity(t *testing.T) {
-	endpoint := startVersity(t, "iam").url
+	endpoint := startVersity(t, "iam").URL
 	client := &stsquery.Client{Credentials: stschain.Static(user, password, ""), Region: region, Endpoint: endpoint}
 	byHeader, err := client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
 	require.NoError(t, err)
@@ -50,7 +51,7 @@ func get(t *testing.T, url string) int {
 }
 
 func TestVersityRefuses(t *testing.T) {
-	endpoint := startVersity(t, "iam").url
+	endpoint := startVersity(t, "iam").URL
 	good := stschain.Static(user, password, "")
 	late := clock.NewMock()
 	late.Set(time.Now().Add(-20 * time.Minute))
@@ -84,7 +85,7 @@ func TestVersityRefuses(t *testing.T) {
 func TestVersityClockSkew(t *testing.T) {
 	late := clock.NewMock()
 	late.Set(time.Now().Add(-20 * time.Minute))
-	client := &stsquery.Client{Credentials: stschain.Static(user, password, ""), Clock: late, Region: region, Endpoint: startVersity(t, "iam").url}
+	client := &stsquery.Client{Credentials: stschain.Static(user, password, ""), Clock: late, Region: region, Endpoint: startVersity(t, "iam").URL}
 	_, err := client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
 	require.NoError(t, err)
 	require.InDelta(t, 20, client.ClockSkew().Minutes(), 0.5)
@@ -92,7 +93,7 @@ func TestVersityClockSkew(t *testing.T) {
 
 // Keys that proxies and clients like to change on the way.
 func TestVersityObjects(t *testing.T) {
-	endpoint := startVersity(t, "posix").url
+	endpoint := startVersity(t, "posix").URL
 	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	for i, path := range []string{
@@ -115,7 +116,7 @@ func TestVersityObjects(t *testing.T) {
 }
 
 func TestVersityManyAtOnce(t *testing.T) {
-	endpoint := startVersity(t, "posix").url
+	endpoint := startVersity(t, "posix").URL
 	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	errs := make(chan error, 200)
