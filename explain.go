@@ -75,12 +75,12 @@ var (
 // ask asks p, which the providers above have led to. It returns credentials if p applied,
 // and else an Explanation with an Err.
 func (e *explainer) ask(ctx context.Context, p Provider, above []Provider) (Explanation, Credentials) {
-	name := nameOf(p)
-	switch err := e.enter(p, above); {
-	case ctx.Err() != nil:
-		return Explanation{Provider: name, Err: fmt.Errorf("stschain: there is no time left: %w", ended(ctx))}, Credentials{}
+	name := nameOf(ctx, p)
+	switch err := e.enter(ctx, p, above); {
 	case err != nil:
 		return Explanation{Provider: name, Outcome: Failed, Err: err}, Credentials{}
+	case ctx.Err() != nil:
+		return Explanation{Provider: name, Err: fmt.Errorf("stschain: there is no time left: %w", ended(ctx))}, Credentials{}
 	}
 	if k, ok := e.recall(p); ok {
 		return k.x, k.creds
@@ -102,14 +102,14 @@ func (e *explainer) ask(ctx context.Context, p Provider, above []Provider) (Expl
 }
 
 // enter counts p, unless it is nothing to ask.
-func (e *explainer) enter(p Provider, above []Provider) error {
+func (e *explainer) enter(ctx context.Context, p Provider, above []Provider) error {
 	if p == nil {
 		return errors.New("stschain: the provider is nil")
 	}
 	if i := slices.IndexFunc(above, func(a Provider) bool { return is(a, p) }); i >= 0 {
 		var names []string
 		for _, p := range append(slices.Clone(above[i:]), p) {
-			names = append(names, nameOf(p))
+			names = append(names, nameOf(ctx, p))
 		}
 		return fmt.Errorf("%w: %s", errCircle, strings.Join(slices.Compact(names), " -> "))
 	}
@@ -148,7 +148,7 @@ func (e *explainer) remember(p Provider, k known) {
 
 // askProvider asks first what p asks, and then p.
 func (e *explainer) askProvider(ctx context.Context, p Provider, above []Provider, x *Explanation) (creds Credentials) {
-	below, err := providersOf(p)
+	below, err := providersOf(ctx, p)
 	if err != nil {
 		x.fail(err)
 		return creds
@@ -162,7 +162,7 @@ func (e *explainer) askProvider(ctx context.Context, p Provider, above []Provide
 		if missing == nil && bx.Outcome != Applied || errors.Is(bx.Err, errCircle) {
 			missing = &bx
 		}
-		if bx.Err == errTooMany {
+		if errors.Is(bx.Err, errTooMany) {
 			break
 		}
 	}
@@ -173,7 +173,7 @@ func (e *explainer) askProvider(ctx context.Context, p Provider, above []Provide
 			x.Outcome = NotAsked
 		}
 		return creds
-	case isInteractive(p):
+	case isInteractive(ctx, p):
 		x.fail(fmt.Errorf("stschain: %s asks a person, and %w", x.Provider, unattended.Err))
 		return creds
 	}
@@ -223,16 +223,16 @@ func (e *explainer) askDelegator(ctx context.Context, p Delegator, above []Provi
 	<-turn
 	x.Took = time.Since(began) - spent
 
-	below, _ := providersOf(p.(Provider))
+	below, _ := providersOf(ctx, p.(Provider))
 	for _, b := range below { // in their order, which is also that of asking
 		if i := slices.IndexFunc(calls, func(a asked) bool { return alike(a.p, b) }); i >= 0 {
 			x.Below = append(x.Below, calls[i].x)
 			calls = slices.Delete(calls, i, i+1)
 			continue
 		}
-		passed := e.pass(b, above)
+		passed := e.pass(ctx, b, above)
 		x.Below = append(x.Below, passed)
-		if passed.Err == errTooMany {
+		if errors.Is(passed.Err, errTooMany) {
 			break
 		}
 	}
@@ -259,7 +259,7 @@ func (e *explainer) askCache(ctx context.Context, c *Cache, above []Provider, x 
 		now  int64
 		held Credentials
 	}
-	s, err := glance(func() standing {
+	s, err := glance(ctx, func() standing {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		now := c.now()
@@ -275,15 +275,15 @@ func (e *explainer) askCache(ctx context.Context, c *Cache, above []Provider, x 
 	}
 	switch {
 	case s.do == serve:
-		*x = e.pass(c.Provider, above)
+		*x = e.pass(ctx, c.Provider, above)
 		creds = x.take(s.held, nil)
 		x.Held = true
 	case s.do == refuse:
-		*x = e.pass(c.Provider, above)
+		*x = e.pass(ctx, c.Provider, above)
 		x.fail(s.err)
 		x.Held = true
-	case c.Interactive && !isInteractive(c.Provider):
-		*x = e.pass(c.Provider, above)
+	case c.Interactive && !isInteractive(ctx, c.Provider):
+		*x = e.pass(ctx, c.Provider, above)
 		x.fail(fmt.Errorf("stschain: %s asks a person, and %w", x.Provider, unattended.Err))
 	default:
 		*x, creds = e.ask(ctx, c.Provider, above)
@@ -292,7 +292,7 @@ func (e *explainer) askCache(ctx context.Context, c *Cache, above []Provider, x 
 		}
 	}
 	x.at = timeOf(s.now)
-	x.Cache = statusOf(c)
+	x.Cache = statusOf(ctx, c)
 	return creds
 }
 
@@ -316,22 +316,22 @@ func (c *Cache) learn(creds Credentials, began int64) (Credentials, error) {
 }
 
 // pass reports p, which is not asked.
-func (e *explainer) pass(p Provider, above []Provider) Explanation {
-	x := Explanation{Provider: nameOf(p), at: time.Now()}
-	if x.Err = e.enter(p, above); x.Err != nil {
+func (e *explainer) pass(ctx context.Context, p Provider, above []Provider) Explanation {
+	x := Explanation{Provider: nameOf(ctx, p), at: time.Now()}
+	if x.Err = e.enter(ctx, p, above); x.Err != nil {
 		return x
 	}
 	above = append(slices.Clip(above), p)
 	if c, ok := p.(*Cache); ok && c.check() == nil {
-		x = e.pass(c.Provider, above)
-		x.Cache = statusOf(c)
+		x = e.pass(ctx, c.Provider, above)
+		x.Cache = statusOf(ctx, c)
 		return x
 	}
-	below, _ := providersOf(p)
+	below, _ := providersOf(ctx, p)
 	for _, b := range below {
-		passed := e.pass(b, above)
+		passed := e.pass(ctx, b, above)
 		x.Below = append(x.Below, passed)
-		if passed.Err == errTooMany {
+		if errors.Is(passed.Err, errTooMany) {
 			break
 		}
 	}
@@ -339,8 +339,8 @@ func (e *explainer) pass(p Provider, above []Provider) Explanation {
 }
 
 // statusOf is nil where the provider behind c has no name to give.
-func statusOf(c *Cache) *Status {
-	s, err := glance(c.Status)
+func statusOf(ctx context.Context, c *Cache) *Status {
+	s, err := glance(ctx, c.Status)
 	if err != nil {
 		return nil
 	}
@@ -348,29 +348,30 @@ func statusOf(c *Cache) *Status {
 }
 
 // providersOf are those that p asks.
-func providersOf(p Provider) ([]Provider, error) {
+func providersOf(ctx context.Context, p Provider) ([]Provider, error) {
 	parent, ok := p.(Parent)
 	if !ok {
 		return nil, nil
 	}
-	return glance(parent.Providers)
+	return glance(ctx, parent.Providers)
 }
 
-func isInteractive(p Provider) bool {
-	asks, err := glance(func() bool { return interactive(p) })
+func isInteractive(ctx context.Context, p Provider) bool {
+	asks, err := glance(ctx, func() bool { return interactive(p) })
 	return asks || err != nil
 }
 
-func nameOf(p Provider) string {
-	n, err := glance(func() string { return name(p) })
+func nameOf(ctx context.Context, p Provider) string {
+	n, err := glance(ctx, func() string { return name(p) })
 	if err != nil {
 		return fmt.Sprintf("%T", p)
 	}
 	return n
 }
 
-// glance calls what does no work, and survives it nevertheless.
-func glance[T any](f func() T) (T, error) {
+// glance calls what does no work, and survives it nevertheless. Also when ctx is done there
+// is a moment for it.
+func glance[T any](ctx context.Context, f func() T) (T, error) {
 	type result struct {
 		t   T
 		err error
@@ -386,11 +387,15 @@ func glance[T any](f func() T) (T, error) {
 		}()
 		r.t, r.err = f(), nil
 	}()
+	limit := lastWords / 10
+	if until, _ := ctx.Deadline(); ctx.Err() == nil {
+		limit = max(limit, min(glanceLimit, time.Until(until)))
+	}
 	select {
 	case r := <-results:
 		return r.t, r.err
-	case <-time.After(glanceLimit):
-		return *new(T), fmt.Errorf("stschain: the provider did not answer within %v", glanceLimit)
+	case <-time.After(limit):
+		return *new(T), fmt.Errorf("stschain: the provider did not answer within %v", limit)
 	}
 }
 

@@ -75,7 +75,8 @@ func (x *Explanation) take(creds Credentials, err error) Credentials {
 			err = fmt.Errorf("stschain: %s %w", x.Provider, err)
 		}
 	}
-	switch x.Err = err; {
+	x.Err = tame(err)
+	switch err = x.Err; {
 	case err == nil:
 		x.Outcome = Applied
 		return creds
@@ -89,6 +90,17 @@ func (x *Explanation) take(creds Credentials, err error) Credentials {
 		x.Outcome = Failed
 	}
 	return Credentials{}
+}
+
+// tame returns err, or one that says the same where err panics on being looked into.
+func tame(err error) (tamed error) {
+	defer func() {
+		if recover() != nil {
+			tamed = errors.New(fmt.Sprint(err))
+		}
+	}()
+	errors.Is(err, errCircle)
+	return err
 }
 
 // fail is take for those who bring no credentials.

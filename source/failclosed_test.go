@@ -16,6 +16,7 @@ import (
 
 // A place that is set up and fails is the end, though the instance has a role that would
 // answer.
+// Peers: datafusion-comet#6025, aws-sdk-go#5138, datafusion-comet#6024 (users.md 4.25, 4.47, 6.11, 3.4).
 func TestFailsClosed(t *testing.T) {
 	aws := func(file string) map[string]string { return map[string]string{"/home/.aws/config": file} }
 	process := aws("[default]\ncredential_process = keys\n")

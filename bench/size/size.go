@@ -1,7 +1,7 @@
 // Package size builds the programs in the folders below it and tells how large
 // they are and which modules they link. All do the same by different means:
-// assume a role with keys from the environment and print when the credentials
-// end. All but plain, which is the floor: it posts a form and decodes XML with
+// assume a role with keys from the environment, or with what the SDKs' default
+// chain finds, and print when the credentials end. All but plain, which is the floor: it posts a form and decodes XML with
 // the standard library, and signs nothing.
 package size
 
@@ -16,7 +16,7 @@ import (
 )
 
 // Programs are the folders.
-var Programs = []string{"plain", "stschain", "minio", "awssts", "awsconfig"}
+var Programs = []string{"plain", "stschain", "stschaindefault", "minio", "awssts", "awsconfig"}
 
 // Program is what became of one.
 type Program struct {

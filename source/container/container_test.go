@@ -107,6 +107,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 // What answers wrongly is not absent, and no chain goes on.
+// See users.md 3.7.
 func TestWrongAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		status    int

@@ -92,6 +92,7 @@ func TestResolvesTheRoleAgain(t *testing.T) {
 const html = "<html><body>Sign in to the wireless network</body></html>"
 
 // What answers wrongly is not absent, and no chain goes on.
+// Peers: aws-sdk-go#5138 (users.md 4.47).
 func TestWrongAnswers(t *testing.T) {
 	long := strings.Repeat("x", 100<<10)
 	for name, test := range map[string]struct {
@@ -149,6 +150,7 @@ func TestWrongAnswers(t *testing.T) {
 }
 
 // Trouble that passes is waited for.
+// Peers: aws-sdk-js#445 (users.md 6.9).
 func TestTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := &fake{answers: map[string][]string{

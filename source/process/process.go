@@ -154,19 +154,34 @@ func ended(ctx context.Context) error {
 func program(command string) string {
 	for {
 		word, rest := firstWord(command)
-		if rest == "" || !strings.Contains(word, "=") {
-			if strings.Contains(word, "=") {
-				return "the command"
-			}
-			return keyjson.OneLine(word, 256)
+		sets := strings.Contains(word, "=")
+		unended := strings.Count(word, "'")%2+strings.Count(word, `"`)%2 > 0
+		switch {
+		case sets && (rest == "" || unended), unclear(word):
+			return "the command"
+		case !sets:
+			return keyjson.OneLine(strings.Trim(word, `"'`), 256)
 		}
 		command = rest
 	}
 }
 
-// firstWord cuts a command behind its first word, which quotes may hold together.
+// unclear reports whether a shell may see the end of the word, or of a quote in it, elsewhere:
+// what follows may then still be the value of a variable.
+func unclear(word string) bool {
+	for _, syntax := range []string{`\'`, `\"`, "$(", "${", "`"} {
+		if strings.Contains(word, syntax) {
+			return true
+		}
+	}
+	return strings.HasSuffix(word, `\`)
+}
+
+// firstWord cuts a command behind its first word, which quotes may hold together. A quote
+// that does not end is none, as in C:\Users\O'Brien\helper.exe.
 func firstWord(command string) (word, rest string) {
 	command = strings.TrimSpace(command)
+	const ends = " \t\n;|&"
 	var quote rune
 	end := strings.IndexFunc(command, func(r rune) bool {
 		switch {
@@ -175,12 +190,15 @@ func firstWord(command string) (word, rest string) {
 		case quote == 0 && (r == '"' || r == '\''):
 			quote = r
 		case quote == 0:
-			return strings.ContainsRune(" \t\n;|&", r)
+			return strings.ContainsRune(ends, r)
 		}
 		return false
 	})
+	if quote != 0 {
+		end = strings.IndexAny(command, ends)
+	}
 	if end < 0 {
 		end = len(command)
 	}
-	return strings.Trim(command[:end], `"'`), strings.Trim(command[end:], " \t\n;|&")
+	return command[:end], strings.Trim(command[end:], ends)
 }

@@ -122,7 +122,12 @@ func TestName(t *testing.T) {
 		"TOKEN=" + secret:                    "process the command",
 		"helper;echo " + secret:              "process helper",
 		"helper|tee":                         "process helper",
-		"'unended " + "x":                    "process unended x",
+		"'unended " + secret:                 "process unended",
+		`TOKEN='it'\''s ` + secret + `' x`:   "process the command", // found by FuzzName, as are the next ones
+		`TOKEN=a\ ` + secret + ` x`:          "process the command",
+		"TOKEN='a " + secret + " x":          "process the command",
+		"TOKEN=$(printf 'a " + secret + "')": "process the command",
+		`C:\O'Brien\helper.exe ` + secret:    `process C:\O'Brien\helper.exe`,
 		"hel\x1bper":                         "process hel per",
 	} {
 		p := &process.Provider{Command: command}

@@ -64,6 +64,7 @@ func TestFails(t *testing.T) {
 }
 
 // A program that prints without end is stopped, and does not have to notice.
+// Peers: aws-sdk-go#2334 (users.md 4.43).
 func TestFloods(t *testing.T) {
 	for _, command := range []string{"yes", "trap '' PIPE; yes; sleep 600", "head -c 65537 /dev/zero", "yes >&2 & yes"} {
 		began := time.Now()

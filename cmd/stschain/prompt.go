@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/stschain-go/stschain"
+)
+
+// isTerminal reports whether somebody may be there.
+func isTerminal(in io.Reader) bool {
+	f, ok := in.(interface{ Stat() (fs.FileInfo, error) })
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&fs.ModeCharDevice != 0
+}
+
+// askCode asks on the terminal for the code of an MFA device. The code can be seen while
+// it is typed; it is of no use a minute later.
+func (c *call) askCode(ctx context.Context, serial string) (stschain.Secret, error) {
+	if !isTerminal(c.stdin) {
+		return stschain.Secret{}, fmt.Errorf("somebody has to be asked for the code of %s, and standard input is no terminal", serial)
+	}
+	fmt.Fprintf(c.stderr, "MFA code of %s: ", printable(serial))
+	type line struct {
+		text string
+		err  error
+	}
+	lines := make(chan line, 1)
+	go func() {
+		text, err := readLine(c.stdin)
+		lines <- line{text, err}
+	}()
+	select {
+	case l := <-lines:
+		return stschain.NewSecret(l.text), l.err
+	case <-ctx.Done():
+		fmt.Fprintln(c.stderr)
+		return stschain.Secret{}, ctx.Err()
+	}
+}
+
+// readLine reads no further than the line, which somebody else may go on from.
+func readLine(in io.Reader) (string, error) {
+	const most = 64
+	var line []byte
+	for b := make([]byte, 1); len(line) < most; {
+		n, err := in.Read(b)
+		switch {
+		case n > 0 && b[0] == '\n':
+			return string(line), nil
+		case n > 0:
+			line = append(line, b[0])
+		case errors.Is(err, io.EOF) && len(line) > 0:
+			return string(line), nil
+		case errors.Is(err, io.EOF):
+			return "", errors.New("standard input ended before a code was typed")
+		case err != nil:
+			return "", err
+		}
+	}
+	return "", errors.New("that is longer than any code")
+}

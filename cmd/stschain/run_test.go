@@ -1,0 +1,248 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+func TestUsage(t *testing.T) {
+	w := newWorld(t)
+	for _, tt := range []struct {
+		args   string
+		code   int
+		stdout string
+		stderr string
+	}{
+		{"", 0, "usage: stschain <command>", ""},
+		{"help", 0, "exit codes:", ""},
+		{"-h", 0, "whoami", ""},
+		{"--help", 0, "whoami", ""},
+		{"help env", 0, "-shell", ""},
+		{"env -h", 0, "Out-String", ""},
+		{"serve --help", 0, "-token-file", ""},
+		{"help version", 0, "usage: stschain version", ""},
+		{"version", 0, "stschain ", ""},
+		{"--version", 0, "stschain ", ""},
+		{"help nothing", 2, "", `no command "nothing"`},
+		{"nothing", 2, "", `no command "nothing"`},
+		{"-profile x whoami", 2, "", `no command "-profile"`},
+		{"whoami -nothing", 2, "", "whoami: flag provided but not defined: -nothing"},
+		{"whoami x", 2, "", `whoami takes no arguments but flags, and there is "x"`},
+		{"whoami -timeout soon", 2, "", "-timeout"},
+		{"whoami -timeout 0s", 2, "", "-timeout must be more than 0"},
+		{"whoami -shell sh", 2, "", "-shell"},
+		{"env -shell csh", 2, "", `-shell "csh" is none of sh, bash, zsh, fish, powershell`},
+		{"version x", 2, "", "takes no arguments"},
+		{"serve -addr 0.0.0.0:0", 2, "", "no loopback address"},
+		{"serve -addr 192.0.2.1:80", 2, "", "no loopback address"},
+		{"serve -addr 1234", 2, "", "no address"},
+	} {
+		t.Run(tt.args, func(t *testing.T) {
+			code, stdout, stderr := w.run(strings.Fields(tt.args)...)
+			require.Equal(t, tt.code, code, stderr)
+			require.Contains(t, stdout, tt.stdout)
+			require.Contains(t, stderr, tt.stderr)
+			if tt.code == 0 {
+				require.Empty(t, stderr)
+			} else {
+				require.Empty(t, stdout)
+				require.Contains(t, stderr, `"stschain help" tells more`)
+			}
+		})
+	}
+	for _, cmd := range commands() {
+		_, stdout, _ := w.run("help", cmd.name)
+		require.Contains(t, stdout, "Prints "+cmd.does)
+		for line := range strings.Lines(stdout) {
+			require.LessOrEqual(t, len(line), 101, line)
+		}
+	}
+}
+
+// The commands in their states: what they exit with, print and do not print.
+func TestCommands(t *testing.T) {
+	const role = "[default]\nrole_arn = " + roleARN + "\nsource_profile = base\n[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = canary/base/secret\n"
+	down := func(s *ststest.Server) { s.FailAll(ststest.Refuse(http.StatusForbidden, "AccessDenied", "not you")) }
+	for name, tt := range map[string]struct {
+		keys    bool
+		env     map[string]string
+		config  string
+		outage  func(*ststest.Server)
+		args    string
+		code    int
+		stdout  []string
+		stderr  []string
+		secrets bool // stdout has some
+	}{
+		"whoami":                  {keys: true, args: "whoami", stdout: []string{"arn            arn:aws:iam::123456789012:user/alice\n", "source         env\n", "expires        never\n"}},
+		"whoami, JSON":            {keys: true, args: "whoami -json", stdout: []string{`"arn": "arn:aws:iam::123456789012:user/alice"`, `"source": "env"`}},
+		"whoami, a role":          {keys: true, args: "whoami -role-arn " + roleARN, stdout: []string{":assumed-role/backup/", "assumerole " + roleARN, "(in "}},
+		"whoami, events":          {keys: true, args: "whoami -v", stdout: []string{"user/alice"}, stderr: []string{`msg="aws credentials refresh started" source="default chain"`, `msg="aws credentials refreshed" source=env`}},
+		"whoami, nothing here":    {args: "whoami", code: 3, stderr: []string{"stschain whoami: source: there are no AWS credentials here", "1. env: AWS_ACCESS_KEY_ID is not set"}},
+		"whoami, refused":         {keys: true, args: "whoami", outage: down, code: 1, stderr: []string{"AccessDenied"}},
+		"whoami, no region":       {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami", code: 1, stderr: []string{"AWS_REGION"}},
+		"whoami, region by flag":  {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami -region eu-west-1", stdout: []string{"alice"}},
+		"whoami, no such profile": {keys: true, args: "whoami -profile prod", code: 1, stderr: []string{`"prod"`}},
+		"whoami, half a key":      {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, args: "whoami", code: 1, stderr: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
+
+		"env":               {keys: true, args: "env", secrets: true, stdout: []string{"export AWS_ACCESS_KEY_ID='", "export AWS_SECRET_ACCESS_KEY='", "\nunset AWS_SESSION_TOKEN\nunset AWS_CREDENTIAL_EXPIRATION\nunset AWS_ACCOUNT_ID\n"}},
+		"env, a role":       {keys: true, args: "env -role-arn " + roleARN, secrets: true, stdout: []string{"export AWS_SESSION_TOKEN='", "export AWS_CREDENTIAL_EXPIRATION='20", "export AWS_ACCOUNT_ID='123456789012'"}},
+		"env, fish":         {keys: true, args: "env -shell fish", secrets: true, stdout: []string{"set -gx AWS_ACCESS_KEY_ID '", "set -e AWS_SESSION_TOKEN\n"}},
+		"env, PowerShell":   {keys: true, args: "env -shell powershell", secrets: true, stdout: []string{"$env:AWS_ACCESS_KEY_ID = '", `Remove-Item -ErrorAction SilentlyContinue Env:\AWS_SESSION_TOKEN`}},
+		"env, JSON":         {keys: true, args: "env -json", secrets: true, stdout: []string{`"AWS_SECRET_ACCESS_KEY": "`}},
+		"env, nothing here": {args: "env", code: 3, stderr: []string{"no AWS credentials here"}},
+
+		"process":               {keys: true, args: "process", secrets: true, stdout: []string{`"Version":1`, `"SecretAccessKey":"`}},
+		"process, a role":       {keys: true, args: "process -role-arn " + roleARN, secrets: true, stdout: []string{`"SessionToken":"`, `"Expiration":"20`}},
+		"process, nothing here": {args: "process", code: 3, stderr: []string{"no AWS credentials here"}},
+		"process, refused":      {keys: true, args: "process -role-arn " + roleARN, outage: down, code: 1, stderr: []string{roleARN, "AccessDenied"}},
+
+		"serve, nothing here": {args: "serve", code: 3, stderr: []string{"no AWS credentials here"}},
+
+		"explain":               {keys: true, args: "explain", stdout: []string{"applied         default chain\napplied           env: ", ", no expiry\nnot asked         profile default\n"}},
+		"explain, nothing here": {args: "explain", code: 3, stdout: []string{"not applicable  default chain\n", "not applicable    container: neither "}},
+		"explain, a role": {keys: true, args: "explain -role-arn " + roleARN, stdout: []string{"applied         assumerole " + roleARN + ": ASIA",
+			"\napplied           default chain\napplied             env: "}},
+		"explain, a role, no region": {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "explain -role-arn " + roleARN, code: 1,
+			stdout: []string{"applied         default chain\n"}, stderr: []string{"cannot be assumed: source: no client of STS: no region is set"}},
+		"explain, broken role": {config: role, args: "explain", code: 1, outage: down, stdout: []string{
+			"failed          default chain\nnot applicable    env: AWS_ACCESS_KEY_ID is not set\nfailed            profile default",
+			"\nfailed              assumerole " + roleARN + ": ", "AccessDenied", "\napplied               profile base: AKIABASE, no expiry\n", "not asked         imds"}},
+		"explain, JSON": {config: role, args: "explain -json", code: 1, outage: down, stdout: []string{`"outcome": "failed"`, `"provider": "profile base"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			if tt.keys {
+				w.keys()
+			}
+			w.env = with(w.env, tt.env)
+			if tt.config != "" {
+				w.config(tt.config)
+			}
+			if tt.outage != nil {
+				tt.outage(w.sts)
+				w.sts.AllowRefusals()
+			}
+			code, stdout, stderr := w.run(strings.Fields(tt.args)...)
+			require.Equal(t, tt.code, code, stdout+stderr)
+			for _, want := range tt.stdout {
+				require.Contains(t, stdout, want)
+			}
+			for _, want := range tt.stderr {
+				require.Contains(t, stderr, want)
+			}
+			if len(tt.stdout) == 0 {
+				require.Empty(t, stdout, "standard output is for results")
+			}
+			if len(tt.stderr) == 0 {
+				require.Empty(t, stderr)
+			}
+			for _, secret := range []string{w.secret(), "canary/base/secret"} {
+				canary.CheckText(t, secret, stderr)
+				if !tt.secrets {
+					canary.CheckText(t, secret, stdout)
+				}
+			}
+			if strings.Contains(tt.args, "-json") && tt.code != 2 {
+				require.True(t, json.Valid([]byte(stdout)), stdout)
+			}
+		})
+	}
+}
+
+// mfaConfig is a role that takes the code of a device.
+func mfaConfig(w *world, serial string) *world {
+	return w.config("[default]\nrole_arn = " + roleARN + "\nmfa_serial = " + serial + "\nsource_profile = base\n[profile base]\naws_access_key_id = " +
+		w.sts.User().Credentials.AccessKeyID + "\naws_secret_access_key = " + w.secret() + "\n")
+}
+
+func TestMFA(t *testing.T) {
+	w := newWorld(t)
+	device := w.sts.AddTOTP("alice")
+	w.sts.AddRole(ststest.Role{ARN: roleARN, MFA: true})
+	mfaConfig(w, device.Serial)
+
+	code, stdout, stderr := w.run("explain")
+	require.Equal(t, 4, code, stdout)
+	require.Contains(t, stdout, "would prompt    default chain\n")
+	require.Contains(t, stdout, "would prompt        assumerole "+roleARN+": asks a person")
+	require.Contains(t, stdout, "applied               profile base: ")
+	require.Empty(t, stderr)
+
+	code, _, stderr = w.run("process")
+	require.Equal(t, 1, code)
+	require.Contains(t, stderr, "the code of "+device.Serial+", and standard input is no terminal")
+
+	typed, err := device.MFAToken(t.Context(), device.Serial)
+	require.NoError(t, err)
+	w.stdin = terminal{strings.NewReader(typed.Reveal() + "\r\nrest")}
+	code, stdout, stderr = w.run("whoami")
+	require.Equal(t, 0, code, stderr)
+	require.Contains(t, stdout, ":assumed-role/backup/")
+	require.Equal(t, "MFA code of "+device.Serial+": ", stderr)
+
+	code, _, stderr = w.run("explain")
+	require.Equal(t, 4, code, "also where somebody could be asked")
+	require.Empty(t, stderr)
+
+	for typed, want := range map[string]string{
+		"": "standard input ended", "\n": "an empty one", strings.Repeat("1", 100): "longer than any code",
+	} {
+		w.stdin = terminal{strings.NewReader(typed)}
+		code, stdout, stderr = w.run("env")
+		require.Equal(t, 1, code)
+		require.Empty(t, stdout)
+		require.Contains(t, stderr, want)
+	}
+}
+
+// A result that cannot be written is a failure.
+func TestBrokenStandardOutput(t *testing.T) {
+	w := newWorld(t).keys()
+	for _, args := range []string{"whoami", "whoami -json", "env", "env -json", "process", "explain", "explain -json", "version", "serve"} {
+		var stderr buffer
+		code := run(t.Context(), strings.Fields(args), w.stdin, brokenPipe{}, &stderr, w.lookupEnv)
+		require.Equal(t, 1, code, args)
+		require.Contains(t, stderr.String(), "broken pipe", args)
+		canary.CheckText(t, w.secret(), stderr.String())
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// A source that hangs ends with -timeout.
+func TestTimeout(t *testing.T) {
+	for _, args := range []string{"whoami", "env -role-arn " + roleARN, "explain -role-arn " + roleARN, "serve -role-arn " + roleARN} {
+		w := newWorld(t).keys()
+		w.sts.FailAll(ststest.Hang())
+		code, _, _ := w.run(append(strings.Fields(args), "-timeout", "50ms")...)
+		require.Equal(t, 1, code, args)
+		w.sts.Heal()
+	}
+}
+
+func TestQuotes(t *testing.T) {
+	for value, want := range map[string][3]string{ // sh, fish, PowerShell
+		"plain":   {"'plain'", "'plain'", "'plain'"},
+		"it's":    {`'it'\''s'`, `'it\'s'`, "'it''s'"},
+		`a\'b\\`:  {`'a\'\''b\\'`, `'a\\\'b\\\\'`, `'a\''b\\'`},
+		"$(x)`y`": {"'$(x)`y`'", "'$(x)`y`'", "'$(x)`y`'"},
+		"a’b‘":    {"'a’b‘'", "'a’b‘'", "'a’’b‘‘'"},
+	} {
+		require.Equal(t, want, [3]string{quoteSh(value), quoteFish(value), quotePowerShell(value)})
+	}
+	c := &call{stdout: new(buffer), flags: flags{shell: "sh"}}
+	require.ErrorContains(t, c.printVariables([]variable{{"X", stschain.NewSecret("a\nrm")}}), "control characters")
+	require.Equal(t, "powershell", defaultShell("windows"))
+}
