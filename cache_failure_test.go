@@ -17,6 +17,7 @@ import (
 
 // The failure of a refresh is nobody's as long as the held credentials are
 // good: minio-go and the SDK's default handler throw them away.
+// Peers: aws-sdk-go#4937, aws-sdk-go-v2#2481, aws-sdk-js-v3#3402 (users.md 4.17, 4.21, 6.18, 3.1).
 func TestCacheFailureServesHeld(t *testing.T) {
 	for _, err := range []error{errDown, errRefused} {
 		t.Run(err.Error(), func(t *testing.T) {
@@ -70,6 +71,7 @@ func TestCacheRecoversInTheLastSecond(t *testing.T) {
 }
 
 // What nobody can serve is remembered for a while.
+// Peers: kubernetes#99328, eks-pod-identity-agent#50, aws-sdk-ruby#3308 (users.md 4.23, 4.24, 6.17, 6.21).
 func TestCacheRemembersErrors(t *testing.T) {
 	tests := []struct {
 		name string
@@ -115,6 +117,7 @@ func TestCacheRemembersErrors(t *testing.T) {
 	}
 }
 
+// Peers: spinifex#995, aws-sdk-ruby#3308, aws-sdk-js-v3#3402 (users.md 4.18, 6.17, 6.18).
 func TestCacheMaxStale(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var answer error
@@ -149,6 +152,7 @@ func TestCacheMaxStale(t *testing.T) {
 }
 
 // MaxStale bridges outages, not refusals.
+// Peers: spinifex#995 (users.md 4.18).
 func TestCacheMaxStaleEndsWithARefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{answer: firstThen(time.Hour, errRefused)}
@@ -256,6 +260,7 @@ func TestCacheFailFast(t *testing.T) {
 
 // An answer that cannot be used is a failed refresh, and never replaces good
 // credentials.
+// Peers: aws-sdk-java-v2#5247, aws-sdk-net#3864, VictoriaMetrics#10818 (users.md 6.16, 6.20, 1.2.6, 3.12).
 func TestCacheBadAnswers(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -346,6 +351,7 @@ func TestCacheBadAnswers(t *testing.T) {
 
 // smithy's SDKs and aws-sdk-net#4313: a source that hands out the same or
 // short-lived credentials was asked by every call.
+// See users.md 6.1; refresh.md A.7.6.
 func TestCacheDoesNotLoop(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -388,6 +394,7 @@ func TestCacheDoesNotLoop(t *testing.T) {
 
 // A try that brings nothing which lives longer settles it: the next callers do
 // not wait for another one.
+// See refresh.md A.7.6.
 func TestCacheSameInTheMandatoryWindow(t *testing.T) {
 	for name, number := range map[string]func(n int) int{
 		"same key":    func(int) int { return 1 },

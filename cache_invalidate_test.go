@@ -15,6 +15,7 @@ func rejectKey(c stschain.Invalidator, akid string) {
 	c.Invalidate(stschain.Credentials{AccessKeyID: akid})
 }
 
+// Peers: aws-sdk-go-v2#1522, aws-sdk-java-v2#5545 (users.md 4.2, 4.19).
 func TestCacheInvalidate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
@@ -66,6 +67,7 @@ func TestCacheInvalidateRefreshFails(t *testing.T) {
 }
 
 // The rejected credentials again are a failed refresh.
+// Peers: spinifex#995 (users.md 4.18).
 func TestCacheInvalidateSameAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{answer: func(context.Context, int) (stschain.Credentials, error) { return key(1, time.Hour), nil }}
@@ -81,6 +83,7 @@ func TestCacheInvalidateSameAgain(t *testing.T) {
 
 // What a flight brings is judged on arrival, whenever it began; the unreleased
 // Go SDK lost an invalidation that came during a failing one.
+// Peers: arrow-rs-object-store#805 (users.md 6.23; refresh.md A.7.1).
 func TestCacheInvalidateDuringFlight(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -20,6 +20,7 @@ import (
 var errGone = errors.New("the client hung up")
 
 // One caller's end is nobody else's: aws-sdk-go#3127 and #3133.
+// Peers: mongo-go-driver#1166, aws-sdk-go-v2#503, minio-go#2275 (users.md 4.50, 6.24, 6.25, 6.26).
 func TestCacheFirstCallerCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{takes: 2 * time.Second}
@@ -48,6 +49,7 @@ func TestCacheFirstCallerCancelled(t *testing.T) {
 	})
 }
 
+// Peers: minio-go#2275 (users.md 6.25).
 func TestCacheAllCallersCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{takes: 2 * time.Second}
@@ -167,6 +169,7 @@ func TestCacheExpiredWithShortDeadline(t *testing.T) {
 	})
 }
 
+// Peers: aws-sdk-go#842 (users.md 6.39).
 func TestCacheInteractive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
@@ -322,6 +325,7 @@ func (n *nameless) Retrieve(context.Context) (stschain.Credentials, error) {
 }
 
 // A call that outlives Timeout is abandoned: what it brings later is dropped.
+// Peers: smithy-rs#2086 (users.md 4.43; refresh.md A.7.4).
 func TestCacheAbandonsACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
@@ -342,6 +346,7 @@ func TestCacheAbandonsACall(t *testing.T) {
 }
 
 // A flight keeps the values of the context that started it, not its end.
+// Peers: oauth2#262 (users.md 4.62; refresh.md A.7.4).
 func TestCacheFlightContext(t *testing.T) {
 	type traceID struct{}
 	synctest.Test(t, func(t *testing.T) {
@@ -362,6 +367,7 @@ func TestCacheFlightContext(t *testing.T) {
 	})
 }
 
+// Peers: aws-sdk-go-v2#1522 (users.md 4.2).
 func TestCacheRetrieveFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{takes: time.Second}
@@ -407,6 +413,7 @@ func TestCacheRetrieveFor(t *testing.T) {
 	})
 }
 
+// Peers: datafusion-comet#6025 (users.md 6.11).
 func TestCacheRetrieveForShortAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{life: 10 * time.Minute}
@@ -472,6 +479,7 @@ func TestCacheRetrieveForLeaves(t *testing.T) {
 
 // However many call while a background refresh flies, it costs one goroutine or
 // two: half a million DoChan calls held 95 MB in a trial.
+// Peers: aws-sdk-go#3127 (users.md 4.5).
 func TestCacheAdvisoryCallersLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}

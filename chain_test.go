@@ -22,6 +22,7 @@ var (
 	})
 )
 
+// Peers: aws-sdk-go-v2#268, minio-go#2110, datafusion-comet#6024 (users.md 4.27, 4.30, 3.4).
 func TestChain(t *testing.T) {
 	first, second := stschain.Static("first", "s", ""), stschain.Static("second", "s", "")
 	tests := []struct {
@@ -62,6 +63,7 @@ func TestChain(t *testing.T) {
 	}
 }
 
+// Peers: aws-sdk-go#413, aws-sdk-go-v2#1551 (users.md 4.49, 3.3).
 func TestChainErrorText(t *testing.T) {
 	_, err := stschain.NewChain(notHere, stschain.Static("AKID", "", ""), broken).Retrieve(t.Context())
 	require.EqualError(t, err, `stschain: static failed, and no other identity may stand in for it:
@@ -84,6 +86,7 @@ func TestChainErrorText(t *testing.T) {
 
 // The identity does not switch on refresh, not even when the one that was kept
 // is gone: aws-sdk-go v1 and minio-go start at the top again.
+// Peers: azure-sdk-for-go#16268 (users.md 4.31).
 func TestChainKeepsToItsProvider(t *testing.T) {
 	var gone, early atomic.Bool
 	later := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
@@ -110,6 +113,7 @@ func TestChainKeepsToItsProvider(t *testing.T) {
 
 // Unavailable may mean late when the context is done: azure-sdk-for-net#61922,
 // the other way round.
+// See users.md 4.31.
 func TestChainDeadContextMakesNothingUnavailable(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	slow := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {

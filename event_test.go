@@ -102,6 +102,7 @@ func TestCacheEventsBounded(t *testing.T) {
 	})
 }
 
+// Peers: aws-sdk-go-v2#98 (users.md 4.48).
 func TestLogEvents(t *testing.T) {
 	var out bytes.Buffer
 	log := stschain.LogEvents(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{

@@ -53,6 +53,7 @@ func FuzzSecret(f *testing.F) {
 }
 
 // A secret that was put into every type of this package comes out of nothing.
+// Peers: external-secrets#6683 (users.md 4.50, 3.8).
 func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
 
 func testCanary(t *testing.T) {

@@ -10,6 +10,8 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
+// Peers: cockroach#169764, cloudquery#5097, minio-go#1075 (users.md 4.10, 4.14, 4.15, 6.1, 6.2, 6.3, 6.5,
+// 6.8).
 func TestWindows(t *testing.T) {
 	const almostOne = 1 - 1e-9
 	type want struct{ nominal, advisory, mandatory time.Duration }

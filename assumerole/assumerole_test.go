@@ -49,6 +49,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 // Every field reaches STS, and the whole answer can be had.
+// Peers: aws-sdk-go-v2#1575, seaweedfs#10777 (users.md 4.51, 1.2.9).
 func TestAllFields(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AddRole(ststest.Role{ARN: roleARN, ExternalID: "customer-1", MFA: true})
@@ -97,6 +98,7 @@ func codes(list ...string) func(context.Context, string) (stschain.Secret, error
 	}
 }
 
+// Peers: aws-sdk-go#2311 (users.md 4.38).
 func TestMissingFields(t *testing.T) {
 	keys := stschain.Static("AKIDEXAMPLE", "secret", "")
 	client := func() *stsquery.Client { return &stsquery.Client{Credentials: keys, Region: "us-east-1"} }
@@ -131,6 +133,7 @@ func TestMissingFields(t *testing.T) {
 }
 
 // A server that is not AWS may do without a role.
+// Peers: minio#21421 (users.md 1.2.11).
 func TestNoRole(t *testing.T) {
 	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", "secret", ""), Region: "us-east-1", Endpoint: "https://minio.example.com",
 		HTTPClient: answers(`<AssumedRoleUser><Arn></Arn><AssumeRoleId></AssumeRoleId></AssumedRoleUser>`)}
@@ -199,6 +202,7 @@ func TestDenied(t *testing.T) {
 }
 
 // Each hop of a chain is cached: a refresh of the last role costs one call.
+// Peers: aws-sdk-go-v2#1718, aws-sdk-cpp#1684 (users.md 4.29, 6.54).
 func TestRoleChain(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Now())
@@ -247,6 +251,7 @@ func TestRoleChain(t *testing.T) {
 	}, walk, "each with the cache over it")
 }
 
+// Peers: aws-sdk-go-v2#1384, aws-sdk-go#842 (users.md 4.39, 6.39).
 func TestMFA(t *testing.T) {
 	for name, test := range map[string]struct {
 		device   []string // codes that the device shows
@@ -306,6 +311,7 @@ func TestMFA(t *testing.T) {
 }
 
 // Nobody is asked for a code that cannot be used.
+// Peers: varlock#1044 (users.md 6.43).
 func TestNoPromptWithoutBase(t *testing.T) {
 	srv := ststest.NewTest(t)
 	p := over(srv, stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
@@ -332,6 +338,7 @@ func TestInteractive(t *testing.T) {
 
 // A holder that is given a bare Provider, here the client of the next hop,
 // assumes the role once for many requests.
+// Peers: aws-sdk-go-v2#3233, litellm#27125, rusoto#1932 (users.md 4.20, 6.12, 6.21).
 func TestNotPerRequest(t *testing.T) {
 	srv := ststest.NewTest(t)
 	next := &stsquery.Client{Credentials: over(srv, srv.User()), Region: "eu-west-1", HTTPClient: srv.Client()}

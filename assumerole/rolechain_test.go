@@ -14,6 +14,7 @@ import (
 // A chain of three hops costs one call of STS per hop and lifetime for as long as
 // it goes on: a refresh of the last role does not go back to the first. And nobody
 // waits but the very first caller.
+// Peers: minio-go#1321, aws-sdk-cpp#1684 (users.md 4.16, 6.54).
 func TestRoleChainSteadyState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour

@@ -14,6 +14,7 @@ import (
 
 // A server whose clock is off: the cache keeps a session for as long as it lives,
 // no shorter and no longer, and so does the base of a role chain.
+// Peers: aws-sdk-go-v2#1952, aws-sdk-net#3864, aws-sdk-js-v3#353 (users.md 4.45, 6.20, 6.29).
 func TestClockSkew(t *testing.T) {
 	for name, skew := range map[string]time.Duration{
 		"agree": 0, "10 min ahead": 10 * time.Minute, "10 min behind": -10 * time.Minute, "an hour ahead": time.Hour, "an hour behind": -time.Hour,

@@ -204,6 +204,7 @@ func TestSignInSettings(t *testing.T) {
 
 // Whatever the endpoint or the way there does, an error says so and shows none of
 // the secrets; and what no correct endpoint sends makes no URL.
+// See users.md 3.7.
 func TestSignInFailures(t *testing.T) {
 	everything := secretKey + " " + sessionToken + " " + signInToken
 	for name, test := range map[string]struct {

@@ -70,6 +70,7 @@ func TestRoles(t *testing.T) {
 }
 
 // Identity providers write XML in many ways.
+// Peers: gimme-aws-creds#251 (users.md 6.52).
 func TestRolesInAnyXML(t *testing.T) {
 	const pair = backup + "," + corp
 	for name, test := range map[string]struct {
@@ -129,6 +130,7 @@ func TestRolesElsewhere(t *testing.T) {
 	}
 }
 
+// Peers: gimme-aws-creds#251 (users.md 6.52).
 func TestRolesEncodings(t *testing.T) {
 	document := withRoles(backup+","+corp) + strings.Repeat(" ", 2) // padded
 	plain := base64.StdEncoding.EncodeToString([]byte(document))

@@ -45,6 +45,7 @@ func forRoles(roles ...string) ststest.Assertion {
 }
 
 // The only role of an assertion need not be named.
+// Peers: aws-sdk-go-v2#1332, aws-sdk-rust#144 (users.md 4.52, 6.51).
 func TestRetrieve(t *testing.T) {
 	srv := ststest.NewTest(t)
 	p := with(srv, srv.Assertion(forRoles(backup)))
@@ -201,6 +202,7 @@ func TestSessionNotOnOrAfter(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
 }
 
+// Peers: gimme-aws-creds#251 (users.md 6.52).
 func TestExpired(t *testing.T) {
 	srv := ststest.NewTest(t)
 	fake := clock.NewMock()
@@ -275,6 +277,7 @@ func TestExpiredByAnotherClock(t *testing.T) {
 }
 
 // An assertion is asked for each time, and a person never out of the blue.
+// Peers: aws-sdk-java-v2#695 (users.md 6.50).
 func TestCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)

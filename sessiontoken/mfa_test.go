@@ -22,6 +22,7 @@ import (
 )
 
 // What happens to codes on the way from the person to STS.
+// Peers: aws-cli#1985 (users.md 6.41).
 func TestMFA(t *testing.T) {
 	for name, test := range map[string]struct {
 		given    []string // codes that the person gives; the device shows 471101
@@ -79,6 +80,7 @@ func TestMFA(t *testing.T) {
 }
 
 // A code that made a session makes no second one: the device has to show another.
+// Peers: aws-sdk-go#842, varlock#1044 (users.md 4.37, 6.43).
 func TestMFAUsedCode(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Date(2026, 11, 21, 12, 0, 10, 0, time.UTC))
@@ -103,6 +105,7 @@ func TestMFAUsedCode(t *testing.T) {
 
 // Many callers of many roles come at once: one of them prompts. Callers who leave
 // leave the question to the others.
+// Peers: aws-sdk-go#842, granted#371 (users.md 4.37, 6.40).
 func TestMFAOnePrompt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -143,6 +146,7 @@ func TestMFAOnePrompt(t *testing.T) {
 
 // The roles are refreshed with the session that is there; nobody is asked until it
 // ends, and then when somebody needs it.
+// Peers: aws-sdk-go#842 (users.md 4.37).
 func TestMFASessionServesRefreshes(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Date(2026, 11, 21, 12, 0, 10, 0, time.UTC))

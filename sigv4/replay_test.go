@@ -70,6 +70,7 @@ func (s *service) ids() string {
 	return strings.Join(ids, " ")
 }
 
+// Peers: cockroach#169763, aws-sdk-js#80 (users.md 4.11, 6.22).
 func TestRejectedToken(t *testing.T) {
 	xml := func(code string) string { return fmt.Sprintf(s3Error, code) }
 	for name, c := range map[string]struct {
@@ -157,6 +158,7 @@ func TestReplayClosesTheFirstAnswer(t *testing.T) {
 	require.EqualValues(t, 1, first.closed.Load())
 }
 
+// Peers: aws-sdk-go-v2#528 (users.md 4.55).
 func TestReplayOfBodies(t *testing.T) {
 	for name, body := range bodies {
 		for _, unsigned := range []bool{false, true} {

@@ -57,6 +57,7 @@ func TestSignRequest(t *testing.T) {
 
 // A request that is signed again, sent before or not, has one signature, the new
 // one, and its whole body.
+// Peers: aws-sdk-go#4322 (users.md 4.56).
 func TestSignRequestAgain(t *testing.T) {
 	for name, body := range bodies {
 		for _, size := range []int{0, small, large} {

@@ -18,6 +18,7 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
+// Peers: VictoriaMetrics#10933 (users.md 1.2.6).
 func TestSignErrors(t *testing.T) {
 	good := func() (*sigv4.Signer, *http.Request, stschain.Credentials) {
 		return &sigv4.Signer{Service: "sts", Region: "eu-west-1"}, newRequest(t, "GET", "https://example.com/", nil), creds("AKID")
@@ -94,6 +95,7 @@ func TestSignErrors(t *testing.T) {
 	}
 }
 
+// Peers: aws-sdk-go#4322 (users.md 4.56).
 func TestWhatIsSigned(t *testing.T) {
 	for name, c := range map[string]struct {
 		service string
@@ -226,6 +228,7 @@ func TestTabsInSignedHeaders(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Peers: kine#726 (users.md 1.2.4).
 func TestPresign(t *testing.T) {
 	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1", SignedHeaders: []string{"X-K8s-Aws-Id"}}
 	req := newRequest(t, "GET", "https://sts.eu-west-1.amazonaws.com:443/?Action=GetCallerIdentity&Version=2011-06-15#x", nil)

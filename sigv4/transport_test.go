@@ -22,6 +22,7 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
+// Peers: aws-sdk-go-v2#528 (users.md 4.55).
 func TestTransport(t *testing.T) {
 	for name, start := range map[string]func(*httptest.Server){"HTTP": plain, "TLS": withTLS, "HTTP2": http2} {
 		for _, signedName := range []string{"execute-api", "s3"} {
@@ -130,6 +131,7 @@ func TestDefaultPort(t *testing.T) {
 	}
 }
 
+// Peers: aws-sdk-go#4322 (users.md 4.56).
 func TestHTTPProxy(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	var through atomic.Int32
@@ -226,6 +228,7 @@ func TestBaseRetries(t *testing.T) {
 	}
 }
 
+// Peers: minio-go#1321 (users.md 4.16).
 func TestThousandGoroutines(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	tr := s.transport()

@@ -128,6 +128,7 @@ func TestMissingFields(t *testing.T) {
 
 // A client asks a bare provider once, not once a request, and shares a Cache
 // that it is given.
+// Peers: minio-go#1321, aws-sdk-go-v2#3233 (users.md 4.16, 4.20).
 func TestCredentialsAreCached(t *testing.T) {
 	base := &rotating{life: time.Hour}
 	c, s := scripted(ok, ok, ok)
@@ -162,6 +163,7 @@ func TestCallerIdentityOfNobody(t *testing.T) {
 
 // The client's clock dates signatures and drives the cache that it owns, and
 // leaves a shared one alone.
+// Peers: aws-sdk-go-v2#1952 (users.md 4.45).
 func TestClock(t *testing.T) {
 	srv := ststest.NewTest(t)
 	fake := clock.NewMock()
@@ -243,6 +245,7 @@ func TestUnavailableIsHidden(t *testing.T) {
 
 // Codes that say the signing credentials are dead: exactly those are
 // invalidated, and the request is sent once more, with others.
+// Peers: cockroach#169763 (users.md 4.11).
 func TestRejectedCredentials(t *testing.T) {
 	for name, test := range map[string]struct {
 		steps []step
@@ -286,6 +289,7 @@ func TestRejectedCredentials(t *testing.T) {
 
 // Someone else brought new credentials while this request was under way: those
 // are not invalidated.
+// Peers: arrow-rs-object-store#805 (users.md 6.23).
 func TestOnlyTheRejectedAreInvalidated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := &rotating{life: time.Hour}

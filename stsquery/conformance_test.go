@@ -19,6 +19,7 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
+// Peers: aws-sdk-go-v2#1575 (users.md 4.51).
 func TestConformance(t *testing.T) {
 	dir := conformance.Dir(t)
 	t.Run("requests", func(t *testing.T) { testRequests(t, filepath.Join(dir, "requests")) })

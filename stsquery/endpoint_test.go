@@ -14,6 +14,7 @@ import (
 )
 
 // One region of each partition at least, and names at the edges of their patterns.
+// Peers: pulumi-aws#2194 (users.md 4.61).
 func TestRegionalEndpoints(t *testing.T) {
 	for region, want := range map[string]string{
 		"eu-west-1":        "sts.eu-west-1.amazonaws.com",
@@ -44,6 +45,7 @@ func TestRegionalEndpoints(t *testing.T) {
 	}
 }
 
+// Peers: vault-provider#2967 (users.md 4.60).
 func TestEndpointOverride(t *testing.T) {
 	for _, test := range []struct {
 		name   string

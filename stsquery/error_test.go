@@ -94,6 +94,7 @@ func TestHintsForMinIO(t *testing.T) {
 	}
 }
 
+// Peers: hypershift#9406 (users.md 6.49).
 func TestPermanentCodes(t *testing.T) {
 	for code, want := range map[string]bool{
 		"AccessDenied": true, "AccessDeniedException": true, "IDPRejectedClaim": true, "IDPRejectedClaimException": true,
@@ -159,6 +160,7 @@ func (neverReady) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Whatever a transport says, no URL and no secret comes through.
+// See users.md 3.7.
 func TestTransportErrors(t *testing.T) {
 	c, _ := scripted(step{err: fmt.Errorf("proxy: %w", stschain.ErrUnavailable)}, lost)
 	c.Retry.MaxAttempts = 1

@@ -171,6 +171,7 @@ func TestUnsignedOperations(t *testing.T) {
 }
 
 // Signed operations can all be presigned.
+// Peers: aws-sdk-go-v2#1787 (users.md 4.53).
 func TestEachPresigned(t *testing.T) {
 	for operation, test := range whole {
 		c, s := scripted()

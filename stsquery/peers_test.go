@@ -6,7 +6,9 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
@@ -67,4 +69,26 @@ func TestFIPSIsOfOneClient(t *testing.T) {
 		require.NoError(t, err)
 	}
 	require.Equal(t, map[bool]string{true: "sts-fips.ap-south-2.amazonaws.com", false: "sts.ap-south-2.amazonaws.com"}, hosts)
+}
+
+// What was learned of a clock that was off is forgotten when it is right again: a wrong date, once,
+// does not stay.
+// Peers: aws-sdk-go-v2#3187 (users.md 4.46).
+func TestSkewHeals(t *testing.T) {
+	fake := clock.NewMock()
+	fake.Set(noon)
+	dated := func(off time.Duration) step {
+		answer := ok
+		answer.header = http.Header{"Date": {httpDate(noon.Add(off))}}
+		return answer
+	}
+	c, s := scripted(dated(time.Hour), dated(0), dated(0))
+	c.Clock = fake
+	for range 3 {
+		_, err := c.AssumeRole(t.Context(), roleInput)
+		require.NoError(t, err)
+	}
+	require.Zero(t, c.Skew())
+	require.NotEqual(t, s.auth[0], s.auth[1], "signed an hour later")
+	require.Equal(t, s.auth[0], s.auth[2])
 }

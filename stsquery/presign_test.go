@@ -18,6 +18,7 @@ import (
 
 // A server that verifies what it is sent accepts a presigned request of each
 // operation, with the headers that were signed and not without.
+// Peers: aws-sdk-go-v2#1787 (users.md 4.53).
 func TestPresign(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AllowRefusals()
@@ -55,6 +56,7 @@ func TestPresign(t *testing.T) {
 	require.True(t, srv.Calls()[0].Presigned)
 }
 
+// Peers: aws-sdk-ruby#2872, botocore#2604, aws-sdk-go-v2#1557 (users.md 6.34, 6.35, 6.37).
 func TestPresignedExpires(t *testing.T) {
 	fake := clock.NewMock()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -95,6 +97,7 @@ func TestPresignedExpires(t *testing.T) {
 }
 
 // What avoids a URL that dies early: ask the cache for credentials that live.
+// Peers: minio-go#1075, botocore#2604 (users.md 4.15, 6.35).
 func TestPresignWithRetrieveFor(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Now())

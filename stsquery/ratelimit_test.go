@@ -89,6 +89,7 @@ func TestLimiterTake(t *testing.T) {
 
 // The adaptive client: attempts that follow a throttling keep the least rate, those
 // of other calls too, and the waits end with the caller's context.
+// Peers: aws-sdk-go-v2#2481 (users.md 4.21).
 func TestAdaptive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := scripted(ok, ok, slowDown, ok, ok)

@@ -29,6 +29,7 @@ func tokens(list ...string) func(context.Context) (stschain.Secret, error) {
 
 // A web identity token is asked for anew for each attempt; what was rejected as
 // expired is tried again only with another token, and once.
+// Peers: aws-sdk-go-v2#2962, aws-cli#7194, configure-aws-credentials#1848 (users.md 4.12, 6.15, 6.46).
 func TestRenewedForEachAttempt(t *testing.T) {
 	const one, two, three = "first-token", "second-token", "third-token"
 	webOK := step{status: 200, body: "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>" +
@@ -94,6 +95,7 @@ func TestRenewedForEachAttempt(t *testing.T) {
 
 // InvalidIdentityToken passes for web identities and for nothing else, and is
 // permanent after the last attempt.
+// Peers: aws-sdk-php#1858 (users.md 4.35, 6.45).
 func TestInvalidIdentityToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := fault(400, "InvalidIdentityToken")

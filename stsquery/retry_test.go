@@ -182,6 +182,7 @@ var (
 
 func fault(status int, code string) step { return step{status: status, body: stsError(code, "m")} }
 
+// Peers: aws-sdk-go-v2#2481, litellm#27125 (users.md 4.21, 6.12).
 func TestRetries(t *testing.T) {
 	withMFA := roleInput
 	withMFA.SerialNumber, withMFA.TokenCode = "arn:aws:iam::123456789012:mfa/alice", stschain.NewSecret(mfaCode)
@@ -249,6 +250,7 @@ func TestRetries(t *testing.T) {
 }
 
 // Each attempt has its own date, and the waits are those of the table.
+// Peers: aws-cli#7194 (users.md 6.15).
 func TestRetryWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asks := slowDown

@@ -21,6 +21,7 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func httpDate(at time.Time) string { return at.UTC().Format(http.TimeFormat) }
 
+// Peers: aws-sdk-go-v2#3409 (users.md 4.46, 6.28).
 func TestMeasureSkew(t *testing.T) {
 	const s, m = time.Second, time.Minute
 	for name, test := range map[string]struct {
@@ -63,6 +64,7 @@ func TestMeasureSkew(t *testing.T) {
 
 // How long an answer took is told by the wall clock: the monotonic one stands
 // still while a laptop sleeps.
+// Peers: aws-sdk-go-v2#789 (users.md 6.27).
 func TestSkewAfterSleep(t *testing.T) {
 	sent := time.Now()
 	_, _, _, ok := stsquery.MeasureSkew(http.Header{"Date": {httpDate(sent)}}, sent, sent.Round(0).Add(time.Hour))
@@ -71,6 +73,7 @@ func TestSkewAfterSleep(t *testing.T) {
 
 // At the tolerance of four minutes, by one second, for each code; and not for
 // others.
+// Peers: for-mac#17 (users.md 6.30).
 func TestSkewRetries(t *testing.T) {
 	for code, retried := range map[string]bool{
 		"InvalidSignatureException": true, "SignatureDoesNotMatch": true, "AuthFailure": true, "RequestTimeTooSkewed": true,
@@ -153,6 +156,7 @@ func TestSkewAndPresign(t *testing.T) {
 
 // Against a server whose clock is off: one correction if it refuses the signature,
 // none afterwards, and expiry dates on the client's clock, unless that is turned off.
+// Peers: aws-sdk-go-v2#1952, aws-sdk-js-v3#353, for-mac#17 (users.md 4.45, 6.29, 6.30).
 func TestSkewedServer(t *testing.T) {
 	const tolerated = 15 * time.Minute
 	for name, test := range map[string]struct {
@@ -197,6 +201,7 @@ func TestSkewedServer(t *testing.T) {
 
 // A server that fails to say the date, or answers from a cache, is believed to go
 // on as it was.
+// Peers: aws-sdk-go-v2#3409 (users.md 4.46).
 func TestSkewOfUndatedAnswers(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(noon)

@@ -127,6 +127,7 @@ func TestAllViolations(t *testing.T) {
 }
 
 // Other servers have limits of their own: only what nobody can mean is refused.
+// Peers: minio#21421 (users.md 1.2.11).
 func TestLimitsOfOtherServers(t *testing.T) {
 	c, s := scripted(ok)
 	c.Endpoint = "https://minio.example.com"

@@ -89,6 +89,7 @@ func stsError(code, message string) string {
 
 // What a server may answer: a typed error, in bounded time and memory, that
 // shows no secret, not even one that the server echoes. Issue 3, "the wire".
+// Peers: aws-sdk-go-v2#3542 (users.md 3.7, 3.12).
 func TestAnswers(t *testing.T) {
 	const xml = "text/xml"
 	result := func(inner string) string {

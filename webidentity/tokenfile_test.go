@@ -74,6 +74,7 @@ func TestTokenFileThatIsNone(t *testing.T) {
 }
 
 // The kubelet replaces a link to the folder that the token is in.
+// Peers: aws-sdk-js-v3#2297, aws-sdk-js-v3#3052 (users.md 4.35, 6.48).
 func TestTokenFileBehindLinks(t *testing.T) {
 	dir := t.TempDir()
 	for _, version := range []string{"1", "2"} {

@@ -74,6 +74,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 // Every field reaches STS, and the whole answer can be had.
+// Peers: toolhive#3568 (users.md 1.2.8).
 func TestAllFields(t *testing.T) {
 	srv := ststest.NewTest(t)
 	p := with(srv, gives(srv.Issuer().Token(map[string]any{"sub": "repo:octo/hello:ref:refs/heads/main"})))
@@ -108,6 +109,7 @@ func TestAllFields(t *testing.T) {
 }
 
 // Outside of AWS, a server may need neither role nor session name.
+// Peers: minio#21421 (users.md 1.2.11).
 func TestNoRole(t *testing.T) {
 	p := &webidentity.Provider{
 		Client: &stsquery.Client{Endpoint: "https://minio.example:9000", HTTPClient: answers(http.StatusOK, sessionOf(""))},
@@ -137,6 +139,7 @@ func TestIncomplete(t *testing.T) {
 }
 
 // A token that rotates between attempts is sent as it is now.
+// Peers: aws-sdk-js-v3#2297, configure-aws-credentials#1848 (users.md 4.35, 6.46).
 func TestTokenOfEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -162,6 +165,7 @@ func replace(t *testing.T, path, content string) {
 }
 
 // An expired token is worth another look at its file.
+// Peers: aws-sdk-go-v2#2962 (users.md 4.12).
 func TestExpiredWhileSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -260,6 +264,7 @@ func TestDenied(t *testing.T) {
 	canary.Check(t, token.Reveal(), err)
 }
 
+// Peers: hypershift#9406 (users.md 6.49).
 func TestRefused(t *testing.T) {
 	soon := time.Now().Add(time.Minute)
 	for name, test := range map[string]struct{ code, claims, want string }{
@@ -321,6 +326,7 @@ func TestTrimmed(t *testing.T) {
 	require.Equal(t, token, srv.Calls()[0].Token.Reveal())
 }
 
+// Peers: datafusion-comet#6025, datafusion-comet#6024 (users.md 4.25, 3.4).
 func TestThrottledDoesNotFallThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)

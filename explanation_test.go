@@ -1,0 +1,103 @@
+package stschain_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+)
+
+func TestExplanationText(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &member{name: "assumerole arn:aws:iam::123456789012:role/backup"}
+		slow.retrieve = func(context.Context) (stschain.Credentials, error) {
+			<-time.After(312 * time.Millisecond)
+			creds := key(0, time.Hour)
+			creds.AccessKeyID, creds.AccountID, creds.Source = "ASIAROLE", "123456789012", slow.name
+			return creds, nil
+		}
+		slow.below = []stschain.Provider{stschain.Cached(stschain.Static("AKIABASE", "s", ""))}
+		chain := stschain.NewChain(&member{name: "env", retrieve: unavailable}, slow, &member{name: "imds\x1b[31m"})
+		x := stschain.Explain(t.Context(), chain)
+		require.Equal(t, `applied         chain
+not applicable    env: its variable is not set
+applied           assumerole arn:aws:iam::123456789012:role/backup: ASIAROLE of account 123456789012, expires at 2000-01-01T01:00:00Z (in 1h0m0s), took 312ms
+applied             static: AKIABASE, no expiry
+not asked         imds�[31m
+`, x.String())
+		text, err := json.Marshal(x.Below[1])
+		require.NoError(t, err)
+		require.JSONEq(t, `{
+			"provider": "assumerole arn:aws:iam::123456789012:role/backup", "outcome": "applied", "tookMs": 312,
+			"credentials": {"accessKeyId": "ASIAROLE", "accountId": "123456789012", "source": "assumerole arn:aws:iam::123456789012:role/backup", "expires": "2000-01-01T01:00:00.312Z"},
+			"below": [{"provider": "static", "outcome": "applied", "tookMs": 0,
+				"credentials": {"accessKeyId": "AKIABASE", "source": "static"},
+				"cache": {"phase": "fresh", "next": "2000-01-01T00:15:00Z", "tries": 1, "failures": 0, "waits": 0}}]
+		}`, string(text))
+
+		multi := stschain.Explain(t.Context(), &member{name: "x", retrieve: answers(errors.New("one\n  two\r\nthree\ta"))})
+		require.Equal(t, "failed          x: one;   two; three a\n", multi.String())
+		old := key(1, -time.Hour)
+		require.Contains(t, stschain.Explain(t.Context(), stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return old, nil })).String(), "EXPIRED at 1999-12-31T23:00:00Z")
+		far := key(1, 0)
+		far.Expires = time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC)
+		_, err = json.Marshal(stschain.Explain(t.Context(), stschain.Cached(stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return far, nil }))))
+		require.NoError(t, err)
+	})
+}
+
+// No explanation shows a secret, whatever state it tells of.
+func TestExplainCanary(t *testing.T) { synctest.Test(t, testExplainCanary) }
+
+func testExplainCanary(t *testing.T) {
+	const secret = "Canary/secret+key=4711"
+	creds := stschain.Credentials{
+		AccessKeyID: "AKIDEXAMPLE", AccountID: "123456789012", Source: "test", Expires: time.Now().Add(time.Hour),
+		SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret),
+	}
+	brings := func(context.Context) (stschain.Credentials, error) { return creds, nil }
+	with := func(change func(*stschain.Credentials)) func(context.Context) (stschain.Credentials, error) {
+		c := creds
+		change(&c)
+		return func(context.Context) (stschain.Credentials, error) { return c, nil }
+	}
+	seen := map[stschain.Outcome]bool{}
+	for _, retrieve := range []func(context.Context) (stschain.Credentials, error){
+		brings, unavailable, answers(errDown), answers(errRefused), hangs,
+		with(func(c *stschain.Credentials) { c.AccessKeyID = "" }),
+		with(func(c *stschain.Credentials) { c.SecretAccessKey = stschain.Secret{} }),
+		with(func(c *stschain.Credentials) { c.Expires = time.Unix(1, 0) }),
+		func(context.Context) (stschain.Credentials, error) { return creds, errDown },
+		func(context.Context) (stschain.Credentials, error) { panic(creds) },
+		func(context.Context) (stschain.Credentials, error) { panic(fmt.Sprintf("%+v", creds)) },
+	} {
+		for _, interactive := range []bool{false, true} {
+			leaf := &member{name: "leaf", retrieve: retrieve, interactive: interactive}
+			cache := stschain.Cached(leaf)
+			role := &member{name: "role", retrieve: brings, below: []stschain.Provider{cache}}
+			chain := stschain.NewChain(&member{name: "none", retrieve: unavailable}, cache, role, stschain.Static("AKID", secret, secret))
+			for _, p := range []stschain.Provider{leaf, chain, cache} {
+				x := stschain.Explain(t.Context(), p)
+				seen[x.Outcome] = true
+				for _, b := range x.Below {
+					seen[b.Outcome] = true
+				}
+				canary.Check(t, secret, x)
+			}
+			cache.Invalidate(creds)
+			canary.Check(t, secret, stschain.Explain(t.Context(), cache), stschain.Explain(t.Context(), role).Err)
+		}
+	}
+	for _, o := range []stschain.Outcome{stschain.NotAsked, stschain.Applied, stschain.NotApplicable, stschain.Failed, stschain.WouldPrompt} {
+		require.True(t, seen[o], o)
+	}
+	require.Equal(t, "Outcome(99)", stschain.Outcome(99).String())
+}
