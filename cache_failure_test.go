@@ -395,6 +395,7 @@ func TestCacheDoesNotLoop(t *testing.T) {
 // A try that brings nothing which lives longer settles it: the next callers do
 // not wait for another one.
 // See refresh.md A.7.6.
+// See refresh.md A.7.6.
 func TestCacheSameInTheMandatoryWindow(t *testing.T) {
 	for name, number := range map[string]func(n int) int{
 		"same key":    func(int) int { return 1 },

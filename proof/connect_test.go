@@ -18,6 +18,7 @@ import (
 // order): by generate_db_auth_token, generate_db_connect_auth_token,
 // generate_db_connect_admin_auth_token, and for caches by generate_presigned_url as
 // the guide of Valkey GLIDE has it.
+// Peers: kine#726 (users.md 1.2.4).
 func TestPasswords(t *testing.T) {
 	c := fakeClock()
 	const common = "&X-Amz-Date=20261121T120000Z&X-Amz-SignedHeaders=host&X-Amz-Expires=900" +

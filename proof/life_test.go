@@ -45,6 +45,7 @@ func TestExpiresFromTheDateOfTheSignature(t *testing.T) {
 
 // A token never outlives the credentials: they are refreshed first, or it ends with
 // them, or there is none, as MinLife says.
+// Peers: aws-sdk-net#2498, aws-sdk-go-v2#2724, aws-sdk-js-v3#8047 (users.md 6.2, 6.31, 6.32, 6.33, 6.36).
 func TestLifeOfCredentials(t *testing.T) {
 	for name, test := range map[string]struct {
 		held, fresh time.Duration // life of the credentials in hand, and of those that come next
@@ -99,6 +100,7 @@ func TestLifeOfCredentials(t *testing.T) {
 }
 
 // Credentials that a cache serves past their expiry sign nothing.
+// Peers: aws-sdk-net#3050 (users.md 6.33).
 func TestExpiredCredentials(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		c := fakeClock()
@@ -168,6 +170,7 @@ func TestHangingRefresh(t *testing.T) {
 }
 
 // Providers are asked through a cache that is made once.
+// Peers: aws-sdk-go-v2#3233 (users.md 4.20).
 func TestCachedOnce(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		c := fakeClock()

@@ -24,6 +24,7 @@ func outbound(srv *ststest.Server, p stschain.Provider) *proof.WebIdentity {
 	}
 }
 
+// See users.md 1.2.7.
 func TestWebIdentity(t *testing.T) {
 	for name, test := range map[string]struct {
 		change    func(*proof.WebIdentity)

@@ -376,6 +376,7 @@ func TestHangingProvider(t *testing.T) {
 }
 
 // The Cache of a caller is used as it is, and another provider is cached once.
+// Peers: aws-sdk-go-v2#3233 (users.md 4.20).
 func TestCached(t *testing.T) {
 	var calls atomic.Int32
 	counting := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {

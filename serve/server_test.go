@@ -60,6 +60,7 @@ func get(ctx context.Context, url, token string) (status int, body string, err e
 }
 
 // A thousand clients that come while nothing is held are one call of the source.
+// Peers: eks-pod-identity-agent#50 (users.md 4.24).
 func TestThousandClients(t *testing.T) {
 	const clients = 1000
 	var calls, arrived atomic.Int32

@@ -16,6 +16,7 @@ import (
 
 // minio-go signs with what our cache holds: with the old credentials while new ones
 // are fetched, and nobody waits on its lock meanwhile.
+// Peers: restic#4472 (users.md 1.2.10, 3.1).
 func TestNobodyWaitsForARefresh(t *testing.T) {
 	w := newWorld(t)
 	answer := make(chan struct{})

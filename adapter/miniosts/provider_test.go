@@ -154,6 +154,7 @@ func TestProviderOverTheirCache(t *testing.T) {
 }
 
 // There and back again: one cache, ours, with its expiry.
+// Peers: restic#4472 (users.md 1.2.10).
 func TestProviderOverOurs(t *testing.T) {
 	expires := time.Now().Add(time.Hour).Round(0)
 	ours := &stschain.Cache{Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {

@@ -89,7 +89,7 @@ func (g *googleSTS) exchange(r *http.Request) (string, error) {
 	for _, h := range proof.Headers {
 		req.Header.Set(h.Key, h.Value)
 	}
-	req.Header.Del("Host")                                              // net/http sends that of the URL
+	req.Header.Del("Host") // net/http sends that of the URL
 	_, signed, _ := strings.Cut(req.Header.Get("Authorization"), "SignedHeaders=")
 	signed, _, _ = strings.Cut(signed, ",")
 	if req.Header.Get("X-Goog-Cloud-Target-Resource") != pool || !slices.Contains(strings.Split(signed, ";"), "x-goog-cloud-target-resource") {

@@ -99,6 +99,7 @@ func TestEKS(t *testing.T) {
 	require.True(t, token.Valid())
 }
 
+// Peers: oauth2#262 (users.md 4.62).
 func TestContexts(t *testing.T) {
 	srv := ststest.NewTest(t)
 	var nobodys context.Context

@@ -133,6 +133,7 @@ func TestNamedFileIsMissing(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Peers: minio-go#1487 (users.md 4.42).
 func TestChangesAreNoticed(t *testing.T) {
 	p, path := home(t, keysAB)
 	retrieve := func() string {
