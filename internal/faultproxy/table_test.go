@@ -143,6 +143,9 @@ func (c cell) check(t *testing.T) {
 		require.NoError(t, c.err)
 		return
 	}
+	if c.err == nil && c.operation.once && c.fault.first && c.fault.either {
+		return // nothing had been sent when it happened
+	}
 	require.Error(t, c.err)
 	canary.Check(t, secretKey, c.err)
 	canary.Check(t, mfaCode, c.err)
