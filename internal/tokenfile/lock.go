@@ -15,6 +15,8 @@ type Locked struct {
 	release func() error
 }
 
+const suffix = ".lock"
+
 // errHeld is that somebody else has the lock.
 var errHeld = errors.New("another process holds the lock")
 
@@ -28,7 +30,7 @@ func Lock(ctx context.Context, path string) (*Locked, error) {
 		path = target // a link stays one
 	}
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
-		release, err := tryLock(path + ".lock")
+		release, err := tryLock(path + suffix)
 		switch {
 		case err == nil:
 			return &Locked{path, release}, nil
@@ -36,7 +38,7 @@ func Lock(ctx context.Context, path string) (*Locked, error) {
 			return nil, withoutPath(err)
 		}
 		if err := wait(ctx, pause); err != nil {
-			return nil, fmt.Errorf("%w: %s.lock: %w", errHeld, path, err)
+			return nil, fmt.Errorf("%w: %s: %w", errHeld, path+suffix, err)
 		}
 	}
 }
@@ -44,8 +46,8 @@ func Lock(ctx context.Context, path string) (*Locked, error) {
 // Release gives the lock back.
 func (l *Locked) Release() error { return l.release() }
 
-// Write puts a document into the file, which only this user may read then. Whoever reads the
-// file meanwhile, and whoever finds it after this process was killed, has the old document
+// Write puts a document into the file, which only its owner may read then: this user, or for
+// root whose it was. Whoever reads the file meanwhile, and whoever finds it after this process was killed, has the old document
 // or the new one.
 func (l *Locked) Write(d Document) (err error) {
 	beside := l.path + ".tmp"
@@ -54,6 +56,7 @@ func (l *Locked) Write(d Document) (err error) {
 	if err != nil {
 		return withoutPath(err)
 	}
+	giveAway(f, l.path)
 	_, err = f.Write(d.encode())
 	if err == nil {
 		err = f.Sync()

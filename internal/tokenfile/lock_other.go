@@ -2,7 +2,12 @@
 
 package tokenfile
 
-import "errors"
+import (
+	"errors"
+	"os"
+)
+
+func giveAway(*os.File, string) {}
 
 func tryLock(string) (release func() error, err error) {
 	return nil, errors.New("files cannot be locked on this system")

@@ -69,6 +69,12 @@ func read(path string, open func(path string) (fs.File, error)) ([]byte, error) 
 	return io.ReadAll(io.LimitReader(f, MaxSize+1))
 }
 
+// Changed reports whether a file is gone, or is another document than it was.
+func Changed(ctx context.Context, path string, open func(path string) (fs.File, error), was Document) bool {
+	now, err := Read(ctx, path, open)
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !now.Equal(was)
+}
+
 // wait returns early, with an error, if ctx ends.
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
@@ -77,7 +83,12 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
+		return ended(ctx)
 	}
+}
+
+// ended is why ctx has ended.
+func ended(ctx context.Context) error {
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != err {
 		err = fmt.Errorf("%w: %w", err, cause)

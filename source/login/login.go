@@ -22,8 +22,8 @@
 // besides. Of the processes that use this package one refreshes, and the others find what
 // it wrote; they agree by a lock on a file of the same name with .lock at its end. The AWS
 // CLI takes no lock: if it was faster, what it wrote is used. Where the file cannot be
-// written, such as in a container that has it mounted read-only, the refreshed session is
-// kept in memory.
+// written, such as in a container that has it mounted read-only, each Provider keeps the
+// refreshed session in memory.
 //
 // # Clocks
 //
@@ -74,6 +74,7 @@ type Provider struct {
 	HTTPClient *http.Client                              // follows no redirect and uses no cookies; nil: one with bounded times
 	Clock      stschain.Clock                            // nil: the real one
 
+	turn     tokenfile.Turn // of callers that refresh
 	mu       sync.Mutex
 	ahead    time.Duration // by which the server's clock is ahead of this process's, as far as one knows
 	unsaved  unsaved

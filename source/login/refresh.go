@@ -27,6 +27,11 @@ func (p *Provider) refresh(ctx context.Context, path string) (session, error) {
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the refresh was given up after %v", patience))
 	defer cancel()
+	release, err := p.turn.Take(bounded)
+	if err != nil {
+		return session{}, err
+	}
+	defer release()
 	lock, err := p.lock(bounded, path)
 	if err != nil {
 		return session{}, err

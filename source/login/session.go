@@ -194,6 +194,5 @@ func (p *Provider) keep(ctx context.Context, lock *tokenfile.Locked, path string
 // changed reports whether the file is another one now. Who took no lock may have redeemed the
 // same refresh token first, or somebody has signed in again, or out.
 func (p *Provider) changed(ctx context.Context, path string, s session) bool {
-	now, err := tokenfile.Read(ctx, path, p.Open)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && !now.Equal(s.onDisk)
+	return tokenfile.Changed(ctx, path, p.Open, s.onDisk)
 }

@@ -41,7 +41,7 @@ type Provider struct {
 	Timeout   time.Duration // on one run, after which the program and its children are killed; 0: 1 min. A stschain.Cache waits for its own Timeout, 30 s by default: raise that too for slow programs
 	Env       []string      // of the program, as "NAME=value"; nil: that of this process
 
-	// Run runs the command and returns what it printed. nil: the shell does. It must return
+	// Run runs the command and returns what it printed. nil: the shell does, see Shell. It must return
 	// when ctx is done.
 	Run func(ctx context.Context, command string) (stdout []byte, err error)
 

@@ -20,6 +20,12 @@ import (
 // linger is how long children may keep the output open after the program has ended.
 const linger = 500 * time.Millisecond
 
+// Shell runs a command as a Provider does whose Run is nil. It is for a Run that does
+// something else besides.
+func Shell(ctx context.Context, command string) (stdout []byte, err error) {
+	return new(Provider).shell(ctx, command)
+}
+
 // shell runs the command in the shell of the system. When ctx is done, or the program
 // prints too much, it and its children are killed. So are children that it leaves when it
 // fails, or that hold on to its output; others it may have left on purpose.

@@ -25,6 +25,11 @@ func (p *Provider) refresh(ctx context.Context, at places, old token) (token, er
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, refreshPatience, fmt.Errorf("the refresh was given up after %v", refreshPatience))
 	defer cancel()
+	release, err := p.turn.Take(bounded)
+	if err != nil {
+		return token{}, err
+	}
+	defer release()
 	lock, err := p.lock(bounded, at.file)
 	if err != nil {
 		return token{}, err
@@ -36,12 +41,12 @@ func (p *Provider) refresh(ctx context.Context, at places, old token) (token, er
 	if err != nil || held.access != old.access && p.fresh(held) {
 		return held, err
 	}
-	if err := p.rested(); err != nil {
+	if err := p.rested(held); err != nil {
 		return token{}, err
 	}
 	renewed, err := p.redeem(bounded, at, held)
 	if err == nil {
-		p.keep(lock, renewed)
+		p.keep(bounded, lock, at.file, renewed)
 		p.note(p.now(), nil)
 		return renewed, nil
 	}
@@ -69,13 +74,16 @@ func (p *Provider) lock(ctx context.Context, file string) (*tokenfile.Locked, er
 	return lock, err
 }
 
-// rested tells if it is too early for another try.
-func (p *Provider) rested() error {
+// rested tells if it is too early for another try. A token that has expired needs one, unless
+// the last try was refused: a laptop wakes up before its network does.
+func (p *Provider) rested(held token) error {
 	now := p.now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch ago := now.Sub(p.tried); {
 	case p.tried.IsZero(), ago < 0, ago >= rest:
+		return nil
+	case p.failure != nil && !errors.Is(p.failure, stschain.ErrPermanent) && !now.Before(held.expires):
 		return nil
 	case p.failure == nil:
 		return fmt.Errorf("it was refreshed %v ago", ago.Round(time.Second))
@@ -177,8 +185,12 @@ func (t token) with(answer []byte, sent time.Time) (token, error) {
 	return token{t.onDisk, updated, access, expires}, nil
 }
 
-// keep puts a token where the next call finds it.
-func (p *Provider) keep(lock *tokenfile.Locked, t token) {
+// keep puts a token where the next call finds it. What somebody else put into the file
+// meanwhile, without the lock, is newer: they have signed in again, or out.
+func (p *Provider) keep(ctx context.Context, lock *tokenfile.Locked, file string, t token) {
+	if tokenfile.Changed(ctx, file, p.Open, t.onDisk) {
+		return
+	}
 	var left unsaved
 	if lock == nil || lock.Write(t.doc) != nil {
 		left = unsaved{t.onDisk, t.doc}

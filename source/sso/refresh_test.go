@@ -1,6 +1,7 @@
 package sso_test
 
 import (
+	"io/fs"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -146,6 +147,50 @@ func TestFasterCLI(t *testing.T) {
 	require.Equal(t, []string{oidcHost, portalHost}, w.service.requests())
 }
 
+// Somebody signs in again, or out, while a refresh is under way: that stays.
+func TestSignInDuringRefresh(t *testing.T) {
+	for name, change := range map[string]func(*testing.T, *world){
+		"in": func(t *testing.T, w *world) {
+			w.write(t, with(document(noon.Add(time.Hour)), object{"accessToken": "of the new session"}))
+		},
+		"out": func(t *testing.T, w *world) { require.NoError(t, os.Remove(w.file)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, document(noon))
+			w.service.oidc = func(rw http.ResponseWriter, r *http.Request) {
+				change(t, w)
+				w.service.createToken(rw, r)
+			}
+			creds, err := w.Retrieve(t.Context())
+			require.NoError(t, err, "what was refreshed is good")
+			require.Equal(t, role(noon), creds)
+			if name == "in" {
+				require.Equal(t, "of the new session", w.read(t)["accessToken"])
+				return
+			}
+			require.NoFileExists(t, w.file)
+			_, err = w.Retrieve(t.Context())
+			require.ErrorContains(t, err, "nobody has signed in")
+		})
+	}
+}
+
+// A laptop wakes up before its network does: what has expired is refreshed as soon as that works.
+func TestNoRestWithoutNetwork(t *testing.T) {
+	w := newWorld(t, document(noon))
+	w.MaxAttempts = 1
+	w.service.oidc = status(http.StatusBadGateway, "")
+	_, err := w.Retrieve(t.Context())
+	require.ErrorContains(t, err, "502")
+	require.NotErrorIs(t, err, stschain.ErrPermanent)
+
+	w.clock.Add(time.Second)
+	w.service.oidc = nil
+	_, err = w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{oidcHost, oidcHost, portalHost}, w.service.requests())
+}
+
 // Providers of one program share the file as processes do.
 func TestProviders(t *testing.T) {
 	w := newWorld(t, document(noon.Add(-time.Hour)))
@@ -226,6 +271,33 @@ func TestNotWritable(t *testing.T) {
 	}
 	require.Equal(t, []string{oidcHost, portalHost, portalHost}, w.service.requests())
 	require.Equal(t, before, w.read(t))
+}
+
+// Nor is there a lock then, and yet callers who come at once redeem the refresh token, which
+// may be good once, once.
+func TestCallersWithoutLock(t *testing.T) {
+	w := newWorld(t, document(noon.Add(-time.Minute)))
+	w.service.rotate = true
+	w.service.oidc = func(rw http.ResponseWriter, r *http.Request) {
+		<-time.After(time.Second) // for the others to come
+		w.service.createToken(rw, r)
+	}
+	w.Open = func(path string) (fs.File, error) { return os.Open(path) }
+	synctest.Test(t, func(t *testing.T) {
+		for range 20 {
+			go func() {
+				if _, err := w.Retrieve(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}()
+		}
+		<-time.After(time.Minute)
+	})
+	asked := map[string]int{}
+	for _, what := range w.service.requests() {
+		asked[what]++
+	}
+	require.Equal(t, map[string]int{oidcHost: 1, portalHost: 20}, asked)
 }
 
 // What redeems the refresh token goes to one host.

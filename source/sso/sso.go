@@ -20,8 +20,8 @@
 //
 // It lives for an hour or so, and is refreshed from 5 minutes before it expires as long as
 // the session lasts, if the file has what that takes; files of profiles without a session
-// mostly have not. A Provider tries that every 30 s at most, and a token that has not
-// expired is used though its refresh failed. When the session has ended, somebody has
+// mostly have not. A Provider tries that every 30 s at most, unless the token has expired and
+// the service was not reached; and a token that has not expired is used though its refresh failed. When the session has ended, somebody has
 // to run `aws sso login` again: the error is [stschain.ErrPermanent] and says so.
 //
 // A refreshed token is written to the file, for the AWS CLI and the SDKs: in one step, so
@@ -29,7 +29,8 @@
 // besides. Of the processes that use this package one refreshes, and the others find what
 // it wrote; they agree by a lock on a file of the same name with .lock at its end. The AWS
 // CLI takes no lock: if it was faster, what it wrote is used. Where the file cannot be
-// written, such as in a container that has it mounted read-only, the token is kept in memory.
+// written, such as in a container that has it mounted read-only, each Provider keeps the
+// token in memory.
 //
 // # Clocks
 //
@@ -84,6 +85,7 @@ type Provider struct {
 	HTTPClient *http.Client                       // follows no redirect and uses no cookies; nil: one with bounded times
 	Clock      stschain.Clock                     // nil: the real one
 
+	turn    tokenfile.Turn // of callers that refresh
 	mu      sync.Mutex
 	tried   time.Time // when a refresh last ended
 	failure error     // of that try

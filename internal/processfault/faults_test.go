@@ -1,0 +1,56 @@
+//go:build unix
+
+package processfault_test
+
+import (
+	"errors"
+	"os"
+	"syscall"
+)
+
+// fault is something that a session's program meets.
+type fault struct {
+	system      *syscall.SysProcAttr          // of its process, if that is special
+	begin, mend func(home, file string) error // in the program
+}
+
+const (
+	fullDisk    = "the disk is full"
+	fileLimit   = "files may not be so long"
+	mountedHome = "the home is mounted read-only"
+	othersHome  = "the home is another user's"
+)
+
+var faults = map[string]fault{
+	fullDisk:    fullDiskFault,
+	mountedHome: mountedHomeFault,
+	// This is a full disk for those who cannot have one of their own: the write that goes
+	// beyond the limit is cut short, and the next one fails.
+	fileLimit: {
+		begin: func(string, string) error { return limitFiles(func(l *syscall.Rlimit) { l.Cur = 5000 }) },
+		mend:  func(string, string) error { return limitFiles(func(l *syscall.Rlimit) { l.Cur = l.Max }) },
+	},
+	// Root's home, for a program of nobody's; or else, for who is not root, it has not even
+	// the owner's permission to write.
+	othersHome: {begin: becomeNobody},
+}
+
+func limitFiles(change func(*syscall.Rlimit)) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil {
+		return err
+	}
+	change(&limit)
+	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)
+}
+
+func becomeNobody(_, file string) error {
+	if os.Getuid() == 0 {
+		const nobody = 65534
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+			return err
+		}
+	}
+	_, err := os.Stat(file) // fails where the folder of temporary files is root's alone
+	return err
+}
