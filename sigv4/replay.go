@@ -40,6 +40,9 @@ func rejectsToken(resp *http.Response) bool {
 	default:
 		return false
 	}
+	if resp.Body == nil {
+		resp.Body = http.NoBody // as http.Client does
+	}
 	if code := resp.Header.Get("X-Amzn-Errortype"); code != "" {
 		return isTokenCode(code)
 	}

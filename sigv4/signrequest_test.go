@@ -302,6 +302,7 @@ func TestInvalidateRejected(t *testing.T) {
 		"nil":         nil,
 		"no request":  {StatusCode: 403, Header: header, Body: http.NoBody},
 		"not signed":  {StatusCode: 403, Header: header, Body: http.NoBody, Request: newRequest(t, "GET", s.URL, nil)},
+		"no body":     {StatusCode: 403, Request: req},
 		"other codes": {StatusCode: 404, Header: header, Body: http.NoBody, Request: req},
 		"broken": {StatusCode: 403, Header: header, Body: http.NoBody,
 			Request: &http.Request{Header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=OTHER/s3"}}}},

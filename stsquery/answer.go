@@ -228,10 +228,11 @@ func sendable(name, value string) error {
 }
 
 // expirationOf reads when something ends. RFC 3339 as time parses it has any
-// number of fractional digits.
+// number of fractional digits. Servers written in Go have a time that was never
+// set, which would stand for never.
 func expirationOf(e *element) (time.Time, error) {
 	expires, err := time.Parse(time.RFC3339, e.value("Expiration"))
-	if err != nil {
+	if err != nil || expires.IsZero() {
 		return time.Time{}, errors.New("the answer's Expiration is missing or no time")
 	}
 	return expires, nil

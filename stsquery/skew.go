@@ -59,7 +59,8 @@ func (d date) classify(code string) failureClass {
 	return final
 }
 
-// setBack sets the expiry dates in a result back.
+// setBack sets the expiry dates in a result back, but for those at the ends of what
+// RFC 3339 can say.
 func setBack(result *element, by time.Duration) {
 	if by == 0 {
 		return
@@ -67,8 +68,15 @@ func setBack(result *element, by time.Duration) {
 	for i := range result.children {
 		e := &result.children[i]
 		if at, err := time.Parse(time.RFC3339, e.text); e.name == "Expiration" && err == nil {
-			e.text = at.Add(-by).Format(time.RFC3339Nano)
+			if text := at.Add(-by).Format(time.RFC3339Nano); isTime(text) {
+				e.text = text
+			}
 		}
 		setBack(e, by)
 	}
+}
+
+func isTime(text string) bool {
+	_, err := time.Parse(time.RFC3339, text)
+	return err == nil
 }

@@ -1,0 +1,43 @@
+package saml_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/ststest"
+)
+
+// A cache that cannot tell what is behind it refreshes in the background, and nobody is asked for
+// an assertion then: only when somebody waits.
+func TestNobodyIsAskedInTheBackground(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		srv := ststest.NewTest(t)
+		p := with(srv, stschain.Secret{})
+		var asked atomic.Int32
+		p.Assertion = func(context.Context) (stschain.Secret, error) {
+			asked.Add(1)
+			return srv.Assertion(forRoles(backup)), nil
+		}
+		cache := &stschain.Cache{Provider: stschain.ProviderFunc(p.Retrieve)}
+		first, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		<-time.After(55 * time.Minute) // of the bubble: the advisory window
+		held, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, first.AccessKeyID, held.AccessKeyID)
+		synctest.Wait()
+		require.ErrorContains(t, cache.Status().Err, "a SAML assertion is needed, and nobody waits for this refresh")
+		require.EqualValues(t, 1, asked.Load())
+		<-time.After(time.Hour)
+		renewed, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.NotEqual(t, first.AccessKeyID, renewed.AccessKeyID)
+		require.EqualValues(t, 2, asked.Load())
+	})
+}

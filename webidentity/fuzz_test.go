@@ -1,0 +1,113 @@
+package webidentity_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"time"
+	"unicode"
+
+	"github.com/stschain-go/stschain/webidentity"
+)
+
+// FuzzClaims: the claims of a token are those that were put into it.
+func FuzzClaims(f *testing.F) {
+	f.Add("https://issuer.example", "repo:a/b:ref", "sts.amazonaws.com", "", int64(1795284000))
+	f.Add("", "\x00\u2028<&>", "a", "b", int64(0))
+	f.Add("i", "s", "", "", int64(1)<<62)
+	f.Add("i", "s", "", "", int64(-1))
+	f.Fuzz(func(t *testing.T, issuer, subject, first, second string, expires int64) {
+		for _, s := range []string{issuer, subject, first, second} {
+			if strings.ToValidUTF8(s, "") != s {
+				return // JSON has no words for it
+			}
+		}
+		var aud any = first
+		want := []string{first}
+		if second != "" {
+			want = append(want, second)
+			aud = want
+		}
+		payload, err := json.Marshal(map[string]any{"iss": issuer, "sub": subject, "aud": aud, "exp": expires, "EXP": 1, "x": map[string]any{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		token := "e30." + base64.RawURLEncoding.EncodeToString(payload) + ".c2ln"
+		gotIssuer, gotSubject, audiences, gotExpires, isJWT := webidentity.Peek(token)
+		if len(token) > 1<<17 {
+			return
+		}
+		if !isJWT || gotIssuer != issuer || gotSubject != subject || !slices.Equal(audiences, want) {
+			t.Fatalf("%s: %q, %q, %q, %v", payload, gotIssuer, gotSubject, audiences, isJWT)
+		}
+		if at := time.Unix(min(max(expires, 0), 253402214400), 0); gotExpires.Sub(at).Abs() > 32*time.Second { // a float beyond 2^53
+			t.Fatalf("%d is %v", expires, gotExpires)
+		}
+	})
+}
+
+// FuzzTokenFile: what a file gives is one token without what editors put around it, or an error
+// that shows nothing of the file.
+func FuzzTokenFile(f *testing.F) {
+	for _, content := range []string{jwt(`{"exp":1795284000}`) + "\r\n", "\ufeff a.b.c \n", "a b", "", "\n", "\x00", strings.Repeat("x", 20_001), strings.Repeat(" ", 40_001)} {
+		f.Add([]byte(content))
+	}
+	f.Fuzz(func(t *testing.T, content []byte) {
+		read := webidentity.ReadToken("/token", func() (fs.File, error) { return fstest.MapFS{"token": {Data: content}}.Open("token") })
+		token, err := read(t.Context())
+		want := strings.TrimSpace(strings.TrimPrefix(string(content), "\ufeff"))
+		good := want != "" && len(want) <= 20_000 && len(content) <= 40_000 && !strings.ContainsFunc(want, func(r rune) bool { return r <= ' ' || r > '~' })
+		switch {
+		case (err == nil) != good, err == nil && token.Reveal() != want:
+			t.Fatalf("%q gives %q, %v", content, token.Reveal(), err)
+		case err != nil && len(want) > 20 && strings.Contains(err.Error(), want):
+			t.Fatalf("%v shows the file", err)
+		}
+	})
+}
+
+// FuzzGitHubActions: whatever the runner's URL and its answer are, the request's token is sent over
+// https or loopback to that host alone, and what comes back is one token or an error of one line
+// that shows neither.
+func FuzzGitHubActions(f *testing.F) {
+	f.Add("https://runner.example/job?api-version=2.0", "", 200, `{"count":1,"value":"a.b.c"}`)
+	f.Add("http://127.0.0.1:1/?audience=evil", "a&b", 200, `{"Value":"a b"}`)
+	f.Add("https://user:pw@runner.example", "ä", 403, requestToken)
+	f.Add("http://runner.example", "", 404, `{"value":1}`)
+	f.Fuzz(func(t *testing.T, address, audience string, status int, body string) {
+		status = 200 + (status-200)&0xff // 429 and 500 would be asked again
+		var asked *url.URL
+		g := &webidentity.GitHubActions{Audience: audience, LookupEnv: runner(address).lookup, HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			asked = r.URL
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
+		})}}
+		if status == 429 {
+			return
+		}
+		token, err := g.Token(t.Context())
+		if asked != nil {
+			want := audience
+			if want == "" {
+				want = "sts.amazonaws.com"
+			}
+			given, _ := url.Parse(strings.TrimSpace(address))
+			if asked.Scheme != "https" && !slices.Contains([]string{"localhost", "::1"}, strings.ToLower(asked.Hostname())) && !strings.HasPrefix(asked.Hostname(), "127.") && !strings.HasPrefix(asked.Hostname(), "::") ||
+				given == nil || asked.Host != strings.TrimSuffix(given.Host, ":") || !slices.Equal(asked.Query()["audience"], []string{want}) {
+				t.Fatalf("%q for %q asks %q", address, audience, asked)
+			}
+		}
+		switch {
+		case err == nil && (asked == nil || status != 200 || token.IsZero() || strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })):
+			t.Fatalf("%q gives %q", body, token.Reveal())
+		case err != nil && (strings.Contains(err.Error(), requestToken) || len(err.Error()) > 1000+len(address) || strings.ContainsFunc(err.Error(), unicode.IsControl)):
+			t.Fatalf("%q", err)
+		}
+	})
+}
