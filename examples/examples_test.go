@@ -13,6 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// incomplete are arguments that lack something. An example that showed its fakes all
+// the same, and said that all went well, would make people believe that it had worked
+// on the real thing.
+var incomplete = map[string][]string{
+	"eks":        {"-role-arn", "arn:aws:iam::123456789012:role/deploy"},
+	"executeapi": {"-url", "https://api.example/orders"},
+	"fanout":     {"-role", "audit"},
+	"opensearch": {"-service", "aoss"},
+	"s3":         {"-endpoint", "http://127.0.0.1:9000"},
+	"startup":    {"-region", "eu-west-1"},
+	"vault":      {"-role", "backup"},
+}
+
 // Each example needs nothing and says at its end that all went well, in seconds.
 // Quickstart takes longer; .ci/run has it.
 func TestExamples(t *testing.T) {
@@ -34,12 +47,21 @@ func TestExamples(t *testing.T) {
 
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			example := exec.CommandContext(ctx, binary)
-			example.Env = []string{"HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
-			out, err = example.CombinedOutput()
+			run := func(args ...string) ([]byte, error) {
+				example := exec.CommandContext(ctx, binary, args...)
+				example.Env = []string{"HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
+				return example.CombinedOutput()
+			}
+			out, err = run()
 			require.NoError(t, err, string(out))
 			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 			require.True(t, strings.HasPrefix(lines[len(lines)-1], "ok: "), string(out))
+
+			if args := incomplete[e.Name()]; args != nil {
+				out, err := run(args...)
+				require.Error(t, err, string(out))
+				require.Contains(t, string(out), "needed")
+			}
 		})
 	}
 	require.GreaterOrEqual(t, ran, 13)

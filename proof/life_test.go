@@ -169,6 +169,33 @@ func TestHangingRefresh(t *testing.T) {
 	})
 }
 
+// In the last minute of a life the cache has callers wait by itself: both waits
+// together are no longer than one.
+func TestHangingRefreshAtTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, once := time.Now(), true
+		src := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+			if !once {
+				<-ctx.Done()
+				return stschain.Credentials{}, ctx.Err()
+			}
+			once = false
+			return stschain.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: stschain.NewSecret(secretKey), Expires: began.Add(time.Hour)}, nil
+		})
+		cache := &stschain.Cache{Provider: src}
+		_, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		advance(time.Hour - 40*time.Second)
+		rds := &proof.RDS{Credentials: cache, Region: region, Endpoint: "db.example:5432", User: "jane"}
+		asked := time.Now()
+		token, err := rds.Token(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, began.Add(time.Hour).UnixNano(), token.Expires.UnixNano())
+		require.Equal(t, 5*time.Second, time.Since(asked))
+		advance(30 * time.Second)
+	})
+}
+
 // Providers are asked through a cache that is made once.
 // Peers: aws-sdk-go-v2#3233 (users.md 4.20).
 func TestCachedOnce(t *testing.T) {

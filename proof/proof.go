@@ -126,11 +126,12 @@ func credentials(ctx context.Context, cache *stschain.Cache, t terms) (stschain.
 	if t.minLife > 0 {
 		return cache.RetrieveFor(ctx, t.minLife)
 	}
+	patient := time.Now().Add(patience) // the cache may have us wait as well, in the last minute of a life
 	held, err := cache.Retrieve(ctx)
 	if err != nil || cache.Interactive || !held.ExpiredAt(t.now().Add(t.life)) {
 		return held, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithDeadline(ctx, patient)
 	defer cancel()
 	if longer, err := cache.RetrieveFor(ctx, t.life); err == nil {
 		return longer, nil

@@ -33,7 +33,7 @@ type WebIdentity struct {
 	Duration  time.Duration  // 1 minute to 1 hour; less where the credentials end before. 0: 5 minutes
 	Tags      []stsquery.Tag // become claims; at most 50
 
-	MinLife time.Duration        // what a token must live for when it is returned; 0: it has not expired
+	MinLife time.Duration        // what a token must live for when it is returned; at most 5 s less than Duration. 0: it has not expired
 	OnEvent func(stschain.Event) // nil: none. As that of a stschain.Cache
 
 	once  sync.Once
@@ -43,6 +43,7 @@ type WebIdentity struct {
 const (
 	webIdentityLife  = 5 * time.Minute // STS's default
 	webIdentityLeast = time.Minute
+	webIdentityMost  = time.Hour
 	webIdentityTrip  = 5 * time.Second // that a request to STS may take
 )
 
@@ -158,10 +159,12 @@ func (w *WebIdentity) check() error {
 		return permanent.Errorf("Client is missing")
 	case len(w.Audience) == 0 || slices.Contains(w.Audience, ""):
 		return permanent.Errorf("Audience is missing: a token without it could be used anywhere")
-	case w.Duration != 0 && w.Duration < webIdentityLeast:
-		return permanent.Errorf("Duration is %v, and 1m0s to 1h0m0s are allowed", w.Duration)
-	case w.MinLife < 0, w.MinLife > cmp.Or(w.Duration, webIdentityLife):
-		return permanent.Errorf("MinLife is %v, and 0 to Duration, which is %v, are allowed", w.MinLife, cmp.Or(w.Duration, webIdentityLife))
+	case w.Duration != 0 && (w.Duration < webIdentityLeast || w.Duration > webIdentityMost):
+		return permanent.Errorf("Duration is %v, and %v to %v are allowed", w.Duration, webIdentityLeast, webIdentityMost)
+	}
+	// A token that has just come has lived for its trip already.
+	if most := cmp.Or(w.Duration, webIdentityLife) - webIdentityTrip; w.MinLife < 0 || w.MinLife > most {
+		return permanent.Errorf("MinLife is %v, and 0 to %v are allowed, which is Duration less %v", w.MinLife, most, webIdentityTrip)
 	}
 	return nil
 }

@@ -218,14 +218,16 @@ func TestWebIdentityRefusals(t *testing.T) {
 	c := client(example, fakeClock())
 	a := []string{"a"}
 	for want, w := range map[string]*proof.WebIdentity{
-		"the WebIdentity is nil":                    nil,
-		"Client is missing":                         {Audience: a},
-		"Audience is missing":                       {Client: c},
-		"Duration is 30s, and 1m0s to 1h0m0s":       {Client: c, Audience: a, Duration: 30 * time.Second},
-		"MinLife is 6m0s, and 0 to Duration, which": {Client: c, Audience: a, MinLife: 6 * minute},
-		"MinLife is -1s, and 0 to Duration, which":  {Client: c, Audience: a, MinLife: -time.Second},
-		"Client.Credentials is missing":             {Client: &stsquery.Client{Region: region}, Audience: a},
-		"SigningAlgorithm is \"HS256\"":             {Client: c, Audience: a, Algorithm: "HS256"},
+		"the WebIdentity is nil":                 nil,
+		"Client is missing":                      {Audience: a},
+		"Audience is missing":                    {Client: c},
+		"Duration is 30s, and 1m0s to 1h0m0s":    {Client: c, Audience: a, Duration: 30 * time.Second},
+		"Duration is 2h0m0s, and 1m0s to 1h0m0s": {Client: c, Audience: a, Duration: 2 * time.Hour},
+		"MinLife is 5m0s, and 0 to 4m55s":        {Client: c, Audience: a, MinLife: 5 * minute}, // no token lives so long when it has come
+		"MinLife is 1m0s, and 0 to 55s":          {Client: c, Audience: a, Duration: minute, MinLife: minute},
+		"MinLife is -1s, and 0 to 4m55s":         {Client: c, Audience: a, MinLife: -time.Second},
+		"Client.Credentials is missing":          {Client: &stsquery.Client{Region: region}, Audience: a},
+		"SigningAlgorithm is \"HS256\"":          {Client: c, Audience: a, Algorithm: "HS256"},
 	} {
 		_, err := w.Token(t.Context())
 		require.ErrorContains(t, err, "proof: no web identity token: ")

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -40,6 +41,8 @@ import (
 // for which stsquery.Error is, and for the UnauthorizedException of a login that ended.
 // None is stschain.ErrUnavailable: the SDK does not tell credentials that are
 // not there from those that cannot be had, so in a chain it belongs at the end.
+// Only a [CredentialsProvider] as Source itself is passed by: the errors are those
+// of our provider behind it.
 type Provider struct {
 	Source aws.CredentialsProvider // required
 
@@ -141,7 +144,8 @@ func (p *Provider) MarshalText() ([]byte, error) { return []byte(p.String()), ni
 
 // failed says who failed, and whether asking again can help.
 func (p *Provider) failed(err error) error {
-	err = fmt.Errorf("awssdk: %s: %w", p, err)
+	// One of ours below the SDK, say under a role of stscreds, speaks for itself alone.
+	err = fmt.Errorf("awssdk: %s: %w", p, hide.Sentinel(err, stschain.ErrUnavailable))
 	var api smithy.APIError
 	if errors.As(err, &api) && permanent(api.ErrorCode()) {
 		return refused{err}

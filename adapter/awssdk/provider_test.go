@@ -86,6 +86,10 @@ func TestProviderErrors(t *testing.T) {
 		{"another error", sdk(aws.Credentials{}, errTest), errTest, false, "awssdk: aws-sdk-go-v2 aws.CredentialsProviderFunc: out for lunch"},
 		{"anonymous", aws.AnonymousCredentials{}, nil, false, "AnonymousCredentials"},
 		{"no keys", credentials.NewStaticCredentialsProvider("", "", ""), &credentials.StaticCredentialsEmptyError{}, false, "static credentials are empty"},
+		{
+			"ours, absent, below the SDK", aws.NewCredentialsCache(&awssdk.CredentialsProvider{Source: stschain.Static("", "", "")}),
+			nil, false, "static credentials are empty",
+		},
 		{"missing", nil, nil, false, "Provider.Source is required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

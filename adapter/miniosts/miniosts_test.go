@@ -113,6 +113,21 @@ func TestRetryRejectedReads(t *testing.T) {
 	}
 }
 
+// A base of one's own may answer without a body, which http.Client takes for an empty one.
+func TestRetryRejectedWithoutBody(t *testing.T) {
+	bare := func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusForbidden}, nil
+	}
+	transport := (&miniosts.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", "secret", "")}).RetryRejected(roundTripper(bare))
+	resp, err := (&http.Client{Transport: transport}).Get("http://s3.example/bucket/key")
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 func TestAnswer(t *testing.T) {
 	for _, expires := range []time.Time{{}, time.Now().Add(time.Hour).Round(0)} {
 		p := &miniosts.CredentialsProvider{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {

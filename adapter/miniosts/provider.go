@@ -10,6 +10,7 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -101,6 +102,7 @@ func (p *Provider) String() string { return "credentials of minio-go" }
 
 // failed says who failed, and whether asking again can help.
 func (p *Provider) failed(err error) error {
+	err = hide.Sentinel(err, stschain.ErrUnavailable) // one of ours below minio-go speaks for itself alone
 	var sts credentials.ErrorResponse
 	if !errors.As(err, &sts) {
 		return fmt.Errorf("miniosts: %s: %w", p, err)

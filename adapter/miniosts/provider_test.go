@@ -66,6 +66,10 @@ func TestProviderAnswer(t *testing.T) {
 				return credentials.Value{}, errTest
 			}}}), stschain.Credentials{}, "a chain of theirs hides why",
 		},
+		{
+			"ours, absent, below minio-go", credentials.New(&miniosts.CredentialsProvider{Source: stschain.Static("", "", "")}),
+			stschain.Credentials{}, "static credentials are empty",
+		},
 		{"missing", nil, stschain.Credentials{}, "Provider.Source is required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -69,6 +69,9 @@ func rejectsToken(resp *http.Response) bool {
 	default:
 		return false
 	}
+	if resp.Body == nil { // which http.Client takes for an empty one
+		return false
+	}
 	start, _ := io.ReadAll(io.LimitReader(resp.Body, maxPeek)) // an error comes again to who reads on
 	resp.Body = &peeked{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
 	var answer struct {

@@ -25,7 +25,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -47,7 +46,7 @@ import (
 )
 
 func main() {
-	cluster := flag.String("cluster", "", "the `name` of the cluster; without it, all is a demonstration")
+	cluster := flag.String("cluster", "", "the `name` of the cluster; without any flag, all is a demonstration")
 	region := flag.String("region", os.Getenv("AWS_REGION"), "the `region` of the cluster")
 	roleARN := flag.String("role-arn", "", "a role to assume first, an `ARN`; \"\": none")
 	flag.Parse()
@@ -55,10 +54,13 @@ func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var err error
-	if *cluster == "" {
-		err = demonstrate(ctx, cmp.Or(*region, "eu-west-1"))
-	} else {
+	switch {
+	case *cluster != "":
 		err = plugin(ctx, *cluster, *region, *roleARN)
+	case flag.NFlag()+flag.NArg() > 0:
+		err = errors.New("-cluster is needed")
+	default:
+		err = demonstrate(ctx)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "eks:", err)
@@ -87,7 +89,8 @@ func plugin(ctx context.Context, cluster, region, roleARN string) error {
 	return err
 }
 
-func demonstrate(ctx context.Context, region string) error {
+func demonstrate(ctx context.Context) error {
+	const region = "eu-west-1"
 	sts := ststest.New()
 	defer sts.Close()
 	role := &assumerole.Provider{

@@ -34,9 +34,13 @@ import (
 
 func main() {
 	region := flag.String("region", "eu-west-1", "the `region` of the API")
-	url := flag.String("url", "", "what to POST an order to, a `URL`; without it, a fake API is used")
-	roleARN := flag.String("role-arn", "arn:aws:iam::123456789012:role/orders", "the role to assume, an `ARN`")
+	url := flag.String("url", "", "what to POST an order to, a `URL`; without any flag, a fake API is used")
+	roleARN := flag.String("role-arn", "", "the role to assume, an `ARN`")
 	flag.Parse()
+	if (*url == "" || *roleARN == "") && flag.NFlag()+flag.NArg() > 0 {
+		fmt.Println("FAILED: -url and -role-arn are needed")
+		os.Exit(2)
+	}
 
 	sts := &stsquery.Client{Credentials: &source.Default{Region: *region}, Region: *region}
 	var base http.RoundTripper // nil: http.DefaultTransport
@@ -49,7 +53,7 @@ func main() {
 		Transport: &sigv4.Transport{
 			Service: "execute-api",
 			Region:  *region,
-			Source:  &assumerole.Provider{Client: sts, RoleARN: *roleARN},
+			Source:  &assumerole.Provider{Client: sts, RoleARN: cmp.Or(*roleARN, "arn:aws:iam::123456789012:role/orders")},
 			Base:    base,
 		},
 		Timeout: 30 * time.Second,

@@ -38,10 +38,13 @@ func main() {
 
 	ctx := context.Background()
 	var err error
-	if accounts := flag.Args(); len(accounts) > 0 {
+	switch accounts := flag.Args(); {
+	case len(accounts) > 0:
 		f := &fleet{base: &stsquery.Client{Credentials: &source.Default{Region: *region}, Region: *region}, role: *role}
 		err = errors.Join(f.each(ctx, accounts, f.whoAmI)...)
-	} else {
+	case flag.NFlag() > 0:
+		err = errors.New("accounts are needed")
+	default:
 		err = demonstrate(ctx)
 	}
 	if err != nil {

@@ -34,9 +34,13 @@ import (
 
 func main() {
 	region := flag.String("region", "eu-west-1", "the `region` of the domain or collection")
-	service := flag.String("service", "es", "its kind, \"es\" or \"aoss\", a `name`")
-	url := flag.String("url", "", "its `URL`; without it, fakes are used")
+	service := flag.String("service", "es", "the `name` of its kind, es or aoss")
+	url := flag.String("url", "", "its `URL`; without any flag, fakes are used")
 	flag.Parse()
+	if *url == "" && flag.NFlag()+flag.NArg() > 0 {
+		fmt.Println("FAILED: -url is needed")
+		os.Exit(2)
+	}
 
 	if err := run(context.Background(), *region, *service, strings.TrimSuffix(*url, "/")); err != nil {
 		fmt.Println("FAILED:", err)

@@ -60,13 +60,16 @@ func main() {
 func run(ctx context.Context, out io.Writer, args []string) int {
 	var s setting
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.StringVar(&s.endpoint, "endpoint", "", "an STS to talk to `URL`, instead of the region's")
+	flags.StringVar(&s.endpoint, "endpoint", "", "the `URL` of an STS to talk to, instead of the region's")
 	flags.StringVar(&s.region, "region", "", "the `region` of STS and of the service")
-	flags.StringVar(&s.roleARN, "role-arn", "", "the role to assume `ARN`; some servers know none")
-	flags.StringVar(&s.call, "call", "", "what to call with the role's credentials `URL`; by default STS's GetCallerIdentity")
+	flags.StringVar(&s.roleARN, "role-arn", "", "the role to assume, an `ARN`; some servers know none")
+	flags.StringVar(&s.call, "call", "", "the `URL` to call with the role's credentials; by default STS's GetCallerIdentity")
 	flags.StringVar(&s.service, "service", "sts", "the `name` of the service at -call, for its signatures")
 	flags.DurationVar(&s.duration, "for", 20*time.Second, "how long to go on")
-	if err := flags.Parse(args); err != nil {
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return 0
+	case err != nil:
 		return 2
 	}
 

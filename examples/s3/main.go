@@ -32,9 +32,13 @@ import (
 
 func main() {
 	region := flag.String("region", "eu-west-1", "the `region` of the bucket")
-	bucket := flag.String("bucket", "", "a `bucket` that is there; without it, a fake S3 is used")
+	bucket := flag.String("bucket", "", "a `bucket` that is there; without any flag, a fake S3 is used")
 	endpoint := flag.String("endpoint", "", "the `URL` of a server other than AWS, which has buckets in the path")
 	flag.Parse()
+	if *bucket == "" && flag.NFlag()+flag.NArg() > 0 {
+		fmt.Println("FAILED: -bucket is needed")
+		os.Exit(2)
+	}
 
 	objects := "https://" + *bucket + ".s3." + *region + ".amazonaws.com/"
 	if *endpoint != "" {

@@ -15,6 +15,7 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -54,7 +55,8 @@ func scope(req *http.Request) (service, region string, err error) {
 
 func main() {
 	var err error
-	if urls := os.Args[1:]; len(urls) > 0 {
+	flag.Parse() // there are none, but -h
+	if urls := flag.Args(); len(urls) > 0 {
 		client := &http.Client{Transport: &sigv4.Transport{Scope: scope, Source: &source.Default{}}, Timeout: 30 * time.Second}
 		err = getAll(client, urls)
 	} else {

@@ -41,7 +41,7 @@ import (
 )
 
 func main() {
-	roleARN := flag.String("role-arn", "", "the role to assume, an `ARN`; without it, all is a demonstration")
+	roleARN := flag.String("role-arn", "", "the role to assume, an `ARN`; without any flag, all is a demonstration")
 	region := flag.String("region", "eu-west-1", "the `region` of STS")
 	listen := flag.String("listen", "127.0.0.1:8080", "the `address` to serve at")
 	flag.Parse()
@@ -49,9 +49,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if *roleARN == "" {
+	switch {
+	case *roleARN == "" && flag.NFlag()+flag.NArg() > 0:
+		err = errors.New("-role-arn is needed")
+	case *roleARN == "":
 		err = demonstrate(ctx)
-	} else {
+	default:
 		// Wherever it runs: a laptop or CI, a pod, a task, an instance.
 		base := stschain.NewChain(&env.Provider{}, &webidentity.FromEnv{}, &container.Provider{}, &imds.Provider{})
 		err = newService(base, *roleARN, *region, nil, nil).serve(ctx, *listen, nil)

@@ -18,6 +18,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -35,7 +36,7 @@ import (
 )
 
 func main() {
-	address := flag.String("address", os.Getenv("VAULT_ADDR"), "the `URL` of Vault; without it, all is a demonstration")
+	address := flag.String("address", os.Getenv("VAULT_ADDR"), "the `URL` of Vault; without any flag, all is a demonstration")
 	role := flag.String("role", "", "the role of Vault to log in for, a `name`")
 	serverID := flag.String("server-id", "", "the `name` that Vault has for itself; \"\": its host")
 	region := flag.String("region", "aws-global", "the `region` of STS that Vault asks")
@@ -45,10 +46,13 @@ func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var err error
-	if *address == "" {
-		err = demonstrate(ctx)
-	} else {
+	switch {
+	case *address != "":
 		err = loginAt(ctx, *address, *mount, *role, *serverID, *region)
+	case flag.NFlag()+flag.NArg() > 0:
+		err = errors.New("VAULT_ADDR or -address is needed")
+	default:
+		err = demonstrate(ctx)
 	}
 	if err != nil {
 		fmt.Println("FAILED:", err)
@@ -59,8 +63,8 @@ func main() {
 
 func loginAt(ctx context.Context, address, mount, role, serverID, region string) error {
 	u, err := url.Parse(address)
-	if err != nil {
-		return err
+	if err != nil || u.Host == "" {
+		return fmt.Errorf("%q is no address of Vault, as https://vault.example.com:8200", address)
 	}
 	me := &proof.Vault{
 		Client:   &stsquery.Client{Credentials: &source.Default{}, Region: region},

@@ -58,9 +58,9 @@ func main() {
 	defer stop()
 	var endpoint, region string
 	s := setting{bucket: "bucket", s3: func(*s3.Options) {}}
-	flag.StringVar(&endpoint, "endpoint", "", "a server with the APIs of STS and S3 `URL`, instead of AWS")
+	flag.StringVar(&endpoint, "endpoint", "", "the `URL` of a server with the APIs of STS and S3, instead of AWS")
 	flag.StringVar(&region, "region", "us-east-1", "the `region` of STS and of the bucket")
-	flag.StringVar(&s.roleARN, "role-arn", "", "the role to assume `ARN`; MinIO knows none")
+	flag.StringVar(&s.roleARN, "role-arn", "", "the role to assume, an `ARN`; MinIO knows none")
 	flag.StringVar(&s.bucket, "bucket", "", "the `name` of the bucket to work in; it is made if -endpoint is given")
 	flag.DurationVar(&s.duration, "for", 6*time.Second, "how long to go on")
 	flag.Parse()

@@ -61,16 +61,16 @@ func main() {
 	defer stop()
 	var s setting
 	var endpoint string
-	flag.StringVar(&endpoint, "endpoint", "", "a server with the APIs of STS and S3 `URL`")
+	flag.StringVar(&endpoint, "endpoint", "", "the `URL` of a server with the APIs of STS and S3")
 	flag.StringVar(&s.region, "region", "us-east-1", "the `region` of the server")
-	flag.StringVar(&s.roleARN, "role-arn", "", "the role to assume `ARN`; MinIO knows none")
+	flag.StringVar(&s.roleARN, "role-arn", "", "the role to assume, an `ARN`; MinIO knows none")
 	flag.StringVar(&s.bucket, "bucket", "", "the `name` of the bucket to work in; it is made if it is missing")
 	flag.DurationVar(&s.duration, "for", 6*time.Second, "how long to go on")
 	flag.Parse()
 
 	u, err := url.Parse(endpoint)
 	switch {
-	case endpoint == "" && s.bucket == "":
+	case endpoint == "" && s.bucket == "" && s.roleARN == "":
 		fmt.Println("no flags: a fake STS and a fake bucket, in this process")
 		defer demonstration(&s)()
 	case err != nil, u.Host == "", s.bucket == "":
