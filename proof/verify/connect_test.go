@@ -69,7 +69,7 @@ func TestRDSEqual(t *testing.T) {
 
 // There is no library for caches: AWS publishes code that presigns this URL with the
 // signer of an SDK.
-func TestCachesEqual(t *testing.T) {
+func TestPresignsEqual(t *testing.T) {
 	everyKey(t, func(t *testing.T, from stschain.Provider) {
 		for _, test := range []struct {
 			service, url string
@@ -81,6 +81,8 @@ func TestCachesEqual(t *testing.T) {
 				&proof.ElastiCache{Credentials: from, Region: "eu-west-1", Cache: "cache-01", User: "jane"}},
 			{"elasticache", "http://cache-01/?Action=connect&User=jane&ResourceType=ServerlessCache",
 				&proof.ElastiCache{Credentials: from, Region: "eu-west-1", Cache: "cache-01", User: "jane", Serverless: true}},
+			{"dsql", "http://abc.dsql.eu-west-1.on.aws/?Action=DbConnect",
+				&proof.DSQL{Credentials: from, Region: "eu-west-1", Endpoint: "abc.dsql.eu-west-1.on.aws"}},
 			{"memorydb", "http://cluster-01/?Action=connect&User=jane",
 				&proof.MemoryDB{Credentials: from, Region: "eu-west-1", Cluster: "cluster-01", User: "jane"}},
 		} {
