@@ -14,6 +14,15 @@ import (
 	"github.com/stschain-go/stschain/internal/unattended"
 )
 
+// promptError is of a provider that was not asked, since it asks a person.
+type promptError string
+
+func (p promptError) Error() string {
+	return "stschain: " + string(p) + " asks a person, which an explanation does not"
+}
+
+func (promptError) Unwrap() error { return unattended.Err }
+
 // Bounds of an explanation. A source that needs longer is reported as one that did not
 // answer.
 const (
@@ -174,7 +183,7 @@ func (e *explainer) askProvider(ctx context.Context, p Provider, above []Provide
 		}
 		return creds
 	case isInteractive(ctx, p):
-		x.fail(fmt.Errorf("stschain: %s asks a person, and %w", x.Provider, unattended.Err))
+		x.fail(promptError(x.Provider))
 		return creds
 	}
 	limited, cancel := context.WithTimeout(ctx, askLimit)
@@ -284,7 +293,7 @@ func (e *explainer) askCache(ctx context.Context, c *Cache, above []Provider, x 
 		x.Held = true
 	case c.Interactive && !isInteractive(ctx, c.Provider):
 		*x = e.pass(ctx, c.Provider, above)
-		x.fail(fmt.Errorf("stschain: %s asks a person, and %w", x.Provider, unattended.Err))
+		x.fail(promptError(x.Provider))
 	default:
 		*x, creds = e.ask(ctx, c.Provider, above)
 		if x.Outcome == Applied {

@@ -246,7 +246,7 @@ func TestExplainAsksNobody(t *testing.T) {
 			{&member{name: "role", below: []stschain.Provider{stschain.Cached(mfa)}}, "role would prompt [mfa would prompt [base applied]]"},
 		} {
 			x := requireExplanation(t, tt.p, tt.want, 0)
-			require.ErrorContains(t, x.Err, "asks a person")
+			require.ErrorContains(t, x.Err, "asks a person, which an explanation does not")
 		}
 		require.Zero(t, mfa.count()+asks.count())
 

@@ -38,7 +38,7 @@ func commands() []command {
 		{"explain", "who was asked for credentials, and what came of it", explainHelp, []string{"json", "profile", "region", "role-arn", "timeout"}, explain},
 		{"whoami", "whose credentials they are, as STS says", whoamiHelp, append([]string{"json"}, common...), whoami},
 		{"env", "the credentials, as variables for a shell", envHelp, append([]string{"json", "shell"}, common...), env},
-		{"process", "the credentials, as a credential_process prints them", processHelp, common, process},
+		{"process", "the credentials, as a credential_process prints them", processHelp, common, printProcess},
 		{"serve", "the credentials, for every AWS SDK on this machine", serveHelp, append([]string{"addr", "json", "shell", "token-file"}, common...), serveUntilDone},
 		{"version", "which stschain this is", "", nil, version},
 	}

@@ -13,12 +13,25 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/source"
+	"github.com/stschain-go/stschain/source/process"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
 // chain is where credentials are looked for.
 func (c *call) chain() *source.Default {
-	return &source.Default{Profile: c.profile, Region: c.region, LookupEnv: c.lookupEnv, MFAToken: c.askCode}
+	return &source.Default{Profile: c.profile, Region: c.region, LookupEnv: c.lookupEnv, MFAToken: c.askCode, Run: c.runProcess}
+}
+
+// runProcess runs a credential_process that is killed when the command is over. A cache goes
+// on with a refresh whose caller has left, and what hangs would outlive this program.
+func (c *call) runProcess(ctx context.Context, command string) ([]byte, error) {
+	c.processes.Add(1)
+	defer c.processes.Add(-1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(c.alive, func() { cancel(context.Cause(c.alive)) })
+	defer stop()
+	return process.Shell(ctx, command)
 }
 
 // identity is what commands act as: what the chain finds, or the role that it assumes.
@@ -32,6 +45,9 @@ func (c *call) identity(ctx context.Context) (identity, error) {
 	found := identity{c.cached(chain), chain}
 	if c.roleARN == "" {
 		return found, nil
+	}
+	if _, err := found.Retrieve(ctx); err != nil { // before there is talk of regions
+		return identity{}, err
 	}
 	client, err := found.client(ctx)
 	if err != nil {
@@ -98,17 +114,20 @@ func (j *journal) watch(c *stschain.Cache) {
 
 // settle waits, not for long, until all that happened has been written.
 func (j *journal) settle() {
-	for range 100 {
+	await(100*time.Millisecond, func() bool {
 		var tries uint64
 		for _, c := range j.caches {
 			tries += c.Status().Tries
 		}
 		j.mu.Lock()
-		ended := j.ended
-		j.mu.Unlock()
-		if ended >= tries {
-			return
-		}
+		defer j.mu.Unlock()
+		return j.ended >= tries
+	})
+}
+
+// await waits until something is so, but no longer than that.
+func await(most time.Duration, so func() bool) {
+	for end := time.Now().Add(most); !so() && time.Now().Before(end); {
 		<-time.After(time.Millisecond)
 	}
 }

@@ -23,8 +23,9 @@ It prints commands for a shell, which set the variables, and unset what would no
   fish           stschain env -shell fish | source
   powershell     stschain env -shell powershell | Out-String | Invoke-Expression
 
-If there are no credentials it prints nothing. The variables do not follow a refresh: they are
-good until AWS_CREDENTIAL_EXPIRATION.
+If there are no credentials it prints nothing, and eval leaves a shell what it had. A script stops
+there by v="$(stschain env)" && eval "$v". The variables do not follow a refresh: they are good
+until AWS_CREDENTIAL_EXPIRATION.
 `
 
 func env(ctx context.Context, c *call) error {
@@ -60,7 +61,7 @@ For a profile of ~/.aws/config:
 The AWS CLI and most SDKs run it each time they need credentials; serve keeps them.
 `
 
-func process(ctx context.Context, c *call) error {
+func printProcess(ctx context.Context, c *call) error {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	id, err := c.identity(ctx)

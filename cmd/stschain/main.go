@@ -28,7 +28,9 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/stschain-go/stschain"
 )
@@ -53,7 +55,9 @@ const (
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
 	log := &journal{to: stderr}
 	defer log.close()
-	c := &call{stdin: stdin, stdout: stdout, stderr: log, lookupEnv: lookupEnv, log: log}
+	alive, end := context.WithCancel(ctx)
+	defer end()
+	c := &call{alive: alive, stdin: stdin, stdout: stdout, stderr: log, lookupEnv: lookupEnv, log: log}
 	name := "help"
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
@@ -75,12 +79,16 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		err = cmd.run(ctx, c)
 	}
+	end()
+	await(time.Second, func() bool { return c.processes.Load() == 0 })
 	log.settle()
 	return c.exit(name, err)
 }
 
 // call is one run of a command.
 type call struct {
+	alive     context.Context // until it is over
+	processes atomic.Int64    // those that run for it
 	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 
 	"github.com/stschain-go/stschain"
 )
@@ -17,7 +18,11 @@ func isTerminal(in io.Reader) bool {
 		return false
 	}
 	info, err := f.Stat()
-	return err == nil && info.Mode()&fs.ModeCharDevice != 0
+	if err != nil || info.Mode()&fs.ModeCharDevice == 0 {
+		return false
+	}
+	null, err := os.Stat(os.DevNull) // what services and cron jobs have
+	return err != nil || !os.SameFile(info, null)
 }
 
 // askCode asks on the terminal for the code of an MFA device. The code can be seen while

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -92,11 +94,12 @@ func TestCommands(t *testing.T) {
 		"whoami, no region":       {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami", code: 1, stderr: []string{"AWS_REGION"}},
 		"whoami, region by flag":  {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami -region eu-west-1", stdout: []string{"alice"}},
 		"whoami, no such profile": {keys: true, args: "whoami -profile prod", code: 1, stderr: []string{`"prod"`}},
+		"whoami, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "whoami -role-arn " + roleARN, code: 3, stderr: []string{"no AWS credentials here"}},
 		"whoami, half a key":      {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, args: "whoami", code: 1, stderr: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
 
 		"env":               {keys: true, args: "env", secrets: true, stdout: []string{"export AWS_ACCESS_KEY_ID='", "export AWS_SECRET_ACCESS_KEY='", "\nunset AWS_SESSION_TOKEN\nunset AWS_CREDENTIAL_EXPIRATION\nunset AWS_ACCOUNT_ID\n"}},
 		"env, a role":       {keys: true, args: "env -role-arn " + roleARN, secrets: true, stdout: []string{"export AWS_SESSION_TOKEN='", "export AWS_CREDENTIAL_EXPIRATION='20", "export AWS_ACCOUNT_ID='123456789012'"}},
-		"env, fish":         {keys: true, args: "env -shell fish", secrets: true, stdout: []string{"set -gx AWS_ACCESS_KEY_ID '", "set -e AWS_SESSION_TOKEN\n"}},
+		"env, fish":         {keys: true, args: "env -shell fish", secrets: true, stdout: []string{"set -gx AWS_ACCESS_KEY_ID '", "set -e AWS_SESSION_TOKEN; or true\n"}},
 		"env, PowerShell":   {keys: true, args: "env -shell powershell", secrets: true, stdout: []string{"$env:AWS_ACCESS_KEY_ID = '", `Remove-Item -ErrorAction SilentlyContinue Env:\AWS_SESSION_TOKEN`}},
 		"env, JSON":         {keys: true, args: "env -json", secrets: true, stdout: []string{`"AWS_SECRET_ACCESS_KEY": "`}},
 		"env, nothing here": {args: "env", code: 3, stderr: []string{"no AWS credentials here"}},
@@ -114,6 +117,7 @@ func TestCommands(t *testing.T) {
 			"\napplied           default chain\napplied             env: "}},
 		"explain, a role, no region": {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "explain -role-arn " + roleARN, code: 1,
 			stdout: []string{"applied         default chain\n"}, stderr: []string{"cannot be assumed: source: no client of STS: no region is set"}},
+		"explain, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "explain -role-arn " + roleARN, code: 3, stdout: []string{"not applicable  default chain\n"}},
 		"explain, broken role": {config: role, args: "explain", code: 1, outage: down, stdout: []string{
 			"failed          default chain\nnot applicable    env: AWS_ACCESS_KEY_ID is not set\nfailed            profile default",
 			"\nfailed              assumerole " + roleARN + ": ", "AccessDenied", "\napplied               profile base: AKIABASE, no expiry\n", "not asked         imds"}},
@@ -181,6 +185,16 @@ func TestMFA(t *testing.T) {
 	code, _, stderr = w.run("process")
 	require.Equal(t, 1, code)
 	require.Contains(t, stderr, "the code of "+device.Serial+", and standard input is no terminal")
+
+	null, err := os.Open(os.DevNull) // a device of characters, and no terminal
+	require.NoError(t, err)
+	defer null.Close()
+	w.stdin = null
+	code, _, stderr = w.run("process")
+	require.Equal(t, 1, code)
+	if runtime.GOOS != "windows" {
+		require.Contains(t, stderr, "standard input is no terminal")
+	}
 
 	typed, err := device.MFAToken(t.Context(), device.Serial)
 	require.NoError(t, err)

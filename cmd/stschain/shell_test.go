@@ -26,6 +26,15 @@ func TestShells(t *testing.T) {
 				out, _ := cmd.CombinedOutput() // printenv of what is not there exits with 1
 				require.Equal(t, value+"\n", string(out))
 			}
+			if shell == "powershell" {
+				return
+			}
+			// It goes well also where there is nothing to unset.
+			script := assignment(shell, "NONE", "") + "\n"
+			cmd := exec.CommandContext(t.Context(), program, "-c", script)
+			cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=/usr/bin:/bin"}
+			out, err := cmd.CombinedOutput()
+			require.NoError(t, err, string(out))
 		})
 	}
 }

@@ -39,7 +39,7 @@ func explain(ctx context.Context, c *call) error {
 	switch {
 	case err != nil:
 		return err
-	case noClient != nil:
+	case noClient != nil && x.Outcome == stschain.Applied:
 		return fmt.Errorf("%s cannot be assumed: %w", c.roleARN, noClient)
 	case x.Outcome == stschain.Applied:
 		return nil

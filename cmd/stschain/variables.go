@@ -61,7 +61,7 @@ func assignment(shell, name, value string) string {
 	case shell == "powershell":
 		return "$env:" + name + " = " + quotePowerShell(value)
 	case shell == "fish" && value == "":
-		return "set -e " + name
+		return "set -e " + name + "; or true" // it fails where there is none
 	case shell == "fish":
 		return "set -gx " + name + " " + quoteFish(value)
 	case value == "":
