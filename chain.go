@@ -32,7 +32,7 @@ func NewChain(providers ...Provider) *Chain {
 // Retrieve answers with the first provider that applies. Its errors are
 // [*ChainError], except those of the provider that was kept.
 func (c *Chain) Retrieve(ctx context.Context) (Credentials, error) {
-	return c.RetrieveVia(ctx, Provider.Retrieve)
+	return c.RetrieveVia(ctx, directly)
 }
 
 // RetrieveVia is Retrieve, with the providers asked by ask; see [Delegator].
@@ -68,7 +68,7 @@ func (ask Ask) believed(ctx context.Context, p Provider) (Credentials, error) {
 	if p == nil {
 		return Credentials{}, errors.New("provider is nil")
 	}
-	creds, err := ask(p, ctx)
+	creds, err := ask(ctx, p)
 	if err == nil {
 		err = creds.complete()
 	}

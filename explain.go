@@ -212,7 +212,7 @@ func (e *explainer) askDelegator(ctx context.Context, p Delegator, above []Provi
 	defer limit.Stop()
 	began := time.Now()
 	creds, err := bounded(limited, within(ctx), x.Provider, func(ctx context.Context) (Credentials, error) {
-		return p.RetrieveVia(ctx, func(b Provider, ctx context.Context) (Credentials, error) {
+		return p.RetrieveVia(ctx, func(ctx context.Context, b Provider) (Credentials, error) {
 			turn <- struct{}{}
 			defer func() { <-turn }()
 			if over {

@@ -46,10 +46,10 @@ type detour struct{ to stschain.Provider }
 func (d *detour) String() string                 { return "detour" }
 func (d *detour) Providers() []stschain.Provider { return []stschain.Provider{d.to} }
 func (d *detour) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	return d.RetrieveVia(ctx, stschain.Provider.Retrieve)
+	return d.RetrieveVia(ctx, func(ctx context.Context, p stschain.Provider) (stschain.Credentials, error) { return p.Retrieve(ctx) })
 }
 func (d *detour) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.Credentials, error) {
-	return ask(d.to, ctx)
+	return ask(ctx, d.to)
 }
 
 // endless makes new providers each time it is looked at.
@@ -124,7 +124,7 @@ func (r *rude) Retrieve(context.Context) (stschain.Credentials, error) {
 type asking struct{ rude }
 
 func (r *asking) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.Credentials, error) {
-	creds, err := ask(stschain.Static("A", "s", ""), ctx)
+	creds, err := ask(ctx, stschain.Static("A", "s", ""))
 	r.in("RetrieveVia")
 	return creds, err
 }

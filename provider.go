@@ -164,14 +164,17 @@ type Parent interface{ Providers() []Provider }
 
 // Delegator is implemented by a provider that passes on what another one answers, and
 // asks that one directly, not through a [Cache]: a chain, a profile. Its Retrieve(ctx) is
-// RetrieveVia(ctx, Provider.Retrieve). By it [Explain] sees whom it asks and what they
+// RetrieveVia with an ask that calls Retrieve. By it [Explain] sees whom it asks and what they
 // answer, while it asks them once.
 type Delegator interface {
 	RetrieveVia(ctx context.Context, ask Ask) (Credentials, error)
 }
 
-// Ask is how a [Delegator] asks a provider; ordinarily Provider.Retrieve.
-type Ask func(p Provider, ctx context.Context) (Credentials, error)
+// Ask is how a [Delegator] asks a provider.
+type Ask func(ctx context.Context, p Provider) (Credentials, error)
+
+// directly is the ordinary way to ask.
+func directly(ctx context.Context, p Provider) (Credentials, error) { return p.Retrieve(ctx) }
 
 // name is what reports and errors call a provider.
 func name(p Provider) string {

@@ -114,7 +114,9 @@ func (d *Default) setUp() {
 // Retrieve returns the credentials of the first place that has any. If no place is set
 // up, the error is [stschain.ErrUnavailable] and lists them all, with what was looked for.
 func (d *Default) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	return d.RetrieveVia(ctx, stschain.Provider.Retrieve)
+	return d.RetrieveVia(ctx, func(ctx context.Context, asked stschain.Provider) (stschain.Credentials, error) {
+		return asked.Retrieve(ctx)
+	})
 }
 
 // RetrieveVia is Retrieve, with the places asked by ask; see [stschain.Delegator].

@@ -66,9 +66,13 @@ func (id identity) client(ctx context.Context) (*stsquery.Client, error) {
 	return client, nil
 }
 
-// cached leaves refreshing to callers where there is a person to be asked.
+// cached gives a person time to answer, where there is one. What is refreshed in the background
+// asks nobody: if a code is needed, the next caller who has to wait has it asked for.
 func (c *call) cached(p stschain.Provider) *stschain.Cache {
-	cache := &stschain.Cache{Provider: p, Interactive: isTerminal(c.stdin)}
+	cache := &stschain.Cache{Provider: p}
+	if isTerminal(c.stdin) {
+		cache.Timeout = 5 * time.Minute
+	}
 	if c.verbose {
 		c.log.watch(cache)
 	}

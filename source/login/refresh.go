@@ -50,11 +50,9 @@ func (p *Provider) refresh(ctx context.Context, path string) (session, error) {
 			p.keep(bounded, lock, path, refreshed)
 			return refreshed, nil
 		}
-		if refused, ok := errors.AsType[*refusal](err); !ok || !refused.judged() || round == rounds {
-			return session{}, err
-		}
-		if p.clockOff() == off && !p.changed(bounded, path, held) {
-			return session{}, err
+		refused, ok := errors.AsType[*refusal](err)
+		if !ok || !refused.judged() || round == rounds || p.clockOff() == off && !p.changed(bounded, path, held) {
+			return session{}, tokenfile.UsedUp(lock, path, err)
 		}
 	}
 }

@@ -106,7 +106,9 @@ type Provider struct {
 // profile that is asked for and is not there, or has no credentials, is another error, as is
 // whatever is wrong with the files or with what the profile names.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	return p.RetrieveVia(ctx, stschain.Provider.Retrieve)
+	return p.RetrieveVia(ctx, func(ctx context.Context, asked stschain.Provider) (stschain.Credentials, error) {
+		return asked.Retrieve(ctx)
+	})
 }
 
 // RetrieveVia is Retrieve, with what the profile names asked by ask; see [stschain.Delegator].
@@ -115,7 +117,7 @@ func (p *Provider) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	creds, err := ask(source, ctx)
+	creds, err := ask(ctx, source)
 	if err != nil {
 		return stschain.Credentials{}, fmt.Errorf("%s: %w", p, hide.Sentinel(err, stschain.ErrUnavailable))
 	}

@@ -58,6 +58,7 @@ func (p *Provider) refresh(ctx context.Context, at places, old token) (token, er
 	if now, loadErr := p.load(ctx, at.file); loadErr == nil && now.access != held.access && p.fresh(now) {
 		return now, nil
 	}
+	err = tokenfile.UsedUp(lock, at.file, err)
 	p.note(p.now(), err)
 	return token{}, err
 }
