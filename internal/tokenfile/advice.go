@@ -1,11 +1,9 @@
 package tokenfile
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
-	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/keyjson"
 )
 
@@ -20,13 +18,4 @@ func Run(command, option, value string) string {
 		return fmt.Sprintf("run %s %s %q", command, option, value)
 	}
 	return "run " + command + " " + option + " " + value
-}
-
-// UsedUp adds to a refusal what else may be behind it where there was no lock, so that nobody
-// could write the file.
-func UsedUp(lock *Locked, path string, refusal error) error {
-	if lock != nil || !errors.Is(refusal, stschain.ErrPermanent) {
-		return refusal
-	}
-	return fmt.Errorf("%w; or a program used the refresh token up and could not replace it in %s, as this one cannot", refusal, path)
 }

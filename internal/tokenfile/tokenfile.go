@@ -69,12 +69,6 @@ func read(path string, open func(path string) (fs.File, error)) ([]byte, error) 
 	return io.ReadAll(io.LimitReader(f, MaxSize+1))
 }
 
-// Changed reports whether a file is gone, or is another document than it was.
-func Changed(ctx context.Context, path string, open func(path string) (fs.File, error), was Document) bool {
-	now, err := Read(ctx, path, open)
-	return errors.Is(err, fs.ErrNotExist) || err == nil && !now.Equal(was)
-}
-
 // wait returns early, with an error, if ctx ends.
 func wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

@@ -17,7 +17,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/canary"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
@@ -204,16 +203,4 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q changes each time that it is written", content)
 		}
 	})
-}
-
-func TestUsedUp(t *testing.T) {
-	lock, err := tokenfile.Lock(t.Context(), filepath.Join(t.TempDir(), "x.json"))
-	require.NoError(t, err)
-	defer lock.Release()
-	refused, late := permanent.Errorf("the session has ended"), context.DeadlineExceeded
-	require.Equal(t, refused, tokenfile.UsedUp(lock, "x.json", refused))
-	require.Equal(t, late, tokenfile.UsedUp(nil, "x.json", late))
-	err = tokenfile.UsedUp(nil, "x.json", refused)
-	require.ErrorIs(t, err, stschain.ErrPermanent)
-	require.EqualError(t, err, "the session has ended; or a program used the refresh token up and could not replace it in x.json, as this one cannot")
 }

@@ -74,11 +74,10 @@ type Provider struct {
 	HTTPClient *http.Client                              // follows no redirect and uses no cookies; nil: one with bounded times
 	Clock      stschain.Clock                            // nil: the real one
 
-	turn     tokenfile.Turn // of callers that refresh
+	store    tokenfile.Store
 	mu       sync.Mutex
 	ahead    time.Duration // by which the server's clock is ahead of this process's, as far as one knows
-	unsaved  unsaved
-	rejected string // the access key ID of credentials that are no good
+	rejected string        // the access key ID of credentials that are no good
 }
 
 // window is how long before they expire credentials are refreshed, as in the AWS SDKs.

@@ -10,7 +10,6 @@ import (
 
 	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/skew"
-	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
 // patience bounds a refresh, the wait for other processes included.
@@ -27,18 +26,11 @@ func (p *Provider) refresh(ctx context.Context, path string) (session, error) {
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the refresh was given up after %v", patience))
 	defer cancel()
-	release, err := p.turn.Take(bounded)
+	holding, err := p.store.Hold(bounded, path, p.Open)
 	if err != nil {
 		return session{}, err
 	}
-	defer release()
-	lock, err := p.lock(bounded, path)
-	if err != nil {
-		return session{}, err
-	}
-	if lock != nil {
-		defer lock.Release()
-	}
+	defer holding.Release()
 	for round := 1; ; round++ {
 		held, err := p.load(bounded, path)
 		if err != nil || p.fresh(held) {
@@ -47,26 +39,14 @@ func (p *Provider) refresh(ctx context.Context, path string) (session, error) {
 		off := p.clockOff()
 		refreshed, err := p.redeem(bounded, to, held)
 		if err == nil {
-			p.keep(bounded, lock, path, refreshed)
+			holding.Keep(bounded, refreshed.content)
 			return refreshed, nil
 		}
 		refused, ok := errors.AsType[*refusal](err)
-		if !ok || !refused.judged() || round == rounds || p.clockOff() == off && !p.changed(bounded, path, held) {
-			return session{}, tokenfile.UsedUp(lock, path, err)
+		if !ok || !refused.judged() || round == rounds || p.clockOff() == off && !holding.Changed(bounded, held.content) {
+			return session{}, holding.Refused(err)
 		}
 	}
-}
-
-// lock is nil where there is none to be had: then the file is not written either.
-func (p *Provider) lock(ctx context.Context, path string) (*tokenfile.Locked, error) {
-	if p.Open != nil {
-		return nil, nil
-	}
-	lock, err := tokenfile.Lock(ctx, path)
-	if err != nil && ctx.Err() == nil {
-		return nil, nil
-	}
-	return lock, err
 }
 
 // redeem gets credentials for a refresh token.

@@ -20,13 +20,9 @@ import (
 
 // session is what a file says.
 type session struct {
-	onDisk tokenfile.Document
-	doc    tokenfile.Document // the same, unless what came later could not be written
-	creds  stschain.Credentials
+	content tokenfile.Content
+	creds   stschain.Credentials
 }
-
-// unsaved is what a file should say, as long as it says what it said then.
-type unsaved struct{ onDisk, doc tokenfile.Document }
 
 // path is that of the file.
 func (p *Provider) path() (string, error) {
@@ -73,21 +69,16 @@ func (p *Provider) variable(name string) string {
 
 // load reads the session, which may have expired.
 func (p *Provider) load(ctx context.Context, path string) (session, error) {
-	onDisk, err := tokenfile.Read(ctx, path, p.Open)
+	content, err := p.store.Load(ctx, path, p.Open)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return session{}, permanent.Errorf("nobody has signed in, for there is no file %s: %s", path, p.advice())
 	case err != nil && !errors.Is(err, stschain.ErrPermanent): // it is not what the file holds
 		return session{}, fmt.Errorf("%s cannot be read: %w", path, err)
 	}
-	s := session{onDisk: onDisk, doc: onDisk}
+	s := session{content: content}
 	if err == nil {
-		p.mu.Lock()
-		if !p.unsaved.doc.IsZero() && p.unsaved.onDisk.Equal(onDisk) {
-			s.doc = p.unsaved.doc
-		}
-		p.mu.Unlock()
-		s.creds, err = credentials(s.doc)
+		s.creds, err = credentials(content.Document)
 	}
 	if err != nil {
 		return session{}, permanent.Errorf("%s cannot be used: %v; %s", path, err, p.advice())
@@ -147,7 +138,7 @@ type grant struct {
 func (s session) grant() (grant, error) {
 	var texts [3]stschain.Secret
 	for i, name := range []string{"clientId", "refreshToken", "dpopKey"} {
-		text, err := s.doc.Text(name)
+		text, err := s.content.Text(name)
 		if err == nil && text.IsZero() {
 			err = errors.New("it has no " + name)
 		}
@@ -162,37 +153,17 @@ func (s session) grant() (grant, error) {
 
 // with is the session after a refresh. What the answer does not say stays.
 func (s session) with(a answer) session {
-	held, _ := s.doc.Object("accessToken") // it was read before
-	s.doc = s.doc.WithObject("accessToken", held.
+	held, _ := s.content.Object("accessToken") // it was read before
+	doc := s.content.WithObject("accessToken", held.
 		WithText("accessKeyId", stschain.NewSecret(a.creds.AccessKeyID)).
 		WithText("secretAccessKey", a.creds.SecretAccessKey).
 		WithText("sessionToken", a.creds.SessionToken).
 		WithTime("expiresAt", a.creds.Expires))
 	if !a.refreshToken.IsZero() {
-		s.doc = s.doc.WithText("refreshToken", a.refreshToken)
+		doc = doc.WithText("refreshToken", a.refreshToken)
 	}
+	s.content = s.content.With(doc)
 	a.creds.AccountID, a.creds.Source = s.creds.AccountID, s.creds.Source
 	s.creds = a.creds
 	return s
-}
-
-// keep puts a session where the next call finds it: in the file, or in memory if that cannot
-// be written. What somebody else put into the file meanwhile, without the lock, is newer.
-func (p *Provider) keep(ctx context.Context, lock *tokenfile.Locked, path string, s session) {
-	if p.changed(ctx, path, s) {
-		return
-	}
-	var left unsaved
-	if lock == nil || lock.Write(s.doc) != nil {
-		left = unsaved{s.onDisk, s.doc}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.unsaved = left
-}
-
-// changed reports whether the file is another one now. Who took no lock may have redeemed the
-// same refresh token first, or somebody has signed in again, or out.
-func (p *Provider) changed(ctx context.Context, path string, s session) bool {
-	return tokenfile.Changed(ctx, path, p.Open, s.onDisk)
 }

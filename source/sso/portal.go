@@ -83,7 +83,7 @@ func (p *Provider) explain(r *refusal, t token, ahead time.Duration) error {
 		if ahead > 0 {
 			why += fmt.Sprintf(" by this machine's clock, which is %v behind: set it right", ahead.Round(time.Second))
 		}
-		region, _ := t.doc.Text("region")
+		region, _ := t.content.Text("region")
 		if other := region.Reveal(); host.IsLabel(other) && other != p.Region {
 			why += fmt.Sprintf("; or it is of another region, for it was got in %s, and Region (sso_region) is %s", other, p.Region)
 		}

@@ -11,7 +11,6 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
 	"github.com/stschain-go/stschain/internal/permanent"
-	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
 // rest is the least time from one try to refresh to the next.
@@ -25,18 +24,11 @@ func (p *Provider) refresh(ctx context.Context, at places, old token) (token, er
 	}
 	bounded, cancel := context.WithTimeoutCause(ctx, refreshPatience, fmt.Errorf("the refresh was given up after %v", refreshPatience))
 	defer cancel()
-	release, err := p.turn.Take(bounded)
+	holding, err := p.store.Hold(bounded, at.file, p.Open)
 	if err != nil {
 		return token{}, err
 	}
-	defer release()
-	lock, err := p.lock(bounded, at.file)
-	if err != nil {
-		return token{}, err
-	}
-	if lock != nil {
-		defer lock.Release()
-	}
+	defer holding.Release()
 	held, err := p.load(bounded, at.file)
 	if err != nil || held.access != old.access && p.fresh(held) {
 		return held, err
@@ -46,7 +38,7 @@ func (p *Provider) refresh(ctx context.Context, at places, old token) (token, er
 	}
 	renewed, err := p.redeem(bounded, at, held)
 	if err == nil {
-		p.keep(bounded, lock, at.file, renewed)
+		holding.Keep(bounded, renewed.content)
 		p.note(p.now(), nil)
 		return renewed, nil
 	}
@@ -58,21 +50,9 @@ func (p *Provider) refresh(ctx context.Context, at places, old token) (token, er
 	if now, loadErr := p.load(ctx, at.file); loadErr == nil && now.access != held.access && p.fresh(now) {
 		return now, nil
 	}
-	err = tokenfile.UsedUp(lock, at.file, err)
+	err = holding.Refused(err)
 	p.note(p.now(), err)
 	return token{}, err
-}
-
-// lock is nil where there is none to be had: then the file is not written either.
-func (p *Provider) lock(ctx context.Context, file string) (*tokenfile.Locked, error) {
-	if p.Open != nil {
-		return nil, nil
-	}
-	lock, err := tokenfile.Lock(ctx, file)
-	if err != nil && ctx.Err() == nil {
-		return nil, nil
-	}
-	return lock, err
 }
 
 // rested tells if it is too early for another try. A token that has expired needs one, unless
@@ -108,7 +88,7 @@ func (p *Provider) grant(t token) (g grant, err error) {
 		name string
 		to   *stschain.Secret
 	}{{"refreshToken", &g.refreshToken}, {"clientId", &g.clientID}, {"clientSecret", &g.clientSecret}} {
-		if *member.to, err = t.doc.Text(member.name); err == nil && member.to.IsZero() {
+		if *member.to, err = t.content.Text(member.name); err == nil && member.to.IsZero() {
 			err = fmt.Errorf("its file has no %s", member.name)
 		}
 		if err != nil {
@@ -117,7 +97,7 @@ func (p *Provider) grant(t token) (g grant, err error) {
 	}
 	if err == nil {
 		var expires time.Time // of the registration of the AWS CLI
-		if expires, err = t.doc.Time("registrationExpiresAt"); err == nil && !expires.IsZero() && !p.now().Before(expires) {
+		if expires, err = t.content.Time("registrationExpiresAt"); err == nil && !expires.IsZero() && !p.now().Before(expires) {
 			err = fmt.Errorf("the client that it was given to was registered until %s", expires.UTC().Format(time.RFC3339))
 		}
 	}
@@ -179,24 +159,9 @@ func (t token) with(answer []byte, sent time.Time) (token, error) {
 		return token{}, fmt.Errorf("its expiresIn is not between 1 and %d seconds", int64(maxLife/time.Second))
 	}
 	expires := sent.Add(time.Duration(doc.ExpiresIn) * time.Second)
-	updated := t.doc.WithText("accessToken", access).WithTime("expiresAt", expires)
+	updated := t.content.WithText("accessToken", access).WithTime("expiresAt", expires)
 	if doc.RefreshToken != "" {
 		updated = updated.WithText("refreshToken", stschain.NewSecret(doc.RefreshToken))
 	}
-	return token{t.onDisk, updated, access, expires}, nil
-}
-
-// keep puts a token where the next call finds it. What somebody else put into the file
-// meanwhile, without the lock, is newer: they have signed in again, or out.
-func (p *Provider) keep(ctx context.Context, lock *tokenfile.Locked, file string, t token) {
-	if tokenfile.Changed(ctx, file, p.Open, t.onDisk) {
-		return
-	}
-	var left unsaved
-	if lock == nil || lock.Write(t.doc) != nil {
-		left = unsaved{t.onDisk, t.doc}
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.unsaved = left
+	return token{t.content.With(updated), access, expires}, nil
 }

@@ -85,11 +85,10 @@ type Provider struct {
 	HTTPClient *http.Client                       // follows no redirect and uses no cookies; nil: one with bounded times
 	Clock      stschain.Clock                     // nil: the real one
 
-	turn    tokenfile.Turn // of callers that refresh
+	store   tokenfile.Store
 	mu      sync.Mutex
 	tried   time.Time // when a refresh last ended
 	failure error     // of that try
-	unsaved unsaved
 }
 
 // Bounds on waiting. Together they fit into the 30 s that a stschain.Cache has.

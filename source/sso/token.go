@@ -20,14 +20,10 @@ import (
 
 // token is what the file says.
 type token struct {
-	onDisk  tokenfile.Document
-	doc     tokenfile.Document // the same, unless what came later could not be written
+	content tokenfile.Content
 	access  stschain.Secret
 	expires time.Time
 }
-
-// unsaved is what the file should say, as long as it says what it said then.
-type unsaved struct{ onDisk, doc tokenfile.Document }
 
 // window is how long before it expires a token is refreshed, as in the AWS SDKs.
 const window = 5 * time.Minute
@@ -72,14 +68,9 @@ func (p *Provider) token(ctx context.Context, at places) (token, error) {
 
 // load reads the token, which may have expired.
 func (p *Provider) load(ctx context.Context, path string) (token, error) {
-	onDisk, err := tokenfile.Read(ctx, path, p.Open)
-	t := token{onDisk: onDisk, doc: onDisk}
+	content, err := p.store.Load(ctx, path, p.Open)
+	t := token{content: content}
 	if err == nil {
-		p.mu.Lock()
-		if !p.unsaved.doc.IsZero() && p.unsaved.onDisk.Equal(onDisk) {
-			t.doc = p.unsaved.doc
-		}
-		p.mu.Unlock()
 		err = p.read(&t)
 	}
 	switch {
@@ -97,20 +88,20 @@ func (p *Provider) load(ctx context.Context, path string) (token, error) {
 
 // read takes the token out of the document.
 func (p *Provider) read(t *token) (err error) {
-	startURL, err := t.doc.Text("startUrl")
+	startURL, err := t.content.Text("startUrl")
 	if err != nil {
 		return err
 	}
 	if have, want := bare(startURL.Reveal()), bare(p.StartURL); have != "" && want != "" && have != want {
 		return permanent.Errorf("its token is not of the start URL %s", keyjson.OneLine(p.StartURL, 256))
 	}
-	if t.access, err = t.doc.Text("accessToken"); err != nil {
+	if t.access, err = t.content.Text("accessToken"); err != nil {
 		return err
 	}
 	if err := sendable(t.access); err != nil {
 		return err
 	}
-	t.expires, err = t.doc.Time("expiresAt")
+	t.expires, err = t.content.Time("expiresAt")
 	if err == nil && t.expires.IsZero() {
 		err = permanent.Errorf("it has no expiresAt")
 	}
