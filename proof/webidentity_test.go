@@ -71,6 +71,7 @@ func TestWebIdentity(t *testing.T) {
 func TestWebIdentityRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
+		srv.OnCall = func(ststest.Call) { advance(time.Second) } // so that all callers come while it is asked
 		w := outbound(srv, srv.User())
 		w.Duration = time.Hour
 		w.OnEvent = func(e stschain.Event) {
@@ -94,7 +95,7 @@ func TestWebIdentityRefresh(t *testing.T) {
 				})
 			}
 			wg.Wait()
-			synctest.Wait()
+			advance(2 * time.Second)
 			return tokens
 		}
 		first := all()
