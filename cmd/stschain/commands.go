@@ -77,13 +77,22 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 
 func (c *call) parse(cmd command, args []string) error {
 	set := c.flagSet(cmd)
-	switch err := set.Parse(args); {
+	err := set.Parse(args)
+	var empty string // a variable of a script that is not set, most likely
+	set.Visit(func(f *flag.Flag) {
+		if f.Value.String() == "" {
+			empty = f.Name
+		}
+	})
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return err
 	case err != nil:
 		return usagef("%s: %w", cmd.name, err)
 	case set.NArg() > 0:
 		return usagef("%s takes no arguments but flags, and there is %q", cmd.name, set.Arg(0))
+	case empty != "":
+		return usagef("%s: -%s is empty", cmd.name, empty)
 	case c.timeout <= 0:
 		return usagef("%s: -timeout must be more than 0", cmd.name)
 	}

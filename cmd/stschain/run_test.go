@@ -41,6 +41,8 @@ func TestUsage(t *testing.T) {
 		{"whoami x", 2, "", `whoami takes no arguments but flags, and there is "x"`},
 		{"whoami -timeout soon", 2, "", "-timeout"},
 		{"whoami -timeout 0s", 2, "", "-timeout must be more than 0"},
+		{"whoami -profile= -region x", 2, "", "whoami: -profile is empty"},
+		{"serve -token-file=", 2, "", "serve: -token-file is empty"},
 		{"whoami -shell sh", 2, "", "-shell"},
 		{"env -shell csh", 2, "", `-shell "csh" is none of sh, bash, zsh, fish, powershell`},
 		{"version x", 2, "", "takes no arguments"},
