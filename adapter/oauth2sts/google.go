@@ -19,7 +19,7 @@ import (
 //
 // The library signs a call of STS's GetCallerIdentity with what it gets, by itself,
 // for https://sts.REGION.amazonaws.com: a region of China or of an isolated partition
-// does not work. proof.GCP signs for any endpoint of STS.
+// does not work: there, give it a [GoogleSubject].
 type Google struct {
 	Source stschain.Provider // required; asked through stschain.Cached
 	Region string            // required: "eu-west-1", of the endpoint of STS that Google asks
@@ -65,4 +65,28 @@ func (g *Google) AwsSecurityCredentials(ctx context.Context, _ externalaccount.S
 		SecretAccessKey: creds.SecretAccessKey.Reveal(),
 		SessionToken:    creds.SessionToken.Reveal(),
 	}, nil
+}
+
+// GoogleSubject hands tokens of a proof to Google's workload identity federation: it is an
+// externalaccount.SubjectTokenSupplier. Its fields are not changed after first use.
+type GoogleSubject struct {
+	// Proof is required: a [*proof.GCP], for the subject token type
+	// urn:ietf:params:aws:token-type:aws4_request, which works with every endpoint of STS; or a
+	// [*proof.WebIdentity], for urn:ietf:params:oauth:token-type:jwt and a pool that trusts the
+	// account's issuer.
+	Proof Proof
+}
+
+var _ externalaccount.SubjectTokenSupplier = (*GoogleSubject)(nil)
+
+// SubjectToken returns a token.
+func (g *GoogleSubject) SubjectToken(ctx context.Context, _ externalaccount.SupplierOptions) (string, error) {
+	if g.Proof == nil {
+		return "", permanent.Errorf("oauth2sts: GoogleSubject.Proof is missing")
+	}
+	token, err := g.Proof.Token(orBackground(ctx))
+	if err != nil {
+		return "", fmt.Errorf("oauth2sts: %w", err)
+	}
+	return token.Value.Reveal(), nil
 }

@@ -1,6 +1,7 @@
 package oauth2sts_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"encoding/xml"
@@ -24,6 +25,7 @@ import (
 	"github.com/stschain-go/stschain/adapter/oauth2sts"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/proof"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -36,7 +38,8 @@ var none externalaccount.SupplierOptions
 // token is, and gives an access token for it.
 type googleSTS struct {
 	aws  *http.Client
-	life int // of access tokens, in seconds
+	host string // of the STS that it trusts; "": that of eu-west-1
+	life int    // of access tokens, in seconds
 
 	mu      sync.Mutex
 	callers []string // whom it gave tokens
@@ -72,21 +75,21 @@ func (g *googleSTS) exchange(r *http.Request) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var proof struct {
+	var call struct {
 		URL, Method string
 		Headers     []struct{ Key, Value string }
 	}
-	if err := json.Unmarshal([]byte(text), &proof); err != nil {
+	if err := json.Unmarshal([]byte(text), &call); err != nil {
 		return "", err
 	}
-	if !strings.HasPrefix(proof.URL, "https://sts.eu-west-1.amazonaws.com?") {
-		return "", fmt.Errorf("%s is not STS", proof.URL)
+	if !strings.HasPrefix(call.URL, "https://"+cmp.Or(g.host, "sts.eu-west-1.amazonaws.com")+"?") {
+		return "", fmt.Errorf("%s is not STS", call.URL)
 	}
-	req, err := http.NewRequestWithContext(r.Context(), proof.Method, proof.URL, nil)
+	req, err := http.NewRequestWithContext(r.Context(), call.Method, call.URL, nil)
 	if err != nil {
 		return "", err
 	}
-	for _, h := range proof.Headers {
+	for _, h := range call.Headers {
 		req.Header.Set(h.Key, h.Value)
 	}
 	req.Header.Del("Host") // net/http sends that of the URL
@@ -161,6 +164,34 @@ func TestGoogleExchange(t *testing.T) {
 			require.LessOrEqual(t, srv.Count("AssumeRole"), 1)
 		})
 	}
+}
+
+// Google's library takes a proof that we signed, for an STS that it could not sign for.
+func TestGoogleSubject(t *testing.T) {
+	srv := ststest.NewTest(t)
+	google := &googleSTS{aws: srv.Client(), host: "sts.cn-north-1.amazonaws.com.cn", life: 3600}
+	fake := httptest.NewServer(google)
+	defer fake.Close()
+	subject := &oauth2sts.GoogleSubject{Proof: &proof.GCP{
+		Client:   &stsquery.Client{Region: "cn-north-1", Credentials: srv.User(), HTTPClient: srv.Client()},
+		Audience: pool,
+	}}
+	tokens, err := externalaccount.NewTokenSource(context.WithValue(t.Context(), oauth2.HTTPClient, fake.Client()), externalaccount.Config{
+		Audience:             pool,
+		SubjectTokenType:     "urn:ietf:params:aws:token-type:aws4_request",
+		TokenURL:             fake.URL + "/v1/token",
+		SubjectTokenSupplier: subject,
+	})
+	require.NoError(t, err)
+	token, err := tokens.Token()
+	require.NoError(t, err)
+	require.Equal(t, "google-1", token.AccessToken)
+	require.Equal(t, []string{"arn:aws:iam::123456789012:user/alice"}, google.callers)
+
+	_, err = (&oauth2sts.GoogleSubject{}).SubjectToken(t.Context(), none)
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+	_, err = (&oauth2sts.GoogleSubject{Proof: &proof.GCP{Audience: pool}}).SubjectToken(t.Context(), none)
+	require.EqualError(t, err, "oauth2sts: proof: no subject token for Google Cloud: Client is missing")
 }
 
 // What STS does not believe is refused: the test above does not pass by itself.
