@@ -87,10 +87,10 @@ func hostname(hostport string) (host string, ok bool) {
 // origin tells from its header whether a request was passed on, and whether it is a browser's.
 func origin(header http.Header) (passedOn, browser bool) {
 	for name := range header {
-		switch name = http.CanonicalHeaderKey(name); {
-		case strings.HasPrefix(name, "X-Forwarded"), name == "Forwarded", name == "Via", name == "X-Real-Ip":
+		switch name = strings.ToLower(name); {
+		case strings.HasPrefix(name, "x-forwarded"), name == "forwarded", name == "via", name == "x-real-ip":
 			passedOn = true
-		case name == "Origin", strings.HasPrefix(name, "Sec-Fetch-"):
+		case name == "origin", strings.HasPrefix(name, "sec-fetch-"):
 			browser = true
 		}
 	}

@@ -258,8 +258,9 @@ func (s *Signer) checkHeaders() error {
 // sessionToken reveals the token, "" if there is none.
 func sessionToken(c stschain.Credentials) (string, error) {
 	token := c.SessionToken.Reveal()
-	if strings.TrimSpace(token) != token || strings.IndexByte(token, '\n') >= 0 {
-		return "", errors.New("sigv4: SessionToken holds a line break or white space at an end")
+	// A tab would arrive as a space; other control characters net/http refuses to send.
+	if strings.TrimSpace(token) != token || strings.IndexByte(token, '\n') >= 0 || strings.IndexByte(token, '\t') >= 0 {
+		return "", errors.New("sigv4: SessionToken holds a line break, a tab, or white space at an end")
 	}
 	return token, nil
 }

@@ -50,6 +50,9 @@ func TestSignErrors(t *testing.T) {
 		"SessionToken holds a line": func(_ *sigv4.Signer, _ *http.Request, c *stschain.Credentials) {
 			c.SessionToken = stschain.NewSecret("t\n")
 		},
+		"a line break, a tab": func(_ *sigv4.Signer, _ *http.Request, c *stschain.Credentials) { // FuzzAtAService
+			c.SessionToken = stschain.NewSecret("t\token")
+		},
 		"no URL":              func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL = nil },
 		"no host":             func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Host, r.Host = "", "" },
 		"holds a user name":   func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.User = url.User("u") },
