@@ -32,6 +32,8 @@ func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
 		return nil, errors.New("holds a user name or password, which are not sent")
 	case u.Fragment != "" || strings.HasSuffix(s, "#"):
 		return nil, errors.New("has a fragment (#), which no server would see")
+	case strings.EqualFold(host, "https") || strings.EqualFold(host, "http"):
+		return nil, errors.New("has a scheme without // after it; it should look like https://sts.example.com:8443/path")
 	case !isHost(host):
 		return nil, fmt.Errorf("has the host %s, which is no host name or IP address", quote(host))
 	case !isPort(port) || strings.HasSuffix(u.Host, ":"):

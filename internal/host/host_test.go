@@ -66,6 +66,8 @@ func TestParseURL(t *testing.T) {
 		"ftp://h.example":         "has the scheme",
 		"https://h.example#x":     "has a fragment",
 		"https://h_.example-:9/x": "has the host",
+		"https:7/path":            "has a scheme without // after it",
+		"HTTP:80":                 "has a scheme without",
 		"https://h.example:0":     "has the port",
 		"https://hunter2%zz":      "is no URL",
 	} {
