@@ -28,7 +28,7 @@ func FuzzSettings(f *testing.F) {
 		_, err := p.Retrieve(t.Context())
 		want := ""
 		if u, parseErr := url.Parse(strings.TrimSpace(endpoint)); parseErr == nil {
-			want = u.Host
+			want = strings.TrimSuffix(u.Host, ":") // net/http takes an empty port off
 			if password, _ := u.User.Password(); err != nil && len(password) > 8 && !strings.Contains(u.Host, password) && strings.Contains(err.Error(), password) {
 				t.Fatalf("%v shows the password", err)
 			}
