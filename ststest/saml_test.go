@@ -239,7 +239,7 @@ func TestParseSAML(t *testing.T) {
 		{"nothing", "", "root element"},
 		{"other namespace", emptyAssertion, "neither"},
 		{"attribute twice", `<a b="1" b="2"/>`, "twice"},
-		{"no time", `<Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion" IssueInstant="yesterday"/>`, "IssueInstant is not a time"},
+		{"no time", `<Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion" IssueInstant="yesterday"><Issuer>idp</Issuer></Assertion>`, "IssueInstant is not a time"},
 		{"deep", strings.Repeat("<a>", deep) + strings.Repeat("</a>", deep), "nested deeper"},
 		{"wide", "<a>" + strings.Repeat("<b/>", 6000) + "</a>", "more than 5000 elements"},
 		{"breaks off", responseStart, "well-formed"},
@@ -254,6 +254,7 @@ func TestParseSAML(t *testing.T) {
 				return
 			}
 			require.ErrorContains(t, err, test.want)
+			require.Empty(t, issuer)
 		})
 	}
 }

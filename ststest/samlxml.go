@@ -204,7 +204,10 @@ func readAssertion(e *element) (samlResponse, error) {
 			r.attributes[a.attrs["Name"]] = append(r.attributes[a.attrs["Name"]], v.trimmed())
 		}
 	}
-	return r, times.err
+	if times.err != nil {
+		return samlResponse{}, times.err
+	}
+	return r, nil
 }
 
 // samlTimes reads times and keeps the first error.
