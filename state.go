@@ -62,7 +62,7 @@ func (c *Cache) judge(now int64, atLeast time.Duration) verdict {
 		return verdict{do: wait}
 	}
 	if atLeast > 0 && plus(now, atLeast) > nanosOf(c.held.Expires) {
-		return c.judgeShort(now, atLeast, resting)
+		return c.judgeShort(now, atLeast, resting && !c.unasked())
 	}
 	switch {
 	case resting, now < c.due():
@@ -100,6 +100,10 @@ func (c *Cache) judgeShort(now int64, atLeast time.Duration, resting bool) verdi
 }
 
 func (s *state) holding() bool { return s.held.AccessKeyID != "" }
+
+// unasked: the last try had to ask a person, and nobody waited for it. The rest after it is for
+// others of that kind.
+func (s *state) unasked() bool { return errors.Is(s.err, unattended.Err) }
 
 // good: the held credentials are valid, and nothing speaks against them.
 func (s *state) good(now int64) bool {
@@ -168,6 +172,9 @@ func (s *state) rest(now int64, d time.Duration, latest int64) {
 // reject notes that a service rejected the held credentials.
 func (s *state) reject(now int64) {
 	s.rejected, s.settled = true, false
+	if s.unasked() {
+		s.restFrom, s.restUntil = always, always
+	}
 	if now >= s.received && s.calm > max(now, s.restUntil) {
 		s.restFrom, s.restUntil = s.received, min(s.calm, nanosOf(s.held.Expires))
 	}
@@ -218,8 +225,8 @@ func (c *Cache) fail(err error, now int64) {
 	permanent := errors.Is(err, ErrPermanent)
 	c.failures++
 	c.err = err
-	if errors.Is(err, unattended.Err) { // it was not really tried
-		if !c.holding() {
+	if c.unasked() { // it was not really tried
+		if !c.holding() || c.rejected {
 			return
 		}
 		attended := plus(nanosOf(c.held.Expires), -c.windows.mandatory) // then callers wait
