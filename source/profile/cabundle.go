@@ -51,19 +51,29 @@ func (p *Provider) httpClient(bundle string) (*http.Client, error) {
 func (p *Provider) addBundle(roots *x509.CertPool, path string) error {
 	open := p.Open
 	if open == nil {
-		open = func(path string) (fs.File, error) { return os.Open(path) }
+		open = openBundle
 	}
 	f, err := open(path)
 	if err != nil {
 		return fmt.Errorf("profile: ca_bundle %s: %w", path, reason(err))
 	}
 	defer f.Close()
-	pem, err := io.ReadAll(io.LimitReader(f, maxBundle))
-	if err != nil {
+	pem, err := io.ReadAll(io.LimitReader(f, maxBundle+1))
+	switch {
+	case err != nil:
 		return fmt.Errorf("profile: ca_bundle %s: %w", path, reason(err))
-	}
-	if !roots.AppendCertsFromPEM(pem) {
+	case len(pem) > maxBundle: // half of it would trust half of the servers
+		return permanent.Errorf("profile: ca_bundle %s: it is larger than 8 MiB", path)
+	case !roots.AppendCertsFromPEM(pem):
 		return permanent.Errorf("profile: ca_bundle %s: it holds no certificate in PEM", path)
 	}
 	return nil
+}
+
+// openBundle does not open pipes and devices, which could make us wait.
+func openBundle(path string) (fs.File, error) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() && !info.Mode().IsRegular() {
+		return nil, errIrregular
+	}
+	return os.Open(path)
 }

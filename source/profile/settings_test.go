@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -181,6 +182,8 @@ func TestCABundle(t *testing.T) {
 
 	disk["/none.pem"] = "no certificate"
 	require.ErrorContains(t, ask(nil, env{"AWS_CA_BUNDLE": "/none.pem"}), "profile: ca_bundle /none.pem: it holds no certificate in PEM")
+	disk["/huge.pem"] = disk[bundle] + strings.Repeat("#", 8<<20)
+	require.ErrorContains(t, ask(nil, env{"AWS_CA_BUNDLE": "/huge.pem"}), "profile: ca_bundle /huge.pem: it is larger than 8 MiB")
 	require.ErrorContains(t, ask(nil, env{"AWS_CA_BUNDLE": "/missing.pem"}), "profile: ca_bundle /missing.pem: file does not exist")
 
 	disk["/home/.aws/config"] = "[profile p]\nmax_attempts = 1\nendpoint_url = " + secure.URL
