@@ -80,6 +80,10 @@ func TestFailsClosed(t *testing.T) {
 			env:  map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://" + eksHost + "/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/token"},
 			want: []string{"/token"},
 		},
+		"container: whoever opens files has no credentials": {
+			env:     map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://" + eksHost + "/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/token"},
+			refused: map[string]error{"/token": stschain.ErrUnavailable}, want: []string{"/token"},
+		},
 
 		"instance: fails":                {metadata: status(500, ""), want: []string{imdsHost, "500"}, asked: []string{imdsHost}},
 		"instance: denies":               {metadata: status(403, ""), want: []string{imdsHost, "403"}, asked: []string{imdsHost}},

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/outbound"
 )
 
@@ -106,6 +107,7 @@ func Ask(ctx context.Context, client *http.Client, r Request) (Answer, error) {
 		case bounded.Err() != nil:
 			err = fmt.Errorf("waited %v: %w", r.Timeout, context.DeadlineExceeded)
 		}
+		err = hide.Sentinel(err, stschain.ErrUnavailable) // a transport may have credentials of its own
 		return Answer{}, &NoAnswer{Connected: connected.Load(), TimedOut: timedOut, Err: err}
 	}
 	req, err := http.NewRequestWithContext(traced, r.Method, r.URL, strings.NewReader(r.Body.Reveal()))

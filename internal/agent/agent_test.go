@@ -3,6 +3,7 @@ package agent_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -81,6 +82,15 @@ func TestAsk(t *testing.T) {
 
 	_, err = ask("http://x/%zz"+secret, nil)
 	require.EqualError(t, err, "the URL is none that can be asked")
+}
+
+// That a transport has no credentials of its own says nothing of the service.
+func TestAskHidesUnavailable(t *testing.T) {
+	none := fmt.Errorf("gateway: %w", stschain.ErrUnavailable)
+	_, err := agent.Ask(t.Context(), &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, none })},
+		agent.Request{Method: "GET", URL: "http://agent.example/", Header: http.Header{}, Timeout: time.Minute})
+	require.ErrorContains(t, err, "no answer: gateway")
+	require.NotErrorIs(t, err, stschain.ErrUnavailable)
 }
 
 func TestRetry(t *testing.T) {

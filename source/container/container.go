@@ -27,6 +27,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/keyjson"
 	"github.com/stschain-go/stschain/internal/permanent"
 )
@@ -72,7 +73,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	}
 	creds, err := p.retrieve(ctx, to)
 	if err != nil {
-		return stschain.Credentials{}, fmt.Errorf("container: %s at %s: %w", to.variable, to.url.Host, err)
+		return stschain.Credentials{}, fmt.Errorf("container: %s at %s: %w", to.variable, to.url.Host, hide.Sentinel(err, stschain.ErrUnavailable))
 	}
 	return creds, nil
 }
