@@ -4,5 +4,5 @@ package process
 func Said(stderr, stdout string) string {
 	var t tail
 	_, _ = t.Write([]byte(stderr))
-	return t.shown([]byte(stdout))
+	return t.shown("", []byte(stdout))
 }

@@ -66,7 +66,7 @@ func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
 	default:
 		err = fmt.Errorf("it failed with %w", err)
 	}
-	if said := stderr.shown(stdout.buf.Bytes()); said != "" {
+	if said := stderr.shown(command, stdout.buf.Bytes()); said != "" {
 		err = fmt.Errorf("%w, and said: %s", err, said)
 	}
 	return nil, err
@@ -128,10 +128,16 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// shown is the end of what the program said, on one line, without what it also printed
-// and without lines that name a secret.
-func (t *tail) shown(stdout []byte) string {
+// shown is the end of what the program said, on one line, without what it also printed,
+// without lines that name a secret, and without lines of the command that have arguments: bash
+// shows one in which it does not understand the syntax, as of a password that is not quoted.
+func (t *tail) shown(command string, stdout []byte) string {
 	text := string(t.kept)
+	for line := range strings.Lines(command) {
+		if line = strings.TrimSpace(line); strings.ContainsAny(line, " \t") {
+			text = strings.ReplaceAll(text, line, "[the command]")
+		}
+	}
 	for word := range strings.FieldsFuncSeq(strings.ReplaceAll(string(stdout), `\/`, "/"), notInSecrets) {
 		if len(word) >= 16 {
 			text = strings.ReplaceAll(text, word, "[redacted]")

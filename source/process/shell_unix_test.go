@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -59,6 +60,23 @@ func TestFails(t *testing.T) {
 		require.NotErrorIs(t, err, stschain.ErrUnavailable)
 		require.Equal(t, stschain.Credentials{}, got)
 		require.Less(t, len(err.Error()), 1500)
+		canary.Check(t, secret, err)
+	}
+}
+
+// Where sh is bash, it shows the line that it does not understand: most likely it has a password
+// with characters that belong into quotes.
+func TestBashShowsNoArguments(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("there is no bash")
+	}
+	dir := t.TempDir()
+	require.NoError(t, os.Symlink(bash, filepath.Join(dir, "sh")))
+	t.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+	for _, command := range []string{"helper --password (" + secret, "true\n  helper --password (" + secret + "\ntrue"} {
+		_, err = (&process.Provider{Command: command}).Retrieve(t.Context())
+		require.ErrorContains(t, err, "syntax error near unexpected token `('")
 		canary.Check(t, secret, err)
 	}
 }
