@@ -94,6 +94,7 @@ type call struct {
 	stderr    io.Writer
 	lookupEnv func(string) (string, bool)
 	log       *journal
+	typed     typist
 	flags
 }
 

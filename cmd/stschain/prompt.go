@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 
 	"github.com/stschain-go/stschain"
 )
@@ -31,23 +32,49 @@ func (c *call) askCode(ctx context.Context, serial string) (stschain.Secret, err
 	if !isTerminal(c.stdin) {
 		return stschain.Secret{}, fmt.Errorf("somebody has to be asked for the code of %s, and standard input is no terminal", serial)
 	}
+	typed := c.typed.next(c.stdin)
 	fmt.Fprintf(c.stderr, "MFA code of %s: ", printable(serial))
-	type line struct {
-		text string
-		err  error
-	}
-	lines := make(chan line, 1)
-	go func() {
-		text, err := readLine(c.stdin)
-		lines <- line{text, err}
-	}()
 	select {
-	case l := <-lines:
+	case l := <-typed:
+		c.typed.taken()
 		return stschain.NewSecret(l.text), l.err
 	case <-ctx.Done():
 		fmt.Fprintln(c.stderr)
 		return stschain.Secret{}, ctx.Err()
 	}
+}
+
+// typist is who types lines. A read cannot be taken back, so that of a prompt which was given up
+// goes on, and brings what the next prompt is answered with.
+type typist struct {
+	mu    sync.Mutex
+	lines chan line // where the next one comes; nil: nobody reads
+}
+
+type line struct {
+	text string
+	err  error
+}
+
+// next is where the next line comes. One that was typed when nobody asked is dropped.
+func (t *typist) next(in io.Reader) <-chan line {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.lines == nil || len(t.lines) > 0 {
+		lines := make(chan line, 1)
+		t.lines = lines
+		go func() {
+			text, err := readLine(in)
+			lines <- line{text, err}
+		}()
+	}
+	return t.lines
+}
+
+func (t *typist) taken() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = nil
 }
 
 // readLine reads no further than the line, which somebody else may go on from.

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
 	"os"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -179,7 +182,7 @@ func TestMFA(t *testing.T) {
 
 	code, stdout, stderr := w.run("explain")
 	require.Equal(t, 4, code, stdout)
-	require.Contains(t, stdout, "would prompt    default chain\n")
+	require.Contains(t, stdout, "would prompt    default chain") // and how long that took, on a busy machine
 	require.Contains(t, stdout, "would prompt        assumerole "+roleARN+": asks a person")
 	require.Contains(t, stdout, "applied               profile base: ")
 	require.Empty(t, stderr)
@@ -220,6 +223,32 @@ func TestMFA(t *testing.T) {
 		require.Contains(t, stderr, want)
 	}
 }
+
+// What is typed answers the prompt that is there, and not one that was given up: serve asks again
+// and again.
+func TestPromptAfterOneThatWasGivenUp(t *testing.T) {
+	in, keyboard := io.Pipe()
+	defer keyboard.Close()
+	c := &call{stdin: terminal{in}, stderr: io.Discard}
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	_, err := c.askCode(left, "phone")
+	require.ErrorIs(t, err, context.Canceled)
+
+	for _, want := range []string{"123456", "654321"} {
+		c.stderr = prompted(func() { go io.WriteString(keyboard, want+"\n") })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		code, err := c.askCode(ctx, "phone")
+		require.NoError(t, err)
+		require.Equal(t, want, code.Reveal())
+	}
+}
+
+// prompted is standard error of a person who answers.
+type prompted func()
+
+func (p prompted) Write(b []byte) (int, error) { p(); return len(b), nil }
 
 // A result that cannot be written is a failure.
 func TestBrokenStandardOutput(t *testing.T) {
