@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/proof"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -127,6 +128,32 @@ func TestPersonIsNotAsked(t *testing.T) {
 		src.person = true
 		cache := stschain.Cached(src)
 		cache.Clock = c
+		short, long := k.make(cache, c, 0), k.make(cache, c, k.life)
+		_, err := short(t.Context())
+		require.NoError(t, err)
+		c.Add(17 * minute)
+		token, err := short(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, start.Add(20*minute), token.Expires)
+		require.EqualValues(t, 1, src.asked.Load())
+		token, err = long(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, start.Add(17*minute+k.life), token.Expires)
+		require.EqualValues(t, 2, src.asked.Load())
+	})
+}
+
+// The same where the person is not asked by the source itself, but by what assumes its role.
+func TestPersonFurtherBelowIsNotAsked(t *testing.T) {
+	eachKind(t, func(t *testing.T, k kind) {
+		c := fakeClock()
+		src := newSource(c, 20*minute)
+		cache := &stschain.Cache{Clock: c, AdvisoryWindow: minute, Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+			if unattended.Is(ctx) {
+				return stschain.Credentials{}, unattended.Err
+			}
+			return src.Retrieve(ctx)
+		})}
 		short, long := k.make(cache, c, 0), k.make(cache, c, k.life)
 		_, err := short(t.Context())
 		require.NoError(t, err)

@@ -60,6 +60,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
@@ -133,7 +134,8 @@ func credentials(ctx context.Context, cache *stschain.Cache, t terms) (stschain.
 	}
 	ctx, cancel := context.WithDeadline(ctx, patient)
 	defer cancel()
-	if longer, err := cache.RetrieveFor(ctx, t.life); err == nil {
+	// A person may be further below than the cache knows, as under a role chain.
+	if longer, err := cache.RetrieveFor(unattended.Context(ctx), t.life); err == nil {
 		return longer, nil
 	}
 	// They may have been refreshed all the same, though not for long enough.
