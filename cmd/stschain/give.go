@@ -73,7 +73,8 @@ func printProcess(ctx context.Context, c *call) error {
 
 const serveHelp = `
 It gives credentials in the way of the container agents until it is interrupted, refreshes them,
-and prints the two variables by which SDKs find it. Whoever has the token gets the credentials.
+and prints the two variables by which SDKs find it, and unsets those of the same kind that SDKs
+would take before them. Whoever has the token gets the credentials.
 
   stschain serve -addr 127.0.0.1:9911 -token-file ~/.stschain-token > ~/.stschain-env &
   . ~/.stschain-env
@@ -81,8 +82,7 @@ and prints the two variables by which SDKs find it. Whoever has the token gets t
 A token file that is there must be readable for its owner alone, and its token is used; otherwise
 it is made. It stays, so that a restart changes nothing for clients.
 
-Programs take AWS_ACCESS_KEY_ID, profiles and AWS_CONTAINER_CREDENTIALS_RELATIVE_URI before these
-variables: they must not have those.
+Programs take AWS_ACCESS_KEY_ID and profiles before these variables: they must not have those.
 `
 
 func serveUntilDone(ctx context.Context, c *call) error {
@@ -102,7 +102,7 @@ func serveUntilDone(ctx context.Context, c *call) error {
 		Provider: id.Cache, Token: serve.NewToken(), Timeout: c.timeout,
 		OnError: func(err error) { fmt.Fprintf(c.stderr, "stschain serve: %v\n", err) },
 	}
-	by := variable{"AWS_CONTAINER_AUTHORIZATION_TOKEN", h.Token}
+	token, file := h.Token, stschain.Secret{}
 	if c.tokenFile != "" {
 		path, err := filepath.Abs(c.tokenFile)
 		if err != nil {
@@ -111,10 +111,14 @@ func serveUntilDone(ctx context.Context, c *call) error {
 		if h.Token, err = tokenOf(path, h.Token); err != nil {
 			return fmt.Errorf("token file: %w", err)
 		}
-		by = variable{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", stschain.NewSecret(path)}
+		token, file = stschain.Secret{}, stschain.NewSecret(path)
 	}
-	variables := []variable{{"AWS_CONTAINER_CREDENTIALS_FULL_URI", stschain.NewSecret("http://" + l.Addr().String() + "/")}, by}
-	if err := c.printVariables(variables); err != nil {
+	if err := c.printVariables([]variable{
+		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", stschain.NewSecret("http://" + l.Addr().String() + "/")},
+		{"AWS_CONTAINER_AUTHORIZATION_TOKEN", token},
+		{"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", file},
+		{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", stschain.Secret{}},
+	}); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "stschain serve: giving the credentials of %s at http://%s/ until interrupted\n", printable(id.Status().Source), l.Addr())

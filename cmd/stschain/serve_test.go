@@ -101,6 +101,24 @@ func TestServe(t *testing.T) {
 	canary.CheckText(t, w.secret(), said)
 }
 
+// What SDKs would take before the variables is unset: an agent's path, a token of an earlier run.
+func TestServeUnsets(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "token")
+	for want, args := range map[string][]string{
+		"unset AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE":                 nil,
+		"export AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE='" + file + "'": {"-token-file", file},
+	} {
+		w := newWorld(t).keys()
+		s := w.serve(args...)
+		exported(t, <-s.lines, "AWS_CONTAINER_CREDENTIALS_FULL_URI")
+		require.Equal(t, args == nil, strings.HasPrefix(<-s.lines, "export AWS_CONTAINER_AUTHORIZATION_TOKEN='"))
+		require.Equal(t, want, <-s.lines)
+		require.Equal(t, "unset AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", <-s.lines)
+		s.stop()
+		require.Equal(t, 0, <-s.code)
+	}
+}
+
 func TestServeTokenFile(t *testing.T) {
 	w := newWorld(t).keys()
 	path := filepath.Join(t.TempDir(), "it's the token")
@@ -146,6 +164,7 @@ func TestTokenFileRefused(t *testing.T) {
 		want    string
 	}{
 		"readable": {strings.Repeat("x", 40), 0o644, "readable for others, its mode is 0644"},
+		"by group": {strings.Repeat("x", 40), 0o640, "readable for others, its mode is 0640"},
 		"short":    {"hunter2", 0o600, "can be guessed"},
 		"empty":    {"", 0o600, "can be guessed"},
 		"large":    {strings.Repeat("x", 5000), 0o600, "no file with a token"},
