@@ -104,6 +104,30 @@ func TestWebIdentityBySettings(t *testing.T) {
 	require.Contains(t, m.hosts(), "sts.eu-south-1.amazonaws.com")
 }
 
+// So do those of the metadata service, to the instance's place in the chain and to a role's source.
+func TestInstanceBySettings(t *testing.T) {
+	const usual = imdsHost
+	for setting, want := range map[string][]string{
+		"":                                {"PUT " + usual, "GET " + usual},
+		"ec2_metadata_v1_disabled = true": {"PUT " + usual},
+		"ec2_metadata_service_endpoint = http://imds.example": {"PUT imds.example", "GET imds.example"},
+		"ec2_metadata_service_endpoint_mode = IPv6":           {"PUT [fd00:ec2::254]", "GET [fd00:ec2::254]"},
+	} {
+		for _, role := range []string{"", "role_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\nregion = eu-west-1\n"} {
+			var asked []string
+			w := world{env: with(), files: map[string]string{"/home/.aws/config": "[default]\n" + role + setting}}
+			w.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+				asked = append(asked, r.Method+" "+r.URL.Host)
+				code := map[string]int{"PUT": http.StatusNotFound, "GET": http.StatusForbidden}[r.Method]
+				return &http.Response{StatusCode: code, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+			})
+			_, err := w.chain(t).Retrieve(t.Context())
+			require.Error(t, err)
+			require.Equal(t, want, asked, "%s%s", role, setting)
+		}
+	}
+}
+
 // The certificates of AWS_CA_BUNDLE are trusted by the agent's client too.
 // Peers: terraform#23182 (users.md 4.44).
 func TestCABundle(t *testing.T) {

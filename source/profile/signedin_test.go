@@ -1,9 +1,15 @@
 package profile_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -104,6 +110,7 @@ func TestSSOIsWrong(t *testing.T) {
 		{"no role", "[profile p]\nsso_session = work\n" + session, "/home", "[profile p] has an sso_session, and no role in it whose credentials are meant: set sso_account_id and sso_role_name"},
 		{"no home", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "", "there is no home directory to find its token in"},
 		{"no login", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "/home", "run aws sso login --sso-session work"},
+		{"an endpoint of plain http", "[profile p]\nservices = mine\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session + "[services mine]\nsso =\n  endpoint_url = http://portal.example\n", "/home", "PortalEndpoint (AWS_ENDPOINT_URL_SSO) is plain http to"},
 		{"a region that is none", "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_start_url = u\nsso_region = evil.example/", "/home", "Region is no region: letters, digits and hyphens are allowed, such as eu-west-1; a profile has it as sso_region"},
 	} {
 		p := &profile.Provider{
@@ -150,4 +157,46 @@ func TestLogin(t *testing.T) {
 	_, err := p.Retrieve(t.Context())
 	require.ErrorContains(t, err, "run aws login --profile q")
 	require.ErrorIs(t, err, stschain.ErrPermanent)
+}
+
+// The settings reach the refresh of such a session.
+func TestLoginSettings(t *testing.T) {
+	const session = "arn:aws:iam::123456789012:user/ada"
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalECPrivateKey(key)
+	require.NoError(t, err)
+	ended, err := json.Marshal(map[string]any{
+		"accessToken": map[string]string{"accessKeyId": "ASIALOGIN", "secretAccessKey": "s", "sessionToken": "t", "expiresAt": "2020-01-01T00:00:00Z"},
+		"clientId":    "c", "refreshToken": "r", "dpopKey": string(pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der})),
+	})
+	require.NoError(t, err)
+	sum := sha256.Sum256([]byte(session))
+	path := "/home/.aws/login/cache/" + hex.EncodeToString(sum[:]) + ".json"
+	for _, test := range []struct {
+		setting string
+		env     env
+		http    bool // AllowHTTP
+		want    string
+		asked   []string
+	}{
+		{"", nil, false, "502", []string{"https://eu-west-1.signin.aws.amazon.com/v1/token"}},
+		{"use_fips_endpoint = true", nil, false, "502", []string{"https://signin-fips.eu-west-1.amazonaws.com/v1/token"}},
+		{"use_dualstack_endpoint = true", nil, false, "502", []string{"https://signin.eu-west-1.api.aws/v1/token"}},
+		{"endpoint_url = https://signin.example", nil, false, "502", []string{"https://signin.example/v1/token"}},
+		{"endpoint_url = https://none.example", env{"AWS_ENDPOINT_URL_SIGNIN": "http://signin.example"}, true, "502", []string{"http://signin.example/v1/token"}},
+		{"endpoint_url = http://signin.example", nil, false, "Endpoint is plain http to", nil},
+	} {
+		config := "[profile p]\nmax_attempts = 1\nlogin_session = " + session + "\n" + test.setting
+		p := at(nil, config, test.env)
+		p.Open, p.AllowHTTP = files{"/home/.aws/config": config, path: string(ended)}.open, test.http
+		var asked []string
+		p.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			asked = append(asked, r.URL.String())
+			return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+		})}
+		_, err := p.Retrieve(t.Context())
+		require.ErrorContains(t, err, test.want, test.setting)
+		require.Equal(t, test.asked, asked, test.setting)
+	}
 }
