@@ -6,3 +6,12 @@ func Said(stderr, stdout string) string {
 	_, _ = t.Write([]byte(stderr))
 	return t.shown("", []byte(stdout))
 }
+
+// Kept is how many bytes are held of standard error, after so many pieces of it.
+func Kept(piece string, pieces int) int {
+	var t tail
+	for range pieces {
+		_, _ = t.Write([]byte(piece))
+	}
+	return cap(t.kept)
+}

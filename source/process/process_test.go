@@ -181,6 +181,11 @@ func FuzzOutput(f *testing.F) {
 	})
 }
 
+// A program may complain for hours, of which the end is kept.
+func TestComplains(t *testing.T) {
+	require.Less(t, process.Kept(strings.Repeat("x", 32<<10), 1000), 1<<20)
+}
+
 func ExampleProvider() {
 	p := &process.Provider{
 		Command: "/opt/bin/credentials --profile backup",

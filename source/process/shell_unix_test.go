@@ -84,13 +84,23 @@ func TestBashShowsNoArguments(t *testing.T) {
 // A program that prints without end is stopped, and does not have to notice.
 // Peers: aws-sdk-go#2334 (users.md 4.43).
 func TestFloods(t *testing.T) {
-	for _, command := range []string{"yes", "trap '' PIPE; yes; sleep 600", "head -c 65537 /dev/zero", "yes >&2 & yes"} {
+	const much = "head -c 99999999 /dev/zero; sleep 600" // and not without end, if nobody stops it
+	for _, command := range []string{much, "trap '' PIPE; " + much, "head -c 65537 /dev/zero", "yes >&2 & " + much} {
 		began := time.Now()
 		_, err := (&process.Provider{Command: command}).Retrieve(t.Context())
 		require.ErrorContains(t, err, "it printed more than 65536 bytes")
 		require.Less(t, time.Since(began), 10*time.Second)
 	}
 	_, err := (&process.Provider{Command: "echo '" + keys + "'; head -c 60000 /dev/zero | tr '\\0' ' '"}).Retrieve(t.Context())
+	require.NoError(t, err)
+}
+
+// A program has a session of its own, and with it no terminal to ask on.
+func TestSession(t *testing.T) {
+	if _, err := os.Stat("/proc/self/stat"); err != nil {
+		t.Skip("this system has no /proc that tells of sessions")
+	}
+	_, err := (&process.Provider{Command: "read -r pid name state parent group session rest </proc/$$/stat; test $session = $$ && echo '" + keys + "'"}).Retrieve(t.Context())
 	require.NoError(t, err)
 }
 
@@ -195,6 +205,9 @@ func TestRunsItself(t *testing.T) {
 		require.NoError(t, err)
 		_, err = f.WriteString("x")
 		require.NoError(t, err)
+		info, err := f.Stat()
+		require.NoError(t, err)
+		require.Less(t, info.Size(), int64(10), "nobody else stops it")
 		_, err = (&process.Provider{Command: command}).Retrieve(t.Context())
 		require.NoError(t, err)
 		return
