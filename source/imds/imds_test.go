@@ -73,6 +73,39 @@ func TestRenewsTheToken(t *testing.T) {
 	require.Equal(t, 2, service.count("GET "+rolePath))
 }
 
+// A token is of no use longer than the service says, which may be less than was asked for.
+func TestTokenLife(t *testing.T) {
+	const longest = 6*time.Hour - 2*time.Minute
+	for life, want := range map[string]time.Duration{
+		"21600": longest, "600": 8 * time.Minute, "60": 30 * time.Second,
+		"": longest, "soon": longest, "-1": longest, "21601": longest,
+	} {
+		service := &fake{life: life}
+		p := service.provider()
+		now := clock.NewMock()
+		p.Clock = now
+		for n, passed := range []time.Duration{0, want - 1, 1} {
+			now.Add(passed)
+			_, err := p.Region(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, []int{1, 1, 2}[n], service.count("PUT "+tokenPath), "%q", life)
+		}
+	}
+}
+
+// A token is not shown to another service.
+func TestTokenOfAnotherEndpoint(t *testing.T) {
+	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"200 first", "200 second"}}}
+	p := service.provider()
+	for _, test := range []struct{ endpoint, token string }{{"http://one.test", "first"}, {"http://two.test", "second"}} {
+		p.LookupEnv = from("AWS_EC2_METADATA_SERVICE_ENDPOINT=" + test.endpoint)
+		service.asked = nil
+		_, err := p.Region(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"PUT " + tokenPath, "GET /latest/meta-data/placement/region " + test.token}, service.asked)
+	}
+}
+
 // The role may be exchanged between the two questions.
 func TestResolvesTheRoleAgain(t *testing.T) {
 	service := &fake{answers: map[string][]string{

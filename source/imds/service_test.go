@@ -1,6 +1,7 @@
 package imds_test
 
 import (
+	"cmp"
 	"io"
 	"net"
 	"net/http"
@@ -28,6 +29,7 @@ const (
 // and path, or answered as an instance does whose role is "web".
 type fake struct {
 	answers map[string][]string // "GET /path" -> "503 body", the last one for good
+	life    string              // of session tokens, in seconds; "": as asked for
 
 	mu    sync.Mutex
 	asked []string // "GET /path token"
@@ -75,8 +77,8 @@ func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	case "", "404":
 		code = "404"
 	}
-	if r.Method == http.MethodPut {
-		rec.Header().Set("X-Aws-Ec2-Metadata-Token-Ttl-Seconds", r.Header.Get("X-Aws-Ec2-Metadata-Token-Ttl-Seconds"))
+	if name := "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"; r.Method == http.MethodPut {
+		rec.Header().Set(name, cmp.Or(f.life, r.Header.Get(name)))
 	}
 	status := 0
 	for _, digit := range code {
