@@ -73,6 +73,10 @@ func TestAsk(t *testing.T) {
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", agent.MaxBody+1)))}, nil
 	})
 	require.ErrorIs(t, err, agent.ErrTooLong)
+	_, err = ask("http://x", func(*http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: 200, Body: io.NopCloser(&endless{t: t})}, nil
+	})
+	require.ErrorIs(t, err, agent.ErrTooLong)
 
 	_, err = ask("http://x", func(*http.Request) (*http.Response, error) { return nil, errors.New("cannot send " + secret) })
 	none, ok := errors.AsType[*agent.NoAnswer](err)
@@ -91,6 +95,20 @@ func TestAskHidesUnavailable(t *testing.T) {
 		agent.Request{Method: "GET", URL: "http://agent.example/", Header: http.Header{}, Timeout: time.Minute})
 	require.ErrorContains(t, err, "no answer: gateway")
 	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+}
+
+// endless is a body that does not end before somebody stops reading.
+type endless struct {
+	t    *testing.T
+	read int
+}
+
+func (e *endless) Read(b []byte) (int, error) {
+	if e.read += len(b); e.read > 16*agent.MaxBody {
+		e.t.Errorf("read %d bytes", e.read)
+		return 0, io.EOF
+	}
+	return len(b), nil
 }
 
 func TestRetry(t *testing.T) {

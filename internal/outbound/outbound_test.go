@@ -2,9 +2,11 @@ package outbound_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,6 +36,16 @@ func TestNoRedirect(t *testing.T) {
 	}
 	require.Nil(t, given.CheckRedirect, "the caller's client is not changed")
 	require.Equal(t, time.Minute, outbound.Client(given, time.Second).Timeout)
+}
+
+func TestOldTLS(t *testing.T) {
+	srv := httptest.NewUnstartedServer(nil)
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake
+	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
+	srv.StartTLS()
+	defer srv.Close()
+	_, err := outbound.Client(nil, time.Second).Get(srv.URL)
+	require.ErrorContains(t, err, "protocol version")
 }
 
 func TestLoopback(t *testing.T) {

@@ -28,6 +28,7 @@ func TestRefusesURIs(t *testing.T) {
 		relative + "@evil.example/" + token:                  "RELATIVE_URI is no path",
 		relative + ".evil.example/" + token:                  "RELATIVE_URI is no path",
 		relative + ":8080/" + token:                          "RELATIVE_URI is no path",
+		relative + "?" + token:                               "RELATIVE_URI is no path",
 		relative + "/%zz" + token:                            "RELATIVE_URI is no path",
 		full + "/credentials/" + token:                       "FULL_URI names no host",
 		full + "http:///" + token:                            "FULL_URI names no host",
