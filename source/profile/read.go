@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stschain-go/stschain/internal/outbound"
 	"github.com/stschain-go/stschain/internal/permanent"
 )
 
@@ -233,6 +234,6 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("profile: %w", context.Cause(ctx))
+		return fmt.Errorf("profile: %w", outbound.Cause(ctx, ctx.Err()))
 	}
 }

@@ -1,6 +1,7 @@
 package profile_test
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -249,6 +250,13 @@ func TestStaysHalfWritten(t *testing.T) {
 		_, err := p.Retrieve(t.Context())
 		require.ErrorContains(t, err, "expected an '=' sign")
 		require.Less(t, time.Since(began), time.Second)
+
+		left := errors.New("the user closed the tab")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Millisecond, func() { cancel(left) })
+		_, err = p.Retrieve(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		require.ErrorIs(t, err, left)
 	})
 }
 
