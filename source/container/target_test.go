@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -121,6 +122,31 @@ func TestDialsWhatItChecked(t *testing.T) {
 		if resolve != "" {
 			require.Equal(t, net.JoinHostPort(resolve, "80"), dialled[0])
 		}
+	}
+}
+
+// noted is a connection that tells when it is closed.
+type noted struct {
+	net.Conn
+	closed func()
+}
+
+func (n noted) Close() error { n.closed(); return n.Conn.Close() }
+
+// Nothing stays open between two calls, which are hours apart.
+func TestClosesConnections(t *testing.T) {
+	port := server(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, document) })
+	closed := make(chan struct{})
+	given := &http.Transport{DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return noted{conn, sync.OnceFunc(func() { close(closed) })}, err
+	}}
+	_, err := (&container.Provider{LookupEnv: from(full + "http://127.0.0.1:" + port + "/"), HTTPClient: &http.Client{Transport: given}}).Retrieve(t.Context())
+	require.NoError(t, err)
+	select {
+	case <-closed:
+	case <-time.After(10 * time.Second):
+		t.Fatal("the connection stays open")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 
 	"github.com/stretchr/testify/require"
 
@@ -38,6 +39,22 @@ func TestToken(t *testing.T) {
 	_, err = p.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{"first", "Bearer second", "Basic abc", ""}, sent)
+}
+
+// A token that is exchanged while the agent is in trouble is not asked with again.
+func TestTokenIsExchanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := fstest.MapFS{"token": {Data: []byte("old")}}
+		var sent []string
+		client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+			sent = append(sent, r.Header.Get("Authorization"))
+			files["token"].Data = []byte("new")
+			return reply(map[string]int{"old": 503, "new": 200}[sent[len(sent)-1]], document), nil
+		})}
+		_, err := (&container.Provider{LookupEnv: from(relative+"/x", tokenFile+"token"), Open: files.Open, HTTPClient: client}).Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{"old", "new"}, sent)
+	})
 }
 
 func TestRefusesTokens(t *testing.T) {
