@@ -380,6 +380,37 @@ func TestSettings(t *testing.T) {
 	require.ErrorIs(t, err, stschain.ErrPermanent)
 }
 
+// Fields go before variables, and these before a profile.
+func TestPrecedence(t *testing.T) {
+	const v4, v6 = "169.254.169.254", "[fd00:ec2::254]"
+	for _, test := range []struct{ field, variable, profile, want string }{
+		{"", "", "", v4},
+		{"", "", "IPv6", v6},
+		{"", "IPv4", "IPv6", v4},
+		{"", "ipv6", "IPv4", v6},
+		{"IPv6", "IPv4", "IPv4", v6},
+		{"IPv4", "IPv6", "IPv6", v4},
+	} {
+		service := &fake{}
+		p := service.provider("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=" + test.variable)
+		p.EndpointMode, p.ProfileEndpointMode = test.field, test.profile
+		_, err := p.Region(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, []string{test.want, test.want}, service.hosts, test)
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"hang"}}}
+		p := service.provider("AWS_METADATA_SERVICE_TIMEOUT=10", "AWS_METADATA_SERVICE_NUM_ATTEMPTS=5")
+		p.Timeout, p.Attempts = time.Second, 2
+		began := time.Now()
+		_, err := p.Region(t.Context())
+		require.ErrorIs(t, err, stschain.ErrUnavailable)
+		require.Equal(t, 2, service.count("PUT "+tokenPath))
+		require.Less(t, time.Since(began), 3*time.Second)
+	})
+}
+
 func TestRegion(t *testing.T) {
 	for answer, want := range map[string]string{
 		"404 ":                  "answered 404",
