@@ -61,7 +61,7 @@ func (q *request) assumeRole() (any, *refusal) {
 	if no != nil {
 		return nil, no
 	}
-	id.mfa, id.tags = mfa, tags
+	id.tags = tags // that a device was used is not passed on: IAM User Guide, "Secure API access with MFA"
 	id.sourceIdentity = cmp.Or(q.caller.sourceIdentity, sourceIdentity)
 	session, no := q.grant(id, life)
 	if no != nil {

@@ -117,7 +117,7 @@ type identity struct {
 	account string
 	creds   stschain.Credentials
 	role    string // the ARN of the role, for its sessions
-	mfa     bool   // a device was used to get them
+	mfa     bool   // a device was used for GetSessionToken
 	revoked bool
 	kind    kind
 	chained bool // a session got with a session

@@ -240,7 +240,7 @@ func TestMFA(t *testing.T) {
 	)
 	mfa := func(code string) []string { return []string{"SerialNumber", serial, "TokenCode", code} }
 	srv, mock := fixed(t)
-	srv.AddMFA(ststest.MFA{Serial: serial, User: alice, Codes: []string{"000001", "000002", "000003"}, Verify: func(code string, at time.Time) bool {
+	srv.AddMFA(ststest.MFA{Serial: serial, User: alice, Codes: []string{"000001", "000002", "000003", "000004"}, Verify: func(code string, at time.Time) bool {
 		return code == at.Format("150405")
 	}})
 	srv.AddRole(ststest.Role{ARN: roleARN, MFA: true})
@@ -272,6 +272,8 @@ func TestMFA(t *testing.T) {
 	require.Equal(t, "AccessDenied", call(t, srv, user, form("GetSessionToken", mfa("000003")...)).code())
 	session = call(t, srv, user, form("GetSessionToken")).Session.Credentials.credentials()
 	require.Equal(t, 403, assume(t, srv, session).status, "a session that was got without")
+	role := assume(t, srv, user, mfa("000004")...).Assumed.Credentials.credentials()
+	require.Equal(t, 403, assume(t, srv, role).status, "the session of a role does not say that a device was used")
 }
 
 func TestGetSessionToken(t *testing.T) {

@@ -20,7 +20,7 @@ type Caller struct {
 	Region      string    // that the signature was made for
 	Presigned   bool      // signed in the query
 
-	MFA               bool              // a device was used for the session
+	MFA               bool              // a device was used for the session, which is one of GetSessionToken
 	SourceIdentity    string            // of the session
 	Tags              map[string]string // of the session, inherited ones among them
 	TransitiveTagKeys []string          // of the tags that the next role of a chain inherits

@@ -12,7 +12,7 @@ type Role struct {
 	ARN         string        // required: "arn:aws:iam::123456789012:role/path/name"
 	MaxDuration time.Duration // of a session; 0: 12 h, the most that STS gives
 	ExternalID  string        // that callers must send; "": any or none
-	MFA         bool          // true: callers must have used an MFA device, in this call or for the session they sign with
+	MFA         bool          // true: callers must have used an MFA device, in this call or for the session of GetSessionToken they sign with
 	Trusted     []string      // ARNs of the users and roles that may assume it, and accounts: "123456789012" or "arn:aws:iam::123456789012:root"; nil: every known caller
 
 	WebIdentity   []WebIdentityTrust // tokens that AssumeRoleWithWebIdentity takes for it; nil: of every known issuer
