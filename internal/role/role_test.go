@@ -41,7 +41,7 @@ func TestCheckSession(t *testing.T) {
 func TestAccountID(t *testing.T) {
 	for arn, want := range map[string]string{
 		"arn:aws:sts::123456789012:assumed-role/r/s": "123456789012", "arn:aws-us-gov:iam::000000000001:role/r": "000000000001",
-		"": "", "arn:aws:iam:::role/r": "", "arn:aws:iam::12345678901a:role/r": "", "arn:minio:iam::123456789012:role/r": "",
+		"": "", "arn:aws:iam:::role/r": "", "arn:aws:iam::12345678901a:role/r": "", "arn:minio:iam::123456789012:role/r": "", "arn:awsome:iam::123456789012:role/r": "",
 	} {
 		require.Equal(t, want, role.AccountID(arn), arn)
 	}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -55,6 +57,27 @@ func TestStore(t *testing.T) {
 	require.Equal(t, "of one who takes no lock", says(&writes, nil))
 	keep(&writes, nil, "lost", func() { require.NoError(t, os.Remove(path)) })
 	require.NoFileExists(t, path)
+}
+
+// Who waited for another process in vain does not keep the other callers waiting.
+func TestHoldGivesUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.json")
+	synctest.Test(t, func(t *testing.T) {
+		other, err := tokenfile.Lock(t.Context(), path)
+		require.NoError(t, err)
+		bounded, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var store tokenfile.Store
+		_, err = store.Hold(bounded, path, nil)
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+
+		require.NoError(t, other.Release())
+		bounded, cancel = context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		holding, err := store.Hold(bounded, path, nil)
+		require.NoError(t, err)
+		holding.Release()
+	})
 }
 
 func TestRefused(t *testing.T) {
