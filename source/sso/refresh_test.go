@@ -3,7 +3,9 @@ package sso_test
 import (
 	"io/fs"
 	"net/http"
+	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"runtime"
 	"sync"
@@ -308,4 +310,18 @@ func TestRedirect(t *testing.T) {
 	w.service.oidc = http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect).ServeHTTP
 	_, err := w.Retrieve(t.Context())
 	require.ErrorContains(t, err, "answered 307 Temporary Redirect")
+}
+
+// The services may set cookies, which identify nobody to us.
+func TestNoCookies(t *testing.T) {
+	jar, err := cookiejar.New(nil)
+	require.NoError(t, err)
+	w := newWorld(t, document(noon))
+	w.HTTPClient.Jar = jar
+	for _, host := range []string{"oidc.eu-west-1.amazonaws.com", "portal.sso.eu-west-1.amazonaws.com"} {
+		jar.SetCookies(&url.URL{Scheme: "https", Host: host, Path: "/"}, []*http.Cookie{{Name: "a", Value: "b"}})
+	}
+	_, err = w.Retrieve(t.Context()) // the service fails the test if it sees one
+	require.NoError(t, err)
+	require.Equal(t, []string{oidcHost, portalHost}, w.service.requests())
 }

@@ -140,6 +140,9 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	s.asked = append(s.asked, host+r.URL.Path)
 	s.mu.Unlock()
+	if cookies := r.Cookies(); len(cookies) > 0 {
+		s.t.Errorf("%s is asked with the cookies %v", host, cookies)
+	}
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
 	switch {
