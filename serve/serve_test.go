@@ -70,6 +70,7 @@ func ask(t *testing.T, h http.Handler, r *http.Request) *httptest.ResponseRecord
 	h.ServeHTTP(w, r)
 	require.Equal(t, "application/json", w.Header().Get("Content-Type"))
 	require.Equal(t, "no-store", w.Header().Get("Cache-Control"))
+	require.Equal(t, "nosniff", w.Header().Get("X-Content-Type-Options"))
 	require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"))
 	if w.Code != http.StatusOK {
 		require.GreaterOrEqual(t, w.Code, 400)
@@ -383,7 +384,8 @@ func TestCached(t *testing.T) {
 		calls.Add(1)
 		return session(), nil
 	})
-	shared := &stschain.Cache{Provider: counting, Clock: at(noon)}
+	now := at(noon)
+	shared := &stschain.Cache{Provider: counting, Clock: now}
 	for _, p := range []stschain.Provider{shared, counting} {
 		calls.Store(0)
 		h := handler(p)
@@ -393,4 +395,12 @@ func TestCached(t *testing.T) {
 		require.EqualValues(t, 1, calls.Load())
 	}
 	require.EqualValues(t, 1, shared.Status().Tries)
+
+	// What it is told counts, so no other cache is between.
+	h := handler(shared)
+	require.Equal(t, http.StatusOK, ask(t, h, request()).Code)
+	now.Add(time.Minute)
+	shared.Invalidate(session())
+	require.Equal(t, http.StatusOK, ask(t, h, request()).Code)
+	require.EqualValues(t, 2, shared.Status().Tries)
 }
