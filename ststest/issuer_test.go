@@ -116,30 +116,40 @@ func TestIssuerRefusesForgeries(t *testing.T) {
 	require.NoError(t, err)
 	with := func(old, new string) string { return strings.Replace(string(header), old, new, 1) }
 
-	tests := map[string]stschain.Secret{
-		"empty":                 {},
-		"two parts":             stschain.NewSecret(parts[0] + "." + parts[1]),
-		"four parts":            stschain.NewSecret(good + "."),
-		"line feed at the end":  stschain.NewSecret(good + "\n"),
-		"padding":               stschain.NewSecret(good + "=="),
-		"no signature":          stschain.NewSecret(parts[0] + "." + parts[1] + "."),
-		"alg none":              forge(with("ES256", "none"), string(claims), ""),
-		"another alg":           forge(with("ES256", "ES384"), string(claims), strings.Repeat("x", 96)),
-		"HMAC with public key":  forge(with("ES256", "HS256"), string(claims), strings.Repeat("x", 32)),
-		"another kid":           forge(with("es256-", "es256x"), string(claims), strings.Repeat("x", 64)),
-		"critical extension":    forge(with("{", `{"crit":["b64"],`), string(claims), strings.Repeat("x", 64)),
-		"zero signature":        forge(string(header), string(claims), strings.Repeat("\x00", 64)),
-		"claims twice":          forge(string(header), `{"iss":"https://id.example","iss":"https://id.example"}`, strings.Repeat("x", 64)),
-		"claims are a list":     forge(string(header), `[]`, ""),
-		"claims are deep":       forge(string(header), strings.Repeat(`{"a":`, 30)+"1"+strings.Repeat("}", 30), ""),
-		"more after the claims": forge(string(header), string(claims)+"{}", ""),
-		"too long":              forge(string(header), `{"a":"`+strings.Repeat("x", 20_000)+`"}`, ""),
-		"another issuer's":      ststest.NewIssuer("https://id.example").Token(nil),
-	}
-	for name, token := range tests {
+	const (
+		notThree = "has not the three parts of a JWT"
+		notB64   = "part 3 of the token is not base64url without padding"
+		noKey    = "Couldn't retrieve verification key"
+		notValid = "is not a valid JWT"
+	)
+	for name, test := range map[string]struct {
+		token stschain.Secret
+		want  string
+	}{
+		"empty":                 {stschain.Secret{}, notThree},
+		"two parts":             {stschain.NewSecret(parts[0] + "." + parts[1]), notThree},
+		"four parts":            {stschain.NewSecret(good + "."), notThree},
+		"line feed at the end":  {stschain.NewSecret(good + "\n"), notB64},
+		"padding":               {stschain.NewSecret(good + "=="), notB64},
+		"no signature":          {stschain.NewSecret(parts[0] + "." + parts[1] + "."), notValid},
+		"alg none":              {forge(with("ES256", "none"), string(claims), ""), noKey},
+		"another alg":           {forge(with("ES256", "ES384"), string(claims), strings.Repeat("x", 96)), noKey},
+		"HMAC with public key":  {forge(with("ES256", "HS256"), string(claims), strings.Repeat("x", 32)), noKey},
+		"another kid":           {forge(with("es256-", "es256x"), string(claims), strings.Repeat("x", 64)), noKey},
+		"critical extension":    {forge(with("{", `{"crit":["b64"],`), string(claims), strings.Repeat("x", 64)), "has critical extensions"},
+		"zero signature":        {forge(string(header), string(claims), strings.Repeat("\x00", 64)), notValid},
+		"another signature":     {forge(string(header), string(claims), strings.Repeat("x", 64)), notValid},
+		"claims twice":          {forge(string(header), `{"iss":"https://id.example","iss":"https://id.example"}`, strings.Repeat("x", 64)), "names a member twice"},
+		"claims are a list":     {forge(string(header), `[]`, ""), "the payload of the token is not a JSON object"},
+		"claims are deep":       {forge(string(header), strings.Repeat(`{"a":`, 30)+"1"+strings.Repeat("}", 30), ""), "is nested deeper than 20"},
+		"more after the claims": {forge(string(header), string(claims)+"{}", ""), "has something after its JSON"},
+		"too long":              {forge(string(header), `{"a":"`+strings.Repeat("x", 20_000)+`"}`, ""), "is longer than 20000 bytes"},
+		"another issuer's":      {ststest.NewIssuer("https://id.example").Token(nil), noKey},
+	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := issuer.Verify(token, time.Now())
+			_, err := issuer.Verify(test.token, time.Now())
 			require.ErrorContains(t, err, "ststest: ")
+			require.ErrorContains(t, err, test.want)
 		})
 	}
 	for changed := range mutations(good) {
