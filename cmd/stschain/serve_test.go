@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -172,7 +173,9 @@ func TestTokenFileRefused(t *testing.T) {
 	} {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, []byte(tt.content), tt.mode))
-		code, stdout, stderr := w.run("serve", "-token-file", path)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute) // if it serves
+		code, stdout, stderr := w.runUntil(ctx, "serve", "-token-file", path)
+		stop()
 		require.Equal(t, 1, code)
 		require.Contains(t, stderr, tt.want)
 		require.Empty(t, stdout)
