@@ -140,6 +140,7 @@ func (s *series) again(ctx context.Context, failure *Error, class failureClass) 
 	}
 	s.paid = s.Retry.cost(class)
 	if err := pause(ctx, s.Retry.delay(s.retries, class, rand.Float64(), failure.RetryAfter)); err != nil {
+		s.quota.give(s.paid) // for a retry that is not made
 		return false, err
 	}
 	s.retries++

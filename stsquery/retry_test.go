@@ -219,13 +219,12 @@ func TestRetries(t *testing.T) {
 		"TLS alert":                      {steps: []step{tlsAlert, ok}, attempts: 1, fails: true},
 		"wrong root is no passing thing": {steps: []step{{status: 200, body: "<a/>"}, ok}, attempts: 1, fails: true},
 
-		"MFA, never sent":      {in: withMFA, steps: []step{noDial, noProxy, ok}, attempts: 3},
-		"MFA, throttled":       {in: withMFA, steps: []step{slowDown, ok}, attempts: 2},
-		"MFA, perhaps used":    {in: withMFA, steps: []step{lost, ok}, attempts: 1, fails: true},
-		"MFA, server error":    {in: withMFA, steps: []step{down, ok}, attempts: 1, fails: true},
-		"MFA, name not found":  {in: withMFA, steps: []step{noName, ok}, attempts: 1, fails: true},
-		"MFA, code was wrong":  {in: withMFA, steps: []step{denied, ok}, attempts: 1, fails: true},
-		"MFA, keys were stale": {in: withMFA, steps: []step{fault(400, "ExpiredToken"), ok}, attempts: 1, fails: true},
+		"MFA, never sent":     {in: withMFA, steps: []step{noDial, noProxy, ok}, attempts: 3},
+		"MFA, throttled":      {in: withMFA, steps: []step{slowDown, ok}, attempts: 2},
+		"MFA, perhaps used":   {in: withMFA, steps: []step{lost, ok}, attempts: 1, fails: true},
+		"MFA, server error":   {in: withMFA, steps: []step{down, ok}, attempts: 1, fails: true},
+		"MFA, name not found": {in: withMFA, steps: []step{noName, ok}, attempts: 1, fails: true},
+		"MFA, code was wrong": {in: withMFA, steps: []step{denied, ok}, attempts: 1, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -296,6 +295,7 @@ func TestLeavingTheWait(t *testing.T) {
 		require.ErrorIs(t, err, cause)
 		require.ErrorContains(t, err, "Throttling")
 		require.Len(t, s.times, 1)
+		require.Equal(t, 500, c.Tokens(), "a retry that is not made costs nothing")
 	})
 }
 
@@ -316,6 +316,8 @@ func TestLeavingAnAttempt(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, cause)
 	require.EqualValues(t, 1, count.Load())
+	require.Equal(t, 500, c.Tokens(), "who leaves takes no retries from the others")
+	require.NotContains(t, err.Error(), "gave up")
 
 	// With an answer that would be worth another try, both are told.
 	ctx, cancel = context.WithCancelCause(t.Context())
@@ -329,6 +331,7 @@ func TestLeavingAnAttempt(t *testing.T) {
 	require.ErrorIs(t, err, cause)
 	require.ErrorContains(t, err, "503 Service Unavailable")
 	require.EqualValues(t, 2, count.Load())
+	require.Equal(t, 500, c.Tokens())
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)
