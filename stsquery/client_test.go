@@ -282,9 +282,29 @@ func TestRejectedCredentials(t *testing.T) {
 				} else {
 					require.NoError(t, err)
 				}
+				held := c.Providers()[0].(*stschain.Cache).Status()
+				require.Equal(t, strings.HasPrefix(test.code, "ExpiredToken"), held.Rejected, "the replay's are invalidated too")
 			})
 		})
 	}
+}
+
+// A request with an MFA code is not sent again even so: a code works once.
+func TestRejectedCredentialsWithMFA(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := scripted(fault(403, "ExpiredToken"), ok)
+		c.Credentials = &rotating{life: time.Hour}
+		c.Providers()[0].Retrieve(t.Context())
+		<-time.After(2 * time.Second)
+		in := roleInput
+		in.SerialNumber, in.TokenCode = "arn:aws:iam::123456789012:mfa/alice", stschain.NewSecret(mfaCode)
+		_, err := c.AssumeRole(t.Context(), in)
+		require.ErrorContains(t, err, "ExpiredToken")
+		require.Len(t, s.auth, 1)
+		_, err = c.AssumeRole(t.Context(), roleInput)
+		require.NoError(t, err)
+		require.Equal(t, "ASIA2", keyOf(s.auth[1]), "the next one has others")
+	})
 }
 
 // Someone else brought new credentials while this request was under way: those

@@ -169,7 +169,7 @@ func TestAnswers(t *testing.T) {
 		}, attempts: 2},
 		"redirect": {answer: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://login.example.com/?token="+url.QueryEscape(sessionToken), http.StatusTemporaryRedirect)
-		}, status: 307, text: `redirect to https://login.example.com`},
+		}, status: 307, text: `redirect to https://login.example.com, and`},
 		"secrets in headers": {answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", secretKey)
 			w.Header().Set("X-Amzn-Requestid", sessionToken)
