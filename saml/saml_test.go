@@ -228,6 +228,13 @@ func TestExpired(t *testing.T) {
 	require.ErrorContains(t, err, "the assertion expired at 2026-11-21T12:05:00Z, 5m0s ago")
 	canary.Check(t, given.Reveal(), err)
 	require.Equal(t, 1, srv.Count(""))
+	fake.Add(10*time.Minute - time.Nanosecond)
+	for range 2 {
+		_, err = p.Retrieve(t.Context())
+		require.ErrorContains(t, err, "2026-11-21T12:05:00Z, 15m0s ago")
+		require.Equal(t, 2, srv.Count(""))
+		fake.Add(time.Nanosecond)
+	}
 }
 
 func TestFastClock(t *testing.T) {
