@@ -274,3 +274,21 @@ func TestCacheUnattendedFailureKeepsNobodyFromAsking(t *testing.T) {
 		})
 	}
 }
+
+// The pause after a rejection ends with the credentials that it is for.
+func TestCacheInvalidateShortLived(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &stschain.Cache{Provider: &source{life: 3 * time.Second}}
+		c.SetRandom(func() float64 { return 0.999 }) // almost 5 s
+		requireGet(t, c, "key-1")
+		pass(time.Second)
+		for _, key := range []string{"key-1", "key-2"} {
+			rejectKey(c, key)
+			requireGet(t, c, "key-2")
+		}
+		pass(3*time.Second - 1)
+		requireGet(t, c, "key-2")
+		pass(1)
+		requireGet(t, c, "key-3")
+	})
+}

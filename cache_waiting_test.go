@@ -383,7 +383,6 @@ func TestCacheAskedByItself(t *testing.T) {
 	})
 }
 
-// What is valid but too short is no answer to RetrieveFor, whatever ends.
 // However many call while a background refresh flies, it costs one goroutine or
 // two: half a million DoChan calls held 95 MB in a trial.
 // Peers: aws-sdk-go#3127 (users.md 4.5).

@@ -187,6 +187,8 @@ func TestExplainCache(t *testing.T) {
 		src.retrieve = nil
 		explain("source applied", false, calls+2)
 		explain("source applied", true, calls+2)
+		pass(59*time.Minute + 30*time.Second) // mandatory: callers would wait, and have what is held
+		require.Equal(t, stschain.Mandatory, explain("source applied", true, calls+2).Cache.Phase)
 		c.Invalidate(stschain.Credentials{AccessKeyID: "AKIA-source"})
 		pass(10 * time.Second)
 		x = explain("source applied", false, calls+3) // as callers get them too
