@@ -121,6 +121,11 @@ func TestCacheDoesNotLoop(t *testing.T) {
 		{"four minutes of life, same key", func(begin time.Time, _ int) stschain.Credentials {
 			return key(1, 4*time.Minute)
 		}, 70},
+		{"the same key, a second longer each time", func(begin time.Time, n int) stschain.Credentials {
+			c := key(1, 0)
+			c.Expires = begin.Add(time.Hour + time.Duration(n)*time.Second)
+			return c
+		}, 60},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -212,9 +212,9 @@ func (c *Cache) accept(creds Credentials, now int64) error {
 	c.rejected, c.refused, c.raised, c.err = false, false, false, nil
 	c.settled = !moved
 
-	pause := betweenTries
-	if !moved || now >= c.due() {
-		pause = restAfterSuccess(lifetime)
+	pause := restAfterSuccess(lifetime)
+	if moved && plus(now, pause) <= c.due() { // nobody asks before that anyway, unless they are rejected
+		pause = betweenTries
 	}
 	c.rest(now, pause, expires) // and ends with them
 	return nil

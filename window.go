@@ -48,7 +48,7 @@ func windowsFor(lifetime, advisory, mandatory time.Duration, random float64) win
 }
 
 // restAfterSuccess is the pause after an answer that leaves credentials of this
-// remaining life due at once: without it a source that hands out the same
+// remaining life due at once or soon: without it a source that hands out the same
 // credentials again would be asked by every call.
 func restAfterSuccess(remaining time.Duration) time.Duration {
 	return min(max(remaining/4, betweenTries), time.Minute)
