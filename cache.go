@@ -115,6 +115,9 @@ func interactiveBelow(p Provider, most *int) bool {
 // The refresh that a caller starts keeps the values of its context, but not its
 // end: it is bounded by Timeout alone.
 func (c *Cache) Retrieve(ctx context.Context) (Credentials, error) {
+	if c == nil {
+		return Credentials{}, c.check()
+	}
 	if v := c.view.Load(); v != nil {
 		now := c.now()
 		if now >= v.from && now < v.until {

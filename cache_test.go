@@ -326,6 +326,14 @@ func TestCacheMisconfigured(t *testing.T) {
 		c.Invalidate(stschain.Credentials{})
 		c.Status()
 	}
+	var none *stschain.Cache
+	for _, retrieve := range []func() (stschain.Credentials, error){
+		func() (stschain.Credentials, error) { return none.Retrieve(t.Context()) },
+		func() (stschain.Credentials, error) { return none.RetrieveFor(t.Context(), time.Minute) },
+	} {
+		_, err := retrieve()
+		require.ErrorContains(t, err, "the Cache is nil")
+	}
 }
 
 func requireGetKey(t *testing.T, p stschain.Provider, want string) {
