@@ -182,7 +182,7 @@ func (c *Cache) retrieve(ctx context.Context, atLeast time.Duration) (Credential
 			switch {
 			case errors.Is(o.err, unattended.Err) && unattended.Is(ctx):
 				return c.leave(ctx, atLeast)
-			case errors.Is(o.err, unattended.Err):
+			case errors.Is(o.err, unattended.Err) && o.unattended:
 				continue // here is somebody who waits
 			case o.err != nil:
 				return Credentials{}, o.err

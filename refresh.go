@@ -20,9 +20,10 @@ const (
 
 // outcome is what a flight brought to those who wait for it.
 type outcome struct {
-	landing uint64 // its number; 0: the provider was not asked, look again
-	creds   Credentials
-	err     error
+	landing    uint64 // its number; 0: the provider was not asked, look again
+	creds      Credentials
+	err        error
+	unattended bool // it began when nobody waited
 }
 
 // flight returns one try, for singleflight to run.
@@ -33,7 +34,9 @@ func (c *Cache) flight(ctx context.Context, atLeast time.Duration) func() (any, 
 		}
 		began := c.now()
 		creds, err := c.ask(ctx)
-		return c.land(creds, err, began), nil
+		o := c.land(creds, err, began)
+		o.unattended = unattended.Is(ctx)
+		return o, nil
 	}
 }
 

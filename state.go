@@ -226,14 +226,15 @@ func (c *Cache) fail(err error, now int64) {
 	c.failures++
 	c.err = err
 	if c.unasked() { // it was not really tried
-		if !c.holding() || c.rejected {
+		if !c.good(now) { // who comes next waits, and has the person asked
+			c.settled = false
 			return
 		}
 		attended := plus(nanosOf(c.held.Expires), -c.windows.mandatory) // then callers wait
 		c.rest(now, restAfterFailure(span(now, attended), c.draw(), c.draw()), attended)
 		return
 	}
-	c.settled = c.holding()
+	c.settled = c.holding() && !(c.rejected && c.Interactive) // or no person would be asked before they expire
 	c.refused = c.refused || permanent
 	c.raised = c.FailFast && permanent
 	switch {
