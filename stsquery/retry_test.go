@@ -177,7 +177,9 @@ var (
 	noProxy   = step{err: &net.OpError{Op: "proxyconnect", Net: "tcp", Err: errors.New("connection refused")}}
 	noName    = step{err: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", IsNotFound: true}}}
 	nameLater = step{err: &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "server misbehaving", IsTemporary: true}}}
+	noRead    = step{err: &net.OpError{Op: "read", Net: "tcp", Err: errors.New("connection reset by peer")}}
 	tlsAlert  = step{err: &net.OpError{Op: "remote error", Err: errors.New("tls: bad certificate")}}
+	ownAlert  = step{err: &net.OpError{Op: "local error", Err: errors.New("tls: bad record MAC")}}
 )
 
 func fault(status int, code string) step { return step{status: status, body: stsError(code, "m")} }
@@ -217,11 +219,13 @@ func TestRetries(t *testing.T) {
 		"no such host":                   {steps: []step{noName, ok}, attempts: 1, fails: true},
 		"name server in trouble":         {steps: []step{nameLater, ok}, attempts: 2},
 		"TLS alert":                      {steps: []step{tlsAlert, ok}, attempts: 1, fails: true},
+		"TLS alert of our own":           {steps: []step{ownAlert, ok}, attempts: 1, fails: true},
 		"wrong root is no passing thing": {steps: []step{{status: 200, body: "<a/>"}, ok}, attempts: 1, fails: true},
 
 		"MFA, never sent":     {in: withMFA, steps: []step{noDial, noProxy, ok}, attempts: 3},
 		"MFA, throttled":      {in: withMFA, steps: []step{slowDown, ok}, attempts: 2},
 		"MFA, perhaps used":   {in: withMFA, steps: []step{lost, ok}, attempts: 1, fails: true},
+		"MFA, reset":          {in: withMFA, steps: []step{noRead, ok}, attempts: 1, fails: true},
 		"MFA, server error":   {in: withMFA, steps: []step{down, ok}, attempts: 1, fails: true},
 		"MFA, name not found": {in: withMFA, steps: []step{noName, ok}, attempts: 1, fails: true},
 		"MFA, code was wrong": {in: withMFA, steps: []step{denied, ok}, attempts: 1, fails: true},
@@ -244,6 +248,25 @@ func TestRetries(t *testing.T) {
 					require.Equal(t, s.bodies[0], body, "an attempt sends the whole request")
 				}
 			})
+		})
+	}
+}
+
+// Every code that the AWS SDKs take for throttling is cheap to try again.
+// Source: retry.md, the codes of the standard mode.
+func TestThrottlingCodes(t *testing.T) {
+	for _, code := range []string{
+		"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException", "RequestThrottled", "TooManyRequestsException",
+		"ProvisionedThroughputExceededException", "TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+		"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			c, s := scripted(fault(400, code), fault(400, code))
+			c.Retry.MaxAttempts = 2
+			_, err := c.AssumeRole(t.Context(), roleInput)
+			require.ErrorContains(t, err, code)
+			require.Len(t, s.times, 2, code)
+			require.Equal(t, 495, c.Tokens(), code)
 		})
 	}
 }
