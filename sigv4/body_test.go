@@ -140,6 +140,26 @@ func TestBodiesClosedWithoutSending(t *testing.T) {
 	}
 }
 
+// What can be sent once has no GetBody: a Base that finds its connection dead would send the rest.
+func TestGetBodyOfWhatIsSentOnce(t *testing.T) {
+	for _, once := range []bool{true, false} {
+		var body io.Reader = newStream("text")
+		if !once {
+			body = newSeekable("text")
+		}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""), UnsignedPayload: true,
+			Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+				if (r.GetBody == nil) != once {
+					t.Errorf("once: %v, and GetBody is nil: %v", once, r.GetBody == nil)
+				}
+				r.Body.Close()
+				return nil, errors.New("was sent")
+			})}
+		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", body))
+		require.ErrorContains(t, err, "was sent")
+	}
+}
+
 func TestContentLength(t *testing.T) {
 	for name, body := range bodies {
 		for _, size := range []int{0, small, large} {
