@@ -31,6 +31,7 @@ func TestWindows(t *testing.T) {
 		{"jitter widens by a quarter", 12 * time.Hour, 0, 0, 1, want{60 * time.Minute, 75 * time.Minute, time.Minute}},
 		{"jitter stays within the cap", 400 * time.Second, 0, 0, almostOne, want{300 * time.Second, 300 * time.Second, time.Minute}},
 		{"mandatory is a quarter of the advisory window", 4 * time.Second, 0, 0, 0, want{3 * time.Second, 3 * time.Second, 750 * time.Millisecond}},
+		{"a quarter of it before jitter", time.Hour, 200 * time.Second, 0, 1, want{200 * time.Second, 250 * time.Second, 50 * time.Second}},
 		{"a quarter is the least that caps it", time.Hour, 240 * time.Second, 0, 0, want{240 * time.Second, 240 * time.Second, 60 * time.Second}},
 		{"4 ns less cap it", time.Hour, 240*time.Second - 4, 0, 0, want{240*time.Second - 4, 240*time.Second - 4, 60*time.Second - 1}},
 		{"configured", 6 * time.Hour, 30 * time.Minute, 10 * time.Second, 0.5, want{30 * time.Minute, 33*time.Minute + 45*time.Second, 10 * time.Second}},
