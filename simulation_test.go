@@ -50,7 +50,7 @@ func TestSimulation(t *testing.T) {
 			for seed := range seeds {
 				y := newYear(seed)
 				late := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("seed %d hangs", seed)) })
-				err := y.live()
+				err := y.live(func() { late.Reset(2 * time.Minute) })
 				late.Stop()
 				if err != nil {
 					t.Errorf("seed %d, %v into the year, %v: %v", seed, y.clk.Now().Sub(simBegin), y.now, err)
@@ -178,10 +178,11 @@ func (y *year) Retrieve(context.Context) (stschain.Credentials, error) {
 
 // live goes through the year: fifty faults, one after the other, each after a
 // while in which nothing is wrong. Somebody calls every minute at the least,
-// and every second or so while something goes on.
-func (y *year) live() error {
+// and every second or so while something goes on. It tells of each fault that it got to.
+func (y *year) live(goesOn func()) error {
 	const chapters = 50
 	for chapter := range chapters {
+		goesOn()
 		if y.short && chapter == 5 {
 			break
 		}
@@ -324,8 +325,8 @@ func (y *year) checkPace(now time.Time) error {
 func TestSimulationReplays(t *testing.T) {
 	a, b := newYear(1), newYear(1)
 	a.short, b.short = true, true
-	require.NoError(t, a.live())
-	require.NoError(t, b.live())
+	require.NoError(t, a.live(func() {}))
+	require.NoError(t, b.live(func() {}))
 	require.Equal(t, a.calls, b.calls)
 	require.Equal(t, a.cache.Status(), b.cache.Status())
 }
