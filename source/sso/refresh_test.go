@@ -191,6 +191,17 @@ func TestNoRestWithoutNetwork(t *testing.T) {
 	_, err = w.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{oidcHost, oidcHost, portalHost}, w.service.requests())
+
+	// One that has not expired has time.
+	w = newWorld(t, document(noon.Add(time.Minute)))
+	w.MaxAttempts = 1
+	w.service.oidc = status(http.StatusBadGateway, "")
+	for range 2 {
+		_, err = w.Retrieve(t.Context())
+		require.NoError(t, err)
+		w.clock.Add(time.Second)
+	}
+	require.Equal(t, []string{oidcHost, portalHost, portalHost}, w.service.requests())
 }
 
 // Providers of one program share the file as processes do.
