@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/outbound"
 	"github.com/stschain-go/stschain/internal/permanent"
 )
@@ -59,9 +60,9 @@ func (s *SignIn) endpoint() (*url.URL, error) {
 func parseEndpoint(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
-	case err != nil, u.Host == "", u.User != nil, u.Scheme != "https" && !(u.Scheme == "http" && outbound.Loopback(u.Hostname())):
+	case err != nil, !host.IsHost(u.Hostname()), u.User != nil, u.Scheme != "https" && !(u.Scheme == "http" && outbound.Loopback(u.Hostname())):
 		return nil, permanent.Errorf("Endpoint is no URL of a sign-in endpoint, such as https://signin.aws.amazon.com/federation; plain http is for loopback only")
-	case u.RawQuery != "", u.Fragment != "":
+	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return nil, permanent.Errorf("Endpoint has a query or a fragment, which the parameters would be mixed up with")
 	}
 	return u, nil

@@ -190,6 +190,8 @@ func TestSignInSettings(t *testing.T) {
 		"plain endpoint":        {with(func(s *federation.SignIn) { s.Endpoint = "http://signin.example/federation" }), "plain http is for loopback only"},
 		"password":              {with(func(s *federation.SignIn) { s.Endpoint = "https://user:hunter4711@signin.example" }), "Endpoint is no URL"},
 		"query":                 {with(func(s *federation.SignIn) { s.Endpoint = "https://signin.example?a=b" }), "Endpoint has a query"},
+		"empty query":           {with(func(s *federation.SignIn) { s.Endpoint = "https://signin.example?" }), "Endpoint has a query"},
+		"host":                  {with(func(s *federation.SignIn) { s.Endpoint = "https://signin%c2%85.example" }), "Endpoint is no URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			link, err := test.signIn.SignInURL(t.Context())

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -81,6 +82,9 @@ func FuzzGitHubActions(f *testing.F) {
 	f.Add("http://127.0.0.1:1/?audience=evil", "a&b", 200, `{"Value":"a b"}`)
 	f.Add("https://user:pw@runner.example", "ä", 403, requestToken)
 	f.Add("http://runner.example", "", 404, `{"value":1}`)
+	f.Add("http://[0:0:0:0:0:0:0:1]/", "", 200, `{"value":"a"}`)
+	f.Add("https://%c2%85/", "", 403, "")
+	f.Add("https://"+strings.Repeat("x", 1200), "", 403, "")
 	f.Fuzz(func(t *testing.T, address, audience string, status int, body string) {
 		status = 200 + (status-200)&0xff // 429 and 500 would be asked again
 		var asked *url.URL
@@ -98,7 +102,8 @@ func FuzzGitHubActions(f *testing.F) {
 				want = "sts.amazonaws.com"
 			}
 			given, _ := url.Parse(strings.TrimSpace(address))
-			if asked.Scheme != "https" && !slices.Contains([]string{"localhost", "::1"}, strings.ToLower(asked.Hostname())) && !strings.HasPrefix(asked.Hostname(), "127.") && !strings.HasPrefix(asked.Hostname(), "::") ||
+			ip, _ := netip.ParseAddr(asked.Hostname())
+			if asked.Scheme != "https" && !strings.EqualFold(asked.Hostname(), "localhost") && !ip.Unmap().IsLoopback() ||
 				given == nil || asked.Host != strings.TrimSuffix(given.Host, ":") || !slices.Equal(asked.Query()["audience"], []string{want}) {
 				t.Fatalf("%q for %q asks %q", address, audience, asked)
 			}

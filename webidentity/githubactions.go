@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/outbound"
 )
 
@@ -79,7 +80,7 @@ func (g *GitHubActions) request() (*url.URL, stschain.Secret, error) {
 	}
 	u, err := url.Parse(address)
 	switch {
-	case err != nil || u.Host == "" || u.User != nil:
+	case err != nil || !host.IsHost(u.Hostname()) || u.User != nil:
 		return nil, stschain.Secret{}, fmt.Errorf("%s is no URL to ask", urlName)
 	case u.Scheme != "https" && !(u.Scheme == "http" && outbound.Loopback(u.Hostname())):
 		return nil, stschain.Secret{}, fmt.Errorf("%s is no https URL, and others would read the token on the way", urlName)

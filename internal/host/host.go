@@ -34,7 +34,7 @@ func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
 		return nil, errors.New("has a fragment (#), which no server would see")
 	case strings.EqualFold(host, "https") || strings.EqualFold(host, "http"):
 		return nil, errors.New("has a scheme without // after it; it should look like https://sts.example.com:8443/path")
-	case !isHost(host):
+	case !IsHost(host):
 		return nil, fmt.Errorf("has the host %s, which is no host name or IP address", quote(host))
 	case !isPort(port) || strings.HasSuffix(u.Host, ":"):
 		return nil, fmt.Errorf("has the port %s; 1 to 65535 are allowed", quote(port))
@@ -57,11 +57,12 @@ func IsLabel(s string) bool {
 		strings.IndexFunc(s, func(r rune) bool { return !isLetter(r) && !isDigit(r) && r != '-' }) < 0
 }
 
-// isHost: an IP address, or labels, in which servers at home use underscores.
-func isHost(s string) bool {
+// IsHost reports whether s is an IP address or the name of a host: labels, in which servers at
+// home use underscores.
+func IsHost(s string) bool {
 	if ip, err := netip.ParseAddr(s); err == nil {
 		zone := ip.Zone() // the name of an interface
-		return zone == "" || isHost(zone)
+		return zone == "" || IsHost(zone)
 	}
 	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
 		if !IsLabel(strings.ReplaceAll(label, "_", "x")) {

@@ -45,7 +45,7 @@ func Client(given *http.Client, timeout time.Duration) *http.Client {
 // to nobody.
 func Loopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+	return err == nil && ip.Unmap().IsLoopback() || strings.ToLower(host) == "localhost" // EqualFold has an ſ for an s
 }
 
 // Cause tells why there is no answer: that the caller left, or err without the URL

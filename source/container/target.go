@@ -15,6 +15,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/outbound"
 	"github.com/stschain-go/stschain/internal/permanent"
 )
@@ -58,7 +59,7 @@ func parseFull(full string) (*url.URL, error) {
 	switch {
 	case err != nil:
 		return nil, permanent.Errorf("%s is no URI", fullURI)
-	case u.Hostname() == "":
+	case !host.IsHost(u.Hostname()):
 		return nil, permanent.Errorf("%s names no host; it is a whole URI, such as http://localhost/credentials", fullURI)
 	case u.User != nil:
 		return nil, permanent.Errorf("%s has a user and a password, which are not for URIs; %s is", fullURI, tokenVariable)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/permanent"
 )
 
@@ -114,12 +115,13 @@ func (p *Provider) endpoint() (_ string, named bool, err error) {
 func parseEndpoint(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, u.Hostname() == "", u.Scheme != "http" && u.Scheme != "https":
+	case err != nil, !host.IsHost(u.Hostname()), u.Scheme != "http" && u.Scheme != "https":
 		return "", permanent.Errorf("is no URL of http or https, such as %s", ipv4Endpoint)
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return "", permanent.Errorf("has more than a host, a port and a path, such as a user or a query")
 	}
-	return strings.TrimRight(u.Scheme+"://"+u.Host+u.EscapedPath(), "/"), nil
+	u.ForceQuery = false
+	return strings.TrimRight(u.String(), "/"), nil
 }
 
 func (p *Provider) timeout() (time.Duration, error) {
