@@ -102,9 +102,24 @@ func xmlCode(doc []byte) string {
 			return ""
 		}
 		if start, ok := token.(xml.StartElement); ok && start.Name.Local == "Code" {
-			text, _ := d.Token()
-			chars, _ := text.(xml.CharData)
-			return string(chars)
+			return text(d)
+		}
+	}
+}
+
+// text is what stands before the next tag, whatever comments and CDATA cut it into.
+func text(d *xml.Decoder) string {
+	var all []byte
+	for {
+		token, err := d.Token()
+		if err != nil {
+			return ""
+		}
+		switch token := token.(type) {
+		case xml.CharData:
+			all = append(all, token...)
+		case xml.StartElement, xml.EndElement:
+			return string(all)
 		}
 	}
 }
