@@ -50,7 +50,7 @@ func FuzzAudience(f *testing.F) {
 
 // A header binds a token to its audience, or there is no token.
 func FuzzHeader(f *testing.F) {
-	for _, s := range []string{"X-LakeFS-Server-ID", "host", "x-amz-date", "Content-Length", "a b", "a:b", "a;b", "Ä", "User-Agent", "authorization"} {
+	for _, s := range []string{"X-LakeFS-Server-ID", "host", "x-amz-date", "Content-Length", "a b", "a:b", "a;b", "Ä", "User-Agent", "authorization", "Connection", "Te", "Trailer", "Transfer-Encoding", "Expect", "Cookie", "Date", "X-Amzn-Trace-Id", "Accept-Encoding", "Traceparent", "Keep-Alive", "Upgrade", "!#%", "x|y", "Content-Type"} {
 		f.Add(s)
 	}
 	c := client(example, fakeClock())
@@ -79,6 +79,8 @@ func FuzzPassword(f *testing.F) {
 	f.Add("[2001:db8::1]:1", "jane doe+x&Action=drop")
 	f.Add("db", "%")
 	f.Add("db:443", "ä")
+	f.Add("ä:1", "jane")
+	f.Add("a\"b:1", "jane")
 	f.Fuzz(func(t *testing.T, endpoint, user string) {
 		token, err := (&proof.RDS{Credentials: example, Region: region, Endpoint: endpoint, User: user}).Token(t.Context())
 		if err != nil {

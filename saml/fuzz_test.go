@@ -20,13 +20,14 @@ func FuzzRoleNames(f *testing.F) {
 	f.Add("ops/backup", "corp", "alice@example.com", int64(1795284000), 0)
 	f.Add("a,b", "c", "<&>'\"", int64(-1), 90)
 	f.Add("role/x", "saml-provider/y", " ", int64(253402300799), -600)
+	f.Add("r", "p", strings.Repeat("\"", 20_000), int64(0), 0)
 	f.Fuzz(func(t *testing.T, name, provider, session string, unix int64, minutes int) {
 		role, principal := "arn:aws:iam::123456789012:role/"+name, "arn:aws:iam::123456789012:saml-provider/"+provider
 		plain := func(s string) bool {
 			return s != "" && len(s) < 1000 && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) && !strings.Contains(s, "arn:")
 		}
 		ends := time.Unix(unix%253402300800, 0).In(time.FixedZone("", minutes%(14*60)*60))
-		if !plain(name) || !plain(provider) || strings.Contains(provider, ",") || ends.Year() < 1 || ends.Year() > 9999 {
+		if !plain(name) || !plain(provider) || len(session) > 1000 || strings.Contains(provider, ",") || ends.Year() < 1 || ends.Year() > 9999 {
 			return
 		}
 		escape := func(s string) string {

@@ -78,6 +78,9 @@ func FuzzQuery(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
+		if strings.Count(query, "&") >= 10_000 {
+			return // net/url reads no more
+		}
 		got := string(signature.AppendQuery(nil, query))
 		if again := string(signature.AppendQuery(nil, got)); again != got {
 			t.Fatalf("canonical form of %q is %q, and of that %q", query, got, again)
