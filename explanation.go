@@ -223,10 +223,10 @@ func oneLine(s string) string {
 
 // sayable is t, or zero, which is left out, where RFC 3339 has no words for it.
 func sayable(t time.Time) time.Time {
-	if t.Year() > 9999 || t.Year() < 0 {
+	if t = t.UTC(); t.Year() > 9999 || t.Year() < 0 {
 		return time.Time{}
 	}
-	return t.UTC()
+	return t
 }
 
 // MarshalJSON writes errors as text, times in RFC 3339 and durations in milliseconds.

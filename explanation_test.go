@@ -48,9 +48,11 @@ not asked         imds�[31m
 		old := key(1, -time.Hour)
 		require.Contains(t, stschain.Explain(t.Context(), stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return old, nil })).String(), "EXPIRED at 1999-12-31T23:00:00Z")
 		far := key(1, 0)
-		far.Expires = time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC)
-		_, err = json.Marshal(stschain.Explain(t.Context(), stschain.Cached(stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return far, nil }))))
-		require.NoError(t, err)
+		for _, expires := range []time.Time{time.Date(99999, 1, 1, 0, 0, 0, 0, time.UTC), time.Date(9999, 12, 31, 23, 59, 59, 0, time.FixedZone("", -3600))} {
+			far.Expires = expires
+			_, err = json.Marshal(stschain.Explain(t.Context(), stschain.Cached(stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return far, nil }))))
+			require.NoError(t, err)
+		}
 	})
 }
 
