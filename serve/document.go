@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 	"unicode/utf8"
 
@@ -53,12 +54,12 @@ func processDocument(c stschain.Credentials, now time.Time) ([]byte, error) {
 // expiration is the last whole second of credentials, in RFC 3339, or "" if they never
 // expire. It is an error if they cannot be used at now.
 func expiration(c stschain.Credentials, now time.Time) (string, error) {
-	text := c.AccessKeyID + c.SecretAccessKey.Reveal() + c.SessionToken.Reveal() + c.AccountID
+	texts := []string{c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), c.AccountID}
 	expires := c.Expires.UTC().Truncate(time.Second)
 	switch {
 	case c.AccessKeyID == "" || c.SecretAccessKey.IsZero():
 		return "", fmt.Errorf("the credentials of %s are incomplete", c.Source)
-	case !utf8.ValidString(text):
+	case slices.ContainsFunc(texts, func(s string) bool { return !utf8.ValidString(s) }):
 		return "", fmt.Errorf("the credentials of %s hold bytes that JSON cannot carry", c.Source)
 	case c.Expires.IsZero(), expires.Year() > 9999: // which RFC 3339 cannot say
 		return "", nil

@@ -42,13 +42,15 @@ func TestWriteProcess(t *testing.T) {
 }
 
 func TestWriteProcessFails(t *testing.T) {
-	expired, incomplete := session(), session()
+	expired, incomplete, cut := session(), session(), session()
+	cut.SessionToken, cut.AccountID, cut.Expires = stschain.NewSecret("\xc3"), "\xa4", time.Time{} // which together are a character
 	expired.Expires = time.Now().Add(-time.Second)
 	incomplete.AccessKeyID = ""
 	for want, p := range map[string]stschain.Provider{
 		"serve: WriteProcess needs a provider": nil,
 		"expired at":                           giving(expired),
 		"lack AccessKeyID":                     giving(incomplete),
+		"hold bytes that JSON cannot carry":    giving(cut),
 		"serve: trouble":                       stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return session(), errors.New("trouble") }),
 		"panicked":                             stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic("x") }),
 	} {
