@@ -174,7 +174,8 @@ func (f *Files) places() string {
 
 // hint helps those whose profile is there under a header that means nothing.
 func (f *Files) hint(name string) string {
-	for header, at := range f.stray {
+	for _, header := range slices.Sorted(maps.Keys(f.stray)) {
+		at := f.stray[header]
 		switch strings.Join(strings.Fields(header), " ") {
 		case name:
 			return fmt.Sprintf("; %s has [%s], which in this file must be [profile %s]", at, header, name)

@@ -29,6 +29,8 @@ func FuzzRetrieve(f *testing.F) {
 		f.Add(config, "", "default")
 		f.Add("", strings.Replace(config, "[profile ", "[", 1), "")
 	}
+	f.Add("", "[profile default]\n[profile  default]\n", "default")
+	f.Add("[default]\n"+role+"source_profile = q\n[profile q]\ncredential_process = '"+secret+"'", "", "default")
 	f.Fuzz(func(t *testing.T, config, credentials, name string) {
 		provider := func() *profile.Provider {
 			return &profile.Provider{

@@ -111,6 +111,7 @@ func TestUnavailable(t *testing.T) {
 		"no files":               {files{}, "/home/.aws/config (which does not exist) and /home/.aws/credentials (which does not exist)"},
 		"no default profile":     {files{"/home/.aws/config": "[profile p]\n" + keysAB[10:]}, "there is none called default"},
 		"a header that is wrong": {files{"/home/.aws/credentials": "[profile default]\n" + keysAB[10:]}, "/home/.aws/credentials:1 has [profile default], which in this file must be [default]"},
+		"two such headers":       {files{"/home/.aws/credentials": "[profile default]\n[profile  default]\n"}, "/home/.aws/credentials:2 has [profile  default]"},
 		"nothing but settings":   {files{"/home/.aws/config": "\n[default]\nregion = eu-west-1"}, "the one called default (/home/.aws/config:2) has no credentials"},
 		"keys that are empty":    {files{"/home/.aws/credentials": "[default]\naws_access_key_id =\naws_secret_access_key =\n"}, "has no credentials"},
 	} {
