@@ -163,7 +163,7 @@ func corrupt(part, by string) func(*faultproxy.Link) {
 	return func(l *faultproxy.Link) {
 		answer := l.Answer(l.Request())
 		corrupted := bytes.Replace(answer, []byte(part), []byte(by), 1)
-		if bytes.Equal(answer, corrupted) { // the signed service answers with plain text
+		if len(answer) > 0 && bytes.Equal(answer, corrupted) { // the signed service answers with plain text
 			corrupted = append(answer[:len(answer)-1:len(answer)-1], 0)
 		}
 		l.Write(corrupted)

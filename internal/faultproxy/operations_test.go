@@ -3,6 +3,7 @@ package faultproxy_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -88,6 +89,9 @@ func onClient(call func(context.Context, *servers, *stsquery.Client) error) func
 	}
 }
 
+// errAnswer is what the test itself finds wrong with an answer, which is none of Transport's business.
+var errAnswer = errors.New("a wrong answer")
+
 func onTransport(method string, size int) func(context.Context, *servers, string, *http.Client, time.Duration) error {
 	return func(ctx context.Context, s *servers, endpoint string, client *http.Client, patience time.Duration) error {
 		base := &http.Transport{}
@@ -108,11 +112,11 @@ func onTransport(method string, size int) func(context.Context, *servers, string
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 		switch {
 		case err != nil:
-			return fmt.Errorf("reading the answer: %w", err)
+			return fmt.Errorf("%w: reading it: %w", errAnswer, err)
 		case resp.StatusCode != http.StatusOK:
-			return fmt.Errorf("status %d: %.200s", resp.StatusCode, body)
+			return fmt.Errorf("%w: status %d: %.200s", errAnswer, resp.StatusCode, body)
 		case string(body) != fmt.Sprintf("took %d bytes", size):
-			return fmt.Errorf("a wrong answer: %.200q", body)
+			return fmt.Errorf("%w: %.200q", errAnswer, body)
 		}
 		return nil
 	}

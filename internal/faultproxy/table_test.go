@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -31,7 +32,8 @@ type cell struct {
 	operation operation
 	err       error
 	took      time.Duration
-	accepted  int // connections
+	accepted  int    // connections
+	token     string // of the web identity
 }
 
 // TestFaults does every operation under every fault, over real sockets. Each ends within
@@ -80,6 +82,7 @@ func (f fault) patience() time.Duration {
 }
 
 func (c *cell) run(s *servers) {
+	c.token = s.token.Reveal()
 	target := s.sts.URL()
 	if c.operation.signed {
 		target = s.service.URL
@@ -89,12 +92,17 @@ func (c *cell) run(s *servers) {
 		c.err = err
 		return
 	}
-	if c.fault.dead {
-		proxy.Close()
-	} else {
-		defer proxy.Close()
-	}
+	defer proxy.Close()
 	scheme, host := "http://", proxy.Addr()
+	if c.fault.dead { // the port of a client, which nobody else gets as long as that is there
+		conn, err := net.Dial("tcp", strings.TrimPrefix(target, "http://"))
+		if err != nil {
+			c.err = err
+			return
+		}
+		defer conn.Close()
+		host = conn.LocalAddr().String()
+	}
 	if c.fault.host != "" {
 		_, port, _ := strings.Cut(host, ":")
 		scheme, host = "https://", c.fault.host+":"+port
@@ -147,15 +155,20 @@ func (c cell) check(t *testing.T) {
 		return // nothing had been sent when it happened
 	}
 	require.Error(t, c.err)
-	canary.Check(t, secretKey, c.err)
-	canary.Check(t, mfaCode, c.err)
+	for _, secret := range []string{secretKey, mfaCode, c.token} {
+		canary.Check(t, secret, c.err)
+	}
 	if c.operation.signed {
+		var lost *url.Error
+		require.True(t, errors.As(c.err, &lost) || errors.Is(c.err, errAnswer), "neither of the way nor of the answer: %v", c.err)
+		require.LessOrEqual(t, c.accepted, 1, "it was sent again")
 		return
 	}
 	var typed *stsquery.Error
 	require.ErrorAs(t, c.err, &typed)
 	require.Equal(t, strings.TrimSuffix(c.operation.name, ", MFA"), typed.Operation)
 	require.NotEmpty(t, typed.Endpoint)
+	require.LessOrEqual(t, c.accepted, typed.Attempts, "it was sent behind the client's back")
 	if c.operation.once && c.fault.either {
 		require.Contains(t, []int{1, 2, 3}, typed.Attempts, c.err)
 	} else {
