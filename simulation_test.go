@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -25,7 +26,8 @@ var (
 
 // TestSimulation lives through virtual years of a cache whose source misbehaves
 // fifty times each, and whose callers do too. What must hold is in year.check; and
-// no year may hang, or leave a goroutine. A year that fails prints its seed:
+// no year may hang, or leave a goroutine, which its bubble sees to. A year that
+// fails prints its seed:
 //
 //	go test -run TestSimulation . -sim.seed 4711
 //	go test -run TestSimulation . -sim.seeds 20000 -timeout 0
@@ -48,13 +50,16 @@ func TestSimulation(t *testing.T) {
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
 			for seed := range seeds {
-				y := newYear(seed)
-				late := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("seed %d hangs", seed)) })
-				err := y.live(func() { late.Reset(2 * time.Minute) })
-				late.Stop()
-				if err != nil {
-					t.Errorf("seed %d, %v into the year, %v: %v", seed, y.clk.Now().Sub(simBegin), y.now, err)
-				}
+				t.Run(fmt.Sprint(seed), func(t *testing.T) {
+					late := time.AfterFunc(2*time.Minute, func() { panic(fmt.Sprintf("seed %d hangs", seed)) })
+					defer late.Stop()
+					synctest.Test(t, func(t *testing.T) {
+						y := newYear(seed)
+						if err := y.live(func() { late.Reset(2 * time.Minute) }); err != nil {
+							t.Errorf("seed %d, %v into the year, %v: %v", seed, y.clk.Now().Sub(simBegin), y.now, err)
+						}
+					})
+				})
 			}
 		})
 	}
@@ -74,12 +79,12 @@ const (
 	hanging
 	refusing
 	expiredAnswers
-	shortAnswers
+	shortAnswers // from here on, some tries fail as well, and some come together with a rejection
 	sameAnswers
 	rejecting  // the service rejects every answer
 	clockAhead // by hours, and back at the end
 	clockBehind
-	impatient // callers leave at once
+	impatient // callers leave at once, or while the source is asked
 	faults    // how many there are
 )
 
@@ -96,19 +101,32 @@ type year struct {
 	life  time.Duration
 	short bool // it ends after five faults
 
-	mu     sync.Mutex
 	now    fault
 	serial int
 	last   stschain.Credentials
-	under  int // source calls under way
+	under  atomic.Int32 // source calls under way
 	calls  int
-	broken error // an invariant that the source saw broken
+	broken atomic.Pointer[string] // an invariant that the source saw broken
+	cancel func()                 // has the caller leave while the source is asked; nil: they stay
+	gone   atomic.Bool            // the caller has an answer
+
+	mu     sync.Mutex
+	others []answer // of those who called while the source was asked
+	busy   int      // how many of them still wait
 
 	refused      bool // since the last credentials there was a permanent failure
 	tries, early int  // in this hour; those while good credentials were held
 	hourBegan    time.Time
 	healthy      time.Time // since when nothing has been wrong
 	rejected     string
+}
+
+// answer is what somebody got who called at an instant.
+type answer struct {
+	creds  stschain.Credentials
+	err    error
+	began  time.Time
+	waited time.Duration // on the bubble's clock
 }
 
 // simClock only answers Now.
@@ -135,25 +153,46 @@ func newYear(seed uint64) *year {
 }
 
 // Retrieve is the source. What it takes passes on the virtual clock.
-func (y *year) Retrieve(context.Context) (stschain.Credentials, error) {
-	y.mu.Lock()
-	defer y.mu.Unlock()
-	y.calls++
-	if y.under++; y.under > 1 {
-		y.broken = errors.New("two source calls at once")
+func (y *year) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	switch {
+	case y.under.Add(1) > 1:
+		y.breaks("two source calls at once")
+	case y.calls%4 == 0: // and not always, for it takes time
+		if y.cancel != nil {
+			y.cancel()
+		}
+		if y.now >= shortAnswers && y.rnd.IntN(8) == 0 {
+			y.reject()
+		}
+		y.crowd()
+		if y.cancel != nil && !y.gone.Load() {
+			y.breaks("a caller who wants to leave waits")
+		}
 	}
-	defer func() { y.under-- }()
+	defer y.under.Add(-1)
+	if ctx.Err() != nil {
+		y.breaks("a try ended with its caller")
+	}
+	y.calls++
 	y.clk.add(time.Duration(y.serial%7) * 100 * time.Millisecond)
-	life := y.life
-	switch y.now {
+	life, now := y.life, y.now
+	if now >= shortAnswers && y.rnd.IntN(4) == 0 {
+		now = outage
+	}
+	switch now {
 	case outage:
 		return stschain.Credentials{}, errDown
 	case throttled:
 		y.clk.add(3 * time.Second) // the client's retries
 		return stschain.Credentials{}, errDown
 	case hanging:
-		y.clk.add(30 * time.Second)
-		return stschain.Credentials{}, context.DeadlineExceeded
+		began := time.Now()
+		<-ctx.Done()
+		y.clk.add(time.Since(began))
+		if y.rnd.IntN(4) == 0 {
+			<-time.After(time.Minute) // it does not listen
+		}
+		return stschain.Credentials{}, ctx.Err()
 	case refusing:
 		y.refused = true
 		return stschain.Credentials{}, errRefused
@@ -174,6 +213,50 @@ func (y *year) Retrieve(context.Context) (stschain.Credentials, error) {
 		Expires:         y.clk.Now().Add(life),
 	}
 	return y.last, nil
+}
+
+// breaks notes an invariant that the source saw broken.
+func (y *year) breaks(what string) { y.broken.CompareAndSwap(nil, &what) }
+
+// crowd calls while the source is asked. It returns when everybody has an answer, or
+// waits for what the source says.
+func (y *year) crowd() {
+	const callers = 3
+	y.mu.Lock()
+	y.busy += callers
+	y.mu.Unlock()
+	for range callers {
+		go func() {
+			a := y.ask(context.Background())
+			y.mu.Lock()
+			defer y.mu.Unlock()
+			y.others = append(y.others, a)
+			y.busy--
+		}()
+	}
+	synctest.Wait()
+}
+
+func (y *year) ask(ctx context.Context) answer {
+	a, began := answer{began: y.clk.Now()}, time.Now()
+	a.creds, a.err = y.cache.Retrieve(ctx)
+	a.waited = time.Since(began)
+	return a
+}
+
+// reject has a service reject what is held, if that is what the source gave last.
+func (y *year) reject() {
+	if y.last.AccessKeyID == y.cache.Status().AccessKeyID {
+		y.rejected = y.last.AccessKeyID
+		y.cache.Invalidate(y.last)
+	}
+}
+
+// settled reports that nothing is under way.
+func (y *year) settled() bool {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.busy == 0 && y.under.Load() == 0 && y.cache.Idle() && !y.cache.Status().Refreshing
 }
 
 // live goes through the year: fifty faults, one after the other, each after a
@@ -239,29 +322,47 @@ func (y *year) until(end time.Time, low, high time.Duration) error {
 // call is one caller.
 func (y *year) call() error {
 	ctx := context.Background()
+	if (y.now == impatient || y.now == sameAnswers) && y.rnd.IntN(20) == 0 {
+		y.reject()
+	}
 	if y.now == impatient {
 		c, cancel := context.WithCancel(ctx)
-		cancel()
+		defer cancel()
+		if y.cancel = cancel; y.rnd.IntN(2) == 0 {
+			cancel()
+		}
 		ctx = c
 	}
-	before, began, good := y.calls, y.clk.Now(), y.good()
-	creds, err := y.cache.Retrieve(ctx)
-	for !y.cache.Idle() { // what it started in the background ends before anything else happens
-		runtime.Gosched()
+	before, good := y.calls, y.good()
+	y.gone.Store(false)
+	a := y.ask(ctx)
+	y.gone.Store(true)
+	for pause := time.Millisecond; !y.settled(); pause *= 2 { // what it started ends before anything else happens
+		<-time.After(pause)
 	}
+	y.cancel = nil
 	tries := y.calls - before
-	if e := y.check(creds, err, tries, began); e != nil {
-		return e
+	left := a.err != nil && ctx.Err() != nil
+	if left && (good && y.good() || !errors.Is(a.err, context.Canceled)) {
+		return fmt.Errorf("who left got: %w", a.err)
+	}
+	others := y.others
+	if y.others = nil; !left {
+		others = append(others, a)
+	}
+	for _, a := range others {
+		if err := y.check(a, tries); err != nil {
+			return err
+		}
 	}
 	if good {
 		y.early += tries
 	}
-	y.tries += tries
-	if y.now == rejecting {
-		y.rejected = creds.AccessKeyID
-		y.cache.Invalidate(creds)
+	if y.tries += tries; y.now == rejecting && a.err == nil {
+		y.rejected = a.creds.AccessKeyID
+		y.cache.Invalidate(a.creds)
 	}
-	return nil
+	return y.checkPace(y.clk.Now())
 }
 
 // good tells that the cache holds credentials that nothing speaks against.
@@ -270,24 +371,32 @@ func (y *year) good() bool {
 	return s.Phase != stschain.Empty && s.Phase != stschain.Expired && !s.Rejected
 }
 
-// check is what must hold after each call. The clock moves while a source answers, so
-// what was returned is judged by the instant at which the call began.
-func (y *year) check(creds stschain.Credentials, err error, tries int, began time.Time) error {
-	now := y.clk.Now()
+// unexpired tells that the cache holds credentials that have not expired, rejected or not.
+func (y *year) unexpired() bool {
+	p := y.cache.Status().Phase
+	return p != stschain.Empty && p != stschain.Expired
+}
+
+// check is what must hold after each call of somebody who stays. The clock moves while a
+// source answers, so what was returned is judged by the instant at which the call began.
+func (y *year) check(a answer, tries int) error {
+	creds, err, began, now := a.creds, a.err, a.began, y.clk.Now()
 	quiet := time.Duration(-1) // how long nothing has been wrong
 	if y.now == none {
 		quiet = now.Sub(y.healthy)
 	}
 	switch {
-	case y.broken != nil:
-		return y.broken
+	case y.broken.Load() != nil:
+		return errors.New(*y.broken.Load())
+	case a.waited > 31*time.Second: // Timeout, and a little
+		return fmt.Errorf("a caller waited for %v", a.waited)
 	case tries > 1:
 		return fmt.Errorf("one call caused %d tries", tries)
 	case err == nil && creds.ExpiredAt(began.Add(-y.cache.MaxStale)):
 		return fmt.Errorf("got credentials that expired at %v", creds.Expires)
 	case err == nil && creds.ExpiredAt(began) && y.refused:
 		return errors.New("got stale credentials after a refusal")
-	case err != nil && y.good() && !(y.cache.FailFast && errors.Is(err, stschain.ErrPermanent)):
+	case err != nil && y.unexpired() && !(y.cache.FailFast && errors.Is(err, stschain.ErrPermanent)):
 		return fmt.Errorf("got an error while good credentials are held: %w", err)
 	case err != nil && quiet > 6*time.Second:
 		return fmt.Errorf("an error %v after the last fault: %w", quiet, err)
@@ -296,7 +405,7 @@ func (y *year) check(creds stschain.Credentials, err error, tries int, began tim
 	case quiet > 12*time.Minute && quiet < 15*time.Minute && y.cache.Status().Err != nil:
 		return fmt.Errorf("no try since the last fault, %v ago", quiet)
 	}
-	return y.checkPace(now)
+	return nil
 }
 
 // checkPace bounds the tries of each hour: few while good credentials are held,
@@ -323,10 +432,12 @@ func (y *year) checkPace(now time.Time) error {
 
 // A seed decides everything: what it replays is what failed.
 func TestSimulationReplays(t *testing.T) {
-	a, b := newYear(1), newYear(1)
-	a.short, b.short = true, true
-	require.NoError(t, a.live(func() {}))
-	require.NoError(t, b.live(func() {}))
-	require.Equal(t, a.calls, b.calls)
-	require.Equal(t, a.cache.Status(), b.cache.Status())
+	synctest.Test(t, func(t *testing.T) {
+		a, b := newYear(1), newYear(1)
+		a.short, b.short = true, true
+		require.NoError(t, a.live(func() {}))
+		require.NoError(t, b.live(func() {}))
+		require.Equal(t, a.calls, b.calls)
+		require.Equal(t, a.cache.Status(), b.cache.Status())
+	})
 }
