@@ -82,6 +82,7 @@ func FuzzGitHubActions(f *testing.F) {
 	f.Add("http://127.0.0.1:1/?audience=evil", "a&b", 200, `{"Value":"a b"}`)
 	f.Add("https://user:pw@runner.example", "ä", 403, requestToken)
 	f.Add("http://runner.example", "", 404, `{"value":1}`)
+	f.Add("https://r\u0085\x85", "", 200, `{"count"`)
 	f.Add("http://[0:0:0:0:0:0:0:1]/", "", 200, `{"value":"a"}`)
 	f.Add("https://%c2%85/", "", 403, "")
 	f.Add("https://"+strings.Repeat("x", 1200), "", 403, "")
