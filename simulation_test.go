@@ -148,8 +148,15 @@ func newYear(seed uint64) *year {
 		y.cache.AdvisoryWindow = time.Duration(y.rnd.Int64N(int64(3 * time.Hour)))
 		y.cache.MandatoryWindow = time.Duration(y.rnd.Int64N(int64(10 * time.Minute)))
 	}
-	y.cache.SetRandom(func() float64 { return y.rnd.Float64() }) // under the cache's lock, and not while the year draws: see call
+	y.cache.SetRandom(y.draw)
 	return y
+}
+
+// draw is for the cache, which draws while nobody else does, but need not have waited for the source.
+func (y *year) draw() float64 {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.rnd.Float64()
 }
 
 // Retrieve is the source. What it takes passes on the virtual clock.
@@ -186,11 +193,11 @@ func (y *year) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		y.clk.add(3 * time.Second) // the client's retries
 		return stschain.Credentials{}, errDown
 	case hanging:
-		began := time.Now()
+		began, deaf := time.Now(), y.draw() < 0.25
 		<-ctx.Done()
 		y.clk.add(time.Since(began))
-		if y.rnd.IntN(4) == 0 {
-			<-time.After(time.Minute) // it does not listen
+		if deaf {
+			<-time.After(time.Minute)
 		}
 		return stschain.Credentials{}, ctx.Err()
 	case refusing:
@@ -255,8 +262,9 @@ func (y *year) reject() {
 // settled reports that nothing is under way.
 func (y *year) settled() bool {
 	y.mu.Lock()
-	defer y.mu.Unlock()
-	return y.busy == 0 && y.under.Load() == 0 && y.cache.Idle() && !y.cache.Status().Refreshing
+	busy := y.busy
+	y.mu.Unlock()
+	return busy == 0 && y.under.Load() == 0 && y.cache.Idle() && !y.cache.Status().Refreshing
 }
 
 // live goes through the year: fifty faults, one after the other, each after a
