@@ -25,9 +25,8 @@ var (
 )
 
 // TestSimulation lives through virtual years of a cache whose source misbehaves
-// fifty times each, and whose callers do too. What must hold is in year.check; and
-// no year may hang, or leave a goroutine, which its bubble sees to. A year that
-// fails prints its seed:
+// fifty times each, and whose callers do too. What must hold is in year.check; that no
+// year hangs or leaves a goroutine its bubble sees to. A year that fails prints its seed:
 //
 //	go test -run TestSimulation . -sim.seed 4711
 //	go test -run TestSimulation . -sim.seeds 20000 -timeout 0
@@ -225,8 +224,7 @@ func (y *year) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 // breaks notes an invariant that the source saw broken.
 func (y *year) breaks(what string) { y.broken.CompareAndSwap(nil, &what) }
 
-// crowd calls while the source is asked. It returns when everybody has an answer, or
-// waits for what the source says.
+// crowd calls while the source is asked. It returns when everybody has an answer or waits for it.
 func (y *year) crowd() {
 	const callers = 3
 	y.mu.Lock()
@@ -379,14 +377,19 @@ func (y *year) good() bool {
 	return s.Phase != stschain.Empty && s.Phase != stschain.Expired && !s.Rejected
 }
 
+// tryIsMissing tells that the last try failed and another one is due; after a clock went back none may be.
+func (y *year) tryIsMissing() bool {
+	s := y.cache.Status()
+	return s.Err != nil && s.Phase != stschain.Fresh
+}
+
 // unexpired tells that the cache holds credentials that have not expired, rejected or not.
 func (y *year) unexpired() bool {
 	p := y.cache.Status().Phase
 	return p != stschain.Empty && p != stschain.Expired
 }
 
-// check is what must hold after each call of somebody who stays. The clock moves while a
-// source answers, so what was returned is judged by the instant at which the call began.
+// check is what must hold after each call of somebody who stays, by the instant at which it began.
 func (y *year) check(a answer, tries int) error {
 	creds, err, began, now := a.creds, a.err, a.began, y.clk.Now()
 	quiet := time.Duration(-1) // how long nothing has been wrong
@@ -410,14 +413,13 @@ func (y *year) check(a answer, tries int) error {
 		return fmt.Errorf("an error %v after the last fault: %w", quiet, err)
 	case err == nil && quiet > 11*time.Minute && creds.AccessKeyID == y.rejected:
 		return fmt.Errorf("still serving what was rejected, %v after the last fault", quiet)
-	case quiet > 12*time.Minute && quiet < 15*time.Minute && y.cache.Status().Err != nil:
+	case quiet > 12*time.Minute && quiet < 15*time.Minute && y.tryIsMissing():
 		return fmt.Errorf("no try since the last fault, %v ago", quiet)
 	}
 	return nil
 }
 
-// checkPace bounds the tries of each hour: few while good credentials are held,
-// and a second apart at the least otherwise.
+// checkPace bounds the tries of each hour: few while good credentials are held.
 func (y *year) checkPace(now time.Time) error {
 	if d := now.Sub(y.hourBegan); d > 0 && d < time.Hour {
 		return nil
