@@ -113,7 +113,8 @@ func interactiveBelow(p Provider, most *int) bool {
 // ctx.Err() and context.Cause(ctx), and only if nothing good is held.
 //
 // The refresh that a caller starts keeps the values of its context, but not its
-// end: it is bounded by Timeout alone.
+// end: it is bounded by Timeout alone. An httptrace among these values sees what
+// sources send, bearer tokens included.
 func (c *Cache) Retrieve(ctx context.Context) (Credentials, error) {
 	if c == nil {
 		return Credentials{}, c.check()
