@@ -2,8 +2,6 @@ package stschain_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +9,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/unattended"
 )
 
 func rejectKey(c stschain.Invalidator, akid string) {
@@ -231,48 +228,6 @@ func TestCacheInvalidateReachesInnerCaches(t *testing.T) {
 		rejectKey(outer, "key-1")
 		requireGet(t, outer, "key-2")
 	})
-}
-
-// Where nobody was asked in the background, who needs others than the held credentials asks, and
-// is not told to wait until the next try there.
-func TestCacheUnattendedFailureKeepsNobodyFromAsking(t *testing.T) {
-	for name, ask := range map[string]func(context.Context, *stschain.Cache) (stschain.Credentials, error){
-		"that live longer": func(ctx context.Context, c *stschain.Cache) (stschain.Credentials, error) {
-			return c.RetrieveFor(ctx, 30*time.Minute)
-		},
-		"since these were rejected": func(ctx context.Context, c *stschain.Cache) (stschain.Credentials, error) {
-			c.Invalidate(stschain.Credentials{AccessKeyID: "key-1"})
-			return c.Retrieve(ctx)
-		},
-		"since these were rejected, which nobody waited for again": func(ctx context.Context, c *stschain.Cache) (stschain.Credentials, error) {
-			c.Invalidate(stschain.Credentials{AccessKeyID: "key-1"})
-			_, err := c.Retrieve(unattended.Context(ctx))
-			if !errors.Is(err, unattended.Err) {
-				t.Errorf("unattended: %v", err)
-			}
-			return c.Retrieve(ctx)
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
-					if unattended.Is(ctx) {
-						return stschain.Credentials{}, fmt.Errorf("an MFA code is needed, and %w", unattended.Err)
-					}
-					return key(n, time.Hour), nil
-				}}
-				c := noJitter(&stschain.Cache{Provider: src})
-				requireGet(t, c, "key-1")
-				pass(50 * time.Minute) // into the advisory window
-				requireGet(t, c, "key-1")
-				pass(time.Second)
-				require.ErrorIs(t, c.Status().Err, unattended.Err)
-				creds, err := ask(t.Context(), c)
-				require.NoError(t, err)
-				require.NotEqual(t, "key-1", creds.AccessKeyID)
-			})
-		})
-	}
 }
 
 // The pause after a rejection ends with the credentials that it is for.

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
@@ -128,18 +129,7 @@ func TestPersonIsNotAsked(t *testing.T) {
 		src.person = true
 		cache := stschain.Cached(src)
 		cache.Clock = c
-		short, long := k.make(cache, c, 0), k.make(cache, c, k.life)
-		_, err := short(t.Context())
-		require.NoError(t, err)
-		c.Add(17 * minute)
-		token, err := short(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, start.Add(20*minute), token.Expires)
-		require.EqualValues(t, 1, src.asked.Load())
-		token, err = long(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, start.Add(17*minute+k.life), token.Expires)
-		require.EqualValues(t, 2, src.asked.Load())
+		requireAskedForLongOnly(t, k, cache, c, src)
 	})
 }
 
@@ -154,19 +144,26 @@ func TestPersonFurtherBelowIsNotAsked(t *testing.T) {
 			}
 			return src.Retrieve(ctx)
 		})}
-		short, long := k.make(cache, c, 0), k.make(cache, c, k.life)
-		_, err := short(t.Context())
-		require.NoError(t, err)
-		c.Add(17 * minute)
-		token, err := short(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, start.Add(20*minute), token.Expires)
-		require.EqualValues(t, 1, src.asked.Load())
-		token, err = long(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, start.Add(17*minute+k.life), token.Expires)
-		require.EqualValues(t, 2, src.asked.Load())
+		requireAskedForLongOnly(t, k, cache, c, src)
 	})
+}
+
+// requireAskedForLongOnly: of a source of 20 minutes whose person is asked for a token that must live
+// longer, and not for one that may be shorter.
+func requireAskedForLongOnly(t *testing.T, k kind, cache *stschain.Cache, c *clock.Mock, src *source) {
+	t.Helper()
+	short, long := k.make(cache, c, 0), k.make(cache, c, k.life)
+	_, err := short(t.Context())
+	require.NoError(t, err)
+	c.Add(17 * minute)
+	token, err := short(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, start.Add(20*minute), token.Expires)
+	require.EqualValues(t, 1, src.asked.Load())
+	token, err = long(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, start.Add(17*minute+k.life), token.Expires)
+	require.EqualValues(t, 2, src.asked.Load())
 }
 
 // A source that hangs holds up nobody for long who has credentials that work.
