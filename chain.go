@@ -8,63 +8,60 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"github.com/stschain-go/stschain/internal/hide"
 )
 
-// Chain asks its providers in order until one applies, and then keeps to it for
-// good: the identity of a program does not switch on refresh.
+// Chain calls its providers in order until one is configured, and is then pinned to that
+// provider for good: the identity of a program does not switch on refresh.
 //
-// A provider that answers [ErrUnavailable] is passed over. Any other error stops
-// the chain, because a source that is configured and fails must not fall
-// through to a weaker or a different identity. The zero Chain has nobody to ask
-// and answers ErrUnavailable.
+// If a provider returns an error made by [Unavailable], the next one is called. Any other error
+// stops the chain, because a source that is configured and fails must not fall
+// through to a weaker or a different identity. The zero Chain is unavailable.
 type Chain struct {
 	providers []Provider
-	kept      atomic.Pointer[Provider]
+	pinned    atomic.Pointer[Provider]
 }
 
-// NewChain returns a chain of the providers, asked in this order.
+// NewChain returns a chain of the providers, which are called in this order.
 func NewChain(providers ...Provider) *Chain {
 	return &Chain{providers: slices.Clone(providers)}
 }
 
-// Retrieve answers with the first provider that applies. Its errors are
-// [*ChainError], except those of the provider that was kept.
+// Retrieve returns the credentials of the first provider that is configured. Its errors are
+// [*ChainError], except those of the pinned provider.
 func (c *Chain) Retrieve(ctx context.Context) (Credentials, error) {
 	return c.RetrieveVia(ctx, directly)
 }
 
-// RetrieveVia is Retrieve, with the providers asked by ask; see [Delegator].
+// RetrieveVia is Retrieve, with the providers called by ask; see [Delegator].
 func (c *Chain) RetrieveVia(ctx context.Context, ask Ask) (Credentials, error) {
 	var attempts []Attempt
 	for i := range c.providers {
-		if kept := c.kept.Load(); kept != nil {
-			return ask.kept(ctx, *kept)
+		if pinned := c.pinned.Load(); pinned != nil {
+			return ask.pinned(ctx, *pinned)
 		}
 		p := &c.providers[i]
-		started := time.Now()
-		creds, err := ask.believed(ctx, *p)
+		began := time.Now()
+		creds, err := ask.attempt(ctx, *p)
 		switch {
-		case err == nil && c.kept.CompareAndSwap(nil, p):
+		case err == nil && c.pinned.CompareAndSwap(nil, p):
 			return creds, nil
-		case c.kept.Load() != nil:
-			continue // somebody decided meanwhile: answer with that one
+		case c.pinned.Load() != nil:
+			continue // a concurrent call pinned the chain
 		}
-		attempts = append(attempts, Attempt{name(*p), err, time.Since(started)})
-		if !errors.Is(err, ErrUnavailable) {
+		attempts = append(attempts, Attempt{name(*p), err, time.Since(began)})
+		if !IsUnavailable(err) {
 			return Credentials{}, &ChainError{attempts}
 		}
 	}
-	if kept := c.kept.Load(); kept != nil {
-		return ask.kept(ctx, *kept)
+	if pinned := c.pinned.Load(); pinned != nil {
+		return ask.pinned(ctx, *pinned)
 	}
 	return Credentials{}, &ChainError{attempts}
 }
 
-// believed is one provider's turn. What it says while ctx is done is not believed:
-// the answer may be late, not absent.
-func (ask Ask) believed(ctx context.Context, p Provider) (Credentials, error) {
+// attempt calls one provider. If ctx is done, an Unavailable error is replaced by the context
+// error, because the provider may have been cut short.
+func (ask Ask) attempt(ctx context.Context, p Provider) (Credentials, error) {
 	if p == nil {
 		return Credentials{}, errors.New("provider is nil")
 	}
@@ -72,7 +69,7 @@ func (ask Ask) believed(ctx context.Context, p Provider) (Credentials, error) {
 	if err == nil {
 		err = creds.complete()
 	}
-	if err != nil && ctx.Err() != nil && errors.Is(err, ErrUnavailable) {
+	if ctx.Err() != nil && IsUnavailable(err) {
 		err = ended(ctx)
 	}
 	if err != nil {
@@ -81,29 +78,20 @@ func (ask Ask) believed(ctx context.Context, p Provider) (Credentials, error) {
 	return creds, nil
 }
 
-// kept hides ErrUnavailable: the identity is settled, and a chain around
-// this one must not go on to another.
-func (ask Ask) kept(ctx context.Context, p Provider) (Credentials, error) {
-	creds, err := ask.believed(ctx, p)
+// pinned wraps the errors of the pinned provider: the identity is settled, so an Unavailable
+// error of it is a failure.
+func (ask Ask) pinned(ctx context.Context, p Provider) (Credentials, error) {
+	creds, err := ask.attempt(ctx, p)
 	if err != nil {
-		return creds, fmt.Errorf("stschain: chain keeps to %s: %w", name(p), hide.Sentinel(err, ErrUnavailable))
+		return creds, fmt.Errorf("stschain: chain is pinned to %s: %w", name(p), err)
 	}
 	return creds, nil
 }
 
-// ended tells that ctx is over, and why.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || cause == err {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}
-
-// Invalidate tells the provider that was kept, if it wants to know.
+// Invalidate is passed on to the pinned provider.
 func (c *Chain) Invalidate(rejected Credentials) {
-	if kept := c.kept.Load(); kept != nil {
-		if i, ok := (*kept).(Invalidator); ok {
+	if pinned := c.pinned.Load(); pinned != nil {
+		if i, ok := (*pinned).(Invalidator); ok {
 			i.Invalidate(rejected)
 		}
 	}
@@ -115,17 +103,19 @@ func (c *Chain) Providers() []Provider { return slices.Clone(c.providers) }
 // String returns "chain".
 func (c *Chain) String() string { return "chain" }
 
-// Attempt is what one provider of a chain answered.
+// Attempt is the call of one provider of a chain.
 type Attempt struct {
-	Provider string
+	Provider string // its name
 	Err      error
 	Took     time.Duration
 }
 
-// ChainError tells how a chain ended without credentials. If every provider was
-// unavailable, then so is the chain: errors.Is(err, [ErrUnavailable]), and chains
-// nest. Otherwise the last attempt stopped it, and only that one is wrapped.
+// ChainError reports how a chain ended without credentials: the attempts in order. All but the
+// last were unavailable.
 type ChainError struct{ Attempts []Attempt }
+
+// Unavailable reports whether every attempt was unavailable, so that the chain is too.
+func (e *ChainError) Unavailable() bool { return e != nil && e.stop() == nil }
 
 // Error has one line for each attempt.
 func (e *ChainError) Error() string {
@@ -134,9 +124,9 @@ func (e *ChainError) Error() string {
 	case len(e.Attempts) == 0:
 		return "stschain: the chain has no providers"
 	case stop != nil:
-		fmt.Fprintf(&b, "stschain: %s failed, and no other identity may stand in for it:", stop.Provider)
+		fmt.Fprintf(&b, "stschain: %s failed; not falling back to another identity:", stop.Provider)
 	default:
-		b.WriteString("stschain: no provider of the chain applies here:")
+		b.WriteString("stschain: no provider of the chain is configured:")
 	}
 	for _, a := range e.Attempts {
 		text := fmt.Sprint(a.Err)
@@ -148,22 +138,20 @@ func (e *ChainError) Error() string {
 	return b.String()
 }
 
-// Unwrap returns the error that stopped the chain, or all if none did.
-func (e *ChainError) Unwrap() []error {
+// Unwrap returns the error that stopped the chain, nil if none did.
+func (e *ChainError) Unwrap() error {
 	if stop := e.stop(); stop != nil {
-		return []error{stop.Err}
+		return stop.Err
 	}
-	errs := []error{ErrUnavailable}
-	for _, a := range e.Attempts {
-		errs = append(errs, a.Err)
-	}
-	return errs
+	return nil
 }
 
-// stop is the attempt that stopped the chain, nil if it ran to its end.
+// stop returns the first attempt that was not unavailable, nil if there is none.
 func (e *ChainError) stop() *Attempt {
-	if n := len(e.Attempts); n > 0 && !errors.Is(e.Attempts[n-1].Err, ErrUnavailable) {
-		return &e.Attempts[n-1]
+	for i := range e.Attempts {
+		if !IsUnavailable(e.Attempts[i].Err) {
+			return &e.Attempts[i]
+		}
 	}
 	return nil
 }

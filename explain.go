@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/unattended"
 )
 
@@ -177,7 +176,7 @@ func (e *explainer) askProvider(ctx context.Context, p Provider, above []Provide
 	}
 	switch {
 	case !applied, missing != nil && errors.Is(missing.Err, errCircle):
-		x.fail(fmt.Errorf("stschain: %s was not asked, for want of %s: %w", x.Provider, missing.Provider, hide.Sentinel(missing.Err, ErrUnavailable)))
+		x.fail(fmt.Errorf("stschain: %s was not asked, for want of %s: %w", x.Provider, missing.Provider, missing.Err))
 		if missing.Outcome == NotAsked {
 			x.Outcome = NotAsked
 		}

@@ -43,7 +43,7 @@ type Outcome int
 const (
 	NotAsked      Outcome = iota // it had no turn
 	Applied                      // it brought credentials
-	NotApplicable                // it is not set up here: ErrUnavailable
+	NotApplicable                // it is not configured here: Unavailable
 	Failed                       // it is set up and broken
 	WouldPrompt                  // a person would have to be asked
 )
@@ -84,7 +84,7 @@ func (x *Explanation) take(creds Credentials, err error) Credentials {
 		x.Outcome = Failed
 	case errors.Is(err, unattended.Err):
 		x.Outcome = WouldPrompt
-	case errors.Is(err, ErrUnavailable):
+	case IsUnavailable(err):
 		x.Outcome = NotApplicable
 	default:
 		x.Outcome = Failed
@@ -179,9 +179,6 @@ func wraps(err, target error) (yes bool) {
 // reason is the error, without what the line says already.
 func (x *Explanation) reason() string {
 	text := fmt.Sprint(x.Err) // which survives an Error that panics
-	if _, after, ok := strings.Cut(text, ErrUnavailable.Error()+": "); ok && x.Outcome == NotApplicable {
-		return after
-	}
 	for _, known := range []string{x.Provider + ": ", "stschain: " + x.Provider + " "} {
 		text = strings.TrimPrefix(text, known)
 	}

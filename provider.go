@@ -59,10 +59,13 @@ import (
 
 // Provider is anything that can produce credentials.
 type Provider interface {
-	// Retrieve returns credentials. It is safe for concurrent use and honours
-	// ctx. It wraps [ErrUnavailable] when the provider itself does not apply
-	// here: nothing names it (the variable is not set, no profile asks for it).
-	// What is named and missing or broken is another error.
+	// Retrieve returns credentials. It is safe for concurrent use and honours ctx.
+	//
+	// If the provider is not configured in this environment (its variables are unset, no
+	// profile selects it), it returns an error made by [Unavailable]. What is configured and
+	// fails returns any other error. A provider that retrieves from another one wraps that
+	// one's errors, as in fmt.Errorf("role: %w", err): returned as it is, an Unavailable error
+	// would count as its own.
 	Retrieve(ctx context.Context) (Credentials, error)
 }
 
@@ -108,7 +111,7 @@ func (c Credentials) complete() error {
 }
 
 // Static returns a provider of fixed credentials that never expire;
-// sessionToken may be empty. With neither key its answer is [ErrUnavailable],
+// sessionToken may be empty. With neither key it is [Unavailable],
 // so that it can stand in a chain over optional settings; with only one of them,
 // or with a token alone, it is an error.
 func Static(accessKeyID, secretAccessKey, sessionToken string) Provider {
@@ -135,19 +138,8 @@ func (s static) Retrieve(context.Context) (Credentials, error) {
 	case !c.SessionToken.IsZero():
 		return Credentials{}, errors.New("stschain: static credentials have a session token and no keys")
 	}
-	return Credentials{}, fmt.Errorf("%w: static credentials are empty", ErrUnavailable)
+	return Credentials{}, Unavailable("stschain: static credentials are empty")
 }
-
-// Errors that callers branch on, with errors.Is.
-var (
-	// ErrUnavailable says that a provider does not apply on this machine: a
-	// [Chain] goes on to the next one. Any other error stops a chain.
-	ErrUnavailable = errors.New("stschain: not available here")
-
-	// ErrPermanent says that the source answered, and that asking again will
-	// not help until somebody changes something: a policy, a token, a setting.
-	ErrPermanent = errors.New("stschain: permanent refusal")
-)
 
 // Clock tells the time. The clocks of github.com/benbjohnson/clock fit.
 type Clock interface{ Now() time.Time }

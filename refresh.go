@@ -64,6 +64,9 @@ func (c *Cache) land(creds Credentials, err error, began int64) outcome {
 	if err == nil {
 		err = c.accept(creds, now)
 	}
+	if c.holding() && IsUnavailable(err) { // no other identity may replace the cached one
+		err = fmt.Errorf("stschain: %s is not configured any more: %w", name(c.Provider), err)
+	}
 	took := time.Duration(max(now-began, 0))
 	if err == nil {
 		c.emit(Event{Kind: Refreshed, Source: c.held.Source, Took: took})
@@ -122,7 +125,7 @@ func bounded(ctx context.Context, timeout time.Duration, name string, retrieve f
 			a.err = ctx.Err()
 		}
 	}
-	if late := ctx.Err(); late != nil && (a.err == late || errors.Is(a.err, ErrUnavailable)) {
+	if late := ctx.Err(); late != nil && (a.err == late || IsUnavailable(a.err)) {
 		a.err = fmt.Errorf("stschain: %s did not answer within %v: %w", name, timeout, late)
 	}
 	return a.creds, a.err
