@@ -55,7 +55,7 @@ func FuzzExchange(f *testing.F) {
 		}
 		e, ok := errors.AsType[*stsquery.Error](err)
 		switch text := err.Error(); {
-		case !ok, errors.Is(err, stschain.ErrUnavailable):
+		case !ok, stschain.IsUnavailable(err):
 			t.Fatalf("%T %v", err, err)
 		case len(text) > 4000, strings.ContainsFunc(text, unicode.IsControl), strings.Contains(text, "canary-4711"):
 			t.Fatalf("%q", text)

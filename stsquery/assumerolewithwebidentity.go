@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 )
 
 // AssumeRoleWithWebIdentityInput is what [Client.AssumeRoleWithWebIdentity] is
@@ -92,7 +91,7 @@ func (in AssumeRoleWithWebIdentityInput) renew(ctx context.Context) (Input, erro
 	switch {
 	case err != nil:
 		// A call without a token is a failed call, not an absent one.
-		return nil, fmt.Errorf("no web identity token: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+		return nil, fmt.Errorf("no web identity token: %w", err)
 	case token.IsZero():
 		return nil, errors.New("no web identity token: Token returned an empty one")
 	}

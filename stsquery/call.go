@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 )
 
 // Input is what an operation is asked with: one of the types of this package
@@ -183,7 +182,7 @@ func (e *Error) gaveUp(err error) *Error {
 // endpoint of a region; "" is the client's own.
 func (c *Client) prepare(in Input, region string) (*request, error) {
 	if c == nil {
-		return nil, invalid("the Client is nil")
+		return nil, invalidf("the Client is nil")
 	}
 	c.setUp()
 	op := in.operation()
@@ -198,7 +197,7 @@ func (c *Client) prepare(in Input, region string) (*request, error) {
 		return nil, err
 	}
 	if !op.unsigned && to.signingRegion == "" {
-		return nil, invalid("Client.Region is missing, which the signature is for: set it or Client.SigningRegion")
+		return nil, invalidf("Client.Region is missing, which the signature is for: set it or Client.SigningRegion")
 	}
 	r := rules{aws: to.aws, global: strings.EqualFold(to.url.Host, globalHost)}
 	in.check(&r)
@@ -218,7 +217,7 @@ func (c *Client) credentials(ctx context.Context, op operation) (stschain.Creden
 	creds, err := c.cache().Retrieve(ctx)
 	if err != nil {
 		// A call whose base has no keys is a failed call, not an absent one.
-		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", err)
 	}
 	return creds, nil
 }

@@ -177,7 +177,7 @@ func (c *Client) check(op operation) error {
 	case c.Retry.Mode < Standard || c.Retry.Mode > Legacy:
 		return invalidf("Client.Retry.Mode is %v; Standard, Adaptive and Legacy are known", c.Retry.Mode)
 	case !op.unsigned && c.cache() == nil:
-		return invalid("Client.Credentials is missing")
+		return invalidf("Client.Credentials is missing")
 	}
 	return nil
 }

@@ -57,11 +57,11 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 func (c *Client) locate(region string) (*endpoint, error) {
 	switch {
 	case c.Endpoint != "" && c.FIPS:
-		return nil, invalid("Client.FIPS and Client.Endpoint are both set (Invalid Configuration: FIPS and custom endpoint are not supported): give the endpoint that is FIPS itself")
+		return nil, invalidf("Client.FIPS and Client.Endpoint are both set (Invalid Configuration: FIPS and custom endpoint are not supported): give the endpoint that is FIPS itself")
 	case c.Endpoint != "" && c.DualStack:
-		return nil, invalid("Client.DualStack and Client.Endpoint are both set (Invalid Configuration: Dualstack and custom endpoint are not supported): give the endpoint that is dual-stack itself")
+		return nil, invalidf("Client.DualStack and Client.Endpoint are both set (Invalid Configuration: Dualstack and custom endpoint are not supported): give the endpoint that is dual-stack itself")
 	case c.Endpoint == "" && region == "":
-		return nil, invalid("Client.Region is missing (Invalid Configuration: Missing Region), which also names the endpoint: set it, or set Client.Endpoint and Client.SigningRegion")
+		return nil, invalidf("Client.Region is missing (Invalid Configuration: Missing Region), which also names the endpoint: set it, or set Client.Endpoint and Client.SigningRegion")
 	}
 	e := &endpoint{signingName: "sts", signingRegion: region}
 	if region == "aws-global" {

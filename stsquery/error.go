@@ -22,7 +22,8 @@ import (
 // It is [stschain.ErrPermanent] for the codes that asking again does not mend
 // (AccessDenied, IDPRejectedClaim, InvalidIdentityToken, MalformedPolicyDocument,
 // PackedPolicyTooLarge and RegionDisabled, with and without the suffix
-// "Exception"), for requests that break a limit, and for missing or bad settings.
+// "Exception"), for requests that break a limit, and for missing or bad settings. It is
+// [stschain.ErrThrottled] for the throttling codes that are retried, and for HTTP 429.
 //
 // It holds no secret: what a server says is cut to 1 KiB and scrubbed of
 // everything secret that the request held.
@@ -82,9 +83,18 @@ func (e *Error) Unwrap() error {
 	return e.Err
 }
 
-// Is reports that some codes are permanent refusals.
+// Is reports whether Code or StatusCode makes the error target: [stschain.ErrPermanent] or
+// [stschain.ErrThrottled].
 func (e *Error) Is(target error) bool {
-	return e != nil && target == stschain.ErrPermanent && permanent(e.Code)
+	switch {
+	case e == nil:
+		return false
+	case target == stschain.ErrPermanent:
+		return permanent(e.Code)
+	case target == stschain.ErrThrottled:
+		return throttling(e.Code) || e.StatusCode == http.StatusTooManyRequests
+	}
+	return false
 }
 
 func permanent(code string) bool {
@@ -105,14 +115,11 @@ func rejected(code string) bool {
 // baseCode takes off a suffix that servers disagree on.
 func baseCode(code string) string { return strings.TrimSuffix(code, "Exception") }
 
-// invalid is why a request cannot be sent as it is: it wants a change of
-// settings, so it is permanent.
-type invalid string
-
-func invalidf(format string, args ...any) error { return invalid(fmt.Sprintf(format, args...)) }
-
-func (i invalid) Error() string        { return string(i) }
-func (i invalid) Is(target error) bool { return target == stschain.ErrPermanent }
+// invalidf returns why a request cannot be sent: a setting must be changed first, so it is
+// permanent.
+func invalidf(format string, args ...any) error {
+	return stschain.Permanent(fmt.Errorf(format, args...))
+}
 
 // maxMessage bounds what is kept of a server's words.
 const maxMessage = 1 << 10

@@ -105,8 +105,28 @@ func TestPermanentCodes(t *testing.T) {
 	} {
 		err := fmt.Errorf("outer: %w", &stsquery.Error{Code: code})
 		require.Equal(t, want, errors.Is(err, stschain.ErrPermanent), code)
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 	}
+}
+
+func TestThrottled(t *testing.T) {
+	for _, code := range []string{
+		"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException", "RequestThrottled", "TooManyRequestsException",
+		"ProvisionedThroughputExceededException", "TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+		"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
+	} {
+		require.ErrorIs(t, fmt.Errorf("role: %w", &stsquery.Error{Code: code, StatusCode: 400}), stschain.ErrThrottled)
+		require.NotErrorIs(t, &stsquery.Error{Code: code}, stschain.ErrPermanent)
+	}
+	require.ErrorIs(t, &stsquery.Error{StatusCode: 429}, stschain.ErrThrottled, "whatever the code")
+	require.ErrorIs(t, &stsquery.Error{Err: &stsquery.Error{StatusCode: 429}}, stschain.ErrThrottled, "also of the call that the keys come from")
+	for _, err := range []*stsquery.Error{nil, {}, {Code: "AccessDenied"}, {StatusCode: 503}, {Code: "RequestTimeout"}, {Code: "IDPCommunicationError"}} {
+		require.NotErrorIs(t, err, stschain.ErrThrottled)
+	}
+	c, _ := scripted(step{status: 429, body: "busy"})
+	c.Retry.MaxAttempts = 1
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	require.ErrorIs(t, err, stschain.ErrThrottled)
 }
 
 func TestClean(t *testing.T) {
@@ -156,24 +176,24 @@ type neverReady struct{}
 
 func (neverReady) RoundTrip(r *http.Request) (*http.Response, error) {
 	<-r.Context().Done()
-	return nil, fmt.Errorf("proxy: %w", stschain.ErrUnavailable)
+	return nil, stschain.Unavailable("proxy")
 }
 
 // Whatever a transport says, no URL and no secret comes through.
 // See users.md 3.7.
 func TestTransportErrors(t *testing.T) {
-	c, _ := scripted(step{err: fmt.Errorf("proxy: %w", stschain.ErrUnavailable)}, lost)
+	c, _ := scripted(step{err: stschain.Unavailable("proxy")}, lost)
 	c.Retry.MaxAttempts = 1
 	_, err := c.AssumeRole(t.Context(), roleInput)
 	require.ErrorContains(t, err, "proxy")
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 
 	c, _ = scripted()
 	c.Retry.MaxAttempts = 1
 	c.Timeout, c.HTTPClient = time.Millisecond, &http.Client{Transport: neverReady{}}
 	_, err = c.AssumeRole(t.Context(), roleInput)
 	require.ErrorContains(t, err, "no answer within 1ms: proxy")
-	require.NotErrorIs(t, err, stschain.ErrUnavailable, "nor after a timeout")
+	require.False(t, stschain.IsUnavailable(err), "nor after a timeout")
 
 	leak := errors.New("could not send " + sessionToken + " signed with " + secretKey)
 	nested := &url.Error{Op: "Post", URL: "https://h/?hunter4711", Err: errors.New("broken")}

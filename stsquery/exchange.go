@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/skew"
 	"github.com/stschain-go/stschain/sigv4"
 )
@@ -44,7 +43,7 @@ func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credent
 		failure.Err, class = ended(ctx), final
 	case ok:
 		timedOut := bounded.Err() != nil && !errors.Is(lost.err, late)
-		lost.err = hide.Sentinel(words.cleanError(lost.err), stschain.ErrUnavailable) // a transport may have credentials of its own
+		lost.err = words.cleanError(lost.err)
 		if timedOut {
 			lost.err = fmt.Errorf("%w: %w", late, lost.err)
 		}
@@ -61,7 +60,7 @@ func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credent
 func (c *Client) newRequest(ctx context.Context, r *request, creds stschain.Credentials, d date) (*http.Request, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.to.url.String(), bytes.NewReader(r.query.form))
 	if err != nil {
-		return nil, invalid("Client.Endpoint is no URL that a request can be made for")
+		return nil, invalidf("Client.Endpoint is no URL that a request can be made for")
 	}
 	req.Header = http.Header{
 		"Content-Type": {"application/x-www-form-urlencoded"},

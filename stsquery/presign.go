@@ -37,7 +37,7 @@ const stsPresignedLife = 15 * time.Minute
 // Life says, and at endpoints of AWS Expires is no later than that.
 func (c *Client) Presign(ctx context.Context, r Presign) (Presigned, error) {
 	if r.Input == nil {
-		return Presigned{}, &Error{Operation: "Presign", Err: invalid("Input is missing")}
+		return Presigned{}, &Error{Operation: "Presign", Err: invalidf("Input is missing")}
 	}
 	signed, err := c.presign(ctx, r)
 	if err != nil {
@@ -49,7 +49,7 @@ func (c *Client) Presign(ctx context.Context, r Presign) (Presigned, error) {
 func (c *Client) presign(ctx context.Context, r Presign) (Presigned, error) {
 	op := r.Input.operation()
 	if op.unsigned {
-		return Presigned{}, invalid("the operation is not signed at all")
+		return Presigned{}, invalidf("the operation is not signed at all")
 	}
 	prepared, err := c.prepare(r.Input, r.Region)
 	if err != nil {

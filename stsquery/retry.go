@@ -145,16 +145,10 @@ const (
 
 // classify judges what went wrong on the way to the server and back.
 func classify(op operation, e *Error) failureClass {
-	switch e.Code {
-	case "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException",
-		"RequestThrottled", "TooManyRequestsException", "ProvisionedThroughputExceededException",
-		"TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
-		"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException":
+	switch {
+	case throttling(e.Code):
 		return throttled
-	case "RequestTimeout", "RequestTimeoutException", "IDPCommunicationError", "IDPCommunicationErrorException":
-		return transient
-	}
-	if op.retried != "" && baseCode(e.Code) == op.retried {
+	case transientCode(e.Code), op.retried != "" && baseCode(e.Code) == op.retried:
 		return transient
 	}
 	switch e.StatusCode {
@@ -167,6 +161,23 @@ func classify(op operation, e *Error) failureClass {
 		return classifyLost(lost.err)
 	}
 	return final
+}
+
+// throttling reports whether a code asks for fewer requests.
+func throttling(code string) bool {
+	switch code {
+	case "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException",
+		"RequestThrottled", "TooManyRequestsException", "ProvisionedThroughputExceededException",
+		"TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+		"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException":
+		return true
+	}
+	return false
+}
+
+func transientCode(code string) bool {
+	code = baseCode(code)
+	return code == "RequestTimeout" || code == "IDPCommunicationError"
 }
 
 // classifyLost judges an error of the transport. What is not known to be
