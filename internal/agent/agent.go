@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/outbound"
 )
 
@@ -107,7 +106,6 @@ func Ask(ctx context.Context, client *http.Client, r Request) (Answer, error) {
 		case bounded.Err() != nil:
 			err = fmt.Errorf("waited %v: %w", r.Timeout, context.DeadlineExceeded)
 		}
-		err = hide.Sentinel(err, stschain.ErrUnavailable) // a transport may have credentials of its own
 		return Answer{}, &NoAnswer{Connected: connected.Load(), TimedOut: timedOut, Err: err}
 	}
 	req, err := http.NewRequestWithContext(traced, r.Method, r.URL, strings.NewReader(r.Body.Reveal()))
@@ -136,6 +134,20 @@ func Ask(ctx context.Context, client *http.Client, r Request) (Answer, error) {
 func Mends(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }
+
+// Throttled marks err as [stschain.ErrThrottled] if status is 429, and keeps its text.
+func Throttled(status int, err error) error {
+	if status != http.StatusTooManyRequests {
+		return err
+	}
+	return &throttledError{err}
+}
+
+type throttledError struct{ cause error }
+
+func (e *throttledError) Error() string        { return e.cause.Error() }
+func (e *throttledError) Is(target error) bool { return target == stschain.ErrThrottled }
+func (e *throttledError) Unwrap() error        { return e.cause }
 
 // Retry tries at most so many times while that may help, with pauses that double,
 // about half of each at random.

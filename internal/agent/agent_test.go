@@ -88,13 +88,24 @@ func TestAsk(t *testing.T) {
 	require.EqualError(t, err, "the URL is none that can be asked")
 }
 
-// That a transport has no credentials of its own says nothing of the service.
-func TestAskHidesUnavailable(t *testing.T) {
-	none := fmt.Errorf("gateway: %w", stschain.ErrUnavailable)
+// A transport without credentials of its own says nothing about the service.
+func TestAskWrapsUnavailable(t *testing.T) {
+	none := stschain.Unavailable("gateway")
 	_, err := agent.Ask(t.Context(), &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, none })},
 		agent.Request{Method: "GET", URL: "http://agent.example/", Header: http.Header{}, Timeout: time.Minute})
 	require.ErrorContains(t, err, "no answer: gateway")
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
+}
+
+// Only 429 is throttling, and what an error wraps stays reachable.
+func TestThrottled(t *testing.T) {
+	cause := stschain.Permanent(errors.New("no"))
+	err := agent.Throttled(http.StatusTooManyRequests, cause)
+	require.EqualError(t, err, "no")
+	require.ErrorIs(t, fmt.Errorf("sso: %w", err), stschain.ErrThrottled)
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+	require.Equal(t, cause, agent.Throttled(http.StatusServiceUnavailable, cause))
+	require.NotErrorIs(t, cause, stschain.ErrThrottled)
 }
 
 // endless is a body that does not end before somebody stops reading.
