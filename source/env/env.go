@@ -11,7 +11,7 @@ package env
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
 	"strings"
 	"time"
@@ -27,10 +27,10 @@ type Provider struct {
 	Clock     stschain.Clock                            // nil: the real one
 }
 
-// Retrieve returns what the environment has. It is [stschain.ErrUnavailable] if
-// no variable of keys or token is set. If some are set and the others are not, or if one
-// is malformed, or the expiration is past, it is an error that names the
-// variable: keys that somebody meant to be used are not passed over.
+// Retrieve returns the credentials in the environment. If no variable of keys or token is
+// set, it returns an [stschain.Unavailable] error. If only some of them are set, if one is
+// malformed, or if the credentials have expired, it returns an [stschain.ErrPermanent]
+// that names the variable.
 func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 	id, err := p.word("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
 	if err != nil {
@@ -46,7 +46,7 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 	}
 	switch {
 	case id == "" && secret == "" && token == "":
-		return stschain.Credentials{}, fmt.Errorf("env: %w: AWS_ACCESS_KEY_ID is not set", stschain.ErrUnavailable)
+		return stschain.Credentials{}, stschain.Unavailable("env: AWS_ACCESS_KEY_ID is not set")
 	case id == "":
 		return stschain.Credentials{}, broken("AWS_ACCESS_KEY_ID is not set, though the secret key or the session token is")
 	case secret == "":
@@ -130,8 +130,5 @@ func (p *Provider) now() time.Time {
 	return p.Clock.Now()
 }
 
-// broken is an environment that somebody has to change, so it is permanent.
-type broken string
-
-func (b broken) Error() string        { return "env: " + string(b) }
-func (b broken) Is(target error) bool { return target == stschain.ErrPermanent }
+// broken is permanent: the environment must be changed first.
+func broken(text string) error { return stschain.Permanent(errors.New("env: " + text)) }

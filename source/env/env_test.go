@@ -97,10 +97,10 @@ func TestRetrieve(t *testing.T) {
 			require.Equal(t, stschain.Credentials{}, got)
 			canary.Check(t, secret, err)
 			if test.unavailable {
-				require.ErrorIs(t, err, stschain.ErrUnavailable)
+				require.True(t, stschain.IsUnavailable(err), "%v", err)
 				require.NotErrorIs(t, err, stschain.ErrPermanent)
 			} else {
-				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.False(t, stschain.IsUnavailable(err), "%v", err)
 				require.ErrorIs(t, err, stschain.ErrPermanent)
 			}
 		})
@@ -114,7 +114,7 @@ func TestReadWhenAsked(t *testing.T) {
 	}
 	p := &env.Provider{}
 	_, err := p.Retrieve(t.Context())
-	require.ErrorIs(t, err, stschain.ErrUnavailable)
+	require.True(t, stschain.IsUnavailable(err), "%v", err)
 
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
