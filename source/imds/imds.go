@@ -29,7 +29,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // Provider asks the metadata service. The zero Provider is ready. It keeps the session
@@ -74,22 +73,22 @@ const (
 
 // Retrieve returns the credentials of the instance's role.
 //
-// It is [stschain.ErrUnavailable] if the service is switched off by the environment, and
-// at the default endpoint if nothing answers, which takes about a second, or if the
-// instance has no role. At an endpoint that somebody set these are other errors, as is
-// every wrong answer anywhere: 403, 5xx, HTML. The credentials are returned as the service
-// gives them, even if they have expired: a [stschain.Cache] judges that.
+// It returns an [stschain.Unavailable] error if the environment switches the service off,
+// and at the default endpoint if there is no response, which takes about a second, or if the
+// instance has no role. At a configured endpoint these are failures, as is every other
+// response anywhere: 403, 5xx, HTML. Credentials are returned as the service sends them,
+// even if they have expired: a [stschain.Cache] decides about that.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p == nil {
-		return stschain.Credentials{}, permanent.Errorf("imds: the Provider is nil")
+		return stschain.Credentials{}, stschain.Permanent(errors.New("imds: the Provider is nil"))
 	}
 	s, err := p.service()
 	if err != nil {
-		return stschain.Credentials{}, fmt.Errorf("imds: %w", err)
+		return stschain.Credentials{}, prefixed(err)
 	}
 	creds, err := s.credentials(ctx)
 	if err != nil {
-		return stschain.Credentials{}, fmt.Errorf("imds: %w", err)
+		return stschain.Credentials{}, prefixed(err)
 	}
 	return creds, nil
 }
@@ -97,21 +96,30 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 // Region returns the region that the instance runs in. Its errors are those of Retrieve.
 func (p *Provider) Region(ctx context.Context) (string, error) {
 	if p == nil {
-		return "", permanent.Errorf("imds: the Provider is nil")
+		return "", stschain.Permanent(errors.New("imds: the Provider is nil"))
 	}
 	s, err := p.service()
 	if err != nil {
-		return "", fmt.Errorf("imds: %w", err)
+		return "", prefixed(err)
 	}
 	body, err := s.get(ctx, regionPath)
 	if err != nil {
-		return "", fmt.Errorf("imds: %w", err)
+		return "", prefixed(err)
 	}
 	region := strings.TrimSpace(string(body))
 	if region == "" || len(region) > 63 || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		return "", fmt.Errorf("imds: %s%s answered with something else than a region", s.endpoint, regionPath)
 	}
 	return region, nil
+}
+
+// prefixed adds the name of the package. An Unavailable error has it already, and must not
+// be wrapped.
+func prefixed(err error) error {
+	if stschain.IsUnavailable(err) {
+		return err
+	}
+	return fmt.Errorf("imds: %w", err)
 }
 
 // String returns "imds".
@@ -144,11 +152,11 @@ func (s *service) credentials(ctx context.Context) (stschain.Credentials, error)
 func (s *service) role(ctx context.Context) (string, error) {
 	body, err := s.get(ctx, rolePath)
 	if err == nil && len(bytes.TrimSpace(body)) == 0 {
-		err = &statusError{s.endpoint + rolePath, http.StatusNotFound} // as some that are like it say it
+		err = s.refused(rolePath, http.StatusNotFound) // as some compatible services say it
 	}
 	if s.isMissing(rolePath, err) {
 		if !s.named {
-			return "", fmt.Errorf("%w: the instance has no role (%w)", stschain.ErrUnavailable, err)
+			return "", stschain.Unavailable("imds: the instance has no role (%w)", err)
 		}
 		return "", fmt.Errorf("the instance has no role: %w", err)
 	}

@@ -69,7 +69,7 @@ func TestRenewsTheToken(t *testing.T) {
 	service = &fake{answers: map[string][]string{"GET " + rolePath: {"401 "}}}
 	_, err = service.provider().Retrieve(t.Context())
 	require.ErrorContains(t, err, rolePath+" answered 401 Unauthorized")
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 	require.Equal(t, 2, service.count("GET "+rolePath))
 }
 
@@ -119,7 +119,7 @@ func TestResolvesTheRoleAgain(t *testing.T) {
 	service.answers["GET "+rolePath+"new"] = []string{"404 "}
 	_, err = service.provider().Retrieve(t.Context())
 	require.ErrorContains(t, err, rolePath+"new answered 404")
-	require.NotErrorIs(t, err, stschain.ErrUnavailable, "the instance has a role")
+	require.False(t, stschain.IsUnavailable(err), "the instance has a role")
 }
 
 const html = "<html><body>Sign in to the wireless network</body></html>"
@@ -172,8 +172,9 @@ func TestWrongAnswers(t *testing.T) {
 				_, err := stschain.NewChain(service.provider(), stschain.Static("AKIDOTHER", "other", "")).Retrieve(t.Context())
 				require.ErrorContains(t, err, test.want)
 				require.ErrorContains(t, err, "imds: http://169.254.169.254/latest/")
-				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.False(t, stschain.IsUnavailable(err), "%v", err)
 				require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
+				require.Equal(t, test.answer == "429 ", errors.Is(err, stschain.ErrThrottled))
 				require.Equal(t, test.tries, service.count(test.question))
 				canary.Check(t, secret, err)
 				canary.Check(t, sessionToken, err)
@@ -202,11 +203,11 @@ func TestNoRole(t *testing.T) {
 	for _, answer := range []string{"404 " + html, "200 \n"} {
 		service := &fake{answers: map[string][]string{"GET " + rolePath: {answer}}}
 		_, err := service.provider().Retrieve(t.Context())
-		require.ErrorIs(t, err, stschain.ErrUnavailable)
+		require.True(t, stschain.IsUnavailable(err), "%v", err)
 		require.ErrorContains(t, err, "the instance has no role")
 
 		_, err = service.provider("AWS_EC2_METADATA_SERVICE_ENDPOINT=http://imds.test").Retrieve(t.Context())
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 		require.ErrorContains(t, err, "imds: the instance has no role: http://imds.test/latest/")
 	}
 }
@@ -243,7 +244,7 @@ func TestVersion1(t *testing.T) {
 				if !test.v1 {
 					require.Error(t, err)
 					require.Zero(t, service.count("GET "+rolePath))
-					require.Equal(t, test.available, errors.Is(err, stschain.ErrUnavailable))
+					require.Equal(t, test.available, stschain.IsUnavailable(err))
 					return
 				}
 				require.NoError(t, err)
@@ -256,7 +257,7 @@ func TestVersion1(t *testing.T) {
 	for _, answer := range []string{"401 ", "403 ", "500 ", "302 "} {
 		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}, "GET " + rolePath: {answer}}}
 		_, err := service.provider().Retrieve(t.Context())
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 		require.ErrorContains(t, err, tokenPath+" answered 404 Not Found; and as version 1: http://169.254.169.254"+rolePath+" answered "+strings.TrimSpace(answer))
 	}
 }
@@ -279,7 +280,7 @@ func TestNotThere(t *testing.T) {
 				service := &fake{answers: test.answers}
 				began := time.Now()
 				_, err := service.provider(test.vars...).Retrieve(t.Context())
-				require.ErrorIs(t, err, stschain.ErrUnavailable)
+				require.True(t, stschain.IsUnavailable(err), "%v", err)
 				require.NotErrorIs(t, err, stschain.ErrPermanent)
 				require.GreaterOrEqual(t, time.Since(began), test.took)
 				require.Less(t, time.Since(began), test.took+500*time.Millisecond)
@@ -288,7 +289,7 @@ func TestNotThere(t *testing.T) {
 				p := service.provider(test.vars...)
 				p.ProfileEndpoint = "http://imds.test:8080/at/"
 				_, err = p.Retrieve(t.Context())
-				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.False(t, stschain.IsUnavailable(err), "%v", err)
 				require.ErrorContains(t, err, "imds: http://imds.test:8080/at"+tokenPath+": no answer: waited")
 			})
 		})
@@ -306,11 +307,11 @@ func TestCannotConnect(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, "tcp", closed)
 	})
 	_, err := (&imds.Provider{LookupEnv: from(), HTTPClient: refused}).Retrieve(t.Context())
-	require.ErrorIs(t, err, stschain.ErrUnavailable)
+	require.True(t, stschain.IsUnavailable(err), "%v", err)
 	require.ErrorContains(t, err, "http://169.254.169.254"+tokenPath+": no answer")
 
 	_, err = (&imds.Provider{LookupEnv: from(), HTTPClient: refused, Endpoint: "http://" + closed}).Retrieve(t.Context())
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 
 	for errno, unavailable := range map[error]bool{
 		syscall.ECONNREFUSED: true, syscall.EHOSTUNREACH: true, syscall.ENETUNREACH: true, syscall.EPERM: true,
@@ -318,7 +319,7 @@ func TestCannotConnect(t *testing.T) {
 	} {
 		client := dialer(func(context.Context) (net.Conn, error) { return nil, &net.OpError{Op: "dial", Err: errno} })
 		_, err := (&imds.Provider{LookupEnv: from(), HTTPClient: client}).Retrieve(t.Context())
-		require.Equal(t, unavailable, errors.Is(err, stschain.ErrUnavailable), errno)
+		require.Equal(t, unavailable, stschain.IsUnavailable(err), errno)
 		require.ErrorIs(t, err, errno)
 	}
 }
@@ -335,7 +336,7 @@ func TestCallerLeaves(t *testing.T) {
 				_, err := service.provider().Retrieve(ctx)
 				require.ErrorIs(t, err, context.Canceled, "%s %s", question, answer)
 				require.ErrorIs(t, err, left)
-				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.False(t, stschain.IsUnavailable(err), "%v", err)
 			}
 		}
 	})
@@ -351,7 +352,7 @@ func TestRegion(t *testing.T) {
 		service := &fake{answers: map[string][]string{"GET /latest/meta-data/placement/region": {answer}}}
 		_, err := service.provider().Region(t.Context())
 		require.ErrorContains(t, err, want)
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 	}
 }
 

@@ -30,7 +30,7 @@ type sessionToken struct {
 	ends     time.Time // when to ask for another one
 }
 
-// statusError is an answer that says no.
+// statusError is a response with another status than 200.
 type statusError struct {
 	url  string
 	code int
@@ -40,11 +40,14 @@ func (e *statusError) Error() string {
 	return fmt.Sprintf("%s answered %d %s%s", e.url, e.code, http.StatusText(e.code), hint(e.code))
 }
 
-// Is tells that it is of no use to ask again, unless the service is in trouble, or may have a
-// role soon, or takes another token.
-func (e *statusError) Is(target error) bool {
-	return target == stschain.ErrPermanent && e.code/100 == 4 && !agent.Mends(e.code) &&
-		e.code != http.StatusNotFound && e.code != http.StatusUnauthorized
+// refused returns the error of a status. A 4xx is permanent, unless it is retryable, the
+// instance may get a role soon, or the service accepts another session token.
+func (s *service) refused(path string, code int) error {
+	var err error = &statusError{url: s.endpoint + path, code: code}
+	if code/100 == 4 && !agent.Mends(code) && code != http.StatusNotFound && code != http.StatusUnauthorized {
+		return stschain.Permanent(err)
+	}
+	return agent.Throttled(code, err)
 }
 
 // get asks for a document. A session token that the service no longer takes is renewed once.
@@ -62,7 +65,7 @@ func (s *service) get(ctx context.Context, path string) ([]byte, error) {
 			s.drop(token)
 			continue
 		case err == nil:
-			err = &statusError{url: s.endpoint + path, code: answer.Status}
+			err = s.refused(path, answer.Status)
 		}
 		if s.v1 != nil {
 			return nil, s.absent(ctx, fmt.Errorf("%s; and as version 1: %w", s.v1.Error(), err), s.v1, err)
@@ -102,7 +105,7 @@ func (s *service) session(ctx context.Context) (stschain.Secret, error) {
 	}
 	switch token := strings.TrimSpace(string(answer.Body)); {
 	case answer.Status != http.StatusOK:
-		err := &statusError{url: s.endpoint + tokenPath, code: answer.Status}
+		err := s.refused(tokenPath, answer.Status)
 		if v2Unknown := answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed; v2Unknown && !s.noV1 {
 			s.v1 = err
 			return stschain.Secret{}, nil
@@ -115,8 +118,8 @@ func (s *service) session(ctx context.Context) (stschain.Secret, error) {
 	}
 }
 
-// absent is err, marked as ErrUnavailable if nothing answered at an endpoint that nobody set:
-// this is no instance of EC2.
+// absent returns an Unavailable error around err if there was no response at the default
+// endpoint: this is not an EC2 instance. Otherwise it returns err.
 func (s *service) absent(ctx context.Context, err error, causes ...error) error {
 	if s.named || ctx.Err() != nil {
 		return err
@@ -127,7 +130,7 @@ func (s *service) absent(ctx context.Context, err error, causes ...error) error 
 			return err
 		}
 	}
-	return fmt.Errorf("%w: %w", stschain.ErrUnavailable, err)
+	return stschain.Unavailable("imds: %w", err)
 }
 
 // ours reports whether we ran out of something before we could find out.
@@ -155,7 +158,7 @@ func (s *service) ask(ctx context.Context, method, path string, header http.Head
 			probing := method == http.MethodPut || token.IsZero()
 			again = !probing || none.Connected && !none.TimedOut || tries < s.probes
 		} else if err == nil && agent.Mends(answer.Status) {
-			again, err = true, &statusError{url: s.endpoint + path, code: answer.Status}
+			again, err = true, s.refused(path, answer.Status)
 		}
 		return again, err
 	})

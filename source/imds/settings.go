@@ -1,6 +1,7 @@
 package imds
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -13,7 +14,6 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
 	"github.com/stschain-go/stschain/internal/host"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 const (
@@ -51,7 +51,7 @@ func (p *Provider) service() (*service, error) {
 	case err != nil:
 		return nil, err
 	case off:
-		return nil, fmt.Errorf("%w: %s is true", stschain.ErrUnavailable, disabled)
+		return nil, stschain.Unavailable("imds: %s is true", disabled)
 	}
 	if s.noV1, err = p.flag(v1Disabled); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (p *Provider) endpoint() (_ string, named bool, err error) {
 		case strings.EqualFold(mode, "IPv6"):
 			return ipv6Endpoint, false, nil
 		default:
-			return "", false, permanent.Errorf("%s is %.40q: it can be IPv4 or IPv6", given.name, mode)
+			return "", false, stschain.Permanent(fmt.Errorf("%s is %.40q: it can be IPv4 or IPv6", given.name, mode))
 		}
 	}
 	return ipv4Endpoint, false, nil
@@ -116,9 +116,9 @@ func parseEndpoint(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil, !host.IsHost(u.Hostname()), u.Scheme != "http" && u.Scheme != "https":
-		return "", permanent.Errorf("is no URL of http or https, such as %s", ipv4Endpoint)
+		return "", stschain.Permanent(fmt.Errorf("is no URL of http or https, such as %s", ipv4Endpoint))
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return "", permanent.Errorf("has more than a host, a port and a path, such as a user or a query")
+		return "", stschain.Permanent(errors.New("has more than a host, a port and a path, such as a user or a query"))
 	}
 	u.ForceQuery = false
 	return strings.TrimRight(u.String(), "/"), nil
@@ -131,7 +131,7 @@ func (p *Provider) timeout() (time.Duration, error) {
 	}
 	seconds, err := strconv.ParseFloat(value, 64)
 	if err != nil || math.IsNaN(seconds) || seconds < 0.001 || seconds > maxTimeout.Seconds() {
-		return 0, permanent.Errorf("%s is no number of seconds between 0.001 and %v", timeoutName, maxTimeout.Seconds())
+		return 0, stschain.Permanent(fmt.Errorf("%s is no number of seconds between 0.001 and %v", timeoutName, maxTimeout.Seconds()))
 	}
 	return time.Duration(seconds * float64(time.Second)), nil
 }
@@ -144,7 +144,7 @@ func (p *Provider) attempts() (int, error) {
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil || n < 1 || n > maxAttempts {
-		return 0, permanent.Errorf("%s is no number between 1 and %d", attemptsName, maxAttempts)
+		return 0, stschain.Permanent(fmt.Errorf("%s is no number between 1 and %d", attemptsName, maxAttempts))
 	}
 	return n, nil
 }
@@ -157,7 +157,7 @@ func (p *Provider) flag(name string) (bool, error) {
 	}
 	on, err := strconv.ParseBool(strings.ToLower(value))
 	if err != nil {
-		return false, permanent.Errorf("%s is neither true nor false", name)
+		return false, stschain.Permanent(fmt.Errorf("%s is neither true nor false", name))
 	}
 	return on, nil
 }
