@@ -27,9 +27,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // Provider asks the agent that the environment names, at each call. The zero Provider is
@@ -60,20 +58,23 @@ const (
 	firstPause      = 500 * time.Millisecond // doubled each time
 )
 
-// Retrieve asks the agent. It is [stschain.ErrUnavailable] if neither URI is set; all else
-// that goes wrong is another error. The credentials are returned as the agent gives them,
-// even if they have expired: a [stschain.Cache] judges that.
+// Retrieve calls the agent. If neither URI is set, it returns an [stschain.Unavailable]
+// error. Credentials are returned as the agent sends them, even if they have expired: a
+// [stschain.Cache] decides about that.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p == nil {
 		p = new(Provider)
 	}
 	to, err := p.target()
-	if err != nil {
+	switch {
+	case stschain.IsUnavailable(err):
+		return stschain.Credentials{}, err
+	case err != nil:
 		return stschain.Credentials{}, fmt.Errorf("container: %w", err)
 	}
 	creds, err := p.retrieve(ctx, to)
 	if err != nil {
-		return stschain.Credentials{}, fmt.Errorf("container: %s at %s: %w", to.variable, to.url.Host, hide.Sentinel(err, stschain.ErrUnavailable))
+		return stschain.Credentials{}, fmt.Errorf("container: %s at %s: %w", to.variable, to.url.Host, err)
 	}
 	return creds, nil
 }
@@ -110,7 +111,7 @@ func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Cred
 			})
 		}
 		if refused, ok := errors.AsType[*addressError](err); ok {
-			return false, refused
+			return false, stschain.Permanent(refused)
 		}
 		if err != nil {
 			return ctx.Err() == nil && !errors.Is(err, agent.ErrTooLong), err
@@ -131,9 +132,9 @@ func read(answer agent.Answer, source string, token stschain.Secret) (stschain.C
 			said += ", " + refusal
 		}
 		if agent.Mends(answer.Status) {
-			return stschain.Credentials{}, errors.New(said)
+			return stschain.Credentials{}, agent.Throttled(answer.Status, errors.New(said))
 		}
-		return stschain.Credentials{}, permanent.Errorf("%s", said)
+		return stschain.Credentials{}, stschain.Permanent(errors.New(said))
 	}
 	if notJSON != nil {
 		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", notJSON)

@@ -101,7 +101,7 @@ func TestRetrieve(t *testing.T) {
 
 	for _, p := range []*container.Provider{{LookupEnv: from()}, {LookupEnv: from(relative+" ", full+"\n", tokenIs+token)}} {
 		_, err = p.Retrieve(t.Context())
-		require.ErrorIs(t, err, stschain.ErrUnavailable)
+		require.True(t, stschain.IsUnavailable(err), "%v", err)
 		require.ErrorContains(t, err, "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set")
 	}
 }
@@ -149,6 +149,7 @@ func TestWrongAnswers(t *testing.T) {
 				require.ErrorContains(t, err, "container: AWS_CONTAINER_CREDENTIALS_RELATIVE_URI at 169.254.170.2: ")
 				require.ErrorContains(t, err, test.want)
 				require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
+				require.Equal(t, test.status == 429, errors.Is(err, stschain.ErrThrottled))
 				require.Equal(t, test.tries, tries)
 				require.Less(t, len(err.Error()), 1000)
 				canary.Check(t, token, err)
@@ -190,7 +191,7 @@ func TestTriesAgain(t *testing.T) {
 		took, err := run(hang)
 		require.ErrorContains(t, err, "no answer: waited 2s")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 		require.LessOrEqual(t, took, 7500*time.Millisecond)
 	})
 }

@@ -17,7 +17,6 @@ import (
 	"github.com/stschain-go/stschain/internal/agent"
 	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/outbound"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 const (
@@ -44,35 +43,35 @@ func (p *Provider) target() (target, error) {
 	case relative != "":
 		u, err := url.Parse(ecs + relative)
 		if err != nil || !strings.HasPrefix(relative, "/") || u.User != nil || "http://"+u.Host != ecs {
-			return target{}, permanent.Errorf("%s is no path: one begins with a slash", relativeURI)
+			return target{}, stschain.Permanent(fmt.Errorf("%s is no path: one begins with a slash", relativeURI))
 		}
 		return target{u, relativeURI}, nil
 	case full != "":
 		u, err := parseFull(full)
 		return target{u, fullURI}, err
 	}
-	return target{}, fmt.Errorf("%w: neither %s nor %s is set", stschain.ErrUnavailable, relativeURI, fullURI)
+	return target{}, stschain.Unavailable("container: neither %s nor %s is set", relativeURI, fullURI)
 }
 
 func parseFull(full string) (*url.URL, error) {
 	u, err := url.Parse(full)
 	switch {
 	case err != nil:
-		return nil, permanent.Errorf("%s is no URI", fullURI)
+		return nil, stschain.Permanent(fmt.Errorf("%s is no URI", fullURI))
 	case !host.IsHost(u.Hostname()):
-		return nil, permanent.Errorf("%s names no host; it is a whole URI, such as http://localhost/credentials", fullURI)
+		return nil, stschain.Permanent(fmt.Errorf("%s names no host; it is a whole URI, such as http://localhost/credentials", fullURI))
 	case u.User != nil:
-		return nil, permanent.Errorf("%s has a user and a password, which are not for URIs; %s is", fullURI, tokenVariable)
+		return nil, stschain.Permanent(fmt.Errorf("%s has a user and a password, which are not for URIs; %s is", fullURI, tokenVariable))
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, permanent.Errorf("%s is no URI of http or https", fullURI)
+		return nil, stschain.Permanent(fmt.Errorf("%s is no URI of http or https", fullURI))
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return nil, permanent.Errorf("%s names a port that there is not", fullURI)
+			return nil, stschain.Permanent(fmt.Errorf("%s names a port that there is not", fullURI))
 		}
 	}
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && u.Scheme == "http" && !mayDial(addr) {
-		return nil, &addressError{fullURI + " names", addr.String()}
+		return nil, stschain.Permanent(&addressError{fullURI + " names", addr.String()})
 	}
 	return u, nil
 }
@@ -83,8 +82,6 @@ type addressError struct{ what, addr string }
 func (e *addressError) Error() string {
 	return e.what + " " + e.addr + ", and http is spoken only to this machine (loopback, 169.254.170.2, 169.254.170.23, fd00:ec2::23): others could read the credentials on the way; use https"
 }
-
-func (e *addressError) Is(target error) bool { return target == stschain.ErrPermanent }
 
 // mayDial reports whether http may be spoken to an address.
 func mayDial(addr netip.Addr) bool {
