@@ -1,11 +1,13 @@
 package login
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/host"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // tokenURL is where refresh tokens are redeemed: of the operation CreateOAuth2Token.
@@ -14,20 +16,20 @@ func (p *Provider) tokenURL() (*url.URL, error) {
 	region := strings.ToLower(p.Region)
 	switch {
 	case p.Endpoint != "" && (p.FIPS || p.DualStack):
-		return nil, permanent.Errorf("Endpoint is set beside FIPS or DualStack: give the endpoint that is FIPS or dual-stack itself")
+		return nil, stschain.Permanent(errors.New("Endpoint is set beside FIPS or DualStack: give the endpoint that is FIPS or dual-stack itself"))
 	case p.Endpoint != "":
 		given, err := host.ParseURL(p.Endpoint, p.AllowHTTP)
 		if err != nil {
-			return nil, permanent.Errorf("Endpoint %v", err)
+			return nil, stschain.Permanent(fmt.Errorf("Endpoint %v", err))
 		}
 		if given.RawQuery != "" || given.ForceQuery {
-			return nil, permanent.Errorf("Endpoint has a query, which the service would not expect")
+			return nil, stschain.Permanent(errors.New("Endpoint has a query, which the service would not expect"))
 		}
 		to = given
 	case region == "":
-		return nil, permanent.Errorf("Region is missing, which says where to refresh them: set region in the profile, or AWS_REGION")
+		return nil, stschain.Permanent(errors.New("Region is missing, which says where to refresh them: set region in the profile, or AWS_REGION"))
 	case !host.IsLabel(region):
-		return nil, permanent.Errorf("Region is no region: letters, digits and hyphens are allowed, such as eu-west-1")
+		return nil, stschain.Permanent(errors.New("Region is no region: letters, digits and hyphens are allowed, such as eu-west-1"))
 	default:
 		to.Host = host.SignIn(region, p.FIPS, p.DualStack)
 	}

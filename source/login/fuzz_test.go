@@ -56,7 +56,7 @@ func FuzzFile(f *testing.F) {
 		after, _ := os.ReadFile(path)
 		switch {
 		case err != nil:
-			if !errors.Is(err, stschain.ErrPermanent) || errors.Is(err, stschain.ErrUnavailable) || string(after) != string(content) {
+			if !errors.Is(err, stschain.ErrPermanent) || stschain.IsUnavailable(err) || string(after) != string(content) {
 				t.Errorf("%v; the file: %s", err, after)
 			}
 			return

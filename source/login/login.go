@@ -46,7 +46,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
@@ -90,7 +89,7 @@ const window = 5 * time.Minute
 // It is [stschain.ErrPermanent] if somebody has to run `aws login`.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p == nil || strings.TrimSpace(p.Session) == "" {
-		return stschain.Credentials{}, permanent.Errorf("login: Session is empty")
+		return stschain.Credentials{}, stschain.Permanent(errors.New("login: Session is empty"))
 	}
 	creds, err := p.retrieve(ctx)
 	if err != nil {

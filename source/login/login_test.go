@@ -251,7 +251,7 @@ func TestFiles(t *testing.T) {
 			require.ErrorContains(t, err, tt.want)
 			require.ErrorContains(t, err, "; run aws login --profile dev")
 			require.ErrorIs(t, err, stschain.ErrPermanent)
-			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			require.False(t, stschain.IsUnavailable(err), "%v", err)
 			require.Empty(t, w.service.asked)
 		})
 	}
@@ -268,7 +268,7 @@ func TestFiles(t *testing.T) {
 		w := newWorld(t, nil)
 		_, err := w.Retrieve(t.Context())
 		require.ErrorIs(t, err, stschain.ErrPermanent)
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 		require.EqualError(t, err, "login "+arn+": nobody has signed in, for there is no file "+w.file+": run aws login --profile dev")
 	})
 	t.Run("it may not be read", func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/skew"
 )
 
@@ -53,7 +53,7 @@ func (p *Provider) refresh(ctx context.Context, path string) (session, error) {
 func (p *Provider) redeem(ctx context.Context, to *url.URL, s session) (session, error) {
 	g, err := s.grant()
 	if err != nil {
-		return session{}, permanent.Errorf("the file cannot be used: %v; %s", err, p.advice())
+		return session{}, stschain.Permanent(fmt.Errorf("the file cannot be used: %v; %s", err, p.advice()))
 	}
 	a, err := p.ask(ctx, to, g)
 	if err != nil {

@@ -33,7 +33,7 @@ func FuzzRefusal(f *testing.F) {
 			return reply(status, strings.NewReplacer("ECHO", refresh, "PROOF", proof).Replace(body)), nil
 		})}
 		creds, err := w.Retrieve(t.Context())
-		if err == nil || errors.Is(err, stschain.ErrUnavailable) || creds != (stschain.Credentials{}) || len(sent) == 0 {
+		if err == nil || stschain.IsUnavailable(err) || creds != (stschain.Credentials{}) || len(sent) == 0 {
 			t.Fatalf("%+v, %v", creds, err)
 		}
 		text := err.Error()

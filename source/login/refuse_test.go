@@ -79,8 +79,9 @@ func TestRefusals(t *testing.T) {
 					}
 					require.ErrorContains(t, err, tt.want)
 					require.Equal(t, tt.permanent, errors.Is(err, stschain.ErrPermanent))
+					require.Equal(t, tt.status == 429, errors.Is(err, stschain.ErrThrottled))
 					require.Equal(t, tt.permanent, strings.HasSuffix(err.Error(), login))
-					require.NotErrorIs(t, err, stschain.ErrUnavailable)
+					require.False(t, stschain.IsUnavailable(err), "%v", err)
 					require.NotContains(t, err.Error(), "clock")
 				})
 			})

@@ -14,7 +14,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
@@ -36,7 +35,7 @@ func (p *Provider) path() (string, error) {
 	if dir == "" {
 		home := p.home()
 		if home == "" {
-			return "", permanent.Errorf("there is no home directory to find .aws/login/cache in: set CacheDir, or AWS_LOGIN_CACHE_DIRECTORY")
+			return "", stschain.Permanent(errors.New("there is no home directory to find .aws/login/cache in: set CacheDir, or AWS_LOGIN_CACHE_DIRECTORY"))
 		}
 		dir = filepath.Join(home, ".aws", "login", "cache")
 	}
@@ -72,7 +71,7 @@ func (p *Provider) load(ctx context.Context, path string) (session, error) {
 	content, err := p.store.Load(ctx, path, p.Open)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return session{}, permanent.Errorf("nobody has signed in, for there is no file %s: %s", path, p.advice())
+		return session{}, stschain.Permanent(fmt.Errorf("nobody has signed in, for there is no file %s: %s", path, p.advice()))
 	case err != nil && !errors.Is(err, stschain.ErrPermanent): // it is not what the file holds
 		return session{}, fmt.Errorf("%s cannot be read: %w", path, err)
 	}
@@ -81,7 +80,7 @@ func (p *Provider) load(ctx context.Context, path string) (session, error) {
 		s.creds, err = credentials(content.Document)
 	}
 	if err != nil {
-		return session{}, permanent.Errorf("%s cannot be used: %v; %s", path, err, p.advice())
+		return session{}, stschain.Permanent(fmt.Errorf("%s cannot be used: %v; %s", path, err, p.advice()))
 	}
 	s.creds.Source = p.String()
 	return s, nil

@@ -63,7 +63,7 @@ func (p *Provider) ask(ctx context.Context, to *url.URL, g grant) (a answer, err
 		}
 		p.compare(got.Header, sent, p.now())
 		if got.Status != http.StatusOK {
-			return agent.Mends(got.Status), p.refused(to, got, g.refreshToken, dpop)
+			return agent.Mends(got.Status), p.refused(to, got, g.refreshToken, dpop).marked()
 		}
 		if a, err = parseAnswer(got.Body, sent); err != nil {
 			return true, fmt.Errorf("the answer of %s cannot be used: %w", to.Host, err)
@@ -115,7 +115,13 @@ func (r *refusal) final() bool {
 	return ok && r.judged()
 }
 
-func (r *refusal) Is(target error) bool { return target == stschain.ErrPermanent && r.judged() }
+// marked returns r, marked as ErrPermanent or ErrThrottled.
+func (r *refusal) marked() error {
+	if r.judged() {
+		return stschain.Permanent(r)
+	}
+	return agent.Throttled(r.status, r)
+}
 
 // endings are the codes of sessions that have ended, and what that means.
 var endings = map[string]string{

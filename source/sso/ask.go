@@ -30,7 +30,7 @@ type reply struct {
 	ahead time.Duration // by which the server's dates are to be set back; see package skew
 }
 
-// ask asks again where that may help. The error of an answer that gives nothing is a *refusal.
+// ask retries where that may help. The error of a response other than 200 wraps a *refusal.
 func (p *Provider) ask(ctx context.Context, to *url.URL, r agent.Request) (answer reply, err error) {
 	client := outbound.Client(p.HTTPClient, tryTimeout)
 	client.Jar = nil
@@ -52,7 +52,7 @@ func (p *Provider) ask(ctx context.Context, to *url.URL, r agent.Request) (answe
 		measured, _ := skew.Measure(got.Header, answer.sent, p.now())
 		answer.body, answer.ahead = got.Body, measured.Expiry()
 		if got.Status != http.StatusOK {
-			return agent.Mends(got.Status), refuse(to.Host, got, r.Secrets)
+			return agent.Mends(got.Status), refuse(to.Host, got, r.Secrets).marked()
 		}
 		return false, nil
 	})
@@ -73,7 +73,13 @@ func (r *refusal) judged() bool {
 	return (r.code != "" || r.status == http.StatusUnauthorized) && r.status >= 400 && r.status < 500 && !agent.Mends(r.status)
 }
 
-func (r *refusal) Is(target error) bool { return target == stschain.ErrPermanent && r.judged() }
+// marked returns r, marked as ErrPermanent or ErrThrottled.
+func (r *refusal) marked() error {
+	if r.judged() {
+		return stschain.Permanent(r)
+	}
+	return agent.Throttled(r.status, r)
+}
 
 // unauthorized reports whether the token was refused.
 func unauthorized(err error) bool {

@@ -27,7 +27,7 @@ func TestFileThatFails(t *testing.T) {
 		require.ErrorContains(t, err, test.want)
 		require.NotContains(t, err.Error(), "aws sso login")
 		require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 		require.Empty(t, w.service.requests())
 	}
 }

@@ -1,7 +1,6 @@
 package sso_test
 
 import (
-	"errors"
 	"io/fs"
 	"net/http"
 	"testing"
@@ -50,7 +49,7 @@ func FuzzFile(f *testing.F) {
 		var err error
 		synctest.Test(t, func(t *testing.T) { creds, err = p.Retrieve(t.Context()) }) // for files that are looked at again
 		switch {
-		case errors.Is(err, stschain.ErrUnavailable):
+		case stschain.IsUnavailable(err):
 			t.Fatal(err)
 		case err == nil && (creds.AccessKeyID == "" || creds.SecretAccessKey.IsZero() || creds.SessionToken.IsZero() || creds.Expires.IsZero()):
 			t.Fatalf("%+v", creds)

@@ -26,7 +26,7 @@ func (p *Provider) credentials(ctx context.Context, at places, t token) (stschai
 		Header: http.Header{"X-Amz-Sso_bearer_token": {t.access.Reveal()}}, Secrets: []stschain.Secret{t.access},
 	})
 	if refused, ok := errors.AsType[*refusal](err); ok {
-		return stschain.Credentials{}, p.explain(refused, t, answer.ahead)
+		return stschain.Credentials{}, p.explain(err, refused.status, t, answer.ahead)
 	}
 	if err != nil {
 		return stschain.Credentials{}, err
@@ -76,9 +76,9 @@ func parse(body []byte) (stschain.Credentials, error) {
 }
 
 // explain adds to a refusal of the portal what it means. Its clock is ahead of ours.
-func (p *Provider) explain(r *refusal, t token, ahead time.Duration) error {
-	switch {
-	case r.status == http.StatusUnauthorized:
+func (p *Provider) explain(refused error, status int, t token, ahead time.Duration) error {
+	switch status {
+	case http.StatusUnauthorized:
 		why := "the session has ended, though its token should be good until " + t.expires.UTC().Format(time.RFC3339)
 		if ahead > 0 {
 			why += fmt.Sprintf(" by this machine's clock, which is %v behind: set it right", ahead.Round(time.Second))
@@ -87,10 +87,10 @@ func (p *Provider) explain(r *refusal, t token, ahead time.Duration) error {
 		if other := region.Reveal(); host.IsLabel(other) && other != p.Region {
 			why += fmt.Sprintf("; or it is of another region, for it was got in %s, and Region (sso_region) is %s", other, p.Region)
 		}
-		return fmt.Errorf("%w; %s; %s", r, why, p.advice())
-	case r.status == http.StatusForbidden, r.status == http.StatusNotFound:
+		return fmt.Errorf("%w; %s; %s", refused, why, p.advice())
+	case http.StatusForbidden, http.StatusNotFound:
 		return fmt.Errorf("%w; who signed in has no role %s in the account %s: look at sso_role_name and sso_account_id, and at what is assigned to them",
-			r, keyjson.OneLine(p.RoleName, 128), keyjson.OneLine(p.AccountID, 128))
+			refused, keyjson.OneLine(p.RoleName, 128), keyjson.OneLine(p.AccountID, 128))
 	}
-	return r
+	return refused
 }

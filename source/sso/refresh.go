@@ -10,7 +10,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // rest is the least time from one try to refresh to the next.
@@ -102,7 +101,7 @@ func (p *Provider) grant(t token) (g grant, err error) {
 		}
 	}
 	if err != nil {
-		return grant{}, permanent.Errorf("it cannot be refreshed: %v; %s", err, p.advice())
+		return grant{}, stschain.Permanent(fmt.Errorf("it cannot be refreshed: %v; %s", err, p.advice()))
 	}
 	return g, nil
 }

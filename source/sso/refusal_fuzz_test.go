@@ -42,7 +42,7 @@ func FuzzRefusal(f *testing.F) {
 			p := &sso.Provider{Session: w.Session, StartURL: w.StartURL, Region: w.Region, AccountID: "1", RoleName: "r", CacheDir: w.CacheDir, MaxAttempts: 1, Clock: w.Clock, HTTPClient: w.HTTPClient}
 			creds, err = p.Retrieve(t.Context())
 		})
-		if err == nil || errors.Is(err, stschain.ErrUnavailable) || creds != (stschain.Credentials{}) {
+		if err == nil || stschain.IsUnavailable(err) || creds != (stschain.Credentials{}) {
 			t.Fatalf("%+v, %v", creds, err)
 		}
 		text := err.Error()

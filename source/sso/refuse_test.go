@@ -128,7 +128,7 @@ func TestPermanent(t *testing.T) {
 			require.ErrorContains(t, err, test.advice)
 			require.ErrorContains(t, err, "sso 123456789012/Developer: ")
 			require.ErrorIs(t, err, stschain.ErrPermanent)
-			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			require.False(t, stschain.IsUnavailable(err), "%v", err)
 			require.Equal(t, stschain.Credentials{}, creds)
 			require.Equal(t, test.asked, w.service.requests())
 			leaksNothing(t, err)
@@ -165,6 +165,7 @@ func TestTransient(t *testing.T) {
 		}, "it has no sessionToken", 1},
 		"too long":         {good, func(w *world) { w.service.portal = status(200, fmt.Sprintf("%0100000d", 0)) }, "answered with more than 65536 bytes", 1},
 		"OIDC, 500":        {document(noon), func(w *world) { w.service.oidc = status(500, `{"error":"server_error"}`) }, "it cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 500 Internal Server Error, server_error", 3},
+		"OIDC, 429":        {document(noon), func(w *world) { w.service.oidc = status(429, `{"error":"slow_down"}`) }, "it cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 429 Too Many Requests, slow_down", 3},
 		"OIDC, a proxy":    {document(noon), func(w *world) { w.service.oidc = status(403, "<html>") }, "answered 403 Forbidden", 1},
 		"OIDC, empty":      {document(noon), func(w *world) { w.service.oidc = status(200, "") }, "cannot be used: it is no JSON object of an accessToken and expiresIn", 1},
 		"OIDC, no token":   {document(noon), func(w *world) { w.service.oidc = status(200, `{"expiresIn":3600}`) }, "cannot be used: it has no accessToken", 1},
@@ -180,7 +181,8 @@ func TestTransient(t *testing.T) {
 				_, err := w.Retrieve(t.Context())
 				require.ErrorContains(t, err, test.want)
 				require.NotErrorIs(t, err, stschain.ErrPermanent)
-				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.Equal(t, name == "429" || name == "OIDC, 429", errors.Is(err, stschain.ErrThrottled))
+				require.False(t, stschain.IsUnavailable(err), "%v", err)
 				leaksNothing(t, err)
 			})
 			require.Len(t, w.service.requests(), test.asked)

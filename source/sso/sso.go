@@ -44,6 +44,7 @@ package sso
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -55,7 +56,6 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
@@ -101,7 +101,7 @@ const (
 // to be had, or somebody has to run `aws sso login`.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p == nil {
-		return stschain.Credentials{}, permanent.Errorf("sso: the Provider is nil")
+		return stschain.Credentials{}, stschain.Permanent(errors.New("sso: the Provider is nil"))
 	}
 	creds, err := p.retrieve(ctx)
 	if err != nil {
@@ -151,11 +151,11 @@ func (p *Provider) places() (places, error) {
 		{"Region", p.Region}, {"AccountID", p.AccountID}, {"RoleName", p.RoleName}, {"StartURL", p.Session + p.StartURL},
 	} {
 		if strings.TrimSpace(field.value) == "" {
-			return places{}, permanent.Errorf("%s is missing", field.name)
+			return places{}, stschain.Permanent(fmt.Errorf("%s is missing", field.name))
 		}
 	}
 	if !host.IsLabel(p.Region) {
-		return places{}, permanent.Errorf("Region is no region: letters, digits and hyphens are allowed, such as eu-west-1; a profile has it as sso_region")
+		return places{}, stschain.Permanent(errors.New("Region is no region: letters, digits and hyphens are allowed, such as eu-west-1; a profile has it as sso_region"))
 	}
 	file, err := p.path()
 	if err != nil {
@@ -174,11 +174,11 @@ func (p *Provider) endpoint(field, configured, service string) (*url.URL, error)
 	case configured == "":
 		return &url.URL{Scheme: "https", Host: host.Of(service, p.Region, p.FIPS, p.DualStack), Path: "/"}, nil
 	case p.FIPS || p.DualStack:
-		return nil, permanent.Errorf("%s is set beside FIPS or DualStack: give the endpoint that is FIPS or dual-stack itself", field)
+		return nil, stschain.Permanent(fmt.Errorf("%s is set beside FIPS or DualStack: give the endpoint that is FIPS or dual-stack itself", field))
 	}
 	u, err := host.ParseURL(configured, p.AllowHTTP)
 	if err != nil {
-		return nil, permanent.Errorf("%s %v", field, err)
+		return nil, stschain.Permanent(fmt.Errorf("%s %v", field, err))
 	}
 	return u, nil
 }

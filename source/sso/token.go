@@ -14,7 +14,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
@@ -36,7 +35,7 @@ func (p *Provider) path() (string, error) {
 	if dir == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
-			return "", permanent.Errorf("there is no home directory to find .aws/sso/cache in: set HOME, or CacheDir")
+			return "", stschain.Permanent(errors.New("there is no home directory to find .aws/sso/cache in: set HOME, or CacheDir"))
 		}
 		dir = filepath.Join(home, ".aws", "sso", "cache")
 	}
@@ -77,11 +76,11 @@ func (p *Provider) load(ctx context.Context, path string) (token, error) {
 	case err == nil:
 		return t, nil
 	case errors.Is(err, fs.ErrNotExist):
-		return token{}, permanent.Errorf("nobody has signed in, for there is no file %s: %s", path, p.advice())
+		return token{}, stschain.Permanent(fmt.Errorf("nobody has signed in, for there is no file %s: %s", path, p.advice()))
 	case errors.Is(err, fs.ErrPermission):
-		return token{}, permanent.Errorf("%s cannot be read: %v: give this program access", path, err)
+		return token{}, stschain.Permanent(fmt.Errorf("%s cannot be read: %v: give this program access", path, err))
 	case errors.Is(err, stschain.ErrPermanent):
-		return token{}, permanent.Errorf("%s cannot be used: %v; %s", path, err, p.advice())
+		return token{}, stschain.Permanent(fmt.Errorf("%s cannot be used: %v; %s", path, err, p.advice()))
 	}
 	return token{}, fmt.Errorf("%s cannot be read: %w", path, err)
 }
@@ -93,7 +92,7 @@ func (p *Provider) read(t *token) (err error) {
 		return err
 	}
 	if have, want := bare(startURL.Reveal()), bare(p.StartURL); have != "" && want != "" && have != want {
-		return permanent.Errorf("its token is not of the start URL %s", keyjson.OneLine(p.StartURL, 256))
+		return stschain.Permanent(fmt.Errorf("its token is not of the start URL %s", keyjson.OneLine(p.StartURL, 256)))
 	}
 	if t.access, err = t.content.Text("accessToken"); err != nil {
 		return err
@@ -103,7 +102,7 @@ func (p *Provider) read(t *token) (err error) {
 	}
 	t.expires, err = t.content.Time("expiresAt")
 	if err == nil && t.expires.IsZero() {
-		err = permanent.Errorf("it has no expiresAt")
+		err = stschain.Permanent(errors.New("it has no expiresAt"))
 	}
 	return err
 }
@@ -115,9 +114,9 @@ func bare(startURL string) string { return strings.TrimRight(strings.TrimSpace(s
 func sendable(token stschain.Secret) error {
 	switch {
 	case token.IsZero():
-		return permanent.Errorf("it has no accessToken")
+		return stschain.Permanent(errors.New("it has no accessToken"))
 	case strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r < ' ' || r > '~' }):
-		return permanent.Errorf("its accessToken has characters that no request can carry")
+		return stschain.Permanent(errors.New("its accessToken has characters that no request can carry"))
 	}
 	return nil
 }
