@@ -28,7 +28,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // Provider runs a command each time it is asked.
@@ -60,7 +59,7 @@ const (
 // object, or is credentials that have expired.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p == nil || strings.TrimSpace(p.Command) == "" {
-		return stschain.Credentials{}, permanent.Errorf("process: Command is empty")
+		return stschain.Credentials{}, stschain.Permanent(errors.New("process: Command is empty"))
 	}
 	creds, err := p.retrieve(ctx)
 	if err != nil {
@@ -96,9 +95,9 @@ func (p *Provider) parse(stdout []byte) (stschain.Credentials, error) {
 	case err != nil:
 		return stschain.Credentials{}, fmt.Errorf("its output cannot be used: %w", err)
 	case doc.Version == "":
-		return stschain.Credentials{}, permanent.Errorf("its output cannot be used: it has no Version, which must be 1")
+		return stschain.Credentials{}, stschain.Permanent(errors.New("its output cannot be used: it has no Version, which must be 1"))
 	case doc.Version != "1":
-		return stschain.Credentials{}, permanent.Errorf("its output cannot be used: its Version is another than 1, the only one there is")
+		return stschain.Credentials{}, stschain.Permanent(errors.New("its output cannot be used: its Version is another than 1, the only one there is"))
 	}
 	creds, err := doc.Credentials("process " + program(p.Command))
 	if err != nil {

@@ -92,7 +92,7 @@ func TestParse(t *testing.T) {
 			}
 			require.ErrorContains(t, err, test.err)
 			require.ErrorContains(t, err, "process: helper: ")
-			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			require.False(t, stschain.IsUnavailable(err), "%v", err)
 			require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
 			require.Equal(t, stschain.Credentials{}, got)
 			canary.Check(t, secret, err)
@@ -105,7 +105,7 @@ func TestCommandIsRequired(t *testing.T) {
 		_, err := p.Retrieve(t.Context())
 		require.ErrorContains(t, err, "process: Command is empty")
 		require.ErrorIs(t, err, stschain.ErrPermanent)
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 		require.Equal(t, "process", fmt.Sprint(p))
 	}
 }

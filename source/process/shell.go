@@ -13,8 +13,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // linger is how long children may keep the output open after the program has ended.
@@ -93,7 +93,7 @@ func within(env []string, command string) ([]string, error) {
 	sum := sha256.Sum256([]byte(command))
 	mark := hex.EncodeToString(sum[:8])
 	if strings.Count(above, mark) > maxWithin {
-		return nil, permanent.Errorf("it runs itself: it asks for the credentials of a profile whose credential_process it is; have it ask for another profile")
+		return nil, stschain.Permanent(errors.New("it runs itself: it asks for the credentials of a profile whose credential_process it is; have it ask for another profile"))
 	}
 	return append(slices.Clip(env), ancestry+"="+strings.TrimPrefix(above+" "+mark, " ")), nil
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/source/imds"
@@ -124,7 +123,7 @@ func (p *Provider) credentialSource(s step) (stschain.Provider, error) {
 }
 
 func errNoRegion(s step) error {
-	return permanent.Errorf("profile: [%s] has the role %s, and STS is asked for it in a region: set region in the profile, or AWS_REGION", sectionName(kindProfile, s.profile), s.role.arn)
+	return stschain.Permanent(fmt.Errorf("profile: [%s] has the role %s, and STS is asked for it in a region: set region in the profile, or AWS_REGION", sectionName(kindProfile, s.profile), s.role.arn))
 }
 
 // regionless is a role that cannot be asked for. If what would assume it fails as well, that
@@ -141,7 +140,7 @@ func (r regionless) Providers() []stschain.Provider { return []stschain.Provider
 
 func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if _, err := r.base.Retrieve(ctx); err != nil {
-		return stschain.Credentials{}, err
+		return stschain.Credentials{}, fmt.Errorf("%s: no credentials to sign with: %w", r, err)
 	}
 	return stschain.Credentials{}, r.err
 }
@@ -150,9 +149,9 @@ func (p *Provider) ssoProvider(s step) (stschain.Provider, error) {
 	home := p.home(runtime.GOOS)
 	switch section := sectionName(kindProfile, s.profile); {
 	case s.sso.account == "":
-		return nil, permanent.Errorf("profile: [%s] has an sso_session, and no role in it whose credentials are meant: set sso_account_id and sso_role_name", section)
+		return nil, stschain.Permanent(fmt.Errorf("profile: [%s] has an sso_session, and no role in it whose credentials are meant: set sso_account_id and sso_role_name", section))
 	case home == "":
-		return nil, permanent.Errorf("profile: [%s] is of IAM Identity Center, and there is no home directory to find its token in: set HOME, or Provider.Home", section)
+		return nil, stschain.Permanent(fmt.Errorf("profile: [%s] is of IAM Identity Center, and there is no home directory to find its token in: set HOME, or Provider.Home", section))
 	}
 	httpClient, err := p.httpClient(s.settings.CABundle)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"os"
 	"time"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/outbound"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 const maxBundle = 8 << 20
@@ -63,9 +63,9 @@ func (p *Provider) addBundle(roots *x509.CertPool, path string) error {
 	case err != nil:
 		return fmt.Errorf("profile: ca_bundle %s: %w", path, reason(err))
 	case len(pem) > maxBundle: // half of it would trust half of the servers
-		return permanent.Errorf("profile: ca_bundle %s: it is larger than 8 MiB", path)
+		return stschain.Permanent(fmt.Errorf("profile: ca_bundle %s: it is larger than 8 MiB", path))
 	case !roots.AppendCertsFromPEM(pem):
-		return permanent.Errorf("profile: ca_bundle %s: it holds no certificate in PEM", path)
+		return stschain.Permanent(fmt.Errorf("profile: ca_bundle %s: it holds no certificate in PEM", path))
 	}
 	return nil
 }

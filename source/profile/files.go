@@ -9,7 +9,6 @@ import (
 	"gopkg.in/ini.v1"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // Files are what the two files say, merged: where both define a key of a profile, the
@@ -112,14 +111,14 @@ func (s *Section) sub(key, name string) (Property, bool) {
 
 // errorf tells what is wrong with the section as a whole.
 func (s *Section) errorf(format string, args ...any) error {
-	return permanent.Errorf("profile: %s: [%s]: %s", s.Position, sectionName(s.Kind, s.Name), fmt.Sprintf(format, args...))
+	return stschain.Permanent(fmt.Errorf("profile: %s: [%s]: %s", s.Position, sectionName(s.Kind, s.Name), fmt.Sprintf(format, args...)))
 }
 
 func (p Property) text() string { return p.Value.Reveal() }
 
 // errorf tells what is wrong with the property. Only what cannot be a secret is shown of values.
 func (p Property) errorf(format string, args ...any) error {
-	return permanent.Errorf("profile: %s: %s", p.origin(), fmt.Sprintf(format, args...))
+	return stschain.Permanent(fmt.Errorf("profile: %s: %s", p.origin(), fmt.Sprintf(format, args...)))
 }
 
 // origin tells where the property stands.

@@ -56,9 +56,9 @@ func FuzzRetrieve(f *testing.F) {
 			t.Fatalf("%d steps", len(steps))
 		case err == nil && len(steps) == 0:
 			t.Fatal("there is nothing to do, and no error")
-		case err != nil && !errors.Is(err, stschain.ErrPermanent) && !errors.Is(err, stschain.ErrUnavailable):
+		case err != nil && !errors.Is(err, stschain.ErrPermanent) && !stschain.IsUnavailable(err):
 			t.Fatalf("%v is neither permanent nor absent", err)
-		case err != nil && errors.Is(err, stschain.ErrUnavailable) && name != "":
+		case err != nil && stschain.IsUnavailable(err) && name != "":
 			t.Fatalf("%v of a profile that is asked for", err)
 		}
 		if err == nil && len(steps) == 1 && steps[0]["AccessKey"] == nil {

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // step is one way to get credentials that a profile names: a base, or a role that the
@@ -67,11 +66,11 @@ func (p *Provider) plan(ctx context.Context) ([]step, error) {
 		return nil, section.errorf("%s names this profile, and it has no credentials: none of %s. Name no profile if other sources may be asked instead",
 			by, strings.Join(credentialKeys, ", "))
 	case slices.ContainsFunc(files.missing, func(l location) bool { return l.named }):
-		return nil, permanent.Errorf("profile: the profile %s has no credentials in %s: make the file that is named and missing, or unset the variable", name, files.places())
+		return nil, stschain.Permanent(fmt.Errorf("profile: the profile %s has no credentials in %s: make the file that is named and missing, or unset the variable", name, files.places()))
 	case section == nil:
-		return nil, fmt.Errorf("profile: %w: no profile is asked for, and there is none called %s in %s%s", stschain.ErrUnavailable, name, files.places(), files.hint(name))
+		return nil, stschain.Unavailable("profile: no profile is selected, and there is no profile %s in %s%s", name, files.places(), files.hint(name))
 	}
-	return nil, fmt.Errorf("profile: %w: no profile is asked for, and the one called %s (%s) has no credentials", stschain.ErrUnavailable, name, section.Position)
+	return nil, stschain.Unavailable("profile: no profile is selected, and the profile %s (%s) has no credentials", name, section.Position)
 }
 
 // credentialKeys are those that make a profile a source of credentials.

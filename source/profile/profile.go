@@ -62,14 +62,13 @@ package profile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"sync"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // Provider gets the credentials of a profile. The zero Provider is ready. Its
@@ -101,10 +100,11 @@ type Provider struct {
 	built []part
 }
 
-// Retrieve returns the profile's credentials. It is [stschain.ErrUnavailable] if no profile
-// is asked for by name, and there is no default one that has any. A
-// profile that is asked for and is not there, or has no credentials, is another error, as is
-// whatever is wrong with the files or with what the profile names.
+// Retrieve returns the profile's credentials. If no profile is selected by name and there is no
+// default profile with credentials, it returns an [stschain.Unavailable] error. A selected
+// profile that is missing or has no credentials is a failure, as is anything wrong with the
+// files or with what the profile names: a profile whose credential_source is not configured
+// has failed.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return p.RetrieveVia(ctx, func(ctx context.Context, asked stschain.Provider) (stschain.Credentials, error) {
 		return asked.Retrieve(ctx)
@@ -119,7 +119,7 @@ func (p *Provider) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.
 	}
 	creds, err := ask(ctx, source)
 	if err != nil {
-		return stschain.Credentials{}, fmt.Errorf("%s: %w", p, hide.Sentinel(err, stschain.ErrUnavailable))
+		return stschain.Credentials{}, fmt.Errorf("%s: %w", p, err)
 	}
 	return creds, nil
 }
@@ -128,7 +128,7 @@ func (p *Provider) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.
 // what is said about it changed.
 func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
 	if p == nil {
-		return nil, permanent.Errorf("profile: the Provider is nil")
+		return nil, stschain.Permanent(errors.New("profile: the Provider is nil"))
 	}
 	steps, err := p.plan(ctx)
 	if err != nil {

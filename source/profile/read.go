@@ -10,8 +10,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/outbound"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // snapshot is what the files said when they were read.
@@ -217,7 +217,7 @@ func reason(err error) error {
 }
 
 func (l location) errorf(format string, args ...any) error {
-	return permanent.Errorf("profile: %s: %s", l, fmt.Sprintf(format, args...))
+	return stschain.Permanent(fmt.Errorf("profile: %s: %s", l, fmt.Sprintf(format, args...)))
 }
 
 func (p *Provider) now() time.Time {

@@ -46,7 +46,7 @@ func TestBadFiles(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		make func(t *testing.T, path string)
-		want string // "": stschain.ErrUnavailable
+		want string // "": it is Unavailable
 	}{
 		{"missing", func(*testing.T, string) {}, ""},
 		{"empty", func(t *testing.T, path string) { put(t, path, "") }, ""},
@@ -73,12 +73,12 @@ func TestBadFiles(t *testing.T) {
 			tt.make(t, path)
 			_, err := p.Retrieve(t.Context())
 			if tt.want == "" {
-				require.ErrorIs(t, err, stschain.ErrUnavailable)
+				require.True(t, stschain.IsUnavailable(err), "%v", err)
 				return
 			}
 			require.ErrorContains(t, err, path)
 			require.ErrorContains(t, err, tt.want)
-			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			require.False(t, stschain.IsUnavailable(err), "%v", err)
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			require.NotContains(t, err.Error(), "SECRETB")
 		})
@@ -99,7 +99,7 @@ func TestUnreadable(t *testing.T) {
 		_, err := p.Retrieve(t.Context())
 		require.ErrorContains(t, err, "profile: /home/keys (AWS_SHARED_CREDENTIALS_FILE): ")
 		require.ErrorContains(t, err, cause.Error())
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 	}
 }
 
@@ -115,7 +115,7 @@ func TestNowhere(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := (&profile.Provider{LookupEnv: e.lookup}).Retrieve(t.Context())
-			require.ErrorIs(t, err, stschain.ErrUnavailable)
+			require.True(t, stschain.IsUnavailable(err), "%v", err)
 		})
 	}
 }
@@ -126,7 +126,7 @@ func TestNamedFileIsMissing(t *testing.T) {
 	e := env{"HOME": "/home", "AWS_SHARED_CREDENTIALS_FILE": "/secrets/aws"}
 	p := &profile.Provider{LookupEnv: e.lookup, Open: files{}.open}
 	_, err := p.Retrieve(t.Context())
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 	require.ErrorContains(t, err, "/secrets/aws (which does not exist)")
 
 	p = &profile.Provider{LookupEnv: e.lookup, Open: files{"/home/.aws/config": keysAB}.open}
@@ -158,7 +158,7 @@ func TestChangesAreNoticed(t *testing.T) {
 
 	require.NoError(t, os.Remove(path))
 	_, err = p.Retrieve(t.Context())
-	require.ErrorIs(t, err, stschain.ErrUnavailable)
+	require.True(t, stschain.IsUnavailable(err), "%v", err)
 
 	put(t, path, keysAB)
 	require.Equal(t, "AKIDA", retrieve())

@@ -8,7 +8,7 @@ import (
 
 	"gopkg.in/ini.v1"
 
-	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain"
 )
 
 // What one file may hold. Tools that write a profile for each role of each account of an
@@ -271,5 +271,5 @@ func (s *scanner) errorf(format string, args ...any) error {
 	if s.section != nil {
 		where = "[" + s.section.Name() + "] "
 	}
-	return permanent.Errorf("profile: %s:%d: %s%s", s.path, s.line, where, fmt.Sprintf(format, args...))
+	return stschain.Permanent(fmt.Errorf("profile: %s:%d: %s%s", s.path, s.line, where, fmt.Sprintf(format, args...)))
 }

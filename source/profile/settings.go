@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -106,7 +105,7 @@ func (r *reader) settings() (s Settings) {
 type setting struct{ text, origin string }
 
 func (r *reader) fail(s setting, format string, args ...any) {
-	r.err = errors.Join(r.err, permanent.Errorf("profile: %s: %s", s.origin, fmt.Sprintf(format, args...)))
+	r.err = errors.Join(r.err, stschain.Permanent(fmt.Errorf("profile: %s: %s", s.origin, fmt.Sprintf(format, args...))))
 }
 
 // value is that of the first variable that is set, or else of the nearest profile that has the key.
@@ -208,7 +207,7 @@ func (r *reader) configured(service string) string {
 // nobody asks for it by name.
 func (p *Provider) profile(ctx context.Context) (*Files, *Section, error) {
 	if p == nil {
-		return nil, nil, permanent.Errorf("profile: the Provider is nil")
+		return nil, nil, stschain.Permanent(errors.New("profile: the Provider is nil"))
 	}
 	files, err := p.Files(ctx)
 	if err != nil {
@@ -217,7 +216,7 @@ func (p *Provider) profile(ctx context.Context) (*Files, *Section, error) {
 	name, by := p.selected()
 	section := files.Profile(name)
 	if section == nil && by != "" {
-		return nil, nil, permanent.Errorf("profile: %s names the profile %q, which is not in %s%s", by, name, files.places(), files.hint(name))
+		return nil, nil, stschain.Permanent(fmt.Errorf("profile: %s names the profile %q, which is not in %s%s", by, name, files.places(), files.hint(name)))
 	}
 	return files, section, nil
 }
