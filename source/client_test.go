@@ -74,7 +74,7 @@ func TestClientErrors(t *testing.T) {
 			for _, want := range test.want {
 				require.ErrorContains(t, err, want)
 			}
-			require.NotErrorIs(t, err, stschain.ErrUnavailable)
+			require.False(t, stschain.IsUnavailable(err), "%v", err)
 		})
 	}
 }

@@ -50,9 +50,9 @@ func ExampleDefault_nowhere() {
 	_, err := chain.Retrieve(context.Background())
 	fmt.Println(err)
 	// Output:
-	// source: there are no AWS credentials here. These places were looked at, in this order:
+	// source: no AWS credentials found; tried, in order:
 	//   1. env: AWS_ACCESS_KEY_ID is not set
-	//   2. profile default: no profile is asked for, and there is none called default in any file, since there is no home directory to look in
+	//   2. profile default: no profile is selected, and there is no profile default in any file, since there is no home directory to look in
 	//   3. webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set
 	//   4. container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set
 	//   5. imds: AWS_EC2_METADATA_DISABLED is true

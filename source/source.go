@@ -47,8 +47,6 @@ import (
 	"sync"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/source/imds"
@@ -111,8 +109,9 @@ func (d *Default) setUp() {
 	})
 }
 
-// Retrieve returns the credentials of the first place that has any. If no place is set
-// up, the error is [stschain.ErrUnavailable] and lists them all, with what was looked for.
+// Retrieve returns the credentials of the first place that is configured. If none is, it
+// returns an [stschain.Unavailable] error that lists all of them, each with the reason, and
+// wraps the [*stschain.ChainError].
 func (d *Default) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return d.RetrieveVia(ctx, func(ctx context.Context, asked stschain.Provider) (stschain.Credentials, error) {
 		return asked.Retrieve(ctx)
@@ -126,8 +125,8 @@ func (d *Default) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.C
 	}
 	d.setUp()
 	creds, err := d.chain.RetrieveVia(ctx, ask)
-	if all, ok := err.(*stschain.ChainError); ok && errors.Is(err, stschain.ErrUnavailable) {
-		return stschain.Credentials{}, &nowhereError{all}
+	if all, ok := err.(*stschain.ChainError); ok && all.Unavailable() {
+		return stschain.Credentials{}, stschain.Unavailable("source: %w", &nowhereError{all})
 	}
 	return creds, err
 }
@@ -148,7 +147,7 @@ func (d *Default) Client(ctx context.Context) (*stsquery.Client, error) {
 	}
 	if client.Region == "" {
 		if client.Region, err = d.instanceRegion(ctx); err != nil {
-			return nil, fmt.Errorf("source: no client of STS: no region is set: set AWS_REGION, region in the profile, or Default.Region; and the instance tells none: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+			return nil, fmt.Errorf("source: no client of STS: no region is set: set AWS_REGION, region in the profile, or Default.Region; and the instance tells none: %w", err)
 		}
 	}
 	return client, nil
@@ -162,7 +161,7 @@ func (d *Default) instanceRegion(ctx context.Context) (string, error) {
 	return instance.Region(ctx)
 }
 
-var errNil = permanent.Errorf("source: the Default is nil")
+var errNil = stschain.Permanent(errors.New("source: the Default is nil"))
 
 // Invalidate tells the place that is kept, if it wants to know.
 func (d *Default) Invalidate(rejected stschain.Credentials) {
@@ -251,28 +250,25 @@ func (l *later[P]) get(ctx context.Context) (P, error) {
 func (l *later[P]) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	p, err := l.get(ctx)
 	if err != nil {
-		return stschain.Credentials{}, err
+		return stschain.Credentials{}, fmt.Errorf("%s: %w", l, err)
 	}
 	return p.Retrieve(ctx)
 }
 
 func (l *later[P]) String() string { return l.name }
 
-// nowhereError lists the places, none of which is set up.
-type nowhereError struct{ *stschain.ChainError }
+// nowhereError lists the places, none of which is configured.
+type nowhereError struct{ chain *stschain.ChainError }
 
 func (e *nowhereError) Error() string {
 	var b strings.Builder
-	b.WriteString("source: there are no AWS credentials here. These places were looked at, in this order:\n")
-	for i, a := range e.Attempts {
-		reason := a.Err.Error()
-		if _, after, ok := strings.Cut(reason, stschain.ErrUnavailable.Error()+": "); ok {
-			reason = after
-		}
-		fmt.Fprintf(&b, "  %d. %s: %s\n", i+1, a.Provider, reason)
+	b.WriteString("no AWS credentials found; tried, in order:\n")
+	for i, a := range e.chain.Attempts {
+		name, _, _ := strings.Cut(a.Provider, " ") // the package, with which its errors begin
+		fmt.Fprintf(&b, "  %d. %s: %s\n", i+1, a.Provider, strings.TrimPrefix(a.Err.Error(), name+": "))
 	}
 	b.WriteString("Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write a profile (aws configure, aws configure sso and aws login do) and name it by AWS_PROFILE if it is not the default one, or give the pod, the task or the instance a role")
 	return b.String()
 }
 
-func (e *nowhereError) Unwrap() error { return e.ChainError }
+func (e *nowhereError) Unwrap() error { return e.chain }

@@ -101,11 +101,11 @@ func TestNowhere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := world{env: with(test.env), transport: &machine{metadata: test.metadata}}.chain(t)
 			_, err := d.Retrieve(t.Context())
-			require.ErrorIs(t, err, stschain.ErrUnavailable)
+			require.True(t, stschain.IsUnavailable(err), "%v", err)
 			for i, want := range []string{
-				"there are no AWS credentials here. These places were looked at, in this order:",
+				"source: no AWS credentials found; tried, in order:\n",
 				"1. env: AWS_ACCESS_KEY_ID is not set",
-				"2. profile default: no profile is asked for, and there is none called default in /home/.aws/config (which does not exist) and /home/.aws/credentials (which does not exist)",
+				"2. profile default: no profile is selected, and there is no profile default in /home/.aws/config (which does not exist) and /home/.aws/credentials (which does not exist)",
 				"3. webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set",
 				"4. container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set",
 				test.want,
@@ -113,9 +113,16 @@ func TestNowhere(t *testing.T) {
 			} {
 				require.ErrorContains(t, err, want, i)
 			}
-			require.NotContains(t, err.Error(), "not available here", "said once, in words")
 			all, ok := errors.AsType[*stschain.ChainError](err)
 			require.True(t, ok)
+			require.True(t, all.Unavailable())
+			for _, a := range all.Attempts {
+				prefix, _, _ := strings.Cut(a.Provider, " ")
+				require.True(t, strings.HasPrefix(a.Err.Error(), prefix+": "), a.Err)
+				require.Equal(t, 1, strings.Count(a.Err.Error(), prefix+": "), a.Err)
+			}
+			wrapped, ok := errors.AsType[*stschain.ChainError](fmt.Errorf("role: %w", err))
+			require.True(t, ok && wrapped.Unavailable(), "up the stack it still tells that nothing is configured")
 			require.Len(t, all.Attempts, 5)
 
 			fallback := stschain.Static("AKIAFALLBACK", "x", "")
@@ -145,7 +152,7 @@ func TestKeepsToOne(t *testing.T) {
 	delete(w.env, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
 	_, err = d.Retrieve(t.Context())
 	require.ErrorContains(t, err, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 	d.Invalidate(creds)
 }
 
@@ -170,7 +177,7 @@ func TestProfileField(t *testing.T) {
 		d.Profile = name
 		_, err := d.Retrieve(t.Context())
 		require.ErrorContains(t, err, name)
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 	}
 	require.Empty(t, m.hosts())
 }
@@ -243,7 +250,7 @@ func TestNoInstanceIsQuick(t *testing.T) {
 		})
 		started := time.Now()
 		_, err := world{env: with(), transport: silent}.chain(t).Retrieve(t.Context())
-		require.ErrorIs(t, err, stschain.ErrUnavailable)
+		require.True(t, stschain.IsUnavailable(err), "%v", err)
 		require.LessOrEqual(t, time.Since(started), 1500*time.Millisecond)
 	})
 }
@@ -282,7 +289,7 @@ func TestRealWorld(t *testing.T) {
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	d := new(source.Default)
 	_, err := d.Retrieve(t.Context())
-	require.ErrorIs(t, err, stschain.ErrUnavailable)
+	require.True(t, stschain.IsUnavailable(err), "%v", err)
 	require.ErrorContains(t, err, filepath.Join(home, ".aws", "config"))
 
 	sts := ststest.NewTest(t)
