@@ -2,13 +2,13 @@ package webidentity
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -37,11 +37,10 @@ type FromEnv struct {
 	client *stsquery.Client // for region
 }
 
-// Retrieve assumes the role. It is [stschain.ErrUnavailable] if no token file is
-// named: AWS_ROLE_ARN alone says nothing, to the AWS SDKs as well, since programs have
-// other uses for it. If a token file is named and a role or a region is not, it is an
-// error that names the variable: an identity that somebody meant to be used is not
-// passed over.
+// Retrieve assumes the role. If AWS_WEB_IDENTITY_TOKEN_FILE is not set, it returns an
+// [stschain.Unavailable] error: AWS_ROLE_ARN alone configures nothing, as in the AWS SDKs,
+// since programs have other uses for it. If the file is set and the role or the region is
+// not, it returns an [stschain.ErrPermanent] that names the variable.
 func (f *FromEnv) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	p, err := f.provider()
 	if err != nil {
@@ -65,17 +64,17 @@ func (f *FromEnv) String() string { return "webidentity from the environment" }
 // provider is what the environment asks for now.
 func (f *FromEnv) provider() (*Provider, error) {
 	if f == nil {
-		return nil, permanent.Errorf("webidentity: the FromEnv is nil")
+		return nil, stschain.Permanent(errors.New("webidentity: the FromEnv is nil"))
 	}
 	const fileName, roleName = "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"
 	file, roleARN := lookUp(f.LookupEnv, fileName), lookUp(f.LookupEnv, roleName)
 	switch {
 	case file == "" && roleARN == "":
-		return nil, fmt.Errorf("webidentity: %w: %s is not set", stschain.ErrUnavailable, fileName)
+		return nil, stschain.Unavailable("webidentity: %s is not set", fileName)
 	case file == "":
-		return nil, fmt.Errorf("webidentity: %w: %s is not set, and %s alone says nothing", stschain.ErrUnavailable, fileName, roleName)
+		return nil, stschain.Unavailable("webidentity: %s is not set, and %s alone configures nothing", fileName, roleName)
 	case roleARN == "":
-		return nil, permanent.Errorf("webidentity: %s is not set, though %s is", roleName, fileName)
+		return nil, stschain.Permanent(fmt.Errorf("webidentity: %s is not set, though %s is", roleName, fileName))
 	}
 	client, err := f.clientOf(f.regionNow())
 	if err != nil {
@@ -113,7 +112,7 @@ func (f *FromEnv) clientOf(region string) (*stsquery.Client, error) {
 	case f.Client != nil:
 		f.client, f.region = f.Client(region), region
 	case region == "":
-		return nil, permanent.Errorf("webidentity: AWS_REGION is not set, nor AWS_DEFAULT_REGION, and STS is asked in a region")
+		return nil, stschain.Permanent(errors.New("webidentity: AWS_REGION is not set, nor AWS_DEFAULT_REGION, and STS is asked in a region"))
 	default:
 		f.client, f.region = &stsquery.Client{Region: region}, region
 	}

@@ -70,7 +70,7 @@ func TestFromEnvIncomplete(t *testing.T) {
 		"blank":               {environment{file: " ", role: "\n"}, file + " is not set", true},
 		"what others use too": {environment{"AWS_REGION": "eu-west-1", "AWS_ROLE_SESSION_NAME": "x"}, file + " is not set", true},
 		"no role":             {environment{file: "/f", "AWS_REGION": "eu-west-1"}, role + " is not set, though " + file + " is", false},
-		"no file":             {environment{role: roleARN, "AWS_REGION": "eu-west-1"}, file + " is not set, and " + role + " alone says nothing", true},
+		"no file":             {environment{role: roleARN, "AWS_REGION": "eu-west-1"}, file + " is not set, and " + role + " alone configures nothing", true},
 		"no region":           {environment{file: "/f", role: roleARN}, "AWS_REGION is not set, nor AWS_DEFAULT_REGION", false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,9 +78,9 @@ func TestFromEnvIncomplete(t *testing.T) {
 			require.ErrorContains(t, err, "webidentity: ")
 			require.ErrorContains(t, err, test.want)
 			if test.unavailable {
-				require.ErrorIs(t, err, stschain.ErrUnavailable)
+				require.True(t, stschain.IsUnavailable(err), "%v", err)
 			} else {
-				require.NotErrorIs(t, err, stschain.ErrUnavailable)
+				require.False(t, stschain.IsUnavailable(err), "%v", err)
 				require.ErrorIs(t, err, stschain.ErrPermanent)
 			}
 		})
@@ -97,7 +97,7 @@ func TestFromEnvNamesWhatIsMissing(t *testing.T) {
 	f := &webidentity.FromEnv{LookupEnv: env.lookup, Client: calls(srv)}
 	_, err := stschain.NewChain(f, srv.User()).Retrieve(t.Context())
 	require.ErrorContains(t, err, "token file "+missing+": no such file or directory")
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 	require.Zero(t, srv.Count(""))
 
 	delete(env, "AWS_WEB_IDENTITY_TOKEN_FILE")
@@ -121,7 +121,7 @@ func TestFromEnvOpen(t *testing.T) {
 	_, err = f.Retrieve(t.Context())
 	require.ErrorContains(t, err, "token file /token.jwt: ")
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
 
 func TestFromEnvCanary(t *testing.T) {

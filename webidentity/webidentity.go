@@ -38,8 +38,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/role"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -73,8 +71,7 @@ type Provider struct {
 }
 
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error] where STS was asked
-// and refused. They are never [stschain.ErrUnavailable]: a role for which there is
-// no token is a role that failed.
+// and refused. They are never Unavailable: a role without a token has failed.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	out, err := p.AssumeRoleWithWebIdentity(ctx)
 	if err != nil {
@@ -88,7 +85,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 func (p *Provider) AssumeRoleWithWebIdentity(ctx context.Context) (*stsquery.AssumeRoleWithWebIdentityOutput, error) {
 	out, err := p.assumeRole(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.errorPrefix(), hide.Sentinel(err, stschain.ErrUnavailable))
+		return nil, fmt.Errorf("%s: %w", p.errorPrefix(), err)
 	}
 	return out, nil
 }
@@ -168,11 +165,11 @@ func (p *Provider) errorPrefix() string {
 func (p *Provider) check() error {
 	switch {
 	case p == nil:
-		return permanent.Errorf("the Provider is nil")
+		return stschain.Permanent(errors.New("the Provider is nil"))
 	case p.Client == nil:
-		return permanent.Errorf("Client is missing")
+		return stschain.Permanent(errors.New("Client is missing"))
 	case p.Token == nil:
-		return permanent.Errorf("Token is missing")
+		return stschain.Permanent(errors.New("Token is missing"))
 	}
 	return nil
 }
