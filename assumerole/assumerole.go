@@ -26,13 +26,12 @@ package assumerole
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/mfa"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/role"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -67,8 +66,8 @@ type Provider struct {
 }
 
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error] where STS was asked
-// and refused. They are never [stschain.ErrUnavailable]: a role whose base has no
-// credentials is a role that failed.
+// and refused. They are never Unavailable: a role whose base credentials are not
+// configured has failed.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	out, err := p.AssumeRole(ctx)
 	if err != nil {
@@ -82,7 +81,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 func (p *Provider) AssumeRole(ctx context.Context) (*stsquery.AssumeRoleOutput, error) {
 	out, err := p.assumeRole(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.errorPrefix(), hide.Sentinel(err, stschain.ErrUnavailable))
+		return nil, fmt.Errorf("%s: %w", p.errorPrefix(), err)
 	}
 	return out, nil
 }
@@ -161,9 +160,9 @@ func (p *Provider) errorPrefix() string {
 func (p *Provider) check() error {
 	switch {
 	case p == nil:
-		return permanent.Errorf("the Provider is nil")
+		return stschain.Permanent(errors.New("the Provider is nil"))
 	case p.Client == nil:
-		return permanent.Errorf("Client is missing")
+		return stschain.Permanent(errors.New("Client is missing"))
 	}
 	return p.device().Check()
 }

@@ -1,12 +1,14 @@
 package federation
 
 import (
+	"errors"
+	"fmt"
 	"net/url"
 	"strings"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/outbound"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // console is where the console of a partition is.
@@ -52,7 +54,7 @@ func (s *SignIn) endpoint() (*url.URL, error) {
 	case s.Region != "" && (s.Regional || c.regional):
 		host = s.Region + "." + host
 	case s.Regional:
-		return nil, permanent.Errorf("Region is missing, and Regional is set")
+		return nil, stschain.Permanent(errors.New("Region is missing, and Regional is set"))
 	}
 	return &url.URL{Scheme: "https", Host: host, Path: "/federation"}, nil
 }
@@ -61,9 +63,9 @@ func parseEndpoint(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil, !host.IsHost(u.Hostname()), u.User != nil, u.Scheme != "https" && !(u.Scheme == "http" && outbound.Loopback(u.Hostname())):
-		return nil, permanent.Errorf("Endpoint is no URL of a sign-in endpoint, such as https://signin.aws.amazon.com/federation; plain http is for loopback only")
+		return nil, stschain.Permanent(errors.New("Endpoint is no URL of a sign-in endpoint, such as https://signin.aws.amazon.com/federation; plain http is for loopback only"))
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return nil, permanent.Errorf("Endpoint has a query or a fragment, which the parameters would be mixed up with")
+		return nil, stschain.Permanent(errors.New("Endpoint has a query or a fragment, which the parameters would be mixed up with"))
 	}
 	return u, nil
 }
@@ -73,15 +75,15 @@ func (s *SignIn) destination() (string, error) {
 	page, err := url.Parse(s.Destination)
 	switch {
 	case err != nil, page.User != nil, page.Scheme == "" && page.Host != "":
-		return "", permanent.Errorf("Destination is neither an https URL of the console nor a path on it, such as /s3/buckets")
+		return "", stschain.Permanent(errors.New("Destination is neither an https URL of the console nor a path on it, such as /s3/buckets"))
 	case page.Scheme == "https" && page.Host != "":
 		return page.String(), nil
 	case page.Scheme != "":
-		return "", permanent.Errorf("Destination has the scheme %q, and only https is a page of the console", page.Scheme)
+		return "", stschain.Permanent(fmt.Errorf("Destination has the scheme %q, and only https is a page of the console", page.Scheme))
 	}
 	c := consoleOf(s.Region)
 	if c.home == "" {
-		return "", permanent.Errorf("Destination is missing, as a whole https URL: where the console of the partition %s is, is not known here", c.partition)
+		return "", stschain.Permanent(fmt.Errorf("Destination is missing, as a whole https URL: where the console of the partition %s is, is not known here", c.partition))
 	}
 	home := &url.URL{Scheme: "https", Host: c.home, Path: "/"}
 	if s.Region != "" {

@@ -31,13 +31,12 @@ package federation
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/longterm"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/role"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -63,8 +62,8 @@ type Provider struct {
 }
 
 // Retrieve gets a session of the federated user. Its errors wrap [*stsquery.Error]
-// where STS was asked. They are never [stschain.ErrUnavailable]: a session whose
-// base has no credentials is one that failed.
+// where STS was called. They are never Unavailable: a session whose base credentials are not
+// configured has failed.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	out, err := p.GetFederationToken(ctx)
 	if err != nil {
@@ -78,7 +77,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 func (p *Provider) GetFederationToken(ctx context.Context) (*stsquery.GetFederationTokenOutput, error) {
 	out, err := p.getFederationToken(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("federation: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+		return nil, fmt.Errorf("federation: %w", err)
 	}
 	return out, nil
 }
@@ -86,9 +85,9 @@ func (p *Provider) GetFederationToken(ctx context.Context) (*stsquery.GetFederat
 func (p *Provider) getFederationToken(ctx context.Context) (*stsquery.GetFederationTokenOutput, error) {
 	switch {
 	case p == nil:
-		return nil, permanent.Errorf("the Provider is nil")
+		return nil, stschain.Permanent(errors.New("the Provider is nil"))
 	case p.Client == nil:
-		return nil, permanent.Errorf("Client is missing")
+		return nil, stschain.Permanent(errors.New("Client is missing"))
 	}
 	base, err := longterm.Keys(ctx, p.Client, "GetFederationToken")
 	if err != nil {

@@ -15,9 +15,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/outbound"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // SignIn makes URLs that sign a browser in to the console of AWS with temporary
@@ -109,10 +107,10 @@ func (s *SignIn) signInURL(ctx context.Context) (SignInURL, error) {
 	creds, err := s.cache.Retrieve(ctx)
 	switch {
 	case err != nil:
-		return SignInURL{}, fmt.Errorf("no credentials to sign in with: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+		return SignInURL{}, fmt.Errorf("no credentials to sign in with: %w", err)
 	case creds.SessionToken.IsZero():
-		return SignInURL{}, permanent.Errorf("Credentials are long-lived (%s, from %s), and the console takes temporary ones only: "+
-			"assume a role with them, or put a federation.Provider over them", creds.AccessKeyID, creds.Source)
+		return SignInURL{}, stschain.Permanent(fmt.Errorf("Credentials are long-lived (%s, from %s), and the console takes temporary ones only: "+
+			"assume a role with them, or put a federation.Provider over them", creds.AccessKeyID, creds.Source))
 	}
 	made := s.now()
 	token, err := s.signInToken(ctx, endpoint, creds)
@@ -149,7 +147,7 @@ func (s *SignIn) signInToken(ctx context.Context, endpoint *url.URL, creds stsch
 	}
 	req, err := http.NewRequestWithContext(bounded, http.MethodPost, endpoint.String(), strings.NewReader(form.Encode()))
 	if err != nil {
-		return stschain.Secret{}, permanent.Errorf("Endpoint is no URL that a request can be made for")
+		return stschain.Secret{}, stschain.Permanent(errors.New("Endpoint is no URL that a request can be made for"))
 	}
 	req.Header = http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "User-Agent": {"stschain"}}
 
@@ -181,14 +179,14 @@ func (s *SignIn) read(endpoint *url.URL, status int, body []byte) (stschain.Secr
 	case status == http.StatusTooManyRequests, status == http.StatusRequestTimeout, status >= 500:
 		return stschain.Secret{}, errors.New(said)
 	case status >= 300 && status < 400:
-		return stschain.Secret{}, permanent.Errorf("%s, and redirects are not followed: check Region and Endpoint", said)
+		return stschain.Secret{}, stschain.Permanent(fmt.Errorf("%s, and redirects are not followed: check Region and Endpoint", said))
 	case status == http.StatusBadRequest && s.Duration > 0:
-		return stschain.Secret{}, permanent.Errorf("%s: a Duration is refused for a role that was assumed by a role, and for a federated user; "+
-			"leave it out for those. If it is not that, %s", said, goodCredentials)
+		return stschain.Secret{}, stschain.Permanent(fmt.Errorf("%s: a Duration is refused for a role that was assumed by a role, and for a federated user; "+
+			"leave it out for those. If it is not that, %s", said, goodCredentials))
 	case status == http.StatusBadRequest, status == http.StatusUnauthorized, status == http.StatusForbidden:
-		return stschain.Secret{}, permanent.Errorf("%s: %s", said, goodCredentials)
+		return stschain.Secret{}, stschain.Permanent(fmt.Errorf("%s: %s", said, goodCredentials))
 	case status != http.StatusOK:
-		return stschain.Secret{}, permanent.Errorf("%s: is it the sign-in endpoint?", said)
+		return stschain.Secret{}, stschain.Permanent(fmt.Errorf("%s: is it the sign-in endpoint?", said))
 	case len(body) > maxAnswer:
 		return stschain.Secret{}, fmt.Errorf("%s, with more than %d bytes", said, maxAnswer)
 	}
@@ -216,17 +214,17 @@ func (s *SignIn) setUp() {
 func (s *SignIn) check() error {
 	switch {
 	case s == nil:
-		return permanent.Errorf("the SignIn is nil")
+		return stschain.Permanent(errors.New("the SignIn is nil"))
 	case s.Credentials == nil:
-		return permanent.Errorf("Credentials is missing")
+		return stschain.Permanent(errors.New("Credentials is missing"))
 	case s.Timeout < 0:
-		return permanent.Errorf("Timeout is %v, and must not be negative", s.Timeout)
+		return stschain.Permanent(fmt.Errorf("Timeout is %v, and must not be negative", s.Timeout))
 	case s.Region != "" && !isRegion(s.Region):
-		return permanent.Errorf("Region is %.64q, which is no region: small letters, digits and hyphens are allowed, such as eu-west-1", s.Region)
+		return stschain.Permanent(fmt.Errorf("Region is %.64q, which is no region: small letters, digits and hyphens are allowed, such as eu-west-1", s.Region))
 	case s.Duration%time.Second != 0:
-		return permanent.Errorf("Duration is %v, and only whole seconds are allowed", s.Duration)
+		return stschain.Permanent(fmt.Errorf("Duration is %v, and only whole seconds are allowed", s.Duration))
 	case s.Duration != 0 && (s.Duration < 15*time.Minute || s.Duration > 12*time.Hour):
-		return permanent.Errorf("Duration is %v, and 15m0s to 12h0m0s are allowed", s.Duration)
+		return stschain.Permanent(fmt.Errorf("Duration is %v, and 15m0s to 12h0m0s are allowed", s.Duration))
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -50,7 +49,7 @@ type assertion struct {
 	sessionNotOnOrAfter time.Time // zero: not said
 }
 
-var errEncrypted = permanent.Errorf("the assertion is encrypted, and only STS can read its roles: set RoleARN and PrincipalARN")
+var errEncrypted = stschain.Permanent(errors.New("the assertion is encrypted, and only STS can read its roles: set RoleARN and PrincipalARN"))
 
 func (a *assertion) anyRole() error {
 	switch {
@@ -59,9 +58,9 @@ func (a *assertion) anyRole() error {
 	case len(a.roles) > 0:
 		return nil
 	case a.badRoles > 0:
-		return permanent.Errorf("the assertion has no role: its attribute %s has %d values, and none is the ARNs of a role and a SAML provider with a comma between", roleAttribute, a.badRoles)
+		return stschain.Permanent(fmt.Errorf("the assertion has no role: its attribute %s has %d values, and none is the ARNs of a role and a SAML provider with a comma between", roleAttribute, a.badRoles))
 	}
-	return permanent.Errorf("the assertion has no role: the identity provider has to send the attribute %s", roleAttribute)
+	return stschain.Permanent(fmt.Errorf("the assertion has no role: the identity provider has to send the attribute %s", roleAttribute))
 }
 
 // choose finds the role to assume: the one that is named, or the only one.
@@ -82,9 +81,9 @@ func (a *assertion) choose(roleARN, principalARN string) (role, principal string
 	case 1:
 		return fit[0].RoleARN, fit[0].ProviderARN, nil
 	case 0:
-		return "", "", permanent.Errorf("the assertion is not for the role: it is for %s", list(a.roles))
+		return "", "", stschain.Permanent(fmt.Errorf("the assertion is not for the role: it is for %s", list(a.roles)))
 	}
-	return "", "", permanent.Errorf("the assertion is for %d roles: set RoleARN, and PrincipalARN if that leaves a choice, to one of %s", len(fit), list(fit))
+	return "", "", stschain.Permanent(fmt.Errorf("the assertion is for %d roles: set RoleARN, and PrincipalARN if that leaves a choice, to one of %s", len(fit), list(fit)))
 }
 
 // list shows roles for people.

@@ -31,12 +31,11 @@ package saml
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/role"
 	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/stsquery"
@@ -70,9 +69,8 @@ type Provider struct {
 }
 
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error], where STS was asked.
-// They are never [stschain.ErrUnavailable]: a role for which there is no assertion is
-// a role that failed. The credentials do not outlive the assertion's
-// SessionNotOnOrAfter.
+// They are never Unavailable: a role without an assertion has failed. The credentials do not
+// outlive the assertion's SessionNotOnOrAfter.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	out, err := p.AssumeRoleWithSAML(ctx)
 	if err != nil {
@@ -86,7 +84,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 func (p *Provider) AssumeRoleWithSAML(ctx context.Context) (*stsquery.AssumeRoleWithSAMLOutput, error) {
 	out, err := p.assumeRole(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.errorPrefix(), hide.Sentinel(err, stschain.ErrUnavailable))
+		return nil, fmt.Errorf("%s: %w", p.errorPrefix(), err)
 	}
 	return out, nil
 }
@@ -175,11 +173,11 @@ func (p *Provider) errorPrefix() string {
 func (p *Provider) check() error {
 	switch {
 	case p == nil:
-		return permanent.Errorf("the Provider is nil")
+		return stschain.Permanent(errors.New("the Provider is nil"))
 	case p.Client == nil:
-		return permanent.Errorf("Client is missing")
+		return stschain.Permanent(errors.New("Client is missing"))
 	case p.Assertion == nil:
-		return permanent.Errorf("Assertion is missing")
+		return stschain.Permanent(errors.New("Assertion is missing"))
 	}
 	return nil
 }

@@ -44,14 +44,13 @@ package sessiontoken
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/internal/longterm"
 	"github.com/stschain-go/stschain/internal/mfa"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -72,8 +71,7 @@ type Provider struct {
 }
 
 // Retrieve gets a session. Its errors wrap [*stsquery.Error] where STS was asked.
-// They are never [stschain.ErrUnavailable]: a session whose base has no credentials
-// is one that failed.
+// They are never Unavailable: a session whose base credentials are not configured has failed.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	out, err := p.GetSessionToken(ctx)
 	if err != nil {
@@ -86,7 +84,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 func (p *Provider) GetSessionToken(ctx context.Context) (*stsquery.GetSessionTokenOutput, error) {
 	out, err := p.getSessionToken(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("sessiontoken: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+		return nil, fmt.Errorf("sessiontoken: %w", err)
 	}
 	return out, nil
 }
@@ -141,9 +139,9 @@ func (p *Provider) String() string {
 func (p *Provider) check() error {
 	switch {
 	case p == nil:
-		return permanent.Errorf("the Provider is nil")
+		return stschain.Permanent(errors.New("the Provider is nil"))
 	case p.Client == nil:
-		return permanent.Errorf("Client is missing")
+		return stschain.Permanent(errors.New("Client is missing"))
 	}
 	return p.device().Check()
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -24,8 +23,8 @@ func Keys(ctx context.Context, client *stsquery.Client, operation string) (stsch
 	case err != nil:
 		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", err)
 	case !creds.SessionToken.IsZero():
-		return stschain.Credentials{}, permanent.Errorf("Client.Credentials are temporary (%s, from %s), and STS gives %s only to the long-lived keys of a user: "+
-			"sign with those, or use the temporary ones as they are", creds.AccessKeyID, creds.Source, operation)
+		return stschain.Credentials{}, stschain.Permanent(fmt.Errorf("Client.Credentials are temporary (%s, from %s), and STS gives %s only to the long-lived keys of a user: "+
+			"sign with those, or use the temporary ones as they are", creds.AccessKeyID, creds.Source, operation))
 	}
 	return creds, nil
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -26,9 +25,9 @@ type Device struct {
 func (d Device) Check() error {
 	switch {
 	case d.Token != nil && d.Serial == "":
-		return permanent.Errorf("SerialNumber is missing, and MFAToken is set: both or none")
+		return stschain.Permanent(errors.New("SerialNumber is missing, and MFAToken is set: both or none"))
 	case d.Token == nil && d.Serial != "":
-		return permanent.Errorf("MFAToken is missing, and SerialNumber is set: both or none")
+		return stschain.Permanent(errors.New("MFAToken is missing, and SerialNumber is set: both or none"))
 	}
 	return nil
 }
