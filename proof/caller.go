@@ -3,6 +3,8 @@ package proof
 import (
 	"bytes"
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/textproto"
@@ -12,7 +14,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -44,11 +45,11 @@ type statement struct {
 func (c *caller) begin(ctx context.Context, s statement) (signing, error) {
 	switch {
 	case s.client == nil:
-		return signing{}, permanent.Errorf("Client is missing")
+		return signing{}, stschain.Permanent(errors.New("Client is missing"))
 	case s.audience == "":
-		return signing{}, permanent.Errorf("%s is missing: a token without it could be used anywhere", s.field)
+		return signing{}, stschain.Permanent(fmt.Errorf("%s is missing: a token without it could be used anywhere", s.field))
 	case !isHeaderValue(s.audience):
-		return signing{}, permanent.Errorf("%s is not what a header can carry unchanged: printable ASCII with single spaces inside", s.field)
+		return signing{}, stschain.Permanent(fmt.Errorf("%s is not what a header can carry unchanged: printable ASCII with single spaces inside", s.field))
 	}
 	c.once.Do(func() {
 		if c.to, c.err = s.client.Target(); c.err != nil {
@@ -120,7 +121,7 @@ func signs(authorization, name string) bool {
 }
 
 func unsigned(header string) error {
-	return permanent.Errorf("the header %s cannot be signed, so it would not bind the token to its audience", header)
+	return stschain.Permanent(fmt.Errorf("the header %s cannot be signed, so it would not bind the token to its audience", header))
 }
 
 // isHeaderValue: what arrives as it was sent, and is signed as it is.

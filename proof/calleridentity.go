@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -99,11 +99,11 @@ func (c *CallerIdentity) request(ctx context.Context) (*http.Request, signing, e
 func (c *CallerIdentity) statement() (statement, error) {
 	switch {
 	case c == nil:
-		return statement{}, permanent.Errorf("the CallerIdentity is nil")
+		return statement{}, stschain.Permanent(errors.New("the CallerIdentity is nil"))
 	case c.Header == "":
-		return statement{}, permanent.Errorf("Header is missing: it tells the verifier who the token is for")
+		return statement{}, stschain.Permanent(errors.New("Header is missing: it tells the verifier who the token is for"))
 	case !isFreeHeader(c.Header):
-		return statement{}, permanent.Errorf("Header is %.64q, which cannot name an audience", strings.ToValidUTF8(c.Header, "?"))
+		return statement{}, stschain.Permanent(fmt.Errorf("Header is %.64q, which cannot name an audience", strings.ToValidUTF8(c.Header, "?")))
 	}
 	return statement{
 		client: c.Client, header: c.Header, audience: c.Audience, field: "Audience",

@@ -2,13 +2,14 @@ package proof
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // connector presigns connections to a service that is no HTTP server: the URL,
@@ -30,9 +31,9 @@ type connection struct {
 func (c *connector) presign(ctx context.Context, to connection) (string, signing, error) {
 	switch {
 	case to.credentials == nil:
-		return "", signing{}, permanent.Errorf("Credentials is missing")
+		return "", signing{}, stschain.Permanent(errors.New("Credentials is missing"))
 	case to.region == "":
-		return "", signing{}, permanent.Errorf("Region is missing")
+		return "", signing{}, stschain.Permanent(errors.New("Region is missing"))
 	}
 	c.once.Do(func() {
 		c.cache = stschain.Cached(to.credentials)
@@ -63,11 +64,11 @@ func (c *connector) password(ctx context.Context, to connection) (Token, error) 
 func (c *connector) cachePassword(ctx context.Context, field, name, user string, query url.Values, to connection) (Token, error) {
 	switch {
 	case name == "":
-		return Token{}, permanent.Errorf("%s is missing", field)
+		return Token{}, stschain.Permanent(fmt.Errorf("%s is missing", field))
 	case !isCacheName(name):
-		return Token{}, permanent.Errorf("%s is %.128q, and a name is needed, not an address: small letters, digits and hyphens", field, name)
+		return Token{}, stschain.Permanent(fmt.Errorf("%s is %.128q, and a name is needed, not an address: small letters, digits and hyphens", field, name))
 	case user == "":
-		return Token{}, permanent.Errorf("User is missing")
+		return Token{}, stschain.Permanent(errors.New("User is missing"))
 	}
 	query.Set("Action", "connect")
 	query.Set("User", user)

@@ -3,12 +3,12 @@ package proof
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // DSQL makes passwords for roles of clusters in Amazon Aurora DSQL. A connection
@@ -42,13 +42,13 @@ func (d *DSQL) Token(ctx context.Context) (Token, error) {
 func (d *DSQL) token(ctx context.Context) (Token, error) {
 	switch {
 	case d == nil:
-		return Token{}, permanent.Errorf("the DSQL is nil")
+		return Token{}, stschain.Permanent(errors.New("the DSQL is nil"))
 	case d.Endpoint == "":
-		return Token{}, permanent.Errorf("Endpoint is missing")
+		return Token{}, stschain.Permanent(errors.New("Endpoint is missing"))
 	case !isHostPort(d.Endpoint + ":5432"):
-		return Token{}, permanent.Errorf("Endpoint is %.128q, and a host name is needed: abc.dsql.us-east-1.on.aws", d.Endpoint)
+		return Token{}, stschain.Permanent(fmt.Errorf("Endpoint is %.128q, and a host name is needed: abc.dsql.us-east-1.on.aws", d.Endpoint))
 	case d.Life < 0 || d.Life > 7*24*time.Hour || d.Life%time.Second != 0:
-		return Token{}, permanent.Errorf("Life is %v, and whole seconds up to 168h0m0s are allowed", d.Life)
+		return Token{}, stschain.Permanent(fmt.Errorf("Life is %v, and whole seconds up to 168h0m0s are allowed", d.Life))
 	}
 	action := "DbConnect"
 	if d.Admin {

@@ -4,11 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -53,7 +53,7 @@ func (e *EKS) Token(ctx context.Context) (Token, error) {
 
 func (e *EKS) token(ctx context.Context) (Token, error) {
 	if e == nil {
-		return Token{}, permanent.Errorf("the EKS is nil")
+		return Token{}, stschain.Permanent(errors.New("the EKS is nil"))
 	}
 	signed, by, err := e.caller.url(ctx, statement{
 		client: e.Client, header: eksHeader, audience: e.Cluster, field: "Cluster",
@@ -63,12 +63,12 @@ func (e *EKS) token(ctx context.Context) (Token, error) {
 		return Token{}, err
 	}
 	if u := e.caller.to.URL; u.Scheme != "https" || u.Path != "/" || u.RawQuery != "" {
-		return Token{}, permanent.Errorf("Client.Endpoint is no plain STS: clusters take https, and neither path nor query of its own")
+		return Token{}, stschain.Permanent(errors.New("Client.Endpoint is no plain STS: clusters take https, and neither path nor query of its own"))
 	}
 	value := eksPrefix + base64.RawURLEncoding.EncodeToString([]byte(signed))
 	if len(value) > eksLongest {
-		return Token{}, permanent.Errorf("the token would have %d bytes, and clusters take %d: the session token of %s is too long, which tags and policies make it",
-			len(value), eksLongest, by.creds.Source)
+		return Token{}, stschain.Permanent(fmt.Errorf("the token would have %d bytes, and clusters take %d: the session token of %s is too long, which tags and policies make it",
+			len(value), eksLongest, by.creds.Source))
 	}
 	return Token{stschain.NewSecret(value), by.expires}, nil
 }
@@ -110,11 +110,11 @@ func execVersion(execInfo string) (string, error) {
 	}
 	var info struct{ Kind, APIVersion string }
 	if err := json.Unmarshal([]byte(execInfo), &info); err != nil || info.Kind != execKind {
-		return "", permanent.Errorf("what KUBERNETES_EXEC_INFO holds is no ExecCredential in JSON")
+		return "", stschain.Permanent(errors.New("what KUBERNETES_EXEC_INFO holds is no ExecCredential in JSON"))
 	}
 	switch info.APIVersion {
 	case execAPI + "v1", execAPI + "v1beta1":
 		return info.APIVersion, nil
 	}
-	return "", permanent.Errorf("KUBERNETES_EXEC_INFO asks for the version %.64q; %sv1 and v1beta1 are known", info.APIVersion, execAPI)
+	return "", stschain.Permanent(fmt.Errorf("KUBERNETES_EXEC_INFO asks for the version %.64q; %sv1 and v1beta1 are known", info.APIVersion, execAPI))
 }

@@ -2,12 +2,12 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // ElastiCache makes passwords for users of caches in Amazon ElastiCache: Valkey 7.2
@@ -33,7 +33,7 @@ type ElastiCache struct {
 // Token returns a password.
 func (e *ElastiCache) Token(ctx context.Context) (Token, error) {
 	if e == nil {
-		return Token{}, fmt.Errorf("proof: no ElastiCache password: %w", permanent.Errorf("the ElastiCache is nil"))
+		return Token{}, fmt.Errorf("proof: no ElastiCache password: %w", stschain.Permanent(errors.New("the ElastiCache is nil")))
 	}
 	query := url.Values{}
 	if e.Serverless {

@@ -3,6 +3,7 @@ package proof
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -10,7 +11,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -58,7 +58,7 @@ func (g *GCP) Token(ctx context.Context) (Token, error) {
 
 func (g *GCP) token(ctx context.Context) (Token, error) {
 	if g == nil {
-		return Token{}, permanent.Errorf("the GCP is nil")
+		return Token{}, stschain.Permanent(errors.New("the GCP is nil"))
 	}
 	s := statement{
 		client: g.Client, header: gcpHeader, audience: g.Audience, field: "Audience",

@@ -2,12 +2,12 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // MemoryDB makes passwords for users of clusters in Amazon MemoryDB: Valkey and
@@ -32,7 +32,7 @@ type MemoryDB struct {
 // Token returns a password.
 func (m *MemoryDB) Token(ctx context.Context) (Token, error) {
 	if m == nil {
-		return Token{}, fmt.Errorf("proof: no MemoryDB password: %w", permanent.Errorf("the MemoryDB is nil"))
+		return Token{}, fmt.Errorf("proof: no MemoryDB password: %w", stschain.Permanent(errors.New("the MemoryDB is nil")))
 	}
 	t, err := m.connector.cachePassword(ctx, "Cluster", m.Cluster, m.User, url.Values{}, connection{
 		credentials: m.Credentials, service: "memorydb", region: m.Region, minLife: m.MinLife, clock: m.Clock,

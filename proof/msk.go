@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // MSK makes tokens for clusters of Amazon MSK, for the SASL mechanism OAUTHBEARER.
@@ -40,7 +40,7 @@ func (m *MSK) Token(ctx context.Context) (Token, error) {
 
 func (m *MSK) token(ctx context.Context) (Token, error) {
 	if m == nil {
-		return Token{}, permanent.Errorf("the MSK is nil")
+		return Token{}, stschain.Permanent(errors.New("the MSK is nil"))
 	}
 	query := url.Values{"Action": {"kafka-cluster:Connect"}}
 	signed, by, err := m.connector.presign(ctx, connection{

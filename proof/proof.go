@@ -47,7 +47,7 @@
 // # Errors
 //
 // They say which field is missing or wrong, and are [stschain.ErrPermanent] then.
-// They are never [stschain.ErrUnavailable], and hold neither secrets nor tokens.
+// They are never Unavailable, and hold neither secrets nor tokens.
 package proof
 
 import (
@@ -58,8 +58,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/sigv4"
 )
@@ -101,13 +99,13 @@ type signing struct {
 func (s *signer) begin(ctx context.Context, t terms) (signing, error) {
 	switch {
 	case t.minLife < 0:
-		return signing{}, permanent.Errorf("MinLife is %v, and must not be negative", t.minLife)
+		return signing{}, stschain.Permanent(fmt.Errorf("MinLife is %v, and must not be negative", t.minLife))
 	case t.minLife > t.life:
-		return signing{}, permanent.Errorf("MinLife is %v, and the token never lives longer than %v", t.minLife, t.life)
+		return signing{}, stschain.Permanent(fmt.Errorf("MinLife is %v, and the token never lives longer than %v", t.minLife, t.life))
 	}
 	creds, err := credentials(ctx, s.cache, t)
 	if err != nil {
-		return signing{}, fmt.Errorf("no credentials to sign with: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+		return signing{}, fmt.Errorf("no credentials to sign with: %w", err)
 	}
 	now := t.now()
 	if creds.ExpiredAt(now) { // a cache may serve them for a while, but nobody will believe them

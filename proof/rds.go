@@ -2,6 +2,7 @@ package proof
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -9,7 +10,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // RDS makes passwords for users of databases in Amazon RDS and Aurora: MySQL,
@@ -43,13 +43,13 @@ func (r *RDS) Token(ctx context.Context) (Token, error) {
 func (r *RDS) token(ctx context.Context) (Token, error) {
 	switch {
 	case r == nil:
-		return Token{}, permanent.Errorf("the RDS is nil")
+		return Token{}, stschain.Permanent(errors.New("the RDS is nil"))
 	case r.Endpoint == "":
-		return Token{}, permanent.Errorf("Endpoint is missing")
+		return Token{}, stschain.Permanent(errors.New("Endpoint is missing"))
 	case !isHostPort(r.Endpoint):
-		return Token{}, permanent.Errorf("Endpoint is %.128q, and host:port is needed: db.example.eu-west-1.rds.amazonaws.com:5432", r.Endpoint)
+		return Token{}, stschain.Permanent(fmt.Errorf("Endpoint is %.128q, and host:port is needed: db.example.eu-west-1.rds.amazonaws.com:5432", r.Endpoint))
 	case r.User == "":
-		return Token{}, permanent.Errorf("User is missing")
+		return Token{}, stschain.Permanent(errors.New("User is missing"))
 	}
 	query := url.Values{"Action": {"connect"}, "DBUser": {r.User}}
 	return r.connector.password(ctx, connection{

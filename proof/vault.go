@@ -3,12 +3,12 @@ package proof
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -57,7 +57,7 @@ func (v *Vault) Token(ctx context.Context) (Token, error) {
 
 func (v *Vault) token(ctx context.Context) (Token, error) {
 	if v == nil {
-		return Token{}, permanent.Errorf("the Vault is nil")
+		return Token{}, stschain.Permanent(errors.New("the Vault is nil"))
 	}
 	s := statement{
 		client: v.Client, header: vaultHeader, audience: v.ServerID, field: "ServerID",

@@ -5,14 +5,13 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -51,7 +50,7 @@ const (
 func (w *WebIdentity) Token(ctx context.Context) (Token, error) {
 	t, err := w.token(ctx)
 	if err != nil {
-		return Token{}, fmt.Errorf("proof: no web identity token: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+		return Token{}, fmt.Errorf("proof: no web identity token: %w", err)
 	}
 	return t, nil
 }
@@ -131,7 +130,7 @@ func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 	t := terms{life: duration + webIdentityTrip, clock: w.Client.Clock}
 	creds, err := credentials(ctx, cache, t)
 	if err != nil {
-		return 0, fmt.Errorf("no credentials to sign with: %w", hide.Sentinel(err, stschain.ErrUnavailable))
+		return 0, fmt.Errorf("no credentials to sign with: %w", err)
 	}
 	if creds.ExpiredAt(t.now().Add(t.life)) {
 		duration = (creds.Expires.Sub(t.now()) - webIdentityTrip).Truncate(time.Second)
@@ -154,17 +153,17 @@ func (w *WebIdentity) base() (*stschain.Cache, bool) {
 func (w *WebIdentity) check() error {
 	switch {
 	case w == nil:
-		return permanent.Errorf("the WebIdentity is nil")
+		return stschain.Permanent(errors.New("the WebIdentity is nil"))
 	case w.Client == nil:
-		return permanent.Errorf("Client is missing")
+		return stschain.Permanent(errors.New("Client is missing"))
 	case len(w.Audience) == 0 || slices.Contains(w.Audience, ""):
-		return permanent.Errorf("Audience is missing: a token without it could be used anywhere")
+		return stschain.Permanent(errors.New("Audience is missing: a token without it could be used anywhere"))
 	case w.Duration != 0 && (w.Duration < webIdentityLeast || w.Duration > webIdentityMost):
-		return permanent.Errorf("Duration is %v, and %v to %v are allowed", w.Duration, webIdentityLeast, webIdentityMost)
+		return stschain.Permanent(fmt.Errorf("Duration is %v, and %v to %v are allowed", w.Duration, webIdentityLeast, webIdentityMost))
 	}
 	// A token that has just come has lived for its trip already.
 	if most := cmp.Or(w.Duration, webIdentityLife) - webIdentityTrip; w.MinLife < 0 || w.MinLife > most {
-		return permanent.Errorf("MinLife is %v, and 0 to %v are allowed, which is Duration less %v", w.MinLife, most, webIdentityTrip)
+		return stschain.Permanent(fmt.Errorf("MinLife is %v, and 0 to %v are allowed, which is Duration less %v", w.MinLife, most, webIdentityTrip))
 	}
 	return nil
 }
