@@ -58,7 +58,10 @@ func TestWriteProcessFails(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 	_, err := printed(t, stschain.Static("", "", ""))
-	require.ErrorIs(t, err, stschain.ErrUnavailable)
+	require.EqualError(t, err, "serve: stschain: static credentials are empty")
+	_, err = printed(t, stschain.NewChain(stschain.Static("", "", "")))
+	chain, ok := errors.AsType[*stschain.ChainError](err)
+	require.True(t, ok && chain.Unavailable(), "it tells that nothing is configured")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -36,7 +36,7 @@ func failed(ctx context.Context, err error) *refusal {
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return &refusal{http.StatusGatewayTimeout, "Timeout", "the source of the credentials did not answer in time" + ask, err}
-	case errors.Is(err, stschain.ErrUnavailable):
+	case stschain.IsUnavailable(err):
 		return &refusal{http.StatusNotFound, "NoCredentials", "there are no credentials here" + ask, err}
 	case errors.Is(err, stschain.ErrPermanent):
 		return &refusal{http.StatusForbidden, "Refused", "the source of the credentials refuses them" + ask, err}

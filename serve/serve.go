@@ -70,7 +70,7 @@ import (
 //
 //	401  the token is another, or missing
 //	403  the request is not to be trusted, or ErrPermanent: the source refuses
-//	404  ErrUnavailable: there are no credentials here
+//	404  the Provider is not configured: its error is Unavailable
 //	405  the method is not GET
 //	500  a field of the Handler is missing or wrong
 //	503  the source failed, and asking again may help

@@ -308,7 +308,8 @@ func TestProviderFails(t *testing.T) {
 	}{
 		"fails":         {failing(errors.New(inside)), "503 Failed"},
 		"is refused":    {failing(fmt.Errorf("%w: %s", stschain.ErrPermanent, inside)), "403 Refused"},
-		"is not there":  {failing(fmt.Errorf("%w: %s", stschain.ErrUnavailable, inside)), "404 NoCredentials"},
+		"is not there":  {failing(stschain.Unavailable("%s", inside)), "404 NoCredentials"},
+		"lacks a base":  {failing(fmt.Errorf("role: %w", stschain.Unavailable("%s", inside))), "503 Failed"},
 		"has timed out": {failing(fmt.Errorf("%s: %w", inside, context.DeadlineExceeded)), "503 Failed"},
 		"gives nothing": {giving(stschain.Credentials{}), "503 Failed"},
 		"gives a part":  {giving(incomplete), "503 Failed"},
@@ -324,7 +325,7 @@ func TestProviderFails(t *testing.T) {
 		require.Equal(t, test.want, code(w), name)
 		require.NotContains(t, w.Body.String(), inside, name)
 		require.ErrorContains(t, told, `serve: "127.0.0.1:50000": answered `+test.want, name)
-		if strings.Contains("fails is refused is not there has timed out panics", name) {
+		if strings.Contains("fails is refused is not there lacks a base has timed out panics", name) {
 			require.ErrorContains(t, told, inside, name)
 		}
 		canary.Check(t, secret, told)
@@ -336,11 +337,21 @@ func TestProviderFails(t *testing.T) {
 
 // The error that a provider wraps is there for OnError to branch on.
 func TestOnErrorUnwraps(t *testing.T) {
-	h := handler(stschain.Static("", "", ""))
+	cause := errors.New("no agent")
+	h := handler(stschain.NewChain(stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{}, stschain.Unavailable("vault: %w", cause)
+	})))
 	var told error
 	h.OnError = func(err error) { told = err }
+	require.Equal(t, "404 NoCredentials", code(ask(t, h, request())))
+	chain, ok := errors.AsType[*stschain.ChainError](told)
+	require.True(t, ok && chain.Unavailable())
+	require.ErrorIs(t, chain.Attempts[0].Err, cause)
+
+	h = handler(stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, cause }))
+	h.OnError = func(err error) { told = err }
 	ask(t, h, request())
-	require.ErrorIs(t, told, stschain.ErrUnavailable)
+	require.ErrorIs(t, told, cause)
 }
 
 func TestHangingProvider(t *testing.T) {
