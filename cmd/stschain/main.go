@@ -111,7 +111,7 @@ func (c *call) exit(name string, err error) int {
 		return exitUsage
 	}
 	fmt.Fprintf(c.stderr, "stschain %s: %v\n", name, err)
-	if errors.Is(err, stschain.ErrUnavailable) {
+	if chain, ok := errors.AsType[*stschain.ChainError](err); ok && chain.Unavailable() {
 		return exitUnavailable
 	}
 	return exitFailed

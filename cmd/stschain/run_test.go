@@ -95,12 +95,12 @@ func TestCommands(t *testing.T) {
 		"whoami, JSON":            {keys: true, args: "whoami -json", stdout: []string{`"arn": "arn:aws:iam::123456789012:user/alice"`, `"source": "env"`}},
 		"whoami, a role":          {keys: true, args: "whoami -role-arn " + roleARN, stdout: []string{":assumed-role/backup/", "assumerole " + roleARN, "(in "}},
 		"whoami, events":          {keys: true, args: "whoami -v", stdout: []string{"user/alice"}, stderr: []string{`msg="aws credentials refresh started" source="default chain"`, `msg="aws credentials refreshed" source=env`}},
-		"whoami, nothing here":    {args: "whoami", code: 3, stderr: []string{"stschain whoami: source: there are no AWS credentials here", "1. env: AWS_ACCESS_KEY_ID is not set"}},
+		"whoami, nothing here":    {args: "whoami", code: 3, stderr: []string{"stschain whoami: source: no AWS credentials found; tried, in order:", "1. env: AWS_ACCESS_KEY_ID is not set"}},
 		"whoami, refused":         {keys: true, args: "whoami", outage: down, code: 1, stderr: []string{"AccessDenied"}},
 		"whoami, no region":       {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami", code: 1, stderr: []string{"AWS_REGION"}},
 		"whoami, region by flag":  {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami -region eu-west-1", stdout: []string{"alice"}},
 		"whoami, no such profile": {keys: true, args: "whoami -profile prod", code: 1, stderr: []string{`"prod"`}},
-		"whoami, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "whoami -role-arn " + roleARN, code: 3, stderr: []string{"no AWS credentials here"}},
+		"whoami, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "whoami -role-arn " + roleARN, code: 3, stderr: []string{"no AWS credentials found"}},
 		"whoami, half a key":      {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, args: "whoami", code: 1, stderr: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
 
 		"env":               {keys: true, args: "env", secrets: true, stdout: []string{"export AWS_ACCESS_KEY_ID='", "export AWS_SECRET_ACCESS_KEY='", "\nunset AWS_SESSION_TOKEN\nunset AWS_CREDENTIAL_EXPIRATION\nunset AWS_ACCOUNT_ID\n"}},
@@ -108,14 +108,14 @@ func TestCommands(t *testing.T) {
 		"env, fish":         {keys: true, args: "env -shell fish", secrets: true, stdout: []string{"set -gx AWS_ACCESS_KEY_ID '", "set -e AWS_SESSION_TOKEN; or true\n"}},
 		"env, PowerShell":   {keys: true, args: "env -shell powershell", secrets: true, stdout: []string{"$env:AWS_ACCESS_KEY_ID = '", `Remove-Item -ErrorAction SilentlyContinue Env:\AWS_SESSION_TOKEN`}},
 		"env, JSON":         {keys: true, args: "env -json", secrets: true, stdout: []string{`"AWS_SECRET_ACCESS_KEY": "`}},
-		"env, nothing here": {args: "env", code: 3, stderr: []string{"no AWS credentials here"}},
+		"env, nothing here": {args: "env", code: 3, stderr: []string{"no AWS credentials found"}},
 
 		"process":               {keys: true, args: "process", secrets: true, stdout: []string{`"Version":1`, `"SecretAccessKey":"`}},
 		"process, a role":       {keys: true, args: "process -role-arn " + roleARN, secrets: true, stdout: []string{`"SessionToken":"`, `"Expiration":"20`}},
-		"process, nothing here": {args: "process", code: 3, stderr: []string{"no AWS credentials here"}},
+		"process, nothing here": {args: "process", code: 3, stderr: []string{"no AWS credentials found"}},
 		"process, refused":      {keys: true, args: "process -role-arn " + roleARN, outage: down, code: 1, stderr: []string{roleARN, "AccessDenied"}},
 
-		"serve, nothing here": {args: "serve", code: 3, stderr: []string{"no AWS credentials here"}},
+		"serve, nothing here": {args: "serve", code: 3, stderr: []string{"no AWS credentials found"}},
 
 		"explain":               {keys: true, args: "explain", stdout: []string{"applied         default chain\napplied           env: ", ", no expiry\nnot asked         profile default\n"}},
 		"explain, nothing here": {args: "explain", code: 3, stdout: []string{"not applicable  default chain\n", "not applicable    container: neither "}},
