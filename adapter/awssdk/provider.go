@@ -12,7 +12,6 @@ import (
 	"github.com/aws/smithy-go"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -39,10 +38,9 @@ import (
 //
 // What the SDK reports is wrapped. It is stschain.ErrPermanent for the error codes
 // for which stsquery.Error is, and for the UnauthorizedException of a login that ended.
-// None is stschain.ErrUnavailable: the SDK does not tell credentials that are
-// not there from those that cannot be had, so in a chain it belongs at the end.
-// Only a [CredentialsProvider] as Source itself is passed by: the errors are those
-// of our provider behind it.
+// No error is Unavailable: the SDK does not distinguish credentials that are not configured
+// from a failure, so a chain stops here, and in a chain the Provider belongs at the end. That
+// is so for a [CredentialsProvider] as Source too.
 type Provider struct {
 	Source aws.CredentialsProvider // required
 
@@ -63,7 +61,11 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, fmt.Errorf("awssdk: %s was not asked: %w", p, err)
 	}
 	if ours, ok := p.Source.(*CredentialsProvider); ok {
-		return ours.retrieve(ctx)
+		creds, err := ours.retrieve(ctx)
+		if err != nil {
+			return stschain.Credentials{}, fmt.Errorf("awssdk: %s: %w", p, err)
+		}
+		return creds, nil
 	}
 	answer, err := p.ask(ctx)
 	if err != nil {
@@ -144,11 +146,10 @@ func (p *Provider) MarshalText() ([]byte, error) { return []byte(p.String()), ni
 
 // failed says who failed, and whether asking again can help.
 func (p *Provider) failed(err error) error {
-	// One of ours below the SDK, say under a role of stscreds, speaks for itself alone.
-	err = fmt.Errorf("awssdk: %s: %w", p, hide.Sentinel(err, stschain.ErrUnavailable))
+	err = fmt.Errorf("awssdk: %s: %w", p, err)
 	var api smithy.APIError
 	if errors.As(err, &api) && permanent(api.ErrorCode()) {
-		return refused{err}
+		return stschain.Permanent(err)
 	}
 	return err
 }
@@ -156,9 +157,3 @@ func (p *Provider) failed(err error) error {
 func permanent(code string) bool {
 	return code == "UnauthorizedException" || errors.Is(&stsquery.Error{Code: code}, stschain.ErrPermanent)
 }
-
-// refused is an error that is permanent too.
-type refused struct{ error }
-
-func (refused) Is(target error) bool { return target == stschain.ErrPermanent }
-func (r refused) Unwrap() error      { return r.error }

@@ -10,7 +10,6 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/hide"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -30,8 +29,8 @@ import (
 //
 // # Errors
 //
-// What minio-go reports is wrapped. An answer of STS is stschain.ErrPermanent for
-// the codes for which stsquery.Error is. None is stschain.ErrUnavailable. Where
+// What minio-go reports is wrapped. An error response of STS is stschain.ErrPermanent for
+// the codes for which stsquery.Error is. No error is Unavailable: a chain stops here. Where
 // minio-go finds nothing, and where its Chain met only errors, which it does not
 // report, it answers with anonymous credentials: that is an error here.
 type Provider struct {
@@ -102,7 +101,6 @@ func (p *Provider) String() string { return "credentials of minio-go" }
 
 // failed says who failed, and whether asking again can help.
 func (p *Provider) failed(err error) error {
-	err = hide.Sentinel(err, stschain.ErrUnavailable) // one of ours below minio-go speaks for itself alone
 	var sts credentials.ErrorResponse
 	if !errors.As(err, &sts) {
 		return fmt.Errorf("miniosts: %s: %w", p, err)
@@ -110,13 +108,7 @@ func (p *Provider) failed(err error) error {
 	code := sts.STSError.Code // which their text leaves out
 	err = fmt.Errorf("miniosts: %s: %s: %w", p, code, err)
 	if errors.Is(&stsquery.Error{Code: code}, stschain.ErrPermanent) {
-		return refused{err}
+		return stschain.Permanent(err)
 	}
 	return err
 }
-
-// refused is an error that is permanent too.
-type refused struct{ error }
-
-func (refused) Is(target error) bool { return target == stschain.ErrPermanent }
-func (r refused) Unwrap() error      { return r.error }

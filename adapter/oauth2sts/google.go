@@ -2,6 +2,7 @@ package oauth2sts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
 	"sync"
@@ -10,7 +11,6 @@ import (
 	"golang.org/x/oauth2/google/externalaccount"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // Google gives Google's libraries AWS credentials for workload identity
@@ -41,9 +41,9 @@ var region = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`) // it be
 func (g *Google) AwsRegion(context.Context, externalaccount.SupplierOptions) (string, error) {
 	switch {
 	case g.Region == "":
-		return "", permanent.Errorf("oauth2sts: Google.Region is missing")
+		return "", stschain.Permanent(errors.New("oauth2sts: Google.Region is missing"))
 	case !region.MatchString(g.Region):
-		return "", permanent.Errorf("oauth2sts: Google.Region %q is no region's name", g.Region)
+		return "", stschain.Permanent(fmt.Errorf("oauth2sts: Google.Region %q is no region's name", g.Region))
 	}
 	return g.Region, nil
 }
@@ -53,7 +53,7 @@ func (g *Google) AwsRegion(context.Context, externalaccount.SupplierOptions) (st
 // shows it to STS.
 func (g *Google) AwsSecurityCredentials(ctx context.Context, _ externalaccount.SupplierOptions) (*externalaccount.AwsSecurityCredentials, error) {
 	if g.Source == nil {
-		return nil, permanent.Errorf("oauth2sts: Google.Source is missing")
+		return nil, stschain.Permanent(errors.New("oauth2sts: Google.Source is missing"))
 	}
 	g.once.Do(func() { g.creds = stschain.Cached(g.Source) })
 	creds, err := g.creds.RetrieveFor(orBackground(ctx), replay)
@@ -82,7 +82,7 @@ var _ externalaccount.SubjectTokenSupplier = (*GoogleSubject)(nil)
 // SubjectToken returns a token.
 func (g *GoogleSubject) SubjectToken(ctx context.Context, _ externalaccount.SupplierOptions) (string, error) {
 	if g.Proof == nil {
-		return "", permanent.Errorf("oauth2sts: GoogleSubject.Proof is missing")
+		return "", stschain.Permanent(errors.New("oauth2sts: GoogleSubject.Proof is missing"))
 	}
 	token, err := g.Proof.Token(orBackground(ctx))
 	if err != nil {

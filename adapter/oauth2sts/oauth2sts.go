@@ -44,11 +44,12 @@ package oauth2sts
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"golang.org/x/oauth2"
 
-	"github.com/stschain-go/stschain/internal/permanent"
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/proof"
 )
 
@@ -76,7 +77,7 @@ type tokenSource struct {
 // Token implements oauth2.TokenSource.
 func (s tokenSource) Token() (*oauth2.Token, error) {
 	if s.proof == nil {
-		return nil, permanent.Errorf("oauth2sts: the Proof of TokenSource is missing")
+		return nil, stschain.Permanent(errors.New("oauth2sts: the Proof of TokenSource is missing"))
 	}
 	token, err := s.proof.Token(s.ctx)
 	if err != nil {

@@ -38,12 +38,19 @@ func class(err error) string {
 		return "canceled"
 	case isNetwork:
 		return "network"
-	case errors.Is(err, stschain.ErrUnavailable):
+	case unavailable(err):
 		return "unavailable"
 	case errors.Is(err, stschain.ErrPermanent):
 		return "permanent"
 	}
 	return "_OTHER"
+}
+
+// unavailable reports whether nothing is configured: the provider is not, or no provider of the
+// chain that it uses is.
+func unavailable(err error) bool {
+	chain, ok := errors.AsType[*stschain.ChainError](err)
+	return stschain.IsUnavailable(err) || ok && chain.Unavailable()
 }
 
 // stsCodes are the error codes of STS and those common to AWS's query services,

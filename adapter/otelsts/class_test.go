@@ -37,16 +37,17 @@ func TestErrorType(t *testing.T) {
 	for want, errs := range map[string][]error{
 		"AccessDenied": {sts("AccessDenied", 403, nil), sts("AccessDeniedException", 403, nil),
 			sts("", 0, sts("AccessDenied", 403, nil)), errors.Join(errDown, sts("AccessDenied", 403, nil))},
-		"Throttling":  {sts("Throttling", 400, nil)},
-		"418":         {sts("ImATeapot", 418, nil)},
-		"502":         {sts("", 502, errors.New("no XML"))},
-		"timeout":     {context.DeadlineExceeded, os.ErrDeadlineExceeded, sts("", 0, context.DeadlineExceeded), &net.OpError{Err: os.ErrDeadlineExceeded}},
-		"canceled":    {context.Canceled, &url.Error{Err: context.Canceled}},
-		"network":     {&net.OpError{Op: "dial", Err: errDown}, &net.DNSError{Name: "sts.example"}, &url.Error{Err: x509.UnknownAuthorityError{}}, sts("", 0, &net.OpError{Err: errDown})},
-		"unavailable": {stschain.ErrUnavailable, fmt.Errorf("no variable: %w", stschain.ErrUnavailable)},
-		"unattended":  {fmt.Errorf("mfa: %w", unattended.Err)},
-		"permanent":   {fmt.Errorf("refused: %w", stschain.ErrPermanent)},
-		"_OTHER":      {nil, errDown, sts("", 200, errors.New("no XML")), sts("Anything", 0, nil)},
+		"Throttling": {sts("Throttling", 400, nil)},
+		"418":        {sts("ImATeapot", 418, nil)},
+		"502":        {sts("", 502, errors.New("no XML"))},
+		"timeout":    {context.DeadlineExceeded, os.ErrDeadlineExceeded, sts("", 0, context.DeadlineExceeded), &net.OpError{Err: os.ErrDeadlineExceeded}},
+		"canceled":   {context.Canceled, &url.Error{Err: context.Canceled}},
+		"network":    {&net.OpError{Op: "dial", Err: errDown}, &net.DNSError{Name: "sts.example"}, &url.Error{Err: x509.UnknownAuthorityError{}}, sts("", 0, &net.OpError{Err: errDown})},
+		"unavailable": {stschain.Unavailable("no variable"), &stschain.ChainError{}, stschain.Unavailable("none: %w", &stschain.ChainError{}),
+			fmt.Errorf("assumerole: %w", &stschain.ChainError{})},
+		"unattended": {fmt.Errorf("mfa: %w", unattended.Err)},
+		"permanent":  {fmt.Errorf("refused: %w", stschain.ErrPermanent)},
+		"_OTHER":     {nil, errDown, fmt.Errorf("role: %w", stschain.Unavailable("no variable")), sts("", 200, errors.New("no XML")), sts("Anything", 0, nil)},
 	} {
 		for _, err := range errs {
 			require.Equal(t, want, classOf(t, err), "%v", err)

@@ -49,7 +49,7 @@
 //
 // error.type is a word from a fixed list: a code of STS (AccessDenied), a status of
 // HTTP where the code is not known (503), timeout, canceled, network, unavailable
-// ([stschain.ErrUnavailable]), unattended (a person had to be asked), permanent
+// ([stschain.Unavailable]), unattended (a person had to be asked), permanent
 // ([stschain.ErrPermanent]) or _OTHER. An error's text, which may name access keys
 // and hosts, is neither on a span nor in a metric; it is for the log. Metrics have no
 // attribute that a provider or a server could fill, so there are not more series
