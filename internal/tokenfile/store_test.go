@@ -13,7 +13,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
@@ -82,7 +81,7 @@ func TestHoldGivesUp(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "x.json")
-	refused, late := permanent.Errorf("the session has ended"), context.DeadlineExceeded
+	refused, late := stschain.Permanent(errors.New("the session has ended")), context.DeadlineExceeded
 	var store tokenfile.Store
 	locked, err := store.Hold(t.Context(), path, nil)
 	require.NoError(t, err)

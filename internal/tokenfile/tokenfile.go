@@ -21,7 +21,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/permanent"
 )
 
 // MaxSize bounds a file, in bytes.
@@ -116,13 +115,13 @@ func Parse(content []byte) (Document, error) {
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 	switch {
 	case len(content) > MaxSize:
-		return Document{}, permanent.Errorf("it is larger than %d bytes, which no such file needs to be", MaxSize)
+		return Document{}, stschain.Permanent(fmt.Errorf("it is larger than %d bytes, which no such file needs to be", MaxSize))
 	case len(bytes.TrimSpace(content)) == 0:
-		return Document{}, permanent.Errorf("it is empty")
+		return Document{}, stschain.Permanent(errors.New("it is empty"))
 	case !utf8.Valid(content):
-		return Document{}, permanent.Errorf("it is not in UTF-8")
+		return Document{}, stschain.Permanent(errors.New("it is not in UTF-8"))
 	case json.Unmarshal(content, &members) != nil, members == nil:
-		return Document{}, permanent.Errorf("it is no JSON object")
+		return Document{}, stschain.Permanent(errors.New("it is no JSON object"))
 	}
 	d := Document{map[string]stschain.Secret{}}
 	for name, value := range members {
@@ -141,7 +140,7 @@ func (d Document) Equal(other Document) bool { return maps.Equal(d.members, othe
 func (d Document) Text(name string) (stschain.Secret, error) {
 	var text *string
 	if err := d.decode(name, &text); err != nil {
-		return stschain.Secret{}, permanent.Errorf("its %s is no string", name)
+		return stschain.Secret{}, stschain.Permanent(fmt.Errorf("its %s is no string", name))
 	}
 	if text == nil {
 		return stschain.Secret{}, nil
@@ -161,7 +160,7 @@ func (d Document) Time(name string) (time.Time, error) {
 			return t, nil
 		}
 	}
-	return time.Time{}, permanent.Errorf("its %s is no time in RFC 3339, such as 2026-11-21T17:56:58Z", name)
+	return time.Time{}, stschain.Permanent(fmt.Errorf("its %s is no time in RFC 3339, such as 2026-11-21T17:56:58Z", name))
 }
 
 // Object returns a member that is an object, zero if there is none or it is null.
@@ -172,7 +171,7 @@ func (d Document) Object(name string) (Document, error) {
 	}
 	object, err := Parse([]byte(value))
 	if err != nil {
-		return Document{}, permanent.Errorf("its %s is no object", name)
+		return Document{}, stschain.Permanent(fmt.Errorf("its %s is no object", name))
 	}
 	return object, nil
 }
