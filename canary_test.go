@@ -25,7 +25,7 @@ func testChainCanary(t *testing.T) {
 		SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret),
 	}
 	absent := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		return creds, fmt.Errorf("%w: with %+v in hand", stschain.ErrUnavailable, creds)
+		return creds, stschain.Unavailable("with %+v in hand", creds)
 	})
 	inner := stschain.NewChain(absent, stschain.Static("", "", ""))
 	chain := stschain.NewChain(absent, inner, stschain.Cached(absent))

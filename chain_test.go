@@ -15,7 +15,7 @@ import (
 
 var (
 	notHere = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		return stschain.Credentials{}, fmt.Errorf("%w: nothing names it", stschain.ErrUnavailable)
+		return stschain.Credentials{}, stschain.Unavailable("nothing names it")
 	})
 	broken = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, errDown
@@ -32,9 +32,9 @@ func TestChain(t *testing.T) {
 		err         error
 		unavailable bool
 	}{
-		{"zero", &stschain.Chain{}, "", stschain.ErrUnavailable, true},
+		{"zero", &stschain.Chain{}, "", nil, true},
 		{"the first that applies", stschain.NewChain(notHere, first, second), "first", nil, false},
-		{"nobody applies", stschain.NewChain(notHere, stschain.Static("", "", "")), "", stschain.ErrUnavailable, true},
+		{"nobody applies", stschain.NewChain(notHere, stschain.Static("", "", "")), "", nil, true},
 		{"a failure stops it", stschain.NewChain(notHere, broken, second), "", errDown, false},
 		{"half a key stops it", stschain.NewChain(stschain.Static("first", "", ""), second), "", nil, false},
 		{"nil stops it", stschain.NewChain(nil, second), "", nil, false},
@@ -57,7 +57,11 @@ func TestChain(t *testing.T) {
 			if tt.err != nil {
 				require.ErrorIs(t, err, tt.err)
 			}
-			require.Equal(t, tt.unavailable, errors.Is(err, stschain.ErrUnavailable))
+			require.Equal(t, tt.unavailable, stschain.IsUnavailable(err))
+			chain, ok := err.(*stschain.ChainError)
+			require.True(t, ok)
+			require.Equal(t, tt.unavailable, chain.Unavailable())
+			require.Equal(t, tt.unavailable, errors.Unwrap(err) == nil, "it wraps the cause of a stop only")
 			require.Equal(t, stschain.Credentials{}, got)
 		})
 	}
@@ -66,17 +70,17 @@ func TestChain(t *testing.T) {
 // Peers: aws-sdk-go#413, aws-sdk-go-v2#1551 (users.md 4.49, 3.3).
 func TestChainErrorText(t *testing.T) {
 	_, err := stschain.NewChain(notHere, stschain.Static("AKID", "", ""), broken).Retrieve(t.Context())
-	require.EqualError(t, err, `stschain: static failed, and no other identity may stand in for it:
-  stschain.ProviderFunc: stschain: not available here: nothing names it
+	require.EqualError(t, err, `stschain: static failed; not falling back to another identity:
+  stschain.ProviderFunc: nothing names it
   static: stschain: static credentials have an access key ID and no secret access key`)
 	var chainErr *stschain.ChainError
 	require.ErrorAs(t, err, &chainErr)
 	require.Len(t, chainErr.Attempts, 2)
 
 	_, err = stschain.NewChain(notHere, stschain.Static("", "", "")).Retrieve(t.Context())
-	require.EqualError(t, err, `stschain: no provider of the chain applies here:
-  stschain.ProviderFunc: stschain: not available here: nothing names it
-  static: stschain: not available here: static credentials are empty`)
+	require.EqualError(t, err, `stschain: no provider of the chain is configured:
+  stschain.ProviderFunc: nothing names it
+  static: stschain: static credentials are empty`)
 	_, err = (&stschain.Chain{}).Retrieve(t.Context())
 	require.EqualError(t, err, "stschain: the chain has no providers")
 
@@ -107,8 +111,8 @@ func TestChainKeepsToItsProvider(t *testing.T) {
 	requireGetKey(t, c, "kept")
 	gone.Store(true)
 	_, err := stschain.NewChain(c, stschain.Static("weaker", "s", "")).Retrieve(t.Context())
-	require.ErrorContains(t, err, "chain keeps to stschain.ProviderFunc")
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.ErrorContains(t, err, "chain is pinned to stschain.ProviderFunc")
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
 
 // Unavailable may mean late when the context is done: azure-sdk-for-net#61922,
@@ -123,7 +127,7 @@ func TestChainDeadContextMakesNothingUnavailable(t *testing.T) {
 	_, err := stschain.NewChain(slow, stschain.Static("weaker", "s", "")).Retrieve(ctx)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, errGone)
-	require.NotErrorIs(t, err, stschain.ErrUnavailable)
+	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
 
 // A thousand goroutines walk while members come and go: one identity for all.
@@ -208,6 +212,6 @@ func TestStatic(t *testing.T) {
 	for _, tt := range [][3]string{{"AKID", "", ""}, {"", "secret", ""}, {"", "", "token"}, {"AKID", "", "token"}} {
 		_, err := stschain.Static(tt[0], tt[1], tt[2]).Retrieve(t.Context())
 		require.Error(t, err)
-		require.NotErrorIs(t, err, stschain.ErrUnavailable)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
 	}
 }

@@ -29,8 +29,8 @@ func ExampleChain() {
 	fmt.Println(err)
 	// Output:
 	// AKIDEXAMPLE [redacted] <nil>
-	// stschain: stschain.ProviderFunc failed, and no other identity may stand in for it:
-	//   static: stschain: not available here: static credentials are empty
+	// stschain: stschain.ProviderFunc failed; not falling back to another identity:
+	//   static: stschain: static credentials are empty
 	//   stschain.ProviderFunc: vault: sealed
 }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -173,7 +174,11 @@ func (x *Explanation) toldBelow(by func(*Explanation) bool) bool {
 // wraps is errors.Is for errors of others, which need not be comparable.
 func wraps(err, target error) (yes bool) {
 	defer func() { yes = recover() == nil && yes }()
-	return target != nil && errors.Is(err, target)
+	if target == nil || errors.Is(err, target) {
+		return target != nil
+	}
+	chain, ok := errors.AsType[*ChainError](err) // which wraps the cause of a stop only
+	return ok && slices.ContainsFunc(chain.Attempts, func(a Attempt) bool { return wraps(a.Err, target) })
 }
 
 // reason is the error, without what the line says already.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -25,7 +24,7 @@ func FuzzExplanation(f *testing.F) {
 		asked := &member{name: name, retrieve: func(context.Context) (stschain.Credentials, error) {
 			switch kind & 3 {
 			case 0:
-				return stschain.Credentials{}, fmt.Errorf("%w: %s", stschain.ErrUnavailable, text)
+				return stschain.Credentials{}, stschain.Unavailable("%s", text)
 			case 1:
 				return stschain.Credentials{}, errors.New(text)
 			}
