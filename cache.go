@@ -1,6 +1,7 @@
 package stschain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,234 +12,316 @@ import (
 
 	"golang.org/x/sync/singleflight"
 
-	"github.com/stschain-go/stschain/internal/unattended"
+	"github.com/stschain-go/stschain/internal/refresh"
 )
 
 // Cache keeps the credentials of a provider and refreshes them before they
-// expire. While they are good no caller waits for a refresh, and no caller gets
-// an error because one failed.
+// expire. While they are valid no caller waits for long, and no caller gets
+// an error because a refresh failed.
 //
-// Held credentials go through phases, by what is left of their life:
+// Cached credentials go through phases, by their remaining life:
 //
 //   - Fresh: they are returned at once.
 //   - Advisory, the last 5, 15 or 60 minutes by how long they live: they are
-//     returned at once to everybody, and the first caller starts a refresh in
-//     the background.
+//     returned at once, and the first caller starts a refresh in the background.
 //   - Mandatory, the last minute: callers wait for the refresh, but at most 5 s,
-//     and not at all once a try has failed or hung.
+//     and not at all once an attempt has failed or hung.
 //   - Expired: callers wait for the refresh, until their context ends.
 //
-// A refresh that fails leaves the held credentials in service until they
-// expire. The next try comes after 5 to 10 minutes, or sooner where less than
-// twice that is left. Many callers share one refresh; it belongs to none of them
-// and goes on when they leave.
+// A refresh that fails leaves the cached credentials in service until they
+// expire. The next attempt comes after 5 to 10 minutes, or sooner where less than
+// twice that is left. Concurrent callers share one attempt. It belongs to none of them
+// and goes on when they give up.
 //
-// These are the rules that the AWS SDKs agreed on in 2026, with defaults turned
-// towards safety: the SDKs serve expired credentials without a limit (MaxStale
-// does, with one) and raise a permanent refusal at once although the credentials
-// in hand still work (FailFast does).
+// These are the rules that the AWS SDKs agreed on in 2026, with safer
+// defaults: the SDKs serve expired credentials without a limit (MaxStale
+// does, with one) and return a permanent failure at once although the cached
+// credentials are valid (FailFast does).
 //
-// A Cache needs no closing: nothing of it runs unless somebody calls, but for the
-// events that are still to be handed out. It decides by the wall clock, so it notices expiry after a laptop slept. Its
-// fields are not changed after first use, and it is not copied.
+// A Cache needs no Close: it runs no goroutine between calls, except one that hands out
+// events. Credentials expire by the wall clock, so after a laptop slept they have expired,
+// or by the monotonic clock if the wall clock was set back. If a process is restored from a snapshot of
+// its memory, both may be wrong: then only the rejection by a service helps, see Invalidate.
+//
+// The fields are not changed after first use, and a Cache is not copied.
 type Cache struct {
 	Provider        Provider      // required
 	AdvisoryWindow  time.Duration // 0: by lifetime, see above. At most three quarters of the lifetime
 	MandatoryWindow time.Duration // 0: 60 s. At most a quarter of the advisory window
 	MaxStale        time.Duration // how long past their expiry credentials are served while the source is down; 0: never
-	FailFast        bool          // true: a permanent failure is raised at once, as the AWS SDKs do; false: when the held credentials expire
-	Interactive     bool          // a person answers (an MFA prompt): never asked by a refresh that nobody waits for
-	Timeout         time.Duration // bound on one refresh; 0: 30 s, or 5 min if a person answers, here or in a provider below (see Parent)
+	FailFast        bool          // true: a permanent failure is returned at once, as the AWS SDKs do; false: when the cached credentials expire
+	Timeout         time.Duration // of one refresh; 0: 30 s, or 5 min if the provider prompts, see Prompt
 	Clock           Clock         // nil: the real one
-	OnEvent         func(Event)   // nil: none. Called in order on a goroutine of its own; one that blocks misses what comes after 1024 events
+	OnEvent         func(Event)   // nil: none. Called in order on a goroutine of its own; while it blocks, at most 1024 events are kept for it
 
-	view    atomic.Pointer[view] // what most calls need to know; made by publish
-	flying  atomic.Bool          // a background refresh flies; owned by the goroutine that set it
-	flights singleflight.Group
-	waits   atomic.Uint64
-	events  eventQueue
-	random  func() float64 // nil: rand.Float64
+	snapshot atomic.Pointer[snapshot] // what the lock-free path of Retrieve reads
+	waits    atomic.Uint64
+	events   eventQueue
+	random   func() float64 // nil: rand.Float64
 
-	mu sync.Mutex
-	state
+	// No code of others runs under the lock, except Clock.Now.
+	mu      sync.Mutex
+	state   refresh.State
+	cached  *cached // nil: the provider has not returned any
+	err     error   // of the last attempt; nil if it succeeded
+	flight  *flight
+	running []time.Time // when the calls of the provider that have not returned began, on the real clock
+	name    string      // of the provider, when it was last called
+
+	attempts, failures, stale uint64
 }
 
-// view lets a call decide without a lock.
-type view struct {
-	creds       Credentials
-	from, until int64 // between these, nothing is to be done
-	serve       int64 // from until to here the credentials are served while a try runs in the background
+// flight is the attempt in flight, and the callers that wait for it. It is dropped when the attempt ends, so
+// nobody can join one that has ended.
+type flight struct {
+	*attempt
+	group singleflight.Group // joined under the lock of the cache
 }
 
-// Cached returns p itself if it is a *Cache, and otherwise a new Cache over it
-// with every default. If p says that a person answers its requests, by a method
-// Interactive() bool, the cache is Interactive.
+// cached is what the provider returned, and when.
+type cached struct {
+	creds    Credentials
+	received time.Time
+}
+
+// snapshot says from when until when the cached credentials are returned without looking further.
+type snapshot struct {
+	*cached
+	from, until int64
+}
+
+// CachedProvider is a provider that keeps what it retrieved, such as a [*Cache]. A holder that takes
+// one cannot be given a bare flow, which would call its service for each request.
+type CachedProvider interface {
+	Provider
+	Invalidator
+
+	// RetrieveFor returns credentials that live for atLeast from now on.
+	RetrieveFor(ctx context.Context, atLeast time.Duration) (Credentials, error)
+}
+
+// Cached returns p itself if it is a [CachedProvider], and otherwise a new [Cache] over it
+// with every default.
 //
 // A holder of a provider calls it once and keeps the result.
-func Cached(p Provider) *Cache {
-	if c, ok := p.(*Cache); ok {
+func Cached(p Provider) CachedProvider {
+	if c, ok := p.(CachedProvider); ok {
 		return c
 	}
-	return &Cache{Provider: p, Interactive: interactive(p)}
+	return &Cache{Provider: p}
 }
 
-func interactive(p Provider) bool {
-	if c, ok := p.(*Cache); ok {
-		return c.Interactive
-	}
-	i, ok := p.(interface{ Interactive() bool })
-	return ok && i.Interactive()
-}
-
-// interactiveBelow looks for a person among the providers that p asks. Since they
-// might go in circles, it looks at most at so many.
-func interactiveBelow(p Provider, most *int) bool {
-	parent, ok := p.(Parent)
-	if !ok {
-		return false
-	}
-	for _, below := range parent.Providers() {
-		if *most--; *most < 0 {
-			return false
-		}
-		if interactive(below) || interactiveBelow(below, most) {
-			return true
-		}
-	}
-	return false
-}
-
-// Retrieve returns held credentials, or waits for new ones if there are none
-// that are good. Its errors are those of the provider, and ctx's: one that wraps
-// ctx.Err() and context.Cause(ctx), and only if nothing good is held.
+// Retrieve returns cached credentials, or waits for new ones if there are none
+// that are valid. Its errors are those of the provider, and ctx's: one that wraps
+// ctx.Err() and context.Cause(ctx), and only if no valid credentials are cached.
 //
 // The refresh that a caller starts keeps the values of its context, but not its
 // end: it is bounded by Timeout alone. An httptrace among these values sees what
 // sources send, bearer tokens included.
 func (c *Cache) Retrieve(ctx context.Context) (Credentials, error) {
 	if c == nil {
-		return Credentials{}, c.check()
+		return Credentials{}, Permanent(c.check())
 	}
-	if v := c.view.Load(); v != nil {
-		now := c.now()
-		if now >= v.from && now < v.until {
-			return v.creds, nil
-		}
-		if now >= v.from && now < v.serve {
-			c.tryInBackground(ctx)
-			return v.creds, nil
+	if s := c.snapshot.Load(); s != nil {
+		t := c.time()
+		if now := refresh.Nanos(t); now >= s.from && now < s.until && s.lag(t) == 0 {
+			return s.creds, nil
 		}
 	}
 	return c.retrieve(ctx, 0)
 }
 
 // RetrieveFor returns credentials that live for atLeast from now on, refreshing
-// first if the held ones do not. If what the provider gave last did not live
-// that long even when it came, it refuses at once and says so. It is for what
+// first if the cached ones do not. If those that the provider returned last did not live
+// that long when they came, it is an error at once. It is for what
 // cannot outlive the credentials it was signed with: presigned URLs and tokens.
 func (c *Cache) RetrieveFor(ctx context.Context, atLeast time.Duration) (Credentials, error) {
 	return c.retrieve(ctx, atLeast)
 }
 
-// retrieve is the slow path: it looks at the state under the lock, and waits for
-// a flight if it must.
 func (c *Cache) retrieve(ctx context.Context, atLeast time.Duration) (Credentials, error) {
 	if err := c.check(); err != nil {
-		return Credentials{}, err
+		return Credentials{}, Permanent(err)
 	}
 	for {
-		c.mu.Lock()
-		now := c.now()
-		v := c.judge(now, atLeast)
-		landed := c.landed
-		held := c.held
-		c.mu.Unlock()
-
-		switch v.do {
-		case serve:
-			return held, nil
-		case serveAndTry:
-			c.tryInBackground(ctx)
-			return held, nil
-		case refuse:
-			return Credentials{}, v.err
+		d, err := c.decide(ctx, atLeast)
+		if err == nil && d.Action == refresh.Wait {
+			d.creds, err = c.wait(ctx, atLeast, d)
 		}
-		if ctx.Err() != nil || c.Interactive && unattended.Is(ctx) {
-			return c.leave(ctx, atLeast)
-		}
-		c.waits.Add(1)
-		flight := c.flights.DoChan("", c.flight(ctx, atLeast))
-		var impatient <-chan time.Time
-		if v.patience > 0 {
-			t := time.NewTimer(v.patience)
-			defer t.Stop()
-			impatient = t.C
-		}
-		select {
-		case r := <-flight:
-			o := r.Val.(outcome)
-			if o.landing <= landed {
-				continue // it had landed before we came, or there was nothing left to do
-			}
-			switch {
-			case errors.Is(o.err, unattended.Err) && unattended.Is(ctx):
-				return c.leave(ctx, atLeast)
-			case errors.Is(o.err, unattended.Err) && o.unattended:
-				continue // here is somebody who waits
-			case o.err != nil:
-				return Credentials{}, o.err
-			}
-			if atLeast > 0 {
-				continue // whether these live long enough is for judge to say
-			}
-			return o.creds, nil
-		case <-impatient:
-			// The held credentials were good when we began to wait; judge
-			// knows whether they still are.
-		case <-ctx.Done():
-			return c.leave(ctx, atLeast)
+		if err != errAgain {
+			return d.creds, err
 		}
 	}
 }
 
-// leave is what a caller gets who does not wait, because their context ended or
-// because nobody is there whom a person could answer: the held credentials as
-// long as nothing speaks against them.
-func (c *Cache) leave(ctx context.Context, atLeast time.Duration) (Credentials, error) {
+var (
+	errAgain  = errors.New("stschain: the caller decides again")
+	errCircle = errors.New("its provider retrieves from the cache that calls it")
+)
+
+// decision is what a caller does. If it waits, it has joined a flight.
+type decision struct {
+	refresh.Decision
+	creds   Credentials // to return
+	flight  *attempt
+	landing <-chan singleflight.Result
+	joined  bool // another caller began it
+}
+
+// decide says what the caller does at this moment. It begins an attempt if one is wanted and none is in
+// flight. A caller that would wait for an attempt that waits for it, or whose context has ended, joins none.
+func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, error) {
+	quiet, above, stays := cannotPrompt(ctx), attemptOf(ctx), ctx.Err() == nil && !c.above(ctx)
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if atLeast <= 0 && c.good(c.now()) {
-		return c.held, nil
+	now, lag := c.now()
+	need := refresh.Need{AtLeast: atLeast, NoPrompt: quiet, Blocked: c.blocked()}
+	if c.flight != nil {
+		need.Elapsed = time.Since(c.flight.began)
 	}
-	if ctx.Err() == nil {
-		return Credentials{}, fmt.Errorf("stschain: %s asks a person, and %w", name(c.Provider), unattended.Err)
+	d := decision{Decision: refresh.Decide(c.config(), c.state, now, need), creds: c.credentials(lag)}
+	background := d.Action == refresh.ServeAndRefresh
+	if waits := d.Action == refresh.Wait && stays; waits || background {
+		if d.joined = c.flight != nil; !d.joined {
+			c.begin(ctx, above, quiet || background)
+		}
+		a := c.flight.attempt
+		d.flight, d.landing = a, c.flight.group.DoChan("", func() (any, error) { return c.run(a), nil })
+		if waits {
+			c.waits.Add(1)
+		}
 	}
-	return Credentials{}, fmt.Errorf("stschain: waiting for credentials from %s: %w", name(c.Provider), ended(ctx))
+	refused := refusal{d.Reason, d.creds.Source, time.Duration(c.state.Entry.Expires - now), c.state.Lifetime, c.err, len(c.running), c.longest()}
+	c.mu.Unlock()
+	if d.Action == refresh.Refuse {
+		return decision{}, refused.error(atLeast)
+	}
+	return d, nil
 }
 
-// tryInBackground starts a refresh that nobody waits for, unless one flies.
-func (c *Cache) tryInBackground(ctx context.Context) {
-	if c.Interactive || c.flying.Load() || !c.flying.CompareAndSwap(false, true) {
-		return
+// above reports whether ctx is that of an attempt of c, or of one that such an attempt waits for.
+func (c *Cache) above(ctx context.Context) bool {
+	a := attemptOf(ctx)
+	for a != nil && a.cache != c {
+		a = a.above
 	}
-	go func() {
-		defer c.flying.Store(false)
-		c.flights.Do("", c.flight(unattended.Context(ctx), 0))
-	}()
+	return a != nil
+}
+
+// begin begins an attempt. The lock is held, as it is for all that follows and takes no lock.
+func (c *Cache) begin(ctx context.Context, above *attempt, quiet bool) {
+	c.flight = &flight{attempt: newAttempt(ctx, c, above, quiet)}
+	c.state = refresh.Begin(c.state)
+	c.running = append(c.running, c.flight.began)
+	c.attempts++
+	c.publish()
+}
+
+// blocked reports that no attempt may begin: the calls of earlier ones have outlived them and still
+// run. Beside one of these, one attempt may run. There is no third before the first has run for 15
+// minutes, and then one more for each 15 minutes.
+func (c *Cache) blocked() bool {
+	return c.flight == nil && len(c.running) >= 2+int(c.longest()/(15*time.Minute))
+}
+
+// longest is how long the oldest call that has not returned has run.
+func (c *Cache) longest() time.Duration {
+	if len(c.running) == 0 {
+		return 0
+	}
+	return time.Since(c.running[0])
+}
+
+// wait waits for a flight. The error is errAgain if the caller is to decide again.
+func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (creds Credentials, err error) {
+	if d.flight == nil {
+		return c.giveUp(atLeast, cmp.Or(ended(ctx), errCircle))
+	}
+	if d.joined {
+		_, end := Step{Kind: StepRefresh, Provider: c, Joined: true}.Start(ctx)
+		defer func() { end(creds, err) }()
+	}
+	var impatient <-chan time.Time
+	if d.Patience > 0 {
+		t := time.NewTimer(d.Patience)
+		defer t.Stop()
+		impatient = t.C
+	}
+	for prompted := d.flight.prompted; ; {
+		select {
+		case r := <-d.landing:
+			switch o := r.Val.(outcome); {
+			case o.noPrompt && cannotPrompt(ctx):
+				return c.giveUp(atLeast, o.err)
+			case o.noPrompt, o.err == nil && atLeast > 0: // its own attempt may prompt; do they live that long?
+				return creds, errAgain
+			default:
+				return o.creds, o.err
+			}
+		case <-prompted:
+			if err := Prompt(ctx); err != nil { // which gives more time to the attempts that wait for this one
+				return c.giveUp(atLeast, err)
+			}
+			prompted = nil
+		case <-impatient:
+			return creds, errAgain // the cached ones may have expired meanwhile
+		case <-ctx.Done():
+			return c.giveUp(atLeast, ended(ctx))
+		}
+	}
+}
+
+// giveUp is for a caller that does not wait for a refresh: it gets the cached credentials if nothing
+// speaks against them.
+func (c *Cache) giveUp(atLeast time.Duration, reason error) (Credentials, error) {
+	c.mu.Lock()
+	now, lag := c.now()
+	good, creds, name := c.state.Good(now), c.credentials(lag), c.knownName()
+	c.mu.Unlock()
+	if good && atLeast <= 0 {
+		return creds, nil
+	}
+	return Credentials{}, fmt.Errorf("stschain: waiting for credentials from %s: %w", name, reason)
+}
+
+// refusal is why a caller gets neither credentials nor a wait.
+type refusal struct {
+	reason   refresh.Reason
+	origin   string
+	left     time.Duration // of the cached credentials
+	lifetime time.Duration // that they had when they came
+	last     error
+	running  int           // calls that have not returned
+	longest  time.Duration // of these
+}
+
+func (r refusal) error(atLeast time.Duration) error {
+	switch live := fmt.Sprintf("stschain: credentials from %s live for", r.origin); r.reason {
+	case refresh.TooShort:
+		return fmt.Errorf("%s %v, and %v are required: require less, or configure a longer duration", live, r.lifetime, atLeast)
+	case refresh.TooShortFailed:
+		return fmt.Errorf("%s another %v, %v are required, and the last refresh failed: %w", live, r.left, atLeast, r.last)
+	case refresh.TooShortJustCame:
+		return fmt.Errorf("%s another %v, %v are required, and they were refreshed just now", live, r.left, atLeast)
+	case refresh.Blocked:
+		return fmt.Errorf("stschain: %d earlier calls of the provider have not returned, the oldest after %v: no further one is made; the last failure: %w", r.running, r.longest.Round(time.Second), r.last)
+	}
+	return r.last
 }
 
 // Invalidate tells the cache that a service rejected credentials. If they are
-// the held ones, by their access key ID, the next call waits for a refresh, and
-// gets the old ones only if that fails. An answer that brings the rejected ones
-// again is a failed refresh. A pause between tries is not cut short, and a caller
-// that rejects every answer causes a refresh every 1 to 5 s at most. If the
+// the cached ones, by their access key ID, the next call waits for a refresh, and
+// gets the old ones only if that fails. A refresh that returns the rejected ones
+// again has failed. A backoff is not cut short, and a caller
+// that rejects whatever it gets causes one refresh every 1 to 5 s at most. If the
 // provider is an [Invalidator] it is told too.
 func (c *Cache) Invalidate(rejected Credentials) {
 	c.mu.Lock()
-	if c.holding() && !c.rejected && c.held.AccessKeyID == rejected.AccessKeyID {
-		c.reject(c.now())
+	if c.state.Holding() && !c.state.Rejected && c.cached.creds.AccessKeyID == rejected.AccessKeyID {
+		c.rebase()
+		now, _ := c.now()
+		c.state = refresh.Reject(c.state, now)
 		c.publish()
-		c.emit(Event{Kind: Invalidated, Source: c.held.Source})
+		c.emit(Event{Kind: Invalidated, Source: c.cached.creds.Source})
 	}
 	c.mu.Unlock()
 	if i, ok := c.Provider.(Invalidator); ok {
@@ -252,7 +335,7 @@ func (c *Cache) Providers() []Provider { return []Provider{c.Provider} }
 // String is the name of the provider behind the cache.
 func (c *Cache) String() string { return name(c.Provider) }
 
-// check finds what is missing or makes no sense.
+// check finds what is missing or invalid.
 func (c *Cache) check() error {
 	switch {
 	case c == nil:
@@ -266,16 +349,77 @@ func (c *Cache) check() error {
 	return nil
 }
 
-func (c *Cache) now() int64 {
-	if c.Clock == nil {
-		return time.Now().UnixNano()
-	}
-	return nanos(c.Clock.Now())
+func (c *Cache) config() refresh.Config {
+	return refresh.Config{Advisory: c.AdvisoryWindow, Mandatory: c.MandatoryWindow, MaxStale: c.MaxStale, FailFast: c.FailFast}
 }
 
-func (c *Cache) draw() float64 {
-	if c.random == nil {
-		return rand.Float64()
+func (c *Cache) time() time.Time {
+	if c.Clock == nil {
+		return time.Now()
 	}
-	return c.random()
+	return c.Clock.Now()
+}
+
+// lag is by how much the wall clock fell behind the monotonic one since the credentials came, if
+// that is a second or more: it was set back. A Clock without monotonic readings has none.
+func (k *cached) lag(t time.Time) time.Duration {
+	if k == nil {
+		return 0
+	}
+	lag := t.Sub(k.received) - t.Round(0).Sub(k.received.Round(0))
+	if lag < time.Second {
+		return 0
+	}
+	return lag
+}
+
+// now is the instant by the clock that went on more since the credentials came, so that they expire at the
+// earlier of both ends, and by how much the wall clock lags behind it.
+func (c *Cache) now() (int64, time.Duration) {
+	t := c.time()
+	lag := c.cached.lag(t)
+	return refresh.Nanos(t) + int64(lag), lag
+}
+
+// credentials are the cached ones. Their end is on the wall clock as it is now.
+func (c *Cache) credentials(lag time.Duration) Credentials {
+	if !c.state.Holding() {
+		return Credentials{}
+	}
+	creds := c.cached.creds
+	if lag > 0 && !creds.Expires.IsZero() {
+		creds.Expires = creds.Expires.Add(-lag)
+	}
+	return creds
+}
+
+// rebase moves what is known onto the wall clock as it is now.
+func (c *Cache) rebase() {
+	if c.cached != nil {
+		_, lag := c.now()
+		c.state = refresh.Shift(c.state, -lag)
+		c.cached = &cached{c.credentials(lag), c.time()}
+	}
+}
+
+// publish makes the snapshot from the state.
+func (c *Cache) publish() {
+	from, until := refresh.Quiet(c.config(), c.state)
+	c.snapshot.Store(&snapshot{c.cached, from, until})
+}
+
+// knownName is the provider's name when it was last called, since its String is not called under the lock.
+func (c *Cache) knownName() string {
+	if c.name == "" {
+		return fmt.Sprintf("%T", c.Provider)
+	}
+	return c.name
+}
+
+// draws are for jitter.
+func (c *Cache) draws() [2]float64 {
+	if c.random == nil {
+		return [2]float64{rand.Float64(), rand.Float64()}
+	}
+	return [2]float64{c.random(), c.random()}
 }

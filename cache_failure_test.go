@@ -222,11 +222,16 @@ func TestCacheFailFast(t *testing.T) {
 		c := noJitter(&stschain.Cache{Provider: src, FailFast: true})
 
 		answer = errDown
-		for range 3 { // not remembered
+		for range 9 { // the first is not remembered
 			_, err := c.Retrieve(t.Context())
 			require.ErrorIs(t, err, errDown)
 		}
+		require.Equal(t, 2, src.count())
+		pass(100 * time.Millisecond)
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, errDown)
 		require.Equal(t, 3, src.count())
+		pass(100 * time.Millisecond)
 
 		answer = nil
 		mustGet(t, c)
@@ -234,7 +239,7 @@ func TestCacheFailFast(t *testing.T) {
 		pass(50 * time.Minute)
 		requireGet(t, c, "key-4")
 		pass(time.Second)
-		_, err := c.Retrieve(t.Context())
+		_, err = c.Retrieve(t.Context())
 		require.ErrorIs(t, err, errRefused, "raised although key-4 is good")
 		require.Equal(t, 5, src.count())
 		answer = nil

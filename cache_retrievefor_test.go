@@ -24,7 +24,7 @@ func TestCacheRetrieveFor(t *testing.T) {
 		require.Equal(t, "key-1", got)
 
 		_, err = get(time.Hour + 1)
-		require.ErrorContains(t, err, "gives credentials for 1h0m0s, and 1h0m0.000000001s are asked for")
+		require.ErrorContains(t, err, "live for 1h0m0s, and 1h0m0.000000001s are required")
 		require.Equal(t, 1, src.count(), "refused at once")
 
 		pass(time.Second)
@@ -61,7 +61,7 @@ func TestCacheRetrieveForShortAnswers(t *testing.T) {
 		src := &source{life: 10 * time.Minute}
 		c := &stschain.Cache{Provider: src}
 		_, err := c.RetrieveFor(t.Context(), 15*time.Minute)
-		require.ErrorContains(t, err, "source gives credentials for 10m0s")
+		require.ErrorContains(t, err, "source live for 10m0s")
 		require.Equal(t, 1, src.count())
 
 		// The source is asked again when its answer is due, and may give more then.

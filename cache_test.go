@@ -300,15 +300,11 @@ func TestCached(t *testing.T) {
 	c := &stschain.Cache{Provider: &source{}}
 	require.Same(t, c, stschain.Cached(c))
 	src := &source{}
-	require.Equal(t, []stschain.Provider{src}, stschain.Cached(src).Providers())
-	require.Equal(t, "source", stschain.Cached(src).String())
-	require.False(t, stschain.Cached(src).Interactive)
-	require.True(t, stschain.Cached(person{}).Interactive)
+	made, ok := stschain.Cached(src).(*stschain.Cache)
+	require.True(t, ok)
+	require.Equal(t, []stschain.Provider{src}, made.Providers())
+	require.Equal(t, "source", made.String())
 }
-
-type person struct{ stschain.Provider }
-
-func (person) Interactive() bool { return true }
 
 func TestCacheMisconfigured(t *testing.T) {
 	tests := map[string]*stschain.Cache{

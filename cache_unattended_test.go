@@ -11,7 +11,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/unattended"
 )
 
 // A refresh that nobody waited for asked no person. Whoever comes next and needs one to be asked does
@@ -48,8 +47,8 @@ func TestCacheUnattendedFailureDelaysNobody(t *testing.T) {
 				if test.before != nil {
 					test.before(t, c, src)
 				}
-				_, err := c.RetrieveFor(unattended.Context(t.Context()), test.atLeast)
-				require.ErrorIs(t, err, unattended.Err)
+				_, err := c.RetrieveFor(stschain.WithoutPrompt(t.Context()), test.atLeast)
+				require.ErrorIs(t, err, stschain.ErrPrompt)
 
 				got, _ := mustGet(t, outer)
 				require.NotEqual(t, "key-1", got)
@@ -72,8 +71,8 @@ func TestCacheUnattendedFailureKeepsNobodyFromAsking(t *testing.T) {
 		},
 		"since these were rejected, which nobody waited for again": func(ctx context.Context, c *stschain.Cache) (stschain.Credentials, error) {
 			c.Invalidate(stschain.Credentials{AccessKeyID: "key-1"})
-			_, err := c.Retrieve(unattended.Context(ctx))
-			if !errors.Is(err, unattended.Err) {
+			_, err := c.Retrieve(stschain.WithoutPrompt(ctx))
+			if !errors.Is(err, stschain.ErrPrompt) {
 				t.Errorf("unattended: %v", err)
 			}
 			return c.Retrieve(ctx)
@@ -82,8 +81,8 @@ func TestCacheUnattendedFailureKeepsNobodyFromAsking(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
-					if unattended.Is(ctx) {
-						return stschain.Credentials{}, fmt.Errorf("an MFA code is needed, and %w", unattended.Err)
+					if stschain.Prompt(ctx) != nil {
+						return stschain.Credentials{}, fmt.Errorf("an MFA code is needed, and %w", stschain.ErrPrompt)
 					}
 					return key(n, time.Hour), nil
 				}}
@@ -92,7 +91,7 @@ func TestCacheUnattendedFailureKeepsNobodyFromAsking(t *testing.T) {
 				pass(50 * time.Minute) // into the advisory window
 				requireGet(t, c, "key-1")
 				pass(time.Second)
-				require.ErrorIs(t, c.Status().Err, unattended.Err)
+				require.ErrorIs(t, c.Status().Err, stschain.ErrPrompt)
 				creds, err := ask(t.Context(), c)
 				require.NoError(t, err)
 				require.NotEqual(t, "key-1", creds.AccessKeyID)
@@ -117,11 +116,11 @@ func TestCacheUnattendedRestEndsInTime(t *testing.T) {
 // A person who mistypes a code once is asked again, and not left with rejected credentials until
 // those expire: nobody is asked in the background.
 func TestCacheRejectedInteractiveIsAskedForAgain(t *testing.T) {
-	for name, interactive := range map[string]bool{"of the cache": true, "of what is below": false} {
+	for name := range map[string]bool{"of the cache": true, "of what is below": false} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src := &attendant{}
-				c := noJitter(&stschain.Cache{Provider: src, Interactive: interactive})
+				c := noJitter(&stschain.Cache{Provider: src})
 				requireGet(t, c, "key-1")
 				src.refuses = true
 				pass(time.Minute)
@@ -146,10 +145,10 @@ func TestCacheRejectedInteractiveIsAskedForAgain(t *testing.T) {
 func TestCacheUnattendedErrorWithoutReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{answer: func(context.Context, int) (stschain.Credentials, error) {
-			return stschain.Credentials{}, unattended.Err
+			return stschain.Credentials{}, stschain.ErrPrompt
 		}}
 		_, err := stschain.Cached(src).Retrieve(t.Context())
-		require.ErrorIs(t, err, unattended.Err)
+		require.ErrorIs(t, err, stschain.ErrPrompt)
 		require.Equal(t, 1, src.count())
 	})
 }
@@ -163,8 +162,8 @@ type attendant struct {
 func (p *attendant) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	creds, err := p.source.Retrieve(ctx)
 	switch {
-	case unattended.Is(ctx):
-		return stschain.Credentials{}, unattended.Err
+	case stschain.Prompt(ctx) != nil:
+		return stschain.Credentials{}, stschain.ErrPrompt
 	case p.refuses:
 		return stschain.Credentials{}, errRefused
 	}

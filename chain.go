@@ -28,20 +28,17 @@ func NewChain(providers ...Provider) *Chain {
 
 // Retrieve returns the credentials of the first provider that is configured. Its errors are
 // [*ChainError], except those of the pinned provider.
-func (c *Chain) Retrieve(ctx context.Context) (Credentials, error) {
-	return c.RetrieveVia(ctx, directly)
-}
-
-// RetrieveVia is Retrieve, with the providers called by ask; see [Delegator].
-func (c *Chain) RetrieveVia(ctx context.Context, ask Ask) (Credentials, error) {
+func (c *Chain) Retrieve(ctx context.Context) (creds Credentials, err error) {
+	ctx, end := Step{Provider: c}.Start(ctx)
+	defer func() { end(creds, err) }()
 	var attempts []Attempt
 	for i := range c.providers {
-		if pinned := c.pinned.Load(); pinned != nil {
-			return ask.pinned(ctx, *pinned)
-		}
 		p := &c.providers[i]
+		if c.pinned.Load() != nil {
+			break
+		}
 		began := time.Now()
-		creds, err := ask.attempt(ctx, *p)
+		creds, err := attemptProvider(ctx, *p)
 		switch {
 		case err == nil && c.pinned.CompareAndSwap(nil, p):
 			return creds, nil
@@ -53,19 +50,25 @@ func (c *Chain) RetrieveVia(ctx context.Context, ask Ask) (Credentials, error) {
 			return Credentials{}, &ChainError{attempts}
 		}
 	}
-	if pinned := c.pinned.Load(); pinned != nil {
-		return ask.pinned(ctx, *pinned)
+	pinned := c.pinned.Load()
+	if pinned == nil {
+		return Credentials{}, &ChainError{attempts}
 	}
-	return Credentials{}, &ChainError{attempts}
+	if creds, err = attemptProvider(ctx, *pinned); err != nil { // the identity is settled: an Unavailable error is a failure, too
+		return Credentials{}, fmt.Errorf("stschain: chain is pinned to %s: %w", name(*pinned), err)
+	}
+	return creds, nil
 }
 
-// attempt calls one provider. If ctx is done, an Unavailable error is replaced by the context
+// attemptProvider calls one provider. If ctx is done, an Unavailable error is replaced by the context
 // error, because the provider may have been cut short.
-func (ask Ask) attempt(ctx context.Context, p Provider) (Credentials, error) {
+func attemptProvider(ctx context.Context, p Provider) (creds Credentials, err error) {
 	if p == nil {
 		return Credentials{}, errors.New("provider is nil")
 	}
-	creds, err := ask(ctx, p)
+	ctx, end := Step{Provider: p}.Start(ctx)
+	defer func() { end(creds, err) }()
+	creds, err = p.Retrieve(ctx)
 	if err == nil {
 		err = creds.complete()
 	}
@@ -74,16 +77,6 @@ func (ask Ask) attempt(ctx context.Context, p Provider) (Credentials, error) {
 	}
 	if err != nil {
 		return Credentials{}, err
-	}
-	return creds, nil
-}
-
-// pinned wraps the errors of the pinned provider: the identity is settled, so an Unavailable
-// error of it is a failure.
-func (ask Ask) pinned(ctx context.Context, p Provider) (Credentials, error) {
-	creds, err := ask.attempt(ctx, p)
-	if err != nil {
-		return creds, fmt.Errorf("stschain: chain is pinned to %s: %w", name(p), err)
 	}
 	return creds, nil
 }

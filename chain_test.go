@@ -72,7 +72,7 @@ func TestChainErrorText(t *testing.T) {
 	_, err := stschain.NewChain(notHere, stschain.Static("AKID", "", ""), broken).Retrieve(t.Context())
 	require.EqualError(t, err, `stschain: static failed; not falling back to another identity:
   stschain.ProviderFunc: nothing names it
-  static: stschain: static credentials have an access key ID and no secret access key`)
+  static: stschain: static credentials have no secret access key`)
 	var chainErr *stschain.ChainError
 	require.ErrorAs(t, err, &chainErr)
 	require.Len(t, chainErr.Attempts, 2)
@@ -192,7 +192,7 @@ func TestChainLateWalker(t *testing.T) {
 
 func TestChainForwards(t *testing.T) {
 	src := &source{}
-	cache := stschain.Cached(src)
+	cache := &stschain.Cache{Provider: src}
 	c := stschain.NewChain(notHere, cache)
 	rejectKey(c, "key-1") // nobody is kept yet
 	require.Equal(t, "chain", c.String())

@@ -73,7 +73,7 @@ func mustNotReach(pkg, dep string) string {
 		return "a flow needs the client and nothing else"
 	case under(pkg, "proof") && !under(ours, "internal", "sigv4", "stsquery", "proof"):
 		return "a proof needs credentials, signatures and STS's endpoints, and nothing else"
-	case under(pkg, "ststest") && !under(ours, "ststest", "internal/unattended"):
+	case under(pkg, "ststest") && !under(ours, "ststest", "internal/refresh"):
 		return "it verifies with code of its own, so that a signing bug cannot hide behind its mirror image"
 	case under(pkg, "serve") && !under(ours, "internal", "serve"):
 		return "serving needs a Provider and nothing else"
@@ -93,7 +93,7 @@ func TestMustNotReach(t *testing.T) {
 		ok       bool
 	}{
 		{"", "golang.org/x/sync/singleflight", true},
-		{"", module + "/internal/unattended", true},
+		{"", module + "/internal/refresh", true},
 		{"", module + "/sigv4", false},
 		{"sigv4", "testing", false},
 		{"sigv4", module + "/internal/canary", false},
@@ -103,7 +103,7 @@ func TestMustNotReach(t *testing.T) {
 		{"assumerole", module + "/source/env", false},
 		{"stsquery", "github.com/aws/aws-sdk-go-v2/aws", false},
 		{"ststest", module + "/internal/signature", false},
-		{"ststest", module + "/internal/unattended", true},
+		{"ststest", module + "/internal/refresh", true},
 		{"source/env", module + "/stsquery", false},
 		{"source/env", "gopkg.in/ini.v1", false},
 		{"cmd/stschain", "gopkg.in/ini.v1", true},

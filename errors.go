@@ -27,10 +27,9 @@ func Unavailable(format string, args ...any) error {
 	return &unavailableError{fmt.Errorf(format, args...)}
 }
 
-type unavailableError struct{ cause error }
+type unavailableError struct{ error }
 
-func (e *unavailableError) Error() string { return e.cause.Error() }
-func (e *unavailableError) Unwrap() error { return e.cause }
+func (e *unavailableError) Unwrap() error { return e.error }
 
 // IsUnavailable reports whether err was made by [Unavailable], or is a [*ChainError] whose
 // every attempt was unavailable. It looks at err itself and never at what err wraps, so that a
@@ -54,11 +53,10 @@ func Permanent(err error) error {
 	return &permanentError{err}
 }
 
-type permanentError struct{ cause error }
+type permanentError struct{ error }
 
-func (e *permanentError) Error() string        { return e.cause.Error() }
 func (e *permanentError) Is(target error) bool { return target == ErrPermanent }
-func (e *permanentError) Unwrap() error        { return e.cause }
+func (e *permanentError) Unwrap() error        { return e.error }
 
 // ended returns why ctx has ended.
 func ended(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package stschain
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -22,19 +23,15 @@ const (
 
 // String returns the kind in words.
 func (k EventKind) String() string {
-	switch k {
-	case RefreshStarted:
-		return "refresh started"
-	case Refreshed:
-		return "refreshed"
-	case RefreshFailed:
-		return "refresh failed"
-	case ServingStale:
-		return "serving stale"
-	case Invalidated:
-		return "invalidated"
+	return word(k-1, "EventKind", "refresh started", "refreshed", "refresh failed", "serving stale", "invalidated")
+}
+
+// word is the word for a value from 0 on, and a number of type kind where there is none.
+func word[N ~int](n N, kind string, words ...string) string {
+	if n < 0 || int(n) >= len(words) {
+		return fmt.Sprintf("%s(%d)", kind, n)
 	}
-	return fmt.Sprintf("EventKind(%d)", int(k))
+	return words[n]
 }
 
 // Event is something that happened in a [Cache]. It holds no secret.
@@ -73,11 +70,18 @@ func LogEvents(l *slog.Logger) func(Event) {
 		if e.Err != nil {
 			attrs = append(attrs, slog.Any("err", e.Err))
 		}
-		logger := l
-		if logger == nil {
-			logger = slog.Default()
+		cmp.Or(l, slog.Default()).LogAttrs(context.Background(), level, "aws credentials "+e.Kind.String(), attrs...)
+	}
+}
+
+// CombineEvents returns an OnEvent function that calls each of fs, in order. A nil one is left out.
+func CombineEvents(fs ...func(Event)) func(Event) {
+	return func(e Event) {
+		for _, f := range fs {
+			if f != nil {
+				f(e)
+			}
 		}
-		logger.LogAttrs(context.Background(), level, "aws credentials "+e.Kind.String(), attrs...)
 	}
 }
 
@@ -94,9 +98,6 @@ type eventQueue struct {
 
 // push queues e for f and returns at once.
 func (q *eventQueue) push(f func(Event), e Event) {
-	if f == nil {
-		return
-	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.waiting) == maxQueued {

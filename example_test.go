@@ -62,7 +62,7 @@ func ExampleCache_fakeClock() {
 
 // A health check reads the status: it asks nobody.
 func ExampleCache_Status() {
-	cache := stschain.Cached(stschain.Static("AKIDEXAMPLE", "s3cr3t", ""))
+	cache := &stschain.Cache{Provider: stschain.Static("AKIDEXAMPLE", "s3cr3t", "")}
 	fmt.Println(cache.Status().Phase)
 	cache.Retrieve(context.Background())
 	s := cache.Status()
@@ -75,13 +75,13 @@ func ExampleCache_Status() {
 // What outlives a request, like a presigned URL, wants credentials that live as
 // long.
 func ExampleCache_RetrieveFor() {
-	cache := stschain.Cached(stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+	cache := &stschain.Cache{Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{
 			AccessKeyID:     "AKIDEXAMPLE",
 			SecretAccessKey: stschain.NewSecret("s3cr3t"),
 			Expires:         time.Now().Add(time.Hour),
 		}, nil
-	}))
+	})}
 	_, err := cache.RetrieveFor(context.Background(), 15*time.Minute)
 	fmt.Println(err)
 	_, err = cache.RetrieveFor(context.Background(), 12*time.Hour)

@@ -23,7 +23,7 @@ func ExampleExplain() {
 	fmt.Print(x)
 	// Output:
 	// failed          chain
-	// not applicable    static: credentials are empty
+	// not configured    static: credentials are empty
 	// failed            env: AWS_SECRET_ACCESS_KEY is not set, though the access key is
-	// not asked         static
+	// not called        static
 }

@@ -2,7 +2,9 @@ package stschain_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -14,12 +16,12 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// member is a provider with a name, and providers below it, as a test wants it.
+// member is a provider with a name that retrieves from those below it first.
 type member struct {
-	name        string
-	below       []stschain.Provider
-	interactive bool
-	retrieve    func(context.Context) (stschain.Credentials, error) // nil: brings credentials
+	name     string
+	below    []stschain.Provider
+	prompts  bool
+	retrieve func(context.Context) (stschain.Credentials, error) // nil: returns credentials
 
 	mu    sync.Mutex
 	calls int
@@ -27,12 +29,21 @@ type member struct {
 
 func (m *member) String() string                 { return m.name }
 func (m *member) Providers() []stschain.Provider { return m.below }
-func (m *member) Interactive() bool              { return m.interactive }
 
 func (m *member) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	m.mu.Lock()
 	m.calls++
 	m.mu.Unlock()
+	for _, b := range m.below {
+		if _, err := b.Retrieve(ctx); err != nil {
+			return stschain.Credentials{}, fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	if m.prompts {
+		if err := stschain.Prompt(ctx); err != nil {
+			return stschain.Credentials{}, err
+		}
+	}
 	if m.retrieve != nil {
 		return m.retrieve(ctx)
 	}
@@ -47,7 +58,7 @@ func (m *member) count() int {
 	return m.calls
 }
 
-func answers(err error) func(context.Context) (stschain.Credentials, error) {
+func returns(err error) func(context.Context) (stschain.Credentials, error) {
 	return func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, err }
 }
 
@@ -56,9 +67,15 @@ func hangs(ctx context.Context) (stschain.Credentials, error) {
 	return stschain.Credentials{}, ctx.Err()
 }
 
-var unavailable = answers(stschain.Unavailable("env: its variable is not set"))
+// ignoresContext returns when its caller has long gone.
+func ignoresContext(context.Context) (stschain.Credentials, error) {
+	<-time.After(time.Hour)
+	return key(1, time.Hour), nil
+}
 
-// tree is what an explanation says, in short.
+var unavailable = returns(stschain.Unavailable("its variable is not set"))
+
+// tree is an explanation in short.
 func tree(x stschain.Explanation) string {
 	text := x.Provider + " " + x.Outcome.String()
 	if len(x.Below) == 0 {
@@ -88,23 +105,18 @@ func TestExplainChain(t *testing.T) {
 		takes  time.Duration
 		err    string // of the second
 	}{
-		"applied": {nil, "chain applied [first not applicable; second applied; third not asked]", 0, ""},
-		"none":    {unavailable, "chain applied [first not applicable; second not applicable; third applied]", 0, "its variable is not set"},
-		"failed":  {answers(errDown), "chain failed [first not applicable; second failed; third not asked]", 0, "the source is down"},
-		"hangs": {hangs, "chain failed [first not applicable; second failed; third not asked]", 10 * time.Second,
-			"stschain: second did not answer within 10s: context deadline exceeded"},
+		"succeeds":    {nil, "chain succeeded [first not configured; second succeeded; third not called]", 0, ""},
+		"unavailable": {unavailable, "chain succeeded [first not configured; second not configured; third succeeded]", 0, "its variable is not set"},
+		"fails":       {returns(errDown), "chain failed [first not configured; second failed; third not called]", 0, "the source is down"},
+		"hangs":       {hangs, "chain failed [first not configured; second failed; third not called]", time.Minute, "context deadline exceeded"},
 		"late, not absent": {func(ctx context.Context) (stschain.Credentials, error) { <-ctx.Done(); return unavailable(ctx) },
-			"chain failed [first not applicable; second failed; third not asked]", 10 * time.Second, "did not answer within 10s"},
-		"ignores its context": {func(context.Context) (stschain.Credentials, error) {
-			<-time.After(time.Hour)
-			return key(1, time.Hour), nil
-		},
-			"chain failed [first not applicable; second failed; third not asked]", 10*time.Second + 100*time.Millisecond, "did not answer within 10s"},
+			"chain failed [first not configured; second failed; third not called]", time.Minute, "context deadline exceeded"},
+		"ignores its context": {ignoresContext, "chain failed [first not configured; second failed; third not called]", time.Minute + 100*time.Millisecond, "it has not returned"},
 		"says where it was stuck": {func(ctx context.Context) (stschain.Credentials, error) {
 			<-ctx.Done()
 			return stschain.Credentials{}, fmt.Errorf("dialing 192.0.2.1: %w", ctx.Err())
-		}, "chain failed [first not applicable; second failed; third not asked]", 10 * time.Second, "dialing 192.0.2.1: context deadline exceeded"},
-		"empty answer": {answers(nil), "chain failed [first not applicable; second failed; third not asked]", 0, "answered with no credentials and no error"},
+		}, "chain failed [first not configured; second failed; third not called]", time.Minute, "dialing 192.0.2.1: context deadline exceeded"},
+		"returns nothing": {returns(nil), "chain failed [first not configured; second failed; third not called]", 0, "no credentials and no error"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -112,34 +124,32 @@ func TestExplainChain(t *testing.T) {
 				x := requireExplanation(t, stschain.NewChain(first, second, third), tt.want, tt.takes)
 				require.Equal(t, 1, first.count())
 				require.Equal(t, 1, second.count())
-				require.Equal(t, tt.takes, x.Below[1].Took)
-				require.Zero(t, x.Took, "without what it asked")
 				if tt.err != "" {
 					require.ErrorContains(t, x.Below[1].Err, tt.err)
-					require.Contains(t, x.String(), strings.TrimPrefix(tt.err, "stschain: second "))
+					require.Contains(t, x.String(), tt.err)
 				}
-				require.Equal(t, x.Outcome == stschain.Applied, x.Err == nil)
+				require.Equal(t, x.Outcome == stschain.Succeeded, x.Err == nil)
 				<-time.After(2 * time.Hour) // for those that are left behind
 			})
 		})
 	}
 }
 
-// What an explanation found is what callers get from then on.
-func TestExplainIsACallLikeOthers(t *testing.T) {
+// Explain pins a chain, as any call does.
+func TestExplainIsAnOrdinaryCall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		here := false
+		configured := false
 		first := &member{name: "first", retrieve: func(ctx context.Context) (stschain.Credentials, error) {
-			if !here {
+			if !configured {
 				return unavailable(ctx)
 			}
 			return key(1, time.Hour), nil
 		}}
 		chain := stschain.NewChain(first, &member{name: "second"})
-		requireExplanation(t, chain, "chain applied [first not applicable; second applied]", 0)
-		here = true
+		requireExplanation(t, chain, "chain succeeded [first not configured; second succeeded]", 0)
+		configured = true
 		requireGet(t, chain, "AKIA-second")
-		requireExplanation(t, chain, "chain applied [first not asked; second applied]", 0)
+		requireExplanation(t, chain, "chain succeeded [first not called; second succeeded]", 0)
 		require.Equal(t, 1, first.count())
 	})
 }
@@ -147,114 +157,99 @@ func TestExplainIsACallLikeOthers(t *testing.T) {
 func TestExplainCache(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &member{name: "source"}
-		c := &stschain.Cache{Provider: src}
-		explain := func(want string, held bool, calls int) stschain.Explanation {
+		c := noJitter(&stschain.Cache{Provider: src})
+		explain := func(want string, cached bool, calls int) stschain.Explanation {
 			t.Helper()
 			x := requireExplanation(t, c, want, 0)
-			require.Equal(t, held, x.Held)
-			require.Equal(t, calls, src.count())
-			require.Equal(t, c.Status(), *x.Cache)
 			synctest.Wait()
+			require.Equal(t, cached, x.Cached)
+			require.Equal(t, calls, src.count())
 			return x
 		}
-		x := explain("source applied", false, 1)
+		x := explain("source succeeded", false, 1)
 		require.Equal(t, "AKIA-source", x.AccessKeyID)
-		requireGet(t, c, "AKIA-source")
 		require.Equal(t, stschain.Fresh, x.Cache.Phase)
-		explain("source applied", true, 1)
+		explain("source succeeded", true, 1)
 
-		pass(55 * time.Minute) // advisory: an explanation starts no refresh
-		require.Equal(t, stschain.Advisory, explain("source applied", true, 1).Cache.Phase)
-		src.retrieve = answers(errDown)
-		mustGet(t, c)
-		synctest.Wait()
-		x = explain("source applied", true, 2)
+		pass(55 * time.Minute) // advisory: it begins a refresh in the background, as any call does
+		src.retrieve = returns(errDown)
+		require.Equal(t, stschain.Advisory, explain("source succeeded", true, 2).Cache.Phase)
+		x = explain("source succeeded", true, 2)
 		require.ErrorIs(t, x.Cache.Err, errDown)
-		require.Regexp(t, `^applied         source: AKIA-source of account 123456789012, expires at \S+ \(in 5m0s\), held, advisory, last refresh failed: the source is down, next try in \S+s\n$`, x.String())
+		require.Regexp(t, `^succeeded       source: AKIA-source of account 123456789012, expires at \S+ \(in 5m0s\), cached, advisory, last refresh failed: the source is down, next attempt in \S+s\n$`, x.String())
 
 		pass(6 * time.Minute) // expired
-		_, err := c.Retrieve(t.Context())
-		require.ErrorIs(t, err, errDown)
-		x = explain("source failed", true, src.count())
+		x = explain("source failed", false, 3)
 		require.ErrorIs(t, x.Err, errDown)
-		require.Regexp(t, `^failed          source: the source is down, next try in \S+s\n$`, x.String())
+		x = explain("source failed", true, 3) // remembered
+		require.Regexp(t, `^failed          source: the source is down, next attempt in \S+s\n$`, x.String())
 
-		pass(time.Minute) // a failure of an explanation leaves the cache as it was
-		before, calls := c.Status(), src.count()
-		x = explain("source failed", false, calls+1)
-		require.Equal(t, before, *x.Cache)
-
+		pass(time.Minute)
 		src.retrieve = nil
-		explain("source applied", false, calls+2)
-		explain("source applied", true, calls+2)
-		pass(59*time.Minute + 30*time.Second) // mandatory: callers would wait, and have what is held
-		require.Equal(t, stschain.Mandatory, explain("source applied", true, calls+2).Cache.Phase)
+		explain("source succeeded", false, 4)
+		pass(time.Minute)
 		c.Invalidate(stschain.Credentials{AccessKeyID: "AKIA-source"})
-		pass(10 * time.Second)
-		x = explain("source applied", false, calls+3) // as callers get them too
+		x = explain("source succeeded", false, 5) // with the rejected ones, as other callers
 		require.True(t, x.Cache.Rejected)
-		require.Contains(t, x.String(), "rejected by a service, last refresh failed: stschain: source answered with AKIA-source again")
+		require.Contains(t, x.String(), "rejected by a service, last refresh failed: stschain: source returned AKIA-source again")
 	})
 }
 
-// Every leaf is asked once, also where several ask it, and its answer reaches them through
-// their caches.
-func TestExplainAsksOnce(t *testing.T) {
+// Who calls whom, through caches, and nobody more often than by an ordinary call.
+func TestExplainTree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := &member{name: "base"}
-		needs := func(name string, below ...stschain.Provider) *member {
-			return &member{name: name, below: below, retrieve: func(ctx context.Context) (stschain.Credentials, error) {
-				for _, b := range below {
-					if creds, err := b.Retrieve(ctx); err != nil {
-						return creds, err
-					}
-				}
-				creds := key(0, time.Hour)
-				creds.AccessKeyID = "ASIA-" + name
-				return creds, nil
-			}}
-		}
-		landing := needs("landing", stschain.Cached(base))
-		target := needs("target", stschain.Cached(landing), &stschain.Cache{Provider: base})
-		x := requireExplanation(t, stschain.NewChain(target), "chain applied [target applied [landing applied [base applied]; base applied]]", 0)
-		for _, m := range []*member{base, landing, target} {
-			require.Equal(t, 1, m.count(), m.name)
-		}
-		require.True(t, x.Below[0].Below[1].Again)
-		require.Equal(t, "ASIA-target", x.AccessKeyID)
-		require.Equal(t, "AKIA-base", x.Below[0].Below[1].AccessKeyID)
+		landing := &member{name: "landing", below: []stschain.Provider{stschain.Cached(base)}}
+		unused := stschain.Cached(&member{name: "unused"})
+		target := &member{name: "target", below: []stschain.Provider{stschain.Cached(landing), stschain.Cached(landing)}}
+		top := stschain.NewChain(target, unused)
+		x := requireExplanation(t, top, "chain succeeded [target succeeded [landing succeeded [base succeeded]; landing succeeded [base not called]]; unused not called]", 0)
+		require.Equal(t, "AKIA-target", x.AccessKeyID)
+		require.Contains(t, x.String(), "base: has AKIA-base, fresh") // landing calls it without a Step
+		require.Equal(t, stschain.Empty, x.Below[1].Cache.Phase)
+		require.Equal(t, 1, base.count())
 
-		// A role whose base is not there failed, though it is not its fault.
-		missing := needs("role", stschain.Cached(&member{name: "nothing", retrieve: unavailable}))
-		x = requireExplanation(t, stschain.NewChain(missing, base), "chain failed [role failed [nothing not applicable]; base not asked]", 0)
+		missing := &member{name: "role", below: []stschain.Provider{stschain.Cached(&member{name: "nothing", retrieve: unavailable})}}
+		x = requireExplanation(t, stschain.NewChain(missing, base), "chain failed [role failed [nothing not configured]; base not called]", 0)
 		require.False(t, stschain.IsUnavailable(x.Err))
-		require.Zero(t, missing.count())
 	})
 }
 
-func TestExplainAsksNobody(t *testing.T) {
+func TestExplainDoesNotPrompt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := &member{name: "base"}
-		mfa := &member{name: "mfa", interactive: true, below: []stschain.Provider{stschain.Cached(base)}}
-		asks := &member{name: "asks"}
+		mfa := &member{name: "mfa", prompts: true, below: []stschain.Provider{stschain.Cached(base)}}
 		for _, tt := range []struct {
 			p    stschain.Provider
 			want string
 		}{
-			{mfa, "mfa would prompt [base applied]"},
-			{stschain.Cached(mfa), "mfa would prompt [base applied]"},
-			{&stschain.Cache{Provider: asks, Interactive: true}, "asks would prompt"},
-			{stschain.NewChain(stschain.Cached(mfa), base), "chain would prompt [mfa would prompt [base applied]; base not asked]"},
-			{&member{name: "role", below: []stschain.Provider{stschain.Cached(mfa)}}, "role would prompt [mfa would prompt [base applied]]"},
+			{mfa, "mfa needs prompt [base succeeded]"},
+			{stschain.Cached(mfa), "mfa needs prompt [base succeeded]"},
+			{stschain.NewChain(stschain.Cached(mfa), base), "chain needs prompt [mfa needs prompt [base not called]; base not called]"},
 		} {
-			x := requireExplanation(t, tt.p, tt.want, 0)
-			require.ErrorContains(t, x.Err, "asks a person, which an explanation does not")
+			x := stschain.Explain(t.Context(), tt.p)
+			require.Equal(t, tt.want[:12], tree(x)[:12])
+			require.ErrorIs(t, x.Err, stschain.ErrPrompt)
 		}
-		require.Zero(t, mfa.count()+asks.count())
+		cached := &stschain.Cache{Provider: mfa}
+		mustGet(t, cached)
+		requireExplanation(t, cached, "mfa succeeded [base not called]", 0)
+	})
+}
 
-		held := &stschain.Cache{Provider: asks, Interactive: true}
-		mustGet(t, held)
-		requireExplanation(t, held, "asks applied", 0)
+func TestExplainJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := &member{name: "slow", retrieve: func(context.Context) (stschain.Credentials, error) {
+			<-time.After(2 * time.Second)
+			return key(1, time.Hour), nil
+		}}
+		c := &stschain.Cache{Provider: slow}
+		go c.Retrieve(t.Context())
+		synctest.Wait()
+		x := requireExplanation(t, c, "slow succeeded", 2*time.Second)
+		require.True(t, x.Joined)
+		require.Contains(t, x.String(), "joined the refresh of another caller")
+		require.Equal(t, 1, slow.count())
 	})
 }
 
@@ -266,7 +261,7 @@ func TestExplainAmongCallers(t *testing.T) {
 	for range 20 {
 		all.Go(func() { c.Retrieve(t.Context()) })
 		all.Go(func() {
-			if x := stschain.Explain(t.Context(), c); x.Outcome != stschain.Applied {
+			if x := stschain.Explain(t.Context(), c); x.Outcome != stschain.Succeeded {
 				t.Error(x)
 			}
 		})
@@ -274,4 +269,115 @@ func TestExplainAmongCallers(t *testing.T) {
 	all.Wait()
 	got, _ := mustGet(t, c)
 	require.Equal(t, "AKIA-source", got)
+}
+
+// endless makes new providers each time it is looked at.
+type endless struct{ width int }
+
+func (e *endless) Retrieve(context.Context) (stschain.Credentials, error) {
+	return key(1, time.Hour), nil
+}
+
+func (e *endless) Providers() []stschain.Provider {
+	var below []stschain.Provider
+	for range e.width {
+		below = append(below, &endless{e.width})
+	}
+	return below
+}
+
+func TestExplainBounds(t *testing.T) {
+	for width := 1; width <= 3; width++ {
+		x := stschain.Explain(t.Context(), &endless{width})
+		require.Equal(t, stschain.Succeeded, x.Outcome)
+		require.LessOrEqual(t, strings.Count(x.String(), "\n"), 257)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		x := stschain.Explain(ctx, stschain.NewChain(&member{name: "0", retrieve: hangs}, &member{name: "1"}))
+		require.Equal(t, 3*time.Second, time.Since(start))
+		require.Equal(t, "chain failed [0 failed; 1 not called]", tree(x))
+	})
+}
+
+// rude does what no provider should, in the method of a name.
+type rude struct {
+	method string
+	do     func()
+}
+
+func (r *rude) in(method string) {
+	if r.method == method {
+		r.do()
+	}
+}
+
+func (r *rude) String() string                 { r.in("String"); return "rude" }
+func (r *rude) Providers() []stschain.Provider { r.in("Providers"); return nil }
+func (r *rude) Retrieve(context.Context) (stschain.Credentials, error) {
+	r.in("Retrieve")
+	return key(1, time.Hour), nil
+}
+
+func TestExplainSurvives(t *testing.T) {
+	for does, do := range map[string]func(){
+		"panics": func() { panic("oops") },
+		"exits":  runtime.Goexit,
+		"hangs":  func() { <-time.After(time.Hour) },
+	} {
+		for _, method := range []string{"String", "Providers", "Retrieve"} {
+			t.Run(does+" in "+method, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					for _, p := range []stschain.Provider{&rude{method, do}, stschain.NewChain(&rude{method, do}), &stschain.Cache{Provider: &rude{method, do}}} {
+						start := time.Now()
+						x := stschain.Explain(t.Context(), p)
+						require.NotEmpty(t, x.String())
+						if method == "Retrieve" {
+							require.Equal(t, stschain.Failed, x.Outcome)
+						}
+						require.Less(t, time.Since(start), 65*time.Second)
+					}
+					<-time.After(3 * time.Hour)
+				})
+			})
+		}
+	}
+}
+
+func TestExplainNil(t *testing.T) {
+	for _, p := range []stschain.Provider{
+		nil, stschain.ProviderFunc(nil), (*stschain.Cache)(nil), &stschain.Cache{}, (*stschain.Chain)(nil), (*nameless)(nil), (*member)(nil),
+		stschain.NewChain(nil), stschain.NewChain((*stschain.Cache)(nil)), stschain.Cached((*nameless)(nil)), &stschain.Cache{Provider: (*stschain.Cache)(nil)},
+	} {
+		x := stschain.Explain(t.Context(), p)
+		require.Equal(t, stschain.Failed, x.Outcome, "%T", p)
+		require.Error(t, x.Err, "%T", p)
+		require.NotEmpty(t, x.String(), "%T", p)
+		_, err := json.Marshal(x)
+		require.NoError(t, err)
+	}
+	require.Equal(t, "chain not configured", tree(stschain.Explain(t.Context(), &stschain.Chain{})))
+}
+
+// bitter is an error that cannot be compared, and whose text panics.
+type bitter struct{ parts []any }
+
+func (b bitter) Error() string { panic(b.parts) }
+
+// sour is an error that panics on being looked into.
+type sour struct{}
+
+func (sour) Error() string { panic("sour") }
+func (sour) Is(error) bool { panic("sour") }
+
+func TestExplanationOfErrorsThatPanic(t *testing.T) {
+	for _, err := range []error{bitter{[]any{1}}, sour{}, fmt.Errorf("both: %w, %w", bitter{}, sour{})} {
+		x := stschain.Explain(t.Context(), stschain.NewChain(&member{name: "x", retrieve: returns(err)}))
+		require.Equal(t, "chain failed [x failed]", tree(x))
+		require.Contains(t, x.String(), "PANIC=")
+		_, err := json.Marshal(x)
+		require.NoError(t, err)
+	}
 }

@@ -8,108 +8,67 @@ import (
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/stschain-go/stschain/internal/unattended"
 )
 
-// Explanation tells how a provider answered, and the providers that it asks. It holds no
+// Explanation reports a call of a provider, and of those that it retrieves from. It holds no
 // secret, as long as the errors of providers hold none. It prints as text, a line for each
 // provider, and marshals to JSON.
 type Explanation struct {
 	Provider string  // its name
-	Outcome  Outcome // what came of it
-	Err      error   // why it did not apply, or had no turn, if there is more to say; nil if it did
+	Outcome  Outcome // how the call ended
+	Err      error   // why it failed; nil if it did not, or was not called
 
-	Took  time.Duration // to answer, without what it asked in turn
-	Held  bool          // it was not asked: a cache over it answered, from what it knows
-	Again bool          // it stands further up with what is below it; it was asked once
+	Took   time.Duration // without the calls of the providers below
+	Cached bool          // a Cache returned what it has, and called nothing
+	Joined bool          // it waited for a refresh that another caller began
 
-	// Of the credentials, if it applied. They are empty, or zero, where there is nothing to
-	// say; Expires also if they never do.
+	// Of the credentials, if the call succeeded. They are empty, or zero, where they are not
+	// known; Expires also if they never expire.
 	AccessKeyID string
 	AccountID   string
 	Source      string
 	Expires     time.Time
 
-	Cache *Status       // of the cache over it; nil: there is none
-	Below []Explanation // the providers that it asks, in order
+	Cache *Status       // of the Cache over the provider; nil: there is none
+	Below []Explanation // the providers that it retrieves from, in order
 
-	at time.Time // when it was asked, on the clock that Expires is on
+	at time.Time // now, on the clock that Expires is on
 }
 
-// Outcome is how a provider answered.
+// Outcome is how the call of a provider ended.
 type Outcome int
 
 // The outcomes.
 const (
-	NotAsked      Outcome = iota // it had no turn
-	Applied                      // it brought credentials
-	NotApplicable                // it is not configured here: Unavailable
-	Failed                       // it is set up and broken
-	WouldPrompt                  // a person would have to be asked
+	NotCalled      Outcome = iota // the call did not come to it
+	Succeeded                     // it returned credentials
+	NotConfigured                 // it is not configured in this environment: Unavailable
+	Failed                        // it is configured, and failed
+	PromptRequired                // it needs an interactive prompt: ErrPrompt
 )
 
 // String returns the outcome in words.
 func (o Outcome) String() string {
-	switch o {
-	case NotAsked:
-		return "not asked"
-	case Applied:
-		return "applied"
-	case NotApplicable:
-		return "not applicable"
-	case Failed:
-		return "failed"
-	case WouldPrompt:
-		return "would prompt"
-	}
-	return fmt.Sprintf("Outcome(%d)", int(o))
+	return word(o, "Outcome", "not called", "succeeded", "not configured", "failed", "needs prompt")
 }
 
 // MarshalText returns String.
 func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
 
-// take notes how a provider answered.
-func (x *Explanation) take(creds Credentials, err error) Credentials {
-	if err == nil {
-		if err = creds.complete(); err != nil {
-			err = fmt.Errorf("stschain: %s %w", x.Provider, err)
-		}
-	}
-	x.Err = tame(err)
-	switch err = x.Err; {
-	case err == nil:
-		x.Outcome = Applied
-		return creds
-	case errors.Is(err, errCircle):
-		x.Outcome = Failed
-	case errors.Is(err, unattended.Err):
-		x.Outcome = WouldPrompt
-	case IsUnavailable(err):
-		x.Outcome = NotApplicable
+// take notes how a call ended.
+func (x *Explanation) take(s Step) {
+	x.Err = s.Err
+	switch {
+	case s.Err == nil:
+		x.Outcome = Succeeded
+		x.AccessKeyID, x.AccountID, x.Source, x.Expires = s.AccessKeyID, s.AccountID, s.Origin, s.Expires
+	case wraps(s.Err, ErrPrompt):
+		x.Outcome = PromptRequired
+	case IsUnavailable(s.Err):
+		x.Outcome = NotConfigured
 	default:
 		x.Outcome = Failed
 	}
-	return Credentials{}
-}
-
-// tame returns err, or one that says the same where err panics on being looked into.
-func tame(err error) (tamed error) {
-	defer func() {
-		if recover() != nil {
-			tamed = errors.New(fmt.Sprint(err))
-		}
-	}()
-	errors.Is(err, errCircle)
-	return err
-}
-
-// fail is take for those who bring no credentials.
-func (x *Explanation) fail(err error) { x.take(Credentials{}, err) }
-
-// identify tells whose the credentials are.
-func (x *Explanation) identify(creds Credentials) {
-	x.AccessKeyID, x.AccountID, x.Source, x.Expires = creds.AccessKeyID, creds.AccountID, creds.Source, creds.Expires
 }
 
 // String returns a line for each provider, in order, indented below the one that asks it.
@@ -132,43 +91,25 @@ func (x *Explanation) write(b *strings.Builder, depth int) {
 
 // details are what a line says besides outcome and name.
 func (x *Explanation) details() (details []string) {
-	if x.Err != nil && !x.toldBelow(func(b *Explanation) bool { return wraps(x.Err, b.Err) }) {
-		details = append(details, x.reason())
+	say := func(when bool, text string) {
+		if when {
+			details = append(details, text)
+		}
 	}
-	if x.Outcome == Applied && !x.toldBelow(func(b *Explanation) bool { return b.Outcome == Applied && b.AccessKeyID == x.AccessKeyID }) {
-		details = append(details, x.identity())
-	}
-	if took := x.Took.Round(time.Millisecond); took > 0 {
-		details = append(details, "took "+took.String())
-	}
-	if x.Again {
-		details = append(details, "as above")
-	}
+	below := func(says func(Explanation) bool) bool { return slices.ContainsFunc(x.Below, says) }
+	listed := x.Outcome == NotConfigured && len(x.Below) > 0 // the lines below give the reasons
+	say(x.Err != nil && !listed && !below(func(b Explanation) bool { return wraps(x.Err, b.Err) }), x.reason())
+	say(x.Outcome == Succeeded && !below(func(b Explanation) bool { return b.Outcome == Succeeded && b.AccessKeyID == x.AccessKeyID }), x.identity())
+	say(x.Took >= time.Millisecond, "took "+x.Took.Round(time.Millisecond).String())
+	say(x.Joined, "joined the refresh of another caller")
 	if s := x.Cache; s != nil {
-		if x.Held && x.Outcome == Applied {
-			details = append(details, "held, "+s.Phase.String())
-		}
-		if s.Rejected {
-			details = append(details, "rejected by a service")
-		}
-		if s.Err != nil && x.Err == nil {
-			details = append(details, "last refresh failed: "+fmt.Sprint(s.Err))
-		}
-		if s.Err != nil && !s.Next.IsZero() {
-			details = append(details, "next try in "+s.Next.Sub(x.at).Round(time.Second/10).String())
-		}
+		say(x.Outcome == NotCalled && s.AccessKeyID != "", "has "+s.AccessKeyID+", "+s.Phase.String())
+		say(x.Outcome == Succeeded && x.Cached, "cached, "+s.Phase.String())
+		say(s.Rejected, "rejected by a service")
+		say(s.Err != nil && x.Err == nil, "last refresh failed: "+fmt.Sprint(s.Err))
+		say(s.Err != nil && !s.Next.IsZero(), "next attempt in "+s.Next.Sub(x.at).Round(time.Second/10).String())
 	}
 	return details
-}
-
-// toldBelow reports whether a line below says it already.
-func (x *Explanation) toldBelow(by func(*Explanation) bool) bool {
-	for i := range x.Below {
-		if by(&x.Below[i]) {
-			return true
-		}
-	}
-	return false
 }
 
 // wraps is errors.Is for errors of others, which need not be comparable.
@@ -184,7 +125,8 @@ func wraps(err, target error) (yes bool) {
 // reason is the error, without what the line says already.
 func (x *Explanation) reason() string {
 	text := fmt.Sprint(x.Err) // which survives an Error that panics
-	for _, known := range []string{x.Provider + ": ", "stschain: " + x.Provider + " "} {
+	kind, _, _ := strings.Cut(x.Provider, " ")
+	for _, known := range []string{x.Provider + ": ", strings.Replace(x.Provider, " ", ": ", 1) + ": ", kind + ": ", "stschain: " + x.Provider + " "} {
 		text = strings.TrimPrefix(text, known)
 	}
 	return text
@@ -254,14 +196,14 @@ func (x Explanation) MarshalJSON() ([]byte, error) {
 		Outcome     Outcome       `json:"outcome"`
 		Error       string        `json:"error,omitempty"`
 		TookMs      float64       `json:"tookMs"`
-		Held        bool          `json:"held,omitempty"`
-		Again       bool          `json:"again,omitempty"`
+		Cached      bool          `json:"cached,omitempty"`
+		Joined      bool          `json:"joined,omitempty"`
 		Credentials *credentials  `json:"credentials,omitempty"`
 		Cache       *cache        `json:"cache,omitempty"`
 		Below       []Explanation `json:"below,omitempty"`
 	}{
 		Provider: x.Provider, Outcome: x.Outcome, TookMs: float64(x.Took.Microseconds()) / 1000,
-		Held: x.Held, Again: x.Again, Below: x.Below,
+		Cached: x.Cached, Joined: x.Joined, Below: x.Below,
 	}
 	if x.Err != nil {
 		out.Error = fmt.Sprint(x.Err)

@@ -27,23 +27,23 @@ func TestExplanationText(t *testing.T) {
 		slow.below = []stschain.Provider{stschain.Cached(stschain.Static("AKIABASE", "s", ""))}
 		chain := stschain.NewChain(&member{name: "env", retrieve: unavailable}, slow, &member{name: "imds\x1b[31m"})
 		x := stschain.Explain(t.Context(), chain)
-		require.Equal(t, `applied         chain
-not applicable    env: its variable is not set
-applied           assumerole arn:aws:iam::123456789012:role/backup: ASIAROLE of account 123456789012, expires at 2000-01-01T01:00:00Z (in 1h0m0s), took 312ms
-applied             static: AKIABASE, no expiry
-not asked         imds�[31m
+		require.Equal(t, `succeeded       chain
+not configured    env: its variable is not set
+succeeded         assumerole arn:aws:iam::123456789012:role/backup: ASIAROLE of account 123456789012, expires at 2000-01-01T01:00:00Z (in 1h0m0s), took 312ms
+succeeded           static: AKIABASE, no expiry
+not called        imds�[31m
 `, x.String())
 		text, err := json.Marshal(x.Below[1])
 		require.NoError(t, err)
 		require.JSONEq(t, `{
-			"provider": "assumerole arn:aws:iam::123456789012:role/backup", "outcome": "applied", "tookMs": 312,
+			"provider": "assumerole arn:aws:iam::123456789012:role/backup", "outcome": "succeeded", "tookMs": 312,
 			"credentials": {"accessKeyId": "ASIAROLE", "accountId": "123456789012", "source": "assumerole arn:aws:iam::123456789012:role/backup", "expires": "2000-01-01T01:00:00.312Z"},
-			"below": [{"provider": "static", "outcome": "applied", "tookMs": 0,
+			"below": [{"provider": "static", "outcome": "succeeded", "tookMs": 0,
 				"credentials": {"accessKeyId": "AKIABASE", "source": "static"},
-				"cache": {"phase": "fresh", "next": "2000-01-01T00:15:00Z", "tries": 1, "failures": 0, "waits": 0}}]
+				"cache": {"phase": "fresh", "next": "2000-01-01T00:15:00Z", "tries": 1, "failures": 0, "waits": 1}}]
 		}`, string(text))
 
-		multi := stschain.Explain(t.Context(), &member{name: "x", retrieve: answers(errors.New("one\n  two\r\nthree\ta"))})
+		multi := stschain.Explain(t.Context(), &member{name: "x", retrieve: returns(errors.New("one\n  two\r\nthree\ta"))})
 		require.Equal(t, "failed          x: one;   two; three a\n", multi.String())
 		old := key(1, -time.Hour)
 		require.Contains(t, stschain.Explain(t.Context(), stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return old, nil })).String(), "EXPIRED at 1999-12-31T23:00:00Z")
@@ -73,7 +73,7 @@ func testExplainCanary(t *testing.T) {
 	}
 	seen := map[stschain.Outcome]bool{}
 	for _, retrieve := range []func(context.Context) (stschain.Credentials, error){
-		brings, unavailable, answers(errDown), answers(errRefused), hangs,
+		brings, unavailable, returns(errDown), returns(errRefused), hangs,
 		with(func(c *stschain.Credentials) { c.AccessKeyID = "" }),
 		with(func(c *stschain.Credentials) { c.SecretAccessKey = stschain.Secret{} }),
 		with(func(c *stschain.Credentials) { c.Expires = time.Unix(1, 0) }),
@@ -81,8 +81,8 @@ func testExplainCanary(t *testing.T) {
 		func(context.Context) (stschain.Credentials, error) { panic(creds) },
 		func(context.Context) (stschain.Credentials, error) { panic(fmt.Sprintf("%+v", creds)) },
 	} {
-		for _, interactive := range []bool{false, true} {
-			leaf := &member{name: "leaf", retrieve: retrieve, interactive: interactive}
+		for _, prompts := range []bool{false, true} {
+			leaf := &member{name: "leaf", retrieve: retrieve, prompts: prompts}
 			cache := stschain.Cached(leaf)
 			role := &member{name: "role", retrieve: brings, below: []stschain.Provider{cache}}
 			chain := stschain.NewChain(&member{name: "none", retrieve: unavailable}, cache, role, stschain.Static("AKID", secret, secret))
@@ -98,7 +98,7 @@ func testExplainCanary(t *testing.T) {
 			canary.Check(t, secret, stschain.Explain(t.Context(), cache), stschain.Explain(t.Context(), role).Err)
 		}
 	}
-	for _, o := range []stschain.Outcome{stschain.NotAsked, stschain.Applied, stschain.NotApplicable, stschain.Failed, stschain.WouldPrompt} {
+	for _, o := range []stschain.Outcome{stschain.NotCalled, stschain.Succeeded, stschain.NotConfigured, stschain.Failed, stschain.PromptRequired} {
 		require.True(t, seen[o], o)
 	}
 	require.Equal(t, "Outcome(99)", stschain.Outcome(99).String())

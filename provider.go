@@ -97,15 +97,15 @@ func (c Credentials) ExpiredAt(t time.Time) bool {
 	return !c.Expires.IsZero() && !t.Before(c.Expires)
 }
 
-// complete tells which part is missing, if any.
+// complete returns which part is missing, if any.
 func (c Credentials) complete() error {
 	switch {
 	case c.AccessKeyID == "" && c.SecretAccessKey.IsZero():
-		return errors.New("answered with no credentials and no error")
+		return errors.New("no credentials and no error")
 	case c.AccessKeyID == "":
-		return errors.New("answered with credentials that lack AccessKeyID")
+		return errors.New("no access key ID")
 	case c.SecretAccessKey.IsZero():
-		return errors.New("answered with credentials that lack SecretAccessKey")
+		return errors.New("no secret access key")
 	}
 	return nil
 }
@@ -128,17 +128,13 @@ type static struct{ creds Credentials }
 func (s static) String() string { return "static" }
 
 func (s static) Retrieve(context.Context) (Credentials, error) {
-	switch c := s.creds; {
-	case c.AccessKeyID != "" && !c.SecretAccessKey.IsZero():
-		return c, nil
-	case c.AccessKeyID != "":
-		return Credentials{}, errors.New("stschain: static credentials have an access key ID and no secret access key")
-	case !c.SecretAccessKey.IsZero():
-		return Credentials{}, errors.New("stschain: static credentials have a secret access key and no access key ID")
-	case !c.SessionToken.IsZero():
-		return Credentials{}, errors.New("stschain: static credentials have a session token and no keys")
+	if s.creds == (Credentials{Source: s.creds.Source}) {
+		return Credentials{}, Unavailable("stschain: static credentials are empty")
 	}
-	return Credentials{}, Unavailable("stschain: static credentials are empty")
+	if err := s.creds.complete(); err != nil {
+		return Credentials{}, fmt.Errorf("stschain: static credentials have %w", err)
+	}
+	return s.creds, nil
 }
 
 // Clock tells the time. The clocks of github.com/benbjohnson/clock fit.
@@ -150,23 +146,9 @@ type Invalidator interface {
 	Invalidate(rejected Credentials)
 }
 
-// Parent is implemented by providers that ask other providers. Providers
+// Parent is implemented by providers that retrieve from other providers. Providers
 // retrieves nothing; it is for reports on how a program gets its credentials.
 type Parent interface{ Providers() []Provider }
-
-// Delegator is implemented by a provider that passes on what another one answers, and
-// asks that one directly, not through a [Cache]: a chain, a profile. Its Retrieve(ctx) is
-// RetrieveVia with an ask that calls Retrieve. By it [Explain] sees whom it asks and what they
-// answer, while it asks them once.
-type Delegator interface {
-	RetrieveVia(ctx context.Context, ask Ask) (Credentials, error)
-}
-
-// Ask is how a [Delegator] asks a provider.
-type Ask func(ctx context.Context, p Provider) (Credentials, error)
-
-// directly is the ordinary way to ask.
-func directly(ctx context.Context, p Provider) (Credentials, error) { return p.Retrieve(ctx) }
 
 // name is what reports and errors call a provider.
 func name(p Provider) string {

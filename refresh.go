@@ -4,143 +4,177 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/stschain-go/stschain/internal/unattended"
+	"github.com/stschain-go/stschain/internal/refresh"
 )
 
-const (
-	defaultTimeout     = 30 * time.Second
-	interactiveTimeout = 5 * time.Minute
-	lastWords          = 100 * time.Millisecond // for a provider to say where it was stuck
-)
+// grace is how long a provider has after its context ended, to say where it was stuck.
+const grace = 100 * time.Millisecond
 
-// outcome is what a flight brought to those who wait for it.
+// result is what the call of a provider returned.
+type result struct {
+	creds Credentials
+	err   error
+	class refresh.Class // of err
+}
+
+// outcome is what an attempt brought to those that wait for it.
 type outcome struct {
-	landing    uint64 // its number; 0: the provider was not asked, look again
-	creds      Credentials
-	err        error
-	unattended bool // it began when nobody waited
+	creds    Credentials
+	err      error
+	noPrompt bool // a prompt was needed, and the attempt could not prompt
 }
 
-// flight returns one try, for singleflight to run.
-func (c *Cache) flight(ctx context.Context, atLeast time.Duration) func() (any, error) {
-	return func() (any, error) {
-		if !c.takeOff(atLeast) {
-			return outcome{}, nil
+// run calls the provider, for singleflight. It returns when the call does, or the attempt's deadline has
+// passed.
+func (c *Cache) run(a *attempt) outcome {
+	began := c.time()
+	r := bounded(a, c.Provider, func() result {
+		defer c.returned(a)
+		return c.call(a)
+	})
+	late := a.Err()
+	a.timer.Stop()
+	a.end(context.Canceled)
+	draws := c.draws()
+
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.flight = nil
+	if late != nil && (r.err == late || IsUnavailable(r.err)) {
+		r = result{err: fmt.Errorf("stschain: %s did not return within %v: %w", c.knownName(), a.timeout(), late)}
+	}
+	return c.finish(r, c.time().Sub(began), draws)
+}
+
+// call calls the provider, on a goroutine of its own: a method of it may block or panic.
+func (c *Cache) call(a *attempt) (r result) {
+	n := name(c.Provider)
+	c.mu.Lock()
+	if c.flight != nil && c.flight.attempt == a { // or else it has taken too long
+		c.name = n
+		c.emit(Event{Kind: RefreshStarted, Source: n})
+	}
+	c.mu.Unlock()
+	ctx, end := Step{Kind: StepRefresh, Name: n, Provider: c}.Start(a)
+	r.creds, r.err = c.Provider.Retrieve(ctx)
+	if r.err == nil {
+		if err := r.creds.complete(); err != nil {
+			r.err = fmt.Errorf("stschain: %s returned %w", n, err)
 		}
-		began := c.now()
-		creds, err := c.ask(ctx)
-		o := c.land(creds, err, began)
-		o.unattended = unattended.Is(ctx)
-		return o, nil
 	}
+	r.class = classify(r.err, a.quiet)
+	end(r.creds, r.err)
+	return r
 }
 
-// takeOff reports whether a try is still wanted: another one may have landed
-// since this one was called for.
-func (c *Cache) takeOff(atLeast time.Duration) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if do := c.judge(c.now(), atLeast).do; do != wait && do != serveAndTry {
-		return false
+func classify(err error, quiet bool) refresh.Class {
+	switch {
+	case err == nil:
+	case quiet && errors.Is(err, ErrPrompt):
+		return refresh.NoPrompt
+	case errors.Is(err, ErrPrompt):
+		return refresh.PromptFailed
+	case errors.Is(err, ErrPermanent):
+		return refresh.Permanent
 	}
-	c.tries++
-	c.trying = time.Now()
-	c.emit(Event{Kind: RefreshStarted, Source: name(c.Provider)})
-	return true
+	return refresh.Transient
 }
 
-// land takes what a try brought into the state as it is now.
-func (c *Cache) land(creds Credentials, err error, began int64) outcome {
+// returned notes that the call of an attempt has returned.
+func (c *Cache) returned(a *attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	now := c.now()
-	c.trying = time.Time{}
-	c.landed++
-	if err == nil {
-		err = c.accept(creds, now)
+	i := slices.Index(c.running, a.began)
+	c.running = slices.Concat(c.running[:i], c.running[i+1:]) // nil if it was the only one
+}
+
+// finish takes what an attempt brought into the state as it is now.
+func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
+	gains := true
+	if r.err == nil {
+		gains, r.err = c.accept(r.creds, draws)
 	}
-	if c.holding() && IsUnavailable(err) { // no other identity may replace the cached one
-		err = fmt.Errorf("stschain: %s is not configured any more: %w", name(c.Provider), err)
-	}
-	took := time.Duration(max(now-began, 0))
-	if err == nil {
-		c.emit(Event{Kind: Refreshed, Source: c.held.Source, Took: took})
-	} else {
-		c.fail(err, now)
-		c.emit(Event{Kind: RefreshFailed, Source: name(c.Provider), Took: took, Err: err})
+	if r.err != nil {
+		if c.cached != nil && IsUnavailable(r.err) { // no other identity may replace the cached one
+			r.err = fmt.Errorf("stschain: %s is not configured any more: %w", c.knownName(), r.err)
+		}
+		now, _ := c.now()
+		c.state = refresh.Fail(c.config(), c.state, r.class, now, draws)
+		if c.err = r.err; r.class != refresh.NoPrompt {
+			c.failures++
+		}
+		c.emit(Event{Kind: RefreshFailed, Source: c.knownName(), Took: took, Err: r.err})
+	} else if gains {
+		c.err = nil
+		c.emit(Event{Kind: Refreshed, Source: c.cached.creds.Source, Took: took})
 	}
 	c.publish()
-	if errors.Is(err, unattended.Err) {
-		return outcome{landing: c.landed, err: err}
-	}
-	if c.raised || now >= c.end() {
-		return outcome{landing: c.landed, err: err}
-	}
-	if err != nil && now >= nanosOf(c.held.Expires) {
+	now, lag := c.now()
+	switch noPrompt := r.class == refresh.NoPrompt; {
+	case r.err != nil && (noPrompt || c.state.Raised || now >= c.state.End(c.config())):
+		return outcome{err: r.err, noPrompt: noPrompt}
+	case r.err != nil && now >= c.state.Entry.Expires:
 		c.stale++
-		c.emit(Event{Kind: ServingStale, Source: c.held.Source, Err: err})
+		c.emit(Event{Kind: ServingStale, Source: c.cached.creds.Source, Err: r.err})
 	}
-	return outcome{landing: c.landed, creds: c.held}
+	return outcome{creds: c.credentials(lag)}
 }
 
-// ask calls the provider.
-func (c *Cache) ask(ctx context.Context) (Credentials, error) {
-	timeout := c.timeout()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
-	defer cancel()
-	return bounded(ctx, timeout, name(c.Provider), c.Provider.Retrieve)
+// accept takes complete credentials, or says why they cannot be used. It reports whether they are better
+// than the cached ones.
+func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err error) {
+	t := c.time()
+	now := refresh.Nanos(t)
+	entry := refresh.Entry{ID: creds.AccessKeyID, Expires: refresh.Expiry(creds.Expires)}
+	switch refresh.Check(c.state, entry, now) {
+	case refresh.ArrivedExpired:
+		return false, fmt.Errorf("stschain: %s returned credentials that expired at %s: check this machine's clock, or what the source caches",
+			c.knownName(), creds.Expires.UTC().Format(time.RFC3339))
+	case refresh.RejectedAgain:
+		return false, fmt.Errorf("stschain: %s returned %s again, which a service rejected", c.knownName(), creds.AccessKeyID)
+	}
+	creds.Expires = creds.Expires.Round(0) // on the wall clock
+	if creds.Source == "" {
+		creds.Source = c.knownName()
+	}
+	c.rebase()
+	gains = refresh.Gains(c.state, entry)
+	c.state = refresh.Succeed(c.config(), c.state, entry, now, draws)
+	c.cached = &cached{creds, t}
+	return gains, nil
 }
 
-// bounded calls the Retrieve of the provider of a name until ctx ends, which is after the
-// timeout. It does so on a goroutine of its own, so that one that panics, calls
-// runtime.Goexit or ignores its context harms nobody but its own call.
-func bounded(ctx context.Context, timeout time.Duration, name string, retrieve func(context.Context) (Credentials, error)) (Credentials, error) {
-	type answer struct {
-		creds Credentials
-		err   error
-	}
-	answers := make(chan answer, 1) // one that comes after the end is dropped
+// bounded calls f, which calls p, on a goroutine of its own, and returns what it returns. If ctx ends
+// before, its error is returned, and f is left behind. An f that panics or calls runtime.Goexit
+// has failed.
+func bounded(ctx context.Context, p Provider, f func() result) (r result) {
+	results := make(chan result, 1) // one that comes late is dropped
 	go func() {
-		a := answer{err: fmt.Errorf("stschain: %s called runtime.Goexit", name)}
+		r := result{err: fmt.Errorf("stschain: %T called runtime.Goexit", p)}
 		defer func() {
-			if r := recover(); r != nil {
-				a = answer{err: fmt.Errorf("stschain: %s panicked at %s: %v", name, panicSite(), r)}
+			if v := recover(); v != nil {
+				r = result{err: fmt.Errorf("stschain: %T panicked at %s: %v", p, panicSite(), v)}
 			}
-			answers <- a
+			results <- r
 		}()
-		a.creds, a.err = retrieve(ctx)
+		r = f()
 	}()
-	var a answer
 	select {
-	case a = <-answers:
+	case r = <-results:
+		return r
 	case <-ctx.Done():
-		select {
-		case a = <-answers:
-		case <-time.After(lastWords):
-			a.err = ctx.Err()
-		}
 	}
-	if late := ctx.Err(); late != nil && (a.err == late || IsUnavailable(a.err)) {
-		a.err = fmt.Errorf("stschain: %s did not answer within %v: %w", name, timeout, late)
+	select {
+	case r = <-results:
+	case <-time.After(grace):
+		r.err = ctx.Err()
 	}
-	return a.creds, a.err
-}
-
-// timeout bounds one call of the provider, which may have to wait for a person.
-func (c *Cache) timeout() time.Duration {
-	look := 100
-	switch {
-	case c.Timeout > 0:
-		return c.Timeout
-	case c.Interactive, interactiveBelow(c.Provider, &look):
-		return interactiveTimeout
-	}
-	return defaultTimeout
+	return r
 }
 
 // panicSite is the file and line that panicked, seen from a deferred function.
@@ -158,27 +192,25 @@ func panicSite() string {
 	}
 }
 
-// emit queues an event, filled in from the state.
+// emit queues an event, filled in from the state. The lock is held.
 func (c *Cache) emit(e Event) {
 	if c.OnEvent == nil {
 		return
 	}
-	e.Time = timeOf(c.now())
-	e.Expires = c.held.Expires
-	e.Next = c.next()
+	now, lag := c.now()
+	e.Time = timeOf(now - int64(lag))
+	e.Expires = c.credentials(lag).Expires
+	e.Next = nextOf(c.state, now, lag)
 	c.events.push(c.OnEvent, e)
 }
 
-// next is the earliest next try; zero: at the next call, or never.
-func (c *Cache) next() time.Time {
-	next := c.restUntil
-	if c.holding() && !c.raised {
-		next = max(next, c.due())
-	}
-	if next == math.MaxInt64 || next <= c.now() {
+// nextOf is the earliest next attempt; zero: at the next call, or never.
+func nextOf(s refresh.State, now int64, lag time.Duration) time.Time {
+	next := refresh.Next(s, now)
+	if next == refresh.Always || next == refresh.Never {
 		return time.Time{}
 	}
-	return timeOf(next)
+	return timeOf(next - int64(lag))
 }
 
 func timeOf(nanos int64) time.Time { return time.Unix(0, nanos) }

@@ -1,8 +1,9 @@
 package stschain
 
 import (
-	"fmt"
 	"time"
+
+	"github.com/stschain-go/stschain/internal/refresh"
 )
 
 // Phase is how far the held credentials of a [Cache] are in their life.
@@ -19,19 +20,7 @@ const (
 
 // String returns the phase in a word.
 func (p Phase) String() string {
-	switch p {
-	case Empty:
-		return "empty"
-	case Fresh:
-		return "fresh"
-	case Advisory:
-		return "advisory"
-	case Mandatory:
-		return "mandatory"
-	case Expired:
-		return "expired"
-	}
-	return fmt.Sprintf("Phase(%d)", int(p))
+	return word(p, "Phase", "empty", "fresh", "advisory", "mandatory", "expired")
 }
 
 // Status is what a [Cache] knows at one moment. It holds no secret.
@@ -52,48 +41,33 @@ type Status struct {
 	Waits          uint64        // how often a caller had to wait for a try
 }
 
-// Status reports without asking anybody.
+// Status reports what the cache knows, and calls nothing.
 func (c *Cache) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	now, lag := c.now()
+	creds := c.credentials(lag)
 	s := Status{
-		Source:      c.held.Source,
-		AccessKeyID: c.held.AccessKeyID,
-		Phase:       c.phase(),
-		Expires:     c.held.Expires,
-		Rejected:    c.rejected,
-		Refreshing:  !c.trying.IsZero(),
-		Next:        c.next(),
+		Source:      creds.Source,
+		AccessKeyID: creds.AccessKeyID,
+		Phase:       Phase(refresh.Phase(c.state, now)),
+		Expires:     creds.Expires,
+		Rejected:    c.state.Rejected,
+		Refreshing:  c.state.InFlight,
+		Next:        nextOf(c.state, now, lag),
 		Err:         c.err,
-		Tries:       c.tries,
+		Tries:       c.attempts,
 		Failures:    c.failures,
 		Stale:       c.stale,
 		Waits:       c.waits.Load(),
 	}
-	if !c.holding() {
-		s.Source = name(c.Provider)
+	if !c.state.Holding() {
+		s.Source = c.knownName()
 		return s
 	}
-	s.Refreshed = timeOf(c.received)
+	s.Refreshed = timeOf(c.state.Received - int64(lag))
 	if !s.Expires.IsZero() {
-		s.AdvisoryWindow = c.windows.nominal
+		s.AdvisoryWindow = c.state.Windows.Nominal
 	}
 	return s
-}
-
-func (c *Cache) phase() Phase {
-	now, expires := c.now(), nanosOf(c.held.Expires)
-	switch {
-	case !c.holding():
-		return Empty
-	case expires == never:
-		return Fresh
-	case now >= expires:
-		return Expired
-	case now >= plus(expires, -c.windows.mandatory):
-		return Mandatory
-	case now >= plus(expires, -c.windows.advisory):
-		return Advisory
-	}
-	return Fresh
 }

@@ -19,7 +19,7 @@ func TestWords(t *testing.T) {
 		require.Equal(t, want, phase.String())
 	}
 	for outcome, want := range map[stschain.Outcome]string{
-		stschain.NotAsked: "not asked", stschain.Applied: "applied", stschain.NotApplicable: "not applicable", stschain.Failed: "failed", stschain.WouldPrompt: "would prompt", 9: "Outcome(9)",
+		stschain.NotCalled: "not called", stschain.Succeeded: "succeeded", stschain.NotConfigured: "not configured", stschain.Failed: "failed", stschain.PromptRequired: "needs prompt", 9: "Outcome(9)",
 	} {
 		require.Equal(t, want, outcome.String())
 	}

@@ -68,7 +68,9 @@ type Provider struct {
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error] where STS was asked
 // and refused. They are never Unavailable: a role whose base credentials are not
 // configured has failed.
-func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
+	ctx, end := stschain.Step{Provider: p}.Start(ctx)
+	defer func() { end(creds, err) }()
 	out, err := p.AssumeRole(ctx)
 	if err != nil {
 		return stschain.Credentials{}, err
@@ -128,9 +130,6 @@ func (p *Provider) send(ctx context.Context, in stsquery.AssumeRoleInput) (*stsq
 }
 
 func (p *Provider) device() mfa.Device { return mfa.Device{Serial: p.SerialNumber, Token: p.MFAToken} }
-
-// Interactive reports that a person answers: the provider asks for MFA codes.
-func (p *Provider) Interactive() bool { return p != nil && p.MFAToken != nil }
 
 // Providers returns what assumes the role: the cache over the client's
 // credentials.

@@ -126,7 +126,6 @@ func TestMissingFields(t *testing.T) {
 
 			// What else it can be asked does not panic.
 			_ = test.provider.String()
-			test.provider.Interactive()
 			test.provider.Providers()
 		})
 	}
@@ -324,16 +323,6 @@ func TestNoPromptWithoutBase(t *testing.T) {
 	}
 	_, err := p.Retrieve(t.Context())
 	require.ErrorContains(t, err, "the base is down")
-}
-
-// A cache over a provider that asks a person never refreshes behind their back.
-func TestInteractive(t *testing.T) {
-	p := &assumerole.Provider{}
-	require.False(t, p.Interactive())
-	require.False(t, stschain.Cached(p).Interactive)
-	p.MFAToken = codes()
-	require.True(t, p.Interactive())
-	require.True(t, stschain.Cached(p).Interactive)
 }
 
 // A holder that is given a bare Provider, here the client of the next hop,

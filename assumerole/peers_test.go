@@ -34,7 +34,7 @@ func TestTenantsAreKeptApart(t *testing.T) {
 				id++
 			}
 			p := &assumerole.Provider{Client: client, RoleARN: arn, ExternalID: fmt.Sprint("id-", id), SessionName: fmt.Sprint("session-", i)}
-			tenants = append(tenants, tenant{stschain.Cached(p), arn, alien})
+			tenants = append(tenants, tenant{&stschain.Cache{Provider: p}, arn, alien})
 		}
 	}
 	var wg sync.WaitGroup

@@ -34,7 +34,7 @@ func TestRoleChainSteadyState(t *testing.T) {
 			p.RoleARN, p.Duration = h.arn, h.lifetime
 			base = p
 		}
-		last := stschain.Cached(base)
+		last := &stschain.Cache{Provider: base}
 
 		calls := func() map[string]int {
 			n := map[string]int{}

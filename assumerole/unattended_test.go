@@ -36,7 +36,7 @@ func TestNobodyIsAskedInTheBackground(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, first.AccessKeyID, held.AccessKeyID)
 		synctest.Wait()
-		require.ErrorContains(t, cache.Status().Err, "an MFA code is needed, and nobody waits for this refresh")
+		require.ErrorContains(t, cache.Status().Err, "no MFA code for")
 		require.EqualValues(t, 1, asked.Load())
 		<-time.After(time.Hour)
 		renewed, err := cache.Retrieve(t.Context())

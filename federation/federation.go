@@ -64,7 +64,9 @@ type Provider struct {
 // Retrieve gets a session of the federated user. Its errors wrap [*stsquery.Error]
 // where STS was called. They are never Unavailable: a session whose base credentials are not
 // configured has failed.
-func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
+	ctx, end := stschain.Step{Provider: p}.Start(ctx)
+	defer func() { end(creds, err) }()
 	out, err := p.GetFederationToken(ctx)
 	if err != nil {
 		return stschain.Credentials{}, err

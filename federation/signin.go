@@ -16,6 +16,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // SignIn makes URLs that sign a browser in to the console of AWS with temporary
@@ -64,7 +65,7 @@ type SignIn struct {
 
 	once  sync.Once // for setUp
 	http  *http.Client
-	cache *stschain.Cache
+	cache stschain.CachedProvider
 }
 
 // SignInURL is a URL to open in a browser. Whoever has it is signed in, once.
@@ -203,10 +204,7 @@ const goodCredentials = "the credentials must be good, of this partition, and of
 func (s *SignIn) setUp() {
 	s.once.Do(func() {
 		s.http = outbound.Client(s.HTTPClient, s.timeout())
-		s.cache = stschain.Cached(s.Credentials)
-		if _, shared := s.Credentials.(*stschain.Cache); !shared {
-			s.cache.Clock = s.Clock
-		}
+		s.cache = wire.Cached(s.Credentials, s.Clock)
 	})
 }
 

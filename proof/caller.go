@@ -55,7 +55,7 @@ func (c *caller) begin(ctx context.Context, s statement) (signing, error) {
 		if c.to, c.err = s.client.Target(); c.err != nil {
 			return
 		}
-		c.cache, _ = s.client.Providers()[0].(*stschain.Cache) // which Target made sure of
+		c.cache = s.client.Cache()
 		c.sigv4.Service, c.sigv4.Region = c.to.Service, c.to.Region
 		c.sigv4.SignedHeaders = append([]string{s.header}, s.also...)
 	})

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // connector presigns connections to a service that is no HTTP server: the URL,
@@ -36,10 +37,7 @@ func (c *connector) presign(ctx context.Context, to connection) (string, signing
 		return "", signing{}, stschain.Permanent(errors.New("Region is missing"))
 	}
 	c.once.Do(func() {
-		c.cache = stschain.Cached(to.credentials)
-		if _, shared := to.credentials.(*stschain.Cache); !shared {
-			c.cache.Clock = to.clock
-		}
+		c.cache = wire.Cached(to.credentials, to.clock)
 		c.sigv4.Service, c.sigv4.Region = to.service, to.region
 	})
 	by, err := c.begin(ctx, terms{life: to.life, minLife: to.minLife, clock: to.clock})

@@ -87,7 +87,7 @@ func TestDSQLLife(t *testing.T) {
 	require.Equal(t, start.Add(time.Hour), token.Expires, "it dies with the credentials")
 	short = &proof.DSQL{Credentials: newSource(c, time.Hour), Region: region, Endpoint: d.Endpoint, Life: d.Life, MinLife: d.Life, Clock: c}
 	_, err = short.Token(t.Context())
-	require.ErrorContains(t, err, "168h0m0s are asked for")
+	require.ErrorContains(t, err, "168h0m0s are required")
 	for _, life := range []time.Duration{-time.Second, time.Millisecond, 7*24*time.Hour + time.Second} {
 		_, err = (&proof.DSQL{Credentials: example, Region: region, Endpoint: d.Endpoint, Life: life}).Token(t.Context())
 		require.ErrorContains(t, err, "Life is ")

@@ -110,9 +110,12 @@ func newSource(c stschain.Clock, life time.Duration) *source {
 	return s
 }
 
-func (s *source) Interactive() bool { return s.person }
-
-func (s *source) Retrieve(context.Context) (stschain.Credentials, error) {
+func (s *source) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	if s.person {
+		if err := stschain.Prompt(ctx); err != nil {
+			return stschain.Credentials{}, err
+		}
+	}
 	n := s.asked.Add(1)
 	if err := s.err.Load(); err != nil {
 		return stschain.Credentials{}, *err

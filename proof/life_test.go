@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/proof"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -63,7 +62,7 @@ func TestLifeOfCredentials(t *testing.T) {
 		"about to expire, down":       {held: 2 * minute, fails: true, want: 2 * minute, asked: 2},
 		"clamped, as asked":           {held: 2 * minute, fresh: time.Hour, minLife: minute, want: 2 * minute, asked: 1},
 		"refreshed for MinLife":       {held: 2 * minute, fresh: 5 * minute, minLife: 3 * minute, want: 5 * minute, asked: 2},
-		"refused, all short":          {held: 2 * minute, fresh: 5 * minute, minLife: 6 * minute, asked: 2, err: "6m0s are asked for"},
+		"refused, all short":          {held: 2 * minute, fresh: 5 * minute, minLife: 6 * minute, asked: 2, err: "6m0s are required"},
 		"refused, down":               {held: 2 * minute, fails: true, minLife: 3 * minute, asked: 2, err: "it rains"},
 		"refused, negative":           {held: 16 * minute, minLife: -1, err: "MinLife is -1ns, and must not be negative"},
 		"refused, longer than tokens": {held: 16 * minute, minLife: time.Hour, err: "MinLife is 1h0m0s, and the token never lives longer than 1"},
@@ -127,8 +126,7 @@ func TestPersonIsNotAsked(t *testing.T) {
 		c := fakeClock()
 		src := newSource(c, 20*minute)
 		src.person = true
-		cache := stschain.Cached(src)
-		cache.Clock = c
+		cache := &stschain.Cache{Provider: src, Clock: c}
 		requireAskedForLongOnly(t, k, cache, c, src)
 	})
 }
@@ -139,8 +137,8 @@ func TestPersonFurtherBelowIsNotAsked(t *testing.T) {
 		c := fakeClock()
 		src := newSource(c, 20*minute)
 		cache := &stschain.Cache{Clock: c, AdvisoryWindow: minute, Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-			if unattended.Is(ctx) {
-				return stschain.Credentials{}, unattended.Err
+			if stschain.Prompt(ctx) != nil {
+				return stschain.Credentials{}, stschain.ErrPrompt
 			}
 			return src.Retrieve(ctx)
 		})}

@@ -58,7 +58,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
@@ -76,7 +75,7 @@ const (
 // signer is what a type of this package keeps between its tokens.
 type signer struct {
 	once  sync.Once
-	cache *stschain.Cache
+	cache stschain.CachedProvider
 	sigv4 sigv4.Signer
 }
 
@@ -121,19 +120,19 @@ func (s *signer) begin(ctx context.Context, t terms) (signing, error) {
 }
 
 // credentials gets those that live long enough, or the best there are.
-func credentials(ctx context.Context, cache *stschain.Cache, t terms) (stschain.Credentials, error) {
+func credentials(ctx context.Context, cache stschain.CachedProvider, t terms) (stschain.Credentials, error) {
 	if t.minLife > 0 {
 		return cache.RetrieveFor(ctx, t.minLife)
 	}
 	patient := time.Now().Add(patience) // the cache may have us wait as well, in the last minute of a life
 	held, err := cache.Retrieve(ctx)
-	if err != nil || cache.Interactive || !held.ExpiredAt(t.now().Add(t.life)) {
+	if err != nil || !held.ExpiredAt(t.now().Add(t.life)) {
 		return held, err
 	}
 	ctx, cancel := context.WithDeadline(ctx, patient)
 	defer cancel()
-	// A person may be further below than the cache knows, as under a role chain.
-	if longer, err := cache.RetrieveFor(unattended.Context(ctx), t.life); err == nil {
+	// Valid credentials are no reason to prompt the user.
+	if longer, err := cache.RetrieveFor(stschain.WithoutPrompt(ctx), t.life); err == nil {
 		return longer, nil
 	}
 	// They may have been refreshed all the same, though not for long enough.

@@ -123,8 +123,8 @@ func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 // duration is what to ask for: STS gives no token that outlives the credentials.
 func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 	duration := cmp.Or(w.Duration, webIdentityLife)
-	cache, ok := w.base()
-	if !ok {
+	cache := w.Client.Cache()
+	if cache == nil {
 		return duration, nil // and STS's client says what is missing
 	}
 	t := terms{life: duration + webIdentityTrip, clock: w.Client.Clock}
@@ -140,14 +140,6 @@ func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 			creds.Source, creds.Expires.UTC().Format(time.RFC3339), webIdentityLeast)
 	}
 	return duration, nil
-}
-
-func (w *WebIdentity) base() (*stschain.Cache, bool) {
-	for _, p := range w.Client.Providers() {
-		c, ok := p.(*stschain.Cache)
-		return c, ok
-	}
-	return nil, false
 }
 
 func (w *WebIdentity) check() error {

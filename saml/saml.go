@@ -13,10 +13,10 @@
 // # Assertions
 //
 // STS takes an assertion within five minutes after it was issued, so one cannot be
-// kept for the next refresh: Assertion is asked for a new one each time. Most come
-// from a person who signs in with a browser. A cache over a Provider therefore never
-// refreshes in the background, and gives the person five minutes, unless Unattended
-// says that nobody is asked.
+// kept for the next refresh: Assertion is called for a new one each time. Where that
+// needs a user who signs in, such as with a browser, Assertion calls [stschain.Prompt]
+// first: a cache over the Provider then refreshes only while a caller waits, and gives the
+// user five minutes.
 //
 // An assertion says which roles it is for. [Roles] lists them; if there is only one,
 // a Provider need not name it.
@@ -37,7 +37,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/role"
-	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -53,9 +52,9 @@ type Provider struct {
 	RoleARN, PrincipalARN string
 
 	// Assertion brings a new assertion: the identity provider's whole response in
-	// base64, as [Roles] takes it; required. It should honour ctx.
-	Assertion  func(ctx context.Context) (stschain.Secret, error)
-	Unattended bool // true: Assertion asks no person, so that a cache may refresh in the background
+	// base64, as [Roles] takes it; required. It should honour ctx, and call [stschain.Prompt]
+	// before it opens a browser or asks the user for anything.
+	Assertion func(ctx context.Context) (stschain.Secret, error)
 
 	Duration time.Duration // 15 minutes to 12 hours, in whole seconds, and at most the role's own maximum. 0: 1 hour
 
@@ -71,7 +70,9 @@ type Provider struct {
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error], where STS was asked.
 // They are never Unavailable: a role without an assertion has failed. The credentials do not
 // outlive the assertion's SessionNotOnOrAfter.
-func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
+	ctx, end := stschain.Step{Provider: p}.Start(ctx)
+	defer func() { end(creds, err) }()
 	out, err := p.AssumeRoleWithSAML(ctx)
 	if err != nil {
 		return stschain.Credentials{}, err
@@ -92,9 +93,6 @@ func (p *Provider) AssumeRoleWithSAML(ctx context.Context) (*stsquery.AssumeRole
 func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleWithSAMLOutput, error) {
 	if err := p.check(); err != nil {
 		return nil, err
-	}
-	if !p.Unattended && unattended.Is(ctx) {
-		return nil, fmt.Errorf("a SAML assertion is needed, and %w", unattended.Err)
 	}
 	given, err := p.Assertion(ctx)
 	if err != nil {
@@ -150,9 +148,6 @@ func (p *Provider) now() time.Time {
 	}
 	return p.Client.Clock.Now()
 }
-
-// Interactive reports whether a person is asked: unless the Provider is Unattended.
-func (p *Provider) Interactive() bool { return p != nil && !p.Unattended }
 
 // String returns "saml" and the role, if that is named.
 func (p *Provider) String() string {

@@ -49,7 +49,7 @@ func TestWriteProcessFails(t *testing.T) {
 	for want, p := range map[string]stschain.Provider{
 		"serve: WriteProcess needs a provider": nil,
 		"expired at":                           giving(expired),
-		"lack AccessKeyID":                     giving(incomplete),
+		"no access key ID":                     giving(incomplete),
 		"hold bytes that JSON cannot carry":    giving(cut),
 		"serve: trouble":                       stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return session(), errors.New("trouble") }),
 		"panicked":                             stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic("x") }),

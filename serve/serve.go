@@ -54,6 +54,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Handler answers requests of the container protocol with the credentials of a Provider.
@@ -98,7 +99,7 @@ type Handler struct {
 	OnError func(error)
 
 	once  sync.Once
-	creds *stschain.Cache
+	creds stschain.CachedProvider
 }
 
 const defaultTimeout = 30 * time.Second
@@ -163,12 +164,9 @@ func (h *Handler) check() error {
 	return nil
 }
 
-func (h *Handler) cache() *stschain.Cache {
+func (h *Handler) cache() stschain.CachedProvider {
 	h.once.Do(func() {
-		h.creds = stschain.Cached(h.Provider)
-		if _, shared := h.Provider.(*stschain.Cache); !shared && h.Clock != nil {
-			h.creds.Clock = h.Clock
-		}
+		h.creds = wire.Cached(h.Provider, h.Clock)
 	})
 	return h.creds
 }

@@ -154,7 +154,7 @@ func TestMFASessionServesRefreshes(t *testing.T) {
 	srv.Clock = fake
 	device := srv.AddTOTP("alice")
 	prompted := 0
-	session := &stschain.Cache{Clock: fake, Interactive: true, Provider: &sessiontoken.Provider{
+	session := &stschain.Cache{Clock: fake, Provider: &sessiontoken.Provider{
 		Client: clientOf(srv, srv.User()), SerialNumber: device.Serial,
 		MFAToken: func(ctx context.Context, serial string) (stschain.Secret, error) {
 			prompted++
@@ -163,9 +163,7 @@ func TestMFASessionServesRefreshes(t *testing.T) {
 	var roles []*stschain.Cache
 	for _, arn := range []string{"arn:aws:iam::123456789012:role/backup", "arn:aws:iam::123456789012:role/audit"} {
 		srv.AddRole(ststest.Role{ARN: arn, MFA: true})
-		role := stschain.Cached(&assumerole.Provider{Client: clientOf(srv, session), RoleARN: arn})
-		role.Clock = fake
-		roles = append(roles, role)
+		roles = append(roles, &stschain.Cache{Clock: fake, Provider: &assumerole.Provider{Client: clientOf(srv, session), RoleARN: arn}})
 	}
 	use := func() {
 		for _, role := range roles {

@@ -72,7 +72,9 @@ type Provider struct {
 
 // Retrieve gets a session. Its errors wrap [*stsquery.Error] where STS was asked.
 // They are never Unavailable: a session whose base credentials are not configured has failed.
-func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
+	ctx, end := stschain.Step{Provider: p}.Start(ctx)
+	defer func() { end(creds, err) }()
 	out, err := p.GetSessionToken(ctx)
 	if err != nil {
 		return stschain.Credentials{}, err
@@ -115,9 +117,6 @@ func (p *Provider) getSessionToken(ctx context.Context) (*stsquery.GetSessionTok
 }
 
 func (p *Provider) device() mfa.Device { return mfa.Device{Serial: p.SerialNumber, Token: p.MFAToken} }
-
-// Interactive reports that a person answers: the provider asks for MFA codes.
-func (p *Provider) Interactive() bool { return p != nil && p.MFAToken != nil }
 
 // Providers returns what signs: the cache over the client's credentials.
 func (p *Provider) Providers() []stschain.Provider {

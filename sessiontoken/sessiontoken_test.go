@@ -103,7 +103,6 @@ func TestMissingFields(t *testing.T) {
 
 			// What else it can be asked does not panic.
 			_ = test.provider.String()
-			test.provider.Interactive()
 			test.provider.Providers()
 		})
 	}
@@ -154,16 +153,16 @@ func TestUnavailableBase(t *testing.T) {
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
 
-// A cache over a provider that asks a person never refreshes behind their back.
-func TestInteractive(t *testing.T) {
-	p := &sessiontoken.Provider{Client: &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}}
-	require.False(t, p.Interactive())
-	require.False(t, stschain.Cached(p).Interactive)
-
-	asks := &sessiontoken.Provider{Client: p.Client, SerialNumber: serial, MFAToken: codes()}
-	require.True(t, stschain.Cached(asks).Interactive)
-	role := &assumerole.Provider{Client: &stsquery.Client{Credentials: asks}}
-	require.False(t, stschain.Cached(role).Interactive, "its session may be asked without asking anybody")
+// A background refresh does not prompt for a code.
+func TestPrompt(t *testing.T) {
+	p := &sessiontoken.Provider{Client: &stsquery.Client{Region: "eu-west-1", Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}, SerialNumber: serial}
+	p.MFAToken = func(context.Context, string) (stschain.Secret, error) {
+		t.Error("the user was prompted")
+		return stschain.Secret{}, nil
+	}
+	_, err := p.Retrieve(stschain.WithoutPrompt(t.Context()))
+	require.ErrorIs(t, err, stschain.ErrPrompt)
+	require.ErrorContains(t, err, "no MFA code for "+serial)
 }
 
 // A role on an MFA session waits for the person as long as the session does,

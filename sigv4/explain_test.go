@@ -15,13 +15,13 @@ func TestTransportProviders(t *testing.T) {
 	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Base: discard{}, Source: stschain.Static("AKID", "s", "")}
 	providers := tr.Providers()
 	require.Len(t, providers, 1)
-	require.False(t, stschain.Explain(t.Context(), providers[0]).Held)
+	require.False(t, stschain.Explain(t.Context(), providers[0]).Cached)
 	resp, err := tr.RoundTrip(newRequest(t, http.MethodGet, "https://example.com/", nil))
 	require.NoError(t, err)
 	resp.Body.Close()
 	x := stschain.Explain(t.Context(), providers[0])
-	require.Equal(t, stschain.Applied, x.Outcome)
-	require.True(t, x.Held)
+	require.Equal(t, stschain.Succeeded, x.Outcome)
+	require.True(t, x.Cached)
 	require.EqualValues(t, 1, x.Cache.Tries)
 	require.Empty(t, new(sigv4.Transport).Providers())
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Transport is an http.RoundTripper that signs each request with credentials as
@@ -81,7 +82,7 @@ type Transport struct {
 
 	once   sync.Once
 	signer Signer // for its keys; each request has a scope
-	creds  *stschain.Cache
+	creds  stschain.CachedProvider
 }
 
 // RoundTrip signs and sends req. Errors of Base are returned as they are; those
@@ -144,10 +145,7 @@ func (t *Transport) setUp() {
 	if t.Source == nil {
 		return
 	}
-	t.creds = stschain.Cached(t.Source)
-	if _, shared := t.Source.(*stschain.Cache); !shared && t.Clock != nil {
-		t.creds.Clock = t.Clock
-	}
+	t.creds = wire.Cached(t.Source, t.Clock)
 }
 
 func (t *Transport) base() http.RoundTripper {

@@ -29,17 +29,17 @@ func TestExplain(t *testing.T) {
 		calls int // of AssumeRole
 	}{
 		"keys": {env: keysInEnv, want: []string{
-			"applied default chain", "applied env", "not asked profile default", "not asked webidentity from the environment", "not asked container", "not asked imds"}},
+			"succeeded default chain", "succeeded env", "not called profile default", "not called webidentity from the environment", "not called container", "not called imds"}},
 		"roles on the task's": {env: ecs, files: config("EcsContainer"), calls: 2, want: []string{
-			"applied default chain", "not applicable env", "applied profile default", "applied assumerole " + roleARN, "applied assumerole " + hop, "applied container",
-			"not asked webidentity from the environment", "not asked container", "not asked imds"}},
+			"succeeded default chain", "not configured env", "succeeded profile default", "succeeded assumerole " + roleARN, "succeeded assumerole " + hop, "succeeded container",
+			"not called webidentity from the environment", "not called container", "not called imds"}},
 		"roles on nothing": {files: config("Environment"), want: []string{
-			"failed default chain", "not applicable env", "failed profile default", "failed assumerole " + roleARN, "failed assumerole " + hop, "not applicable env",
-			"not asked webidentity from the environment", "not asked container", "not asked imds"}},
+			"failed default chain", "not configured env", "failed profile default", "failed assumerole " + roleARN, "failed assumerole " + hop, "not configured env",
+			"not called webidentity from the environment", "not called container", "not called imds"}},
 		"the instance": {want: []string{
-			"applied default chain", "not applicable env", "not applicable profile default", "not applicable webidentity from the environment", "not applicable container", "applied imds"}},
+			"succeeded default chain", "not configured env", "not configured profile default", "not configured webidentity from the environment", "not configured container", "succeeded imds"}},
 		"a broken file": {files: map[string]string{"/home/.aws/config": "{}"}, want: []string{
-			"failed default chain", "not applicable env", "failed profile default", "not asked webidentity from the environment", "not asked container", "not asked imds"}},
+			"failed default chain", "not configured env", "failed profile default", "not called webidentity from the environment", "not called container", "not called imds"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -54,7 +54,7 @@ func TestExplain(t *testing.T) {
 
 				// What it found is what a call gets, and what another explanation finds.
 				creds, err := d.Retrieve(t.Context())
-				require.Equal(t, x.Outcome == stschain.Applied, err == nil)
+				require.Equal(t, x.Outcome == stschain.Succeeded, err == nil)
 				if err == nil {
 					require.Equal(t, x.Source, creds.Source)
 				}
@@ -89,8 +89,8 @@ func TestExplainAsksNobody(t *testing.T) {
 	for _, p := range []stschain.Provider{d, stschain.Cached(d)} {
 		x := stschain.Explain(t.Context(), p)
 		require.Equal(t, []string{
-			"would prompt default chain", "not applicable env", "would prompt profile default", "would prompt assumerole " + roleARN, "applied profile base",
-			"not asked webidentity from the environment", "not asked container", "not asked imds"}, lines(x))
+			"needs prompt default chain", "not configured env", "needs prompt profile default", "needs prompt assumerole " + roleARN, "succeeded profile base",
+			"not called webidentity from the environment", "not called container", "not called imds"}, lines(x))
 		canary.Check(t, canarySecret, x)
 	}
 	require.Empty(t, m.hosts())

@@ -112,20 +112,15 @@ func (d *Default) setUp() {
 // Retrieve returns the credentials of the first place that is configured. If none is, it
 // returns an [stschain.Unavailable] error that lists all of them, each with the reason, and
 // wraps the [*stschain.ChainError].
-func (d *Default) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	return d.RetrieveVia(ctx, func(ctx context.Context, asked stschain.Provider) (stschain.Credentials, error) {
-		return asked.Retrieve(ctx)
-	})
-}
-
-// RetrieveVia is Retrieve, with the places asked by ask; see [stschain.Delegator].
-func (d *Default) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.Credentials, error) {
+func (d *Default) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
 	if d == nil {
 		return stschain.Credentials{}, errNil
 	}
 	d.setUp()
-	creds, err := d.chain.RetrieveVia(ctx, ask)
-	if all, ok := err.(*stschain.ChainError); ok && all.Unavailable() {
+	ctx, end := stschain.Step{Provider: d}.Start(ctx)
+	defer func() { end(creds, err) }()
+	creds, err = d.chain.Retrieve(ctx)
+	if all, ok := err.(*stschain.ChainError); ok && stschain.IsUnavailable(err) {
 		return stschain.Credentials{}, stschain.Unavailable("source: %w", &nowhereError{all})
 	}
 	return creds, err
@@ -179,9 +174,6 @@ func (d *Default) Providers() []stschain.Provider {
 	d.setUp()
 	return d.chain.Providers()
 }
-
-// Interactive reports that a person may have to answer: MFAToken is set.
-func (d *Default) Interactive() bool { return d != nil && d.MFAToken != nil }
 
 // String returns "default chain", and the profile if one is named.
 func (d *Default) String() string {

@@ -190,11 +190,7 @@ func TestReadsNothingEarly(t *testing.T) {
 	require.Equal(t, "default chain", d.String())
 	require.Len(t, d.Providers(), 5)
 	d.Invalidate(stschain.Credentials{})
-	require.False(t, d.Interactive())
 	require.Empty(t, read)
-
-	d = &source.Default{MFAToken: func(context.Context, string) (stschain.Secret, error) { return stschain.Secret{}, nil }}
-	require.True(t, d.Interactive())
 
 	var none *source.Default
 	_, err := none.Retrieve(t.Context())

@@ -151,7 +151,7 @@ func (s *series) again(ctx context.Context, failure *Error, class failureClass) 
 // a token were rejected as expired.
 func (s *series) replay(ctx context.Context) (bool, error) {
 	if !s.op.unsigned {
-		s.cache().Invalidate(s.creds)
+		s.Cache().Invalidate(s.creds)
 	}
 	if s.replayed || s.op.once {
 		return false, nil
@@ -160,7 +160,7 @@ func (s *series) replay(ctx context.Context) (bool, error) {
 	if s.op.unsigned {
 		return s.renew(ctx)
 	}
-	creds, err := s.cache().Retrieve(ctx)
+	creds, err := s.Cache().Retrieve(ctx)
 	return err == nil && (creds.AccessKeyID != s.creds.AccessKeyID ||
 		creds.SecretAccessKey != s.creds.SecretAccessKey || creds.SessionToken != s.creds.SessionToken), nil
 }
@@ -214,7 +214,10 @@ func (c *Client) credentials(ctx context.Context, op operation) (stschain.Creden
 	if op.unsigned {
 		return stschain.Credentials{}, nil
 	}
-	creds, err := c.cache().Retrieve(ctx)
+	base := c.Cache()
+	ctx, end := stschain.Step{Provider: base}.Start(ctx)
+	creds, err := base.Retrieve(ctx)
+	end(creds, err)
 	if err != nil {
 		// A call whose base has no keys is a failed call, not an absent one.
 		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", err)

@@ -47,6 +47,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
@@ -108,7 +109,7 @@ type Client struct {
 	skew    atomic.Int64 // by how many nanoseconds the server's clock is ahead, as of the latest answer
 
 	baseOnce sync.Once // apart, since unsigned operations do not even look at Credentials
-	base     *stschain.Cache
+	base     stschain.CachedProvider
 }
 
 const defaultTimeout = 10 * time.Second
@@ -117,22 +118,23 @@ const defaultTimeout = 10 * time.Second
 // Credentials, or nothing if there are none. It is for reports; a flow answers
 // with it for its own Providers.
 func (c *Client) Providers() []stschain.Provider {
-	if c == nil || c.cache() == nil {
-		return nil
+	if base := c.Cache(); base != nil {
+		return []stschain.Provider{base}
 	}
-	return []stschain.Provider{c.cache()}
+	return nil
 }
 
-// cache is over Credentials, made once; nil if there are none.
-func (c *Client) cache() *stschain.Cache {
+// Cache returns the cache over Credentials that the client signs with: the same one each time, nil if
+// there are no Credentials.
+func (c *Client) Cache() stschain.CachedProvider {
+	if c == nil {
+		return nil
+	}
 	c.baseOnce.Do(func() {
 		if c.Credentials == nil {
 			return
 		}
-		c.base = stschain.Cached(c.Credentials)
-		if _, shared := c.Credentials.(*stschain.Cache); !shared {
-			c.base.Clock = c.Clock
-		}
+		c.base = wire.Cached(c.Credentials, c.Clock)
 	})
 	return c.base
 }
@@ -176,7 +178,7 @@ func (c *Client) check(op operation) error {
 		return invalidf("Client.Retry.MaxAttempts is %d, and must not be negative", c.Retry.MaxAttempts)
 	case c.Retry.Mode < Standard || c.Retry.Mode > Legacy:
 		return invalidf("Client.Retry.Mode is %v; Standard, Adaptive and Legacy are known", c.Retry.Mode)
-	case !op.unsigned && c.cache() == nil:
+	case !op.unsigned && c.Cache() == nil:
 		return invalidf("Client.Credentials is missing")
 	}
 	return nil

@@ -103,7 +103,7 @@ func TestMissingFields(t *testing.T) {
 		"nil client":             {nil, "the Client is nil"},
 		"zero client":            {&stsquery.Client{}, "Client.Credentials is missing"},
 		"no credentials":         {&stsquery.Client{Region: "us-east-1"}, "Client.Credentials is missing"},
-		"nil cache":              {&stsquery.Client{Region: "us-east-1", Credentials: (*stschain.Cache)(nil)}, "Client.Credentials is missing"},
+		"nil cache":              {&stsquery.Client{Region: "us-east-1", Credentials: (*stschain.Cache)(nil)}, "the Cache is nil"},
 		"zero cache":             {&stsquery.Client{Region: "us-east-1", Credentials: &stschain.Cache{}}, "Cache.Provider is required"},
 		"nil func":               {&stsquery.Client{Region: "us-east-1", Credentials: stschain.ProviderFunc(nil)}, "ProviderFunc is nil"},
 		"no region":              {&stsquery.Client{Credentials: keys}, "Client.Region is missing"},
@@ -189,11 +189,6 @@ type touchy struct{ t *testing.T }
 func (p touchy) Retrieve(context.Context) (stschain.Credentials, error) {
 	p.t.Error("an unsigned operation asked for credentials")
 	panic("asked")
-}
-
-func (p touchy) Interactive() bool {
-	p.t.Error("an unsigned operation looked at the credentials")
-	return false
 }
 
 // An operation that is not signed never asks for credentials, and sends none.

@@ -19,7 +19,15 @@ import (
 
 // attempt sends a request once and reads the answer. It returns nil if there
 // was a result, and that was decoded.
-func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credentials, decode decoder) (*Error, failureClass) {
+func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credentials, decode decoder) (failure *Error, class failureClass) {
+	ctx, end := stschain.Step{Kind: stschain.StepRequest, Name: r.op.name + " " + r.to.url.Host}.Start(ctx)
+	defer func() {
+		if failure != nil {
+			end(stschain.Credentials{}, failure)
+			return
+		}
+		end(creds, nil)
+	}()
 	late := timeoutError{c.timeout()}
 	bounded, cancel := context.WithTimeoutCause(ctx, c.timeout(), late)
 	defer cancel()
@@ -29,11 +37,11 @@ func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credent
 	if err != nil {
 		return &Error{Err: err}, final
 	}
-	failure := c.exchange(req, r.op, &d, decode)
+	failure = c.exchange(req, r.op, &d, decode)
 	if failure == nil {
 		return nil, none
 	}
-	class := classify(r.op, failure)
+	class = classify(r.op, failure)
 	if class == final {
 		class = d.classify(failure.Code)
 	}

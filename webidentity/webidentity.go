@@ -72,7 +72,9 @@ type Provider struct {
 
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error] where STS was asked
 // and refused. They are never Unavailable: a role without a token has failed.
-func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
+	ctx, end := stschain.Step{Provider: p}.Start(ctx)
+	defer func() { end(creds, err) }()
 	out, err := p.AssumeRoleWithWebIdentity(ctx)
 	if err != nil {
 		return stschain.Credentials{}, err

@@ -63,7 +63,7 @@ type CredentialsProvider struct {
 	TellExpiry bool
 
 	once  sync.Once
-	cache *stschain.Cache
+	cache stschain.CachedProvider
 }
 
 // Retrieve returns what the cache over Source holds, and waits only where that
@@ -91,10 +91,10 @@ func (p *CredentialsProvider) Retrieve(ctx context.Context) (aws.Credentials, er
 
 // String names the provider behind.
 func (p *CredentialsProvider) String() string {
-	if p.Source == nil {
-		return "awssdk.CredentialsProvider"
+	if s, ok := p.Source.(fmt.Stringer); ok {
+		return s.String()
 	}
-	return p.held().String()
+	return "awssdk.CredentialsProvider"
 }
 
 func (p *CredentialsProvider) retrieve(ctx context.Context) (stschain.Credentials, error) {
@@ -107,7 +107,7 @@ func (p *CredentialsProvider) retrieve(ctx context.Context) (stschain.Credential
 	return p.held().Retrieve(ctx)
 }
 
-func (p *CredentialsProvider) held() *stschain.Cache {
+func (p *CredentialsProvider) held() stschain.CachedProvider {
 	p.once.Do(func() { p.cache = stschain.Cached(p.Source) })
 	return p.cache
 }

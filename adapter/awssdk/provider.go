@@ -31,8 +31,9 @@ import (
 // an aws.CredentialsCache stay: a provider that hangs in it hangs for good, and
 // one that panics in it ends the process.
 //
-// A provider that asks a person, as stscreds does with a TokenProvider, belongs
-// under a stschain.Cache with Interactive set: others are refreshed in the background.
+// A provider that prompts the user, as stscreds does with a TokenProvider, calls
+// stschain.Prompt with the context it is given before it prompts: otherwise a stschain.Cache
+// calls it in the background like any other.
 //
 // # Errors
 //

@@ -57,7 +57,7 @@ type CredentialsProvider struct {
 	Source stschain.Provider // required; asked through stschain.Cached
 
 	once  sync.Once
-	cache *stschain.Cache
+	cache stschain.CachedProvider
 }
 
 // RetrieveWithCredContext returns what the cache over Source holds, and waits only
@@ -98,13 +98,13 @@ func (p *CredentialsProvider) IsExpired() bool { return true }
 
 // String names the provider behind.
 func (p *CredentialsProvider) String() string {
-	if p.Source == nil {
-		return "miniosts.CredentialsProvider"
+	if s, ok := p.Source.(fmt.Stringer); ok {
+		return s.String()
 	}
-	return p.held().String()
+	return "miniosts.CredentialsProvider"
 }
 
-func (p *CredentialsProvider) held() *stschain.Cache {
+func (p *CredentialsProvider) held() stschain.CachedProvider {
 	p.once.Do(func() { p.cache = stschain.Cached(p.Source) })
 	return p.cache
 }

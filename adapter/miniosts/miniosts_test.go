@@ -92,7 +92,7 @@ func TestRetryRejectedReads(t *testing.T) {
 		{"nothing", "", 400, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			cache := stschain.Cached(stschain.Static("AKIDEXAMPLE", "secret", "token"))
+			cache := &stschain.Cache{Provider: stschain.Static("AKIDEXAMPLE", "secret", "token")}
 			_, err := cache.Retrieve(t.Context())
 			require.NoError(t, err)
 			transport := (&miniosts.CredentialsProvider{Source: cache}).RetryRejected(answering(tt.status, tt.body))

@@ -25,7 +25,7 @@ type Google struct {
 	Region string            // required: "eu-west-1", of the endpoint of STS that Google asks
 
 	once  sync.Once
-	creds *stschain.Cache
+	creds stschain.CachedProvider
 }
 
 var _ externalaccount.AwsSecurityCredentialsSupplier = (*Google)(nil)

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -30,7 +29,7 @@ func class(err error) string {
 	}
 	var network net.Error
 	switch isNetwork := errors.As(err, &network); {
-	case errors.Is(err, unattended.Err):
+	case errors.Is(err, stschain.ErrPrompt):
 		return "unattended"
 	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout():
 		return "timeout"

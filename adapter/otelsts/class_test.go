@@ -15,7 +15,6 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -45,7 +44,7 @@ func TestErrorType(t *testing.T) {
 		"network":    {&net.OpError{Op: "dial", Err: errDown}, &net.DNSError{Name: "sts.example"}, &url.Error{Err: x509.UnknownAuthorityError{}}, sts("", 0, &net.OpError{Err: errDown})},
 		"unavailable": {stschain.Unavailable("no variable"), &stschain.ChainError{}, stschain.Unavailable("none: %w", &stschain.ChainError{}),
 			fmt.Errorf("assumerole: %w", &stschain.ChainError{})},
-		"unattended": {fmt.Errorf("mfa: %w", unattended.Err)},
+		"unattended": {fmt.Errorf("mfa: %w", stschain.ErrPrompt)},
 		"permanent":  {fmt.Errorf("refused: %w", stschain.ErrPermanent)},
 		"_OTHER":     {nil, errDown, fmt.Errorf("role: %w", stschain.Unavailable("no variable")), sts("", 200, errors.New("no XML")), sts("Anything", 0, nil)},
 	} {

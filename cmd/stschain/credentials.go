@@ -66,13 +66,9 @@ func (id identity) client(ctx context.Context) (*stsquery.Client, error) {
 	return client, nil
 }
 
-// cached gives a person time to answer, where there is one. What is refreshed in the background
-// asks nobody: if a code is needed, the next caller who has to wait has it asked for.
+// cached returns a cache over p, whose events are logged with -v.
 func (c *call) cached(p stschain.Provider) *stschain.Cache {
 	cache := &stschain.Cache{Provider: p}
-	if isTerminal(c.stdin) {
-		cache.Timeout = 5 * time.Minute
-	}
 	if c.verbose {
 		c.log.watch(cache)
 	}

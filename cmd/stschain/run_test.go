@@ -117,16 +117,16 @@ func TestCommands(t *testing.T) {
 
 		"serve, nothing here": {args: "serve", code: 3, stderr: []string{"no AWS credentials found"}},
 
-		"explain":               {keys: true, args: "explain", stdout: []string{"applied         default chain\napplied           env: ", ", no expiry\nnot asked         profile default\n"}},
-		"explain, nothing here": {args: "explain", code: 3, stdout: []string{"not applicable  default chain\n", "not applicable    container: neither "}},
-		"explain, a role": {keys: true, args: "explain -role-arn " + roleARN, stdout: []string{"applied         assumerole " + roleARN + ": ASIA",
-			"\napplied           default chain\napplied             env: "}},
+		"explain":               {keys: true, args: "explain", stdout: []string{"succeeded       default chain\nsucceeded         env: ", ", no expiry\nnot called        profile default\n"}},
+		"explain, nothing here": {args: "explain", code: 3, stdout: []string{"not configured  default chain\n", "not configured    container: neither "}},
+		"explain, a role": {keys: true, args: "explain -role-arn " + roleARN, stdout: []string{"succeeded       assumerole " + roleARN + ": ASIA",
+			"\nsucceeded         default chain\nsucceeded           env: "}},
 		"explain, a role, no region": {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "explain -role-arn " + roleARN, code: 1,
-			stdout: []string{"applied         default chain\n"}, stderr: []string{"cannot be assumed: source: no client of STS: no region is set"}},
-		"explain, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "explain -role-arn " + roleARN, code: 3, stdout: []string{"not applicable  default chain\n"}},
+			stdout: []string{"succeeded       default chain\n"}, stderr: []string{"cannot be assumed: source: no client of STS: no region is set"}},
+		"explain, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "explain -role-arn " + roleARN, code: 3, stdout: []string{"not configured  default chain\n"}},
 		"explain, broken role": {config: role, args: "explain", code: 1, outage: down, stdout: []string{
-			"failed          default chain\nnot applicable    env: AWS_ACCESS_KEY_ID is not set\nfailed            profile default",
-			"\nfailed              assumerole " + roleARN + ": ", "AccessDenied", "\napplied               profile base: AKIABASE, no expiry\n", "not asked         imds"}},
+			"failed          default chain\nnot configured    env: AWS_ACCESS_KEY_ID is not set\nfailed            profile default",
+			"\nfailed              assumerole " + roleARN + ": ", "AccessDenied", "\nsucceeded             profile base: AKIABASE, no expiry\n", "not called        imds"}},
 		"explain, JSON": {config: role, args: "explain -json", code: 1, outage: down, stdout: []string{`"outcome": "failed"`, `"provider": "profile base"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,9 +189,9 @@ func TestMFA(t *testing.T) {
 	code, stdout, stderr := w.run("explain")
 	require.Equal(t, 4, code, stdout)
 	stdout = timeless(stdout)
-	require.Contains(t, stdout, "would prompt    default chain\n")
-	require.Contains(t, stdout, "would prompt        assumerole "+roleARN+": asks a person")
-	require.Contains(t, stdout, "applied               profile base: ")
+	require.Contains(t, stdout, "needs prompt    default chain\n")
+	require.Contains(t, stdout, "needs prompt        assumerole "+roleARN+": no MFA code for "+device.Serial+": stschain: interactive prompt required")
+	require.Contains(t, stdout, "succeeded             profile base: ")
 	require.Empty(t, stderr)
 
 	code, _, stderr = w.run("process")

@@ -39,13 +39,13 @@ func explain(ctx context.Context, c *call) error {
 	switch {
 	case err != nil:
 		return err
-	case noClient != nil && x.Outcome == stschain.Applied:
+	case noClient != nil && x.Outcome == stschain.Succeeded:
 		return fmt.Errorf("%s cannot be assumed: %w", c.roleARN, noClient)
-	case x.Outcome == stschain.Applied:
+	case x.Outcome == stschain.Succeeded:
 		return nil
-	case x.Outcome == stschain.NotApplicable:
+	case x.Outcome == stschain.NotConfigured:
 		return exitError(exitUnavailable)
-	case x.Outcome == stschain.WouldPrompt:
+	case x.Outcome == stschain.PromptRequired:
 		return exitError(exitPrompt)
 	}
 	return exitError(exitFailed)

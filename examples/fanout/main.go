@@ -72,10 +72,10 @@ func (f *fleet) provider(account string) *stschain.Cache {
 		f.providers = map[string]*stschain.Cache{}
 	}
 	if f.providers[account] == nil {
-		f.providers[account] = stschain.Cached(&assumerole.Provider{
+		f.providers[account] = &stschain.Cache{Provider: &assumerole.Provider{
 			Client:  f.base,
 			RoleARN: "arn:aws:iam::" + account + ":role/" + f.role,
-		})
+		}}
 	}
 	return f.providers[account]
 }

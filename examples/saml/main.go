@@ -41,7 +41,10 @@ func run(ctx context.Context) error {
 	// A program would open a browser here, and wait for what the identity provider
 	// posts.
 	assertions := 0
-	signIn := func(context.Context) (stschain.Secret, error) {
+	signIn := func(ctx context.Context) (stschain.Secret, error) {
+		if err := stschain.Prompt(ctx); err != nil { // a background refresh does not open a browser
+			return stschain.Secret{}, err
+		}
 		assertions++
 		fmt.Println("idp   alice signs in, and gets an assertion")
 		return sts.Assertion(ststest.Assertion{
@@ -69,8 +72,7 @@ func run(ctx context.Context) error {
 
 	role := &saml.Provider{Client: client, RoleARN: chosen.RoleARN, PrincipalARN: chosen.ProviderARN, Assertion: signIn}
 	assertions = 0 // the first one only listed the roles
-	cache := stschain.Cached(role)
-	cache.Clock = watch
+	cache := &stschain.Cache{Provider: role, Clock: watch}
 	user := &stsquery.Client{Credentials: cache, Region: "eu-west-1", HTTPClient: sts.Client(), Clock: watch}
 	for range 3 {
 		who, err := user.GetCallerIdentity(ctx, stsquery.GetCallerIdentityInput{})

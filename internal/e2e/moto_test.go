@@ -102,7 +102,7 @@ func TestMotoOpen(t *testing.T) {
 		&webidentity.Provider{Client: unsigned, RoleARN: roleARN, Token: func(context.Context) (stschain.Secret, error) {
 			return fake.Issuer().Token(map[string]any{"sub": "alice"}), nil
 		}},
-		&saml.Provider{Client: unsigned, Unattended: true, Assertion: func(context.Context) (stschain.Secret, error) {
+		&saml.Provider{Client: unsigned, Assertion: func(context.Context) (stschain.Secret, error) {
 			return fake.Assertion(ststest.Assertion{Roles: []ststest.SAMLRole{
 				{RoleARN: roleARN, ProviderARN: "arn:aws:iam::123456789012:saml-provider/corp"}}}), nil
 		}},

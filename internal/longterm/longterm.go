@@ -14,11 +14,13 @@ import (
 // that has a session token. It returns nothing if the client has no credentials
 // at all, which the client has its own words for.
 func Keys(ctx context.Context, client *stsquery.Client, operation string) (stschain.Credentials, error) {
-	signers := client.Providers()
-	if len(signers) == 0 {
+	base := client.Cache()
+	if base == nil {
 		return stschain.Credentials{}, nil
 	}
-	creds, err := signers[0].Retrieve(ctx)
+	ctx, end := stschain.Step{Provider: base}.Start(ctx)
+	creds, err := base.Retrieve(ctx)
+	end(creds, err)
 	switch {
 	case err != nil:
 		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", err)

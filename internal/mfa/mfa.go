@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/unattended"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -39,8 +38,10 @@ func Send[Out any](ctx context.Context, d Device, client *stsquery.Client, send 
 	if d.Token == nil {
 		return send(stschain.Secret{})
 	}
-	for _, base := range client.Providers() {
-		if _, err := base.Retrieve(ctx); err != nil {
+	if base := client.Cache(); base != nil {
+		ctx, end := stschain.Step{Provider: base}.Start(ctx)
+		creds, err := base.Retrieve(ctx)
+		if end(creds, err); err != nil {
 			return nil, fmt.Errorf("no credentials to sign with: %w", err)
 		}
 	}
@@ -62,10 +63,10 @@ func Send[Out any](ctx context.Context, d Device, client *stsquery.Client, send 
 	return send(other)
 }
 
-// code asks for a code, unless nobody waits for what it is for.
+// code prompts for a code.
 func (d Device) code(ctx context.Context) (stschain.Secret, error) {
-	if unattended.Is(ctx) {
-		return stschain.Secret{}, fmt.Errorf("an MFA code is needed, and %w", unattended.Err)
+	if err := stschain.Prompt(ctx); err != nil {
+		return stschain.Secret{}, fmt.Errorf("no MFA code for %s: %w", d.Serial, err)
 	}
 	code, err := d.Token(ctx, d.Serial)
 	if err != nil {

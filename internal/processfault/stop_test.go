@@ -67,10 +67,10 @@ func TestStopDuringRequest(t *testing.T) {
 		hold     func(w http.ResponseWriter, r *http.Request)
 		want     string // the error
 	}{
-		{"answered meanwhile", 1, patience, answered, "answered with credentials that expired at "},
+		{"answered meanwhile", 1, patience, answered, "returned credentials that expired at "},
 		{"never answered", 1, shortLife, unanswered, "deadline exceeded"},
 		{"reset meanwhile", 1, patience, reset, "connection reset by peer"},
-		{"a refresh, answered meanwhile", 2, patience, answered, "answered with credentials that expired at "},
+		{"a refresh, answered meanwhile", 2, patience, answered, "returned credentials that expired at "},
 		{"a refresh, never answered", 2, shortLife, unanswered, "deadline exceeded"},
 	}
 	var children []*child

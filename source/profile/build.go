@@ -22,7 +22,7 @@ import (
 type part struct {
 	step
 	provider func() stschain.Provider
-	cache    func() *stschain.Cache // over the provider, for the client of the next step
+	cache    func() stschain.CachedProvider // over the provider, for the client of the next step
 }
 
 // build makes providers of steps, each over the one before. Of what was built already, it
@@ -42,9 +42,8 @@ func (p *Provider) build(built []part, steps []step) ([]part, error) {
 		if err != nil {
 			return nil, err
 		}
-		cache := stschain.Cached(provider)
-		cache.Clock = p.Clock
-		parts = append(parts, part{s, func() stschain.Provider { return provider }, func() *stschain.Cache { return cache }})
+		cache := &stschain.Cache{Provider: provider, Clock: p.Clock}
+		parts = append(parts, part{s, func() stschain.Provider { return provider }, func() stschain.CachedProvider { return cache }})
 	}
 	return parts, nil
 }
@@ -139,7 +138,9 @@ func (r regionless) String() string { return "assumerole " + r.arn }
 func (r regionless) Providers() []stschain.Provider { return []stschain.Provider{r.base} }
 
 func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if _, err := r.base.Retrieve(ctx); err != nil {
+	ctx, end := stschain.Step{Provider: r.base}.Start(ctx)
+	creds, err := r.base.Retrieve(ctx)
+	if end(creds, err); err != nil {
 		return stschain.Credentials{}, fmt.Errorf("%s: no credentials to sign with: %w", r, err)
 	}
 	return stschain.Credentials{}, r.err

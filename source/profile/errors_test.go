@@ -49,7 +49,7 @@ func TestMistakes(t *testing.T) {
 	_, err = p.Retrieve(t.Context())
 	require.ErrorContains(t, err, "has the role "+arn+", and STS is asked for it in a region")
 	x := stschain.Explain(t.Context(), p)
-	require.Contains(t, x.String(), "applied             env", "the base of the role that cannot be asked for is reported")
+	require.Contains(t, x.String(), "succeeded           env", "the base of the role that cannot be asked for is reported")
 }
 
 // Files that fail while they are read say so, and are no files that are not there.

@@ -105,20 +105,16 @@ type Provider struct {
 // profile that is missing or has no credentials is a failure, as is anything wrong with the
 // files or with what the profile names: a profile whose credential_source is not configured
 // has failed.
-func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	return p.RetrieveVia(ctx, func(ctx context.Context, asked stschain.Provider) (stschain.Credentials, error) {
-		return asked.Retrieve(ctx)
-	})
-}
-
-// RetrieveVia is Retrieve, with what the profile names asked by ask; see [stschain.Delegator].
-func (p *Provider) RetrieveVia(ctx context.Context, ask stschain.Ask) (stschain.Credentials, error) {
+func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
+	ctx, end := stschain.Step{Provider: p}.Start(ctx)
+	defer func() { end(creds, err) }()
 	source, err := p.source(ctx)
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	creds, err := ask(ctx, source)
-	if err != nil {
+	ctx, ended := stschain.Step{Provider: source}.Start(ctx)
+	creds, err = source.Retrieve(ctx)
+	if ended(creds, err); err != nil {
 		return stschain.Credentials{}, fmt.Errorf("%s: %w", p, err)
 	}
 	return creds, nil
@@ -152,9 +148,6 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 		}
 	}
 }
-
-// Interactive reports that a person may have to answer: MFAToken is set.
-func (p *Provider) Interactive() bool { return p != nil && p.MFAToken != nil }
 
 // Providers returns what the profile got its credentials from last, if it was asked.
 func (p *Provider) Providers() []stschain.Provider {

@@ -293,7 +293,6 @@ func TestMFA(t *testing.T) {
 		}
 		disk := files{"/home/.aws/config": content}
 		p.Open = disk.open
-		require.True(t, p.Interactive())
 		cached := stschain.Cached(p)
 		for i := range 8 {
 			_, err := cached.Retrieve(t.Context())

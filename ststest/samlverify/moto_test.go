@@ -23,7 +23,6 @@ func TestMoto(t *testing.T) {
 	_, response := started(t)
 	p := &saml.Provider{
 		Client:     &stsquery.Client{Region: "us-east-1", Endpoint: endpoint},
-		Unattended: true,
 		Assertion: func(context.Context) (stschain.Secret, error) {
 			return stschain.NewSecret(base64.StdEncoding.EncodeToString(response)), nil
 		},

@@ -13,14 +13,17 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// A cache that cannot tell what is behind it refreshes in the background, and nobody is asked for
-// an assertion then: only when somebody waits.
-func TestNobodyIsAskedInTheBackground(t *testing.T) {
+// An assertion that needs a user who signs in is not called for in the background, whatever is between the cache
+// and the provider: only when a caller waits.
+func TestNoSignInInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
 		p := with(srv, stschain.Secret{})
 		var asked atomic.Int32
-		p.Assertion = func(context.Context) (stschain.Secret, error) {
+		p.Assertion = func(ctx context.Context) (stschain.Secret, error) {
+			if err := stschain.Prompt(ctx); err != nil {
+				return stschain.Secret{}, err
+			}
 			asked.Add(1)
 			return srv.Assertion(forRoles(backup)), nil
 		}
@@ -32,7 +35,7 @@ func TestNobodyIsAskedInTheBackground(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, first.AccessKeyID, held.AccessKeyID)
 		synctest.Wait()
-		require.ErrorContains(t, cache.Status().Err, "a SAML assertion is needed, and nobody waits for this refresh")
+		require.ErrorIs(t, cache.Status().Err, stschain.ErrPrompt)
 		require.EqualValues(t, 1, asked.Load())
 		<-time.After(time.Hour)
 		renewed, err := cache.Retrieve(t.Context())

@@ -1,0 +1,12 @@
+// Package wire has what the clients of services and agents share.
+package wire
+
+import "github.com/stschain-go/stschain"
+
+// Cached is [stschain.Cached]. A Cache that it makes goes by the clock; nil is the real one.
+func Cached(p stschain.Provider, clock stschain.Clock) stschain.CachedProvider {
+	if c, ok := p.(stschain.CachedProvider); ok {
+		return c
+	}
+	return &stschain.Cache{Provider: p, Clock: clock}
+}

@@ -1,0 +1,107 @@
+package stschain
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrPrompt is the error of a provider that needs an interactive prompt where none is possible.
+// See [Prompt].
+var ErrPrompt = errors.New("stschain: interactive prompt required; background refreshes do not prompt")
+
+// Prompt is called by a provider before it prompts the user, such as for an MFA code or a sign-in in a
+// browser. It returns [ErrPrompt] where no caller waits for the result: in a background
+// refresh, in [Explain], and under [WithoutPrompt]. The provider then returns that error, wrapped or not.
+// Otherwise Prompt returns nil, and the refresh of every [Cache] that led here may take 5 minutes
+// instead of 30 s. A Cache.Timeout that is set stays as it is.
+//
+// A provider that prompts without calling Prompt is treated like any other: a Cache calls it in the
+// background, where no user expects it, and gives up after 30 s.
+func Prompt(ctx context.Context) error {
+	if cannotPrompt(ctx) {
+		return ErrPrompt
+	}
+	for a := attemptOf(ctx); a != nil; a = a.above {
+		a.prompt()
+	}
+	return nil
+}
+
+type noPromptKey struct{}
+
+// WithoutPrompt returns a context under which [Prompt] returns [ErrPrompt].
+func WithoutPrompt(ctx context.Context) context.Context {
+	return context.WithValue(ctx, noPromptKey{}, true)
+}
+
+func cannotPrompt(ctx context.Context) bool { return ctx.Value(noPromptKey{}) != nil }
+
+const (
+	defaultTimeout = 30 * time.Second
+	promptTimeout  = 5 * time.Minute
+)
+
+// attempt is one refresh of a Cache, and the context of the provider. It has the values of the
+// context of the caller that began it, and a deadline of its own, which Prompt moves.
+type attempt struct {
+	values   context.Context
+	cache    *Cache
+	above    *attempt  // the attempt that began this one, of another Cache
+	quiet    bool      // it cannot prompt: no caller waited when it began
+	began    time.Time // on the real clock
+	limit    atomic.Int64
+	timer    *time.Timer
+	over     context.Context // done when the attempt is over
+	end      context.CancelCauseFunc
+	once     sync.Once
+	prompted chan struct{} // closed by the first prompt
+}
+
+type attemptKey struct{}
+
+func attemptOf(ctx context.Context) *attempt {
+	a, _ := ctx.Value(attemptKey{}).(*attempt)
+	return a
+}
+
+func newAttempt(ctx context.Context, c *Cache, above *attempt, quiet bool) *attempt {
+	if quiet {
+		ctx = WithoutPrompt(ctx)
+	}
+	a := &attempt{values: context.WithoutCancel(ctx), cache: c, above: above, quiet: quiet, began: time.Now(), prompted: make(chan struct{})}
+	a.over, a.end = context.WithCancelCause(context.Background())
+	limit := cmp.Or(c.Timeout, defaultTimeout)
+	a.limit.Store(int64(limit))
+	a.timer = time.AfterFunc(limit, func() { a.end(context.DeadlineExceeded) })
+	return a
+}
+
+// prompt moves the deadline, unless Cache.Timeout is set, and tells the callers that wait.
+func (a *attempt) prompt() {
+	a.once.Do(func() {
+		close(a.prompted)
+		if a.cache.Timeout == 0 && a.timer.Stop() {
+			a.limit.Store(int64(promptTimeout))
+			a.timer.Reset(promptTimeout - time.Since(a.began))
+		}
+	})
+}
+
+func (a *attempt) timeout() time.Duration { return time.Duration(a.limit.Load()) }
+
+func (a *attempt) Deadline() (time.Time, bool) { return a.began.Add(a.timeout()), true }
+
+func (a *attempt) Done() <-chan struct{} { return a.over.Done() }
+
+func (a *attempt) Err() error { return context.Cause(a.over) }
+
+func (a *attempt) Value(key any) any {
+	if key == (attemptKey{}) {
+		return a
+	}
+	return a.values.Value(key)
+}
