@@ -1,0 +1,187 @@
+package stschain_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+)
+
+// twoClocks is a Clock whose wall clock and monotonic clock go apart.
+type twoClocks struct{ wall, mono time.Duration }
+
+var twoClocksBegan = time.Now()
+
+// Now makes a time.Time by hand: no API sets its monotonic reading, which is the second word.
+func (c *twoClocks) Now() time.Time {
+	t := twoClocksBegan.Add(c.wall)
+	(*[3]int64)(unsafe.Pointer(&t))[1] += int64(c.mono - c.wall)
+	return t
+}
+
+func (c *twoClocks) pass(d time.Duration)    { c.wall += d; c.mono += d }
+func (c *twoClocks) set(d time.Duration)     { c.wall += d }
+func (c *twoClocks) sleep(d time.Duration)   { c.wall += d } // the monotonic clock of Linux stands still
+func (c *twoClocks) migrate(d time.Duration) { c.mono += d } // to a host that has been up for longer
+
+func TestTwoClocks(t *testing.T) {
+	c := &twoClocks{}
+	before := c.Now()
+	c.set(-10 * time.Hour)
+	c.pass(time.Minute)
+	after := c.Now()
+	require.Equal(t, time.Minute, after.Sub(before))
+	require.Equal(t, time.Minute-10*time.Hour, after.Round(0).Sub(before.Round(0)))
+}
+
+// hourly returns a cache over a source of credentials that live for an hour, and the number of its calls.
+func hourly(clk *twoClocks) (*stschain.Cache, *int) {
+	n := 0
+	return noJitter(&stschain.Cache{Clock: clk, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		n++
+		return stschain.Credentials{AccessKeyID: fmt.Sprintf("key-%d", n), SecretAccessKey: stschain.NewSecret("s"), Expires: clk.Now().Add(time.Hour)}, nil
+	})}), &n
+}
+
+// The wall clock was 10 hours ahead when the credentials came, and was put right a minute later:
+// they do not live for 10 hours more. Found by a model check.
+func TestCacheClockAheadAtReceipt(t *testing.T) {
+	clk := &twoClocks{}
+	c, n := hourly(clk)
+	clk.set(10 * time.Hour)
+	requireGetKey(t, c, "key-1")
+	clk.pass(time.Minute)
+	clk.set(-10 * time.Hour)
+	creds, err := c.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "key-1", creds.AccessKeyID)
+	require.Equal(t, clk.Now().Round(0).Add(59*time.Minute), creds.Expires, "on the clock as it is now")
+	require.Equal(t, creds.Expires, c.Status().Expires)
+	clk.pass(43 * time.Minute)
+	requireGetKey(t, c, "key-1")
+	require.Equal(t, 1, *n)
+	clk.pass(15 * time.Minute)
+	requireGetKey(t, c, "key-2") // the mandatory window
+	clk.pass(time.Hour - 1)
+	require.Equal(t, stschain.Mandatory, c.Status().Phase)
+	clk.pass(1)
+	require.Equal(t, stschain.Expired, c.Status().Phase)
+}
+
+// The wall clock was set back by more than the life of the credentials while nobody called.
+func TestCacheClockSetBackUnseen(t *testing.T) {
+	clk := &twoClocks{}
+	c, _ := hourly(clk)
+	requireGetKey(t, c, "key-1")
+	clk.pass(61 * time.Minute)
+	clk.set(-3 * time.Hour)
+	require.Equal(t, stschain.Expired, c.Status().Phase)
+	requireGetKey(t, c, "key-2")
+}
+
+func TestCacheClockSetBackAndForth(t *testing.T) {
+	clk := &twoClocks{}
+	c, n := hourly(clk)
+	requireGetKey(t, c, "key-1")
+	expires := c.Status().Expires
+	clk.set(-10 * time.Hour)
+	clk.pass(time.Minute)
+	requireGetKey(t, c, "key-1")
+	require.Equal(t, expires.Add(-10*time.Hour), c.Status().Expires)
+	require.Equal(t, 44*time.Minute, c.Status().Next.Sub(clk.Now().Round(0)), "the advisory window")
+	clk.set(10 * time.Hour)
+	clk.pass(time.Minute)
+	requireGetKey(t, c, "key-1")
+	require.Equal(t, expires, c.Status().Expires)
+	require.Equal(t, 1, *n, "no refresh for a clock that came back")
+}
+
+// A difference under a second is no clock that was set: time servers do that all day.
+func TestCacheClockSlewed(t *testing.T) {
+	clk := &twoClocks{}
+	c, _ := hourly(clk)
+	requireGetKey(t, c, "key-1")
+	expires := c.Status().Expires
+	clk.set(-time.Second + 1)
+	require.Equal(t, expires, c.Status().Expires)
+	clk.set(-1)
+	require.Equal(t, expires.Add(-time.Second), c.Status().Expires)
+}
+
+func TestCacheLaptopSlept(t *testing.T) {
+	clk := &twoClocks{}
+	c, n := hourly(clk)
+	requireGetKey(t, c, "key-1")
+	clk.sleep(61 * time.Minute)
+	require.Equal(t, stschain.Expired, c.Status().Phase)
+	requireGetKey(t, c, "key-2")
+	clk.pass(time.Minute)
+	clk.set(10 * time.Hour) // forward for a moment: one refresh for nothing
+	requireGetKey(t, c, "key-3")
+	clk.set(-10 * time.Hour)
+	for range 58 {
+		clk.pass(time.Minute)
+		c.Retrieve(t.Context())
+	}
+	require.Less(t, *n, 6)
+	clk.pass(2 * time.Minute)
+	creds, err := c.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.True(t, clk.Now().Before(creds.Expires))
+}
+
+// A process that moved to a host with a larger monotonic clock refreshes once, and goes by the new clock.
+func TestCacheProcessMigrated(t *testing.T) {
+	for name, invalidate := range map[string]bool{"and goes on": false, "and a service rejects what it has": true} {
+		t.Run(name, func(t *testing.T) {
+			clk := &twoClocks{}
+			c, n := hourly(clk)
+			requireGetKey(t, c, "key-1")
+			clk.pass(time.Minute)
+			clk.migrate(30 * 24 * time.Hour)
+			if invalidate {
+				rejectKey(c, "key-1")
+			}
+			clk.pass(time.Second)
+			requireGetKey(t, c, "key-2")
+			require.Equal(t, clk.Now().Round(0).Add(time.Hour), c.Status().Expires)
+			for range 44 {
+				clk.pass(time.Minute)
+				requireGetKey(t, c, "key-2")
+			}
+			require.Equal(t, 2, *n)
+		})
+	}
+}
+
+// A clock that goes back after a failure ends the backoff: what Status says and what the next call does agree.
+func TestCacheClockSetBackAfterFailure(t *testing.T) {
+	clk, fails := &twoClocks{}, false
+	n := 0
+	c := noJitter(&stschain.Cache{Clock: clk, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		if n++; fails {
+			return stschain.Credentials{}, errDown
+		}
+		return stschain.Credentials{AccessKeyID: fmt.Sprint("key-", n), SecretAccessKey: stschain.NewSecret("s"), Expires: clk.Now().Add(time.Hour).Round(0)}, nil
+	})})
+	requireGetKey(t, c, "key-1")
+	clk.pass(61 * time.Minute)
+	fails = true
+	_, err := c.Retrieve(t.Context())
+	require.ErrorIs(t, err, errDown)
+	require.Equal(t, time.Second, c.Status().Next.Sub(clk.Now().Round(0)))
+	clk.set(-30 * time.Minute) // the monotonic clock goes on, and so does the backoff
+	require.Equal(t, time.Second, c.Status().Next.Sub(clk.Now().Round(0)))
+	_, err = c.Retrieve(t.Context())
+	require.ErrorIs(t, err, errDown)
+	require.Equal(t, 2, n)
+	clk.pass(time.Second)
+	require.Zero(t, c.Status().Next)
+	fails = false
+	requireGetKey(t, c, "key-3")
+}

@@ -1,0 +1,170 @@
+package stschain_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/canary"
+)
+
+type depthKey struct{}
+
+// recorder writes down the steps of a call, indented below the one that each belongs to.
+type recorder struct {
+	mu    sync.Mutex
+	lines []string
+	steps []stschain.Step
+}
+
+func (r *recorder) trace() *stschain.Trace {
+	return &stschain.Trace{
+		Begin: func(ctx context.Context, s stschain.Step) context.Context {
+			depth, _ := ctx.Value(depthKey{}).(int)
+			r.add(s, depth, "begins")
+			return context.WithValue(ctx, depthKey{}, depth+1)
+		},
+		End: func(ctx context.Context, s stschain.Step) {
+			depth, _ := ctx.Value(depthKey{}).(int)
+			how := s.AccessKeyID
+			if s.Err != nil {
+				how = s.Err.Error()
+			}
+			r.add(s, depth-1, how)
+		},
+	}
+}
+
+func (r *recorder) add(s stschain.Step, depth int, what string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	kind := s.Kind.String()
+	if s.Joined {
+		kind = "joined " + kind
+	}
+	r.lines = append(r.lines, fmt.Sprintf("%s%s %s: %s", strings.Repeat("  ", depth), kind, s.Name, what))
+	r.steps = append(r.steps, s)
+}
+
+func TestTrace(t *testing.T) {
+	var r recorder
+	base := &member{name: "base"}
+	role := &member{name: "role", below: []stschain.Provider{stschain.Cached(base)}}
+	chain := stschain.NewChain(&member{name: "env", retrieve: unavailable}, stschain.Cached(role))
+	_, err := chain.Retrieve(stschain.WithTrace(t.Context(), r.trace()))
+	require.NoError(t, err)
+	require.Equal(t, []string{
+		"provider chain: begins",
+		"  provider env: begins",
+		"  provider env: its variable is not set",
+		"  provider role: begins",
+		"    refresh role: begins",
+		"      refresh base: begins",
+		"      refresh base: AKIA-base",
+		"    refresh role: AKIA-role",
+		"  provider role: AKIA-role",
+		"provider chain: AKIA-role",
+	}, r.lines)
+
+	r.lines = nil
+	_, err = chain.Retrieve(stschain.WithTrace(t.Context(), r.trace()))
+	require.NoError(t, err)
+	require.Equal(t, []string{ // what a cache returns at once is no step of its own
+		"provider chain: begins",
+		"  provider role: begins",
+		"  provider role: AKIA-role",
+		"provider chain: AKIA-role",
+	}, r.lines)
+}
+
+// The caller that began a refresh sees it, also after it gave up. One that joined sees that it joined.
+func TestTraceOfJoinedRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := &stschain.Cache{Provider: &source{takes: 2 * time.Second}}
+		var first, second recorder
+		gone, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		go c.Retrieve(stschain.WithTrace(gone, first.trace()))
+		synctest.Wait()
+		_, err := c.Retrieve(stschain.WithTrace(t.Context(), second.trace()))
+		require.NoError(t, err)
+		require.Equal(t, []string{"refresh source: begins", "refresh source: key-1"}, first.lines)
+		require.Equal(t, []string{"joined refresh source: begins", "joined refresh source: key-1"}, second.lines)
+		require.Equal(t, 2*time.Second, second.steps[1].Took)
+	})
+}
+
+// A trace within a trace: both are told. Functions that are nil are not called.
+func TestTraceWithinTrace(t *testing.T) {
+	var outer, inner recorder
+	ctx := stschain.WithTrace(stschain.WithTrace(t.Context(), outer.trace()), &stschain.Trace{})
+	ctx = stschain.WithTrace(ctx, &stschain.Trace{End: inner.trace().End})
+	_, err := stschain.NewChain(&member{name: "a"}).Retrieve(ctx)
+	require.NoError(t, err)
+	require.Len(t, outer.lines, 4)
+	require.Len(t, inner.lines, 2)
+}
+
+// A step tells how the call failed even if it panicked, and Start costs nothing without a trace.
+func TestStepStart(t *testing.T) {
+	var r recorder
+	p := &member{name: "panics", retrieve: func(context.Context) (stschain.Credentials, error) { panic("oh") }}
+	require.Panics(t, func() { stschain.NewChain(p).Retrieve(stschain.WithTrace(t.Context(), r.trace())) })
+	require.Equal(t, "  provider panics: stschain: it did not return", r.lines[2])
+
+	require.Zero(t, testing.AllocsPerRun(100, func() {
+		ctx, end := stschain.Step{Provider: p}.Start(t.Context())
+		if end(stschain.Credentials{}, nil); ctx != t.Context() {
+			t.Error("another context")
+		}
+	}))
+	require.Equal(t, "StepKind(9)", stschain.StepKind(9).String())
+}
+
+func TestTraceShowsNoSecret(t *testing.T) {
+	const secret = "Canary/secret+key=4711"
+	var r recorder
+	c := stschain.Cached(stschain.Static("AKIDEXAMPLE", secret, secret))
+	_, err := stschain.NewChain(c).Retrieve(stschain.WithTrace(t.Context(), r.trace()))
+	require.NoError(t, err)
+	for _, s := range r.steps {
+		canary.Check(t, secret, s, &s)
+	}
+}
+
+// Callbacks block: only the refresh that they are told of waits for them.
+func TestTraceThatBlocks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := noJitter(&stschain.Cache{Provider: &source{}})
+		requireGet(t, c, "key-1")
+		pass(50 * time.Minute)
+		blocks := &stschain.Trace{Begin: func(ctx context.Context, _ stschain.Step) context.Context { <-time.After(time.Hour); return ctx }}
+		start := time.Now()
+		_, err := c.Retrieve(stschain.WithTrace(t.Context(), blocks))
+		require.NoError(t, err)
+		require.Zero(t, time.Since(start))
+		requireGet(t, c, "key-1")
+		pass(2 * time.Hour)
+	})
+}
+
+// Who calls whom, and how it ends.
+func ExampleWithTrace() {
+	trace := &stschain.Trace{
+		End: func(_ context.Context, s stschain.Step) { fmt.Println(s.Kind, s.Name, s.AccessKeyID, s.Err) },
+	}
+	chain := stschain.NewChain(stschain.Static("", "", ""), stschain.Cached(stschain.Static("AKIDEXAMPLE", "s3cr3t", "")))
+	chain.Retrieve(stschain.WithTrace(context.Background(), trace))
+	// Output:
+	// provider static  stschain: static credentials are empty
+	// refresh static AKIDEXAMPLE <nil>
+	// provider static AKIDEXAMPLE <nil>
+	// provider chain AKIDEXAMPLE <nil>
+}
