@@ -1,9 +1,9 @@
-// Package stschain gives programs temporary AWS credentials and keeps them fresh.
+// Package stschain provides temporary AWS credentials and keeps them fresh.
 //
-// A [Provider] is one way to get credentials. A [Chain] picks the provider that
-// applies on this machine. A [Cache] keeps what a provider answered, refreshes
-// it before it expires without making callers wait, and goes on serving it
-// while the source is down. The flows and transports live in packages of their
+// A [Provider] is one way to obtain credentials. A [Chain] picks the provider that
+// is configured on this machine. A [Cache] keeps what a provider returned, refreshes
+// it before it expires without making callers wait, and keeps serving it
+// while the source is down. The flows and transports are packages of their
 // own:
 //
 //   - assumerole, webidentity, saml, sessiontoken and federation each wrap one
@@ -11,12 +11,12 @@
 //   - sigv4 signs requests; its Transport plugs a Provider into an http.Client
 //   - stsquery is the client of STS that the flows share
 //   - source finds credentials where the AWS SDKs find them: its Default is their
-//     chain, the packages below it are the links
-//   - proof makes statements of identity that others verify, and passwords of databases
-//   - serve gives credentials to other programs on the machine
+//     default chain, the packages below it are its links
+//   - proof generates identity tokens, and auth tokens for databases, caches and brokers
+//   - serve provides credentials to other programs on the machine
 //   - ststest is a fake STS for the tests of programs
 //
-// Most programs compose a chain at start-up, hand it to a flow, and hand the
+// Most programs compose a chain at start-up, pass it to a flow, and pass the
 // flow to a sigv4.Transport:
 //
 //	role := &assumerole.Provider{
@@ -29,21 +29,34 @@
 //
 // # Caching
 //
-// Nobody gets an uncached flow by accident: whatever asks a provider repeatedly
-// (a Transport, the signing side of an STS client) asks through [Cached]. An
+// Whatever retrieves credentials repeatedly (a Transport, an STS client for its signatures)
+// does so through [Cached], so that no flow is called for each request by accident. An
 // explicit *Cache is needed only to share one set of credentials between
-// holders, or to tune how it is refreshed.
+// holders, or to configure how it is refreshed.
+//
+// # Errors
+//
+// A provider that is not configured returns an error made by [Unavailable], and a Chain calls
+// the next one. Every other error is a failure and stops a Chain, so that a broken source
+// never falls through to another identity. [ErrPermanent] and [ErrThrottled] say what to
+// do about a failure.
+//
+// # Prompts
+//
+// A provider that prompts the user, such as for an MFA code, calls [Prompt] first. A background
+// refresh does not prompt: the next caller that has to wait does.
 //
 // # Contexts
 //
 // A context bounds how long a caller waits. It must not select an identity:
-// answers are shared, so a value in the context of whoever happened to start a
-// refresh would decide for everybody.
+// results are shared, so a value in the context of the caller that happened to start a
+// refresh would decide for all of them.
 //
-// # When there are none, or others than expected
+// # Diagnosis
 //
-// [Explain] asks as a caller would and reports what each provider on the way answered, as
-// a tree that prints. The program cmd/stschain does so for the default chain.
+// [Explain] retrieves as a caller would and reports what each provider on the way returned, as
+// a tree that prints. The program cmd/stschain does so for the default chain. [WithTrace] reports the same
+// while it happens, and [Cache.OnEvent] what a cache does.
 //
 // # Compatibility
 //
@@ -69,7 +82,7 @@ type Provider interface {
 	Retrieve(ctx context.Context) (Credentials, error)
 }
 
-// ProviderFunc makes a function a Provider.
+// ProviderFunc is a function as a Provider.
 type ProviderFunc func(ctx context.Context) (Credentials, error)
 
 // Retrieve calls f.
@@ -80,19 +93,19 @@ func (f ProviderFunc) Retrieve(ctx context.Context) (Credentials, error) {
 	return f(ctx)
 }
 
-// Credentials are what a request is signed with. The zero value is no
-// credentials; anonymous ones are never made up.
+// Credentials sign requests. The zero value is no credentials; a provider never returns it
+// without an error.
 type Credentials struct {
-	AccessKeyID     string // shown everywhere: it is what CloudTrail is searched by
+	AccessKeyID     string // not a secret: CloudTrail is searched by it
 	SecretAccessKey Secret
 	SessionToken    Secret    // zero for long-lived keys
 	Expires         time.Time // zero: never. On this process's clock
 	AccountID       string    // if known
-	Source          string    // who made them, for people: "assumerole arn:aws:iam::1:role/x"
+	Source          string    // where they came from, for logs: "assumerole arn:aws:iam::1:role/x"
 }
 
-// ExpiredAt reports whether the credentials are dead at t. They live up to, but
-// not at, the instant Expires.
+// ExpiredAt reports whether the credentials have expired at t. They are valid until, but
+// not at, Expires.
 func (c Credentials) ExpiredAt(t time.Time) bool {
 	return !c.Expires.IsZero() && !t.Before(c.Expires)
 }
@@ -140,8 +153,8 @@ func (s static) Retrieve(context.Context) (Credentials, error) {
 // Clock tells the time. The clocks of github.com/benbjohnson/clock fit.
 type Clock interface{ Now() time.Time }
 
-// Invalidator is implemented by providers that hold credentials: a service
-// rejected these, so the next Retrieve should bring others if it can.
+// Invalidator is implemented by providers that keep credentials. Invalidate tells that a service
+// rejected these, so that the next Retrieve returns others if it can.
 type Invalidator interface {
 	Invalidate(rejected Credentials)
 }
@@ -150,10 +163,10 @@ type Invalidator interface {
 // retrieves nothing; it is for reports on how a program gets its credentials.
 type Parent interface{ Providers() []Provider }
 
-// name is what reports and errors call a provider.
+// name returns the name of a provider for reports and errors.
 func name(p Provider) string {
 	if s, ok := p.(fmt.Stringer); ok {
-		return fmt.Sprint(s) // which survives a String that panics
+		return fmt.Sprint(s) // fmt recovers if String panics
 	}
 	return fmt.Sprintf("%T", p)
 }
