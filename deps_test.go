@@ -63,8 +63,10 @@ func mustNotReach(pkg, dep string) string {
 		return "programs link golang.org/x/sync, and nothing else"
 	case !isOurs, ours == "":
 		return ""
-	case pkg == "" && !under(ours, "internal"):
-		return "the root package knows no flow and no transport"
+	case pkg == "" && ours != "internal/refresh":
+		return "the root package knows no flow and no transport, and its internals know nothing above them"
+	case pkg == "internal/refresh":
+		return "the engine is pure"
 	case under(pkg, "sigv4") && !under(ours, "internal", "sigv4"):
 		return "signing knows nothing of STS"
 	case under(pkg, "stsquery") && !under(ours, "internal", "sigv4", "stsquery"):
@@ -95,6 +97,8 @@ func TestMustNotReach(t *testing.T) {
 		{"", "golang.org/x/sync/singleflight", true},
 		{"", module + "/internal/refresh", true},
 		{"", module + "/sigv4", false},
+		{"", module + "/internal/signature", false},
+		{"internal/refresh", module + "/internal/signature", false},
 		{"sigv4", "testing", false},
 		{"sigv4", module + "/internal/canary", false},
 		{"assumerole", "gopkg.in/ini.v1", false},

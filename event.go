@@ -23,7 +23,7 @@ const (
 
 // String returns the kind in words.
 func (k EventKind) String() string {
-	return word(k-1, "EventKind", "refresh started", "refreshed", "refresh failed", "serving stale", "invalidated")
+	return word(k, "EventKind", "EventKind(0)", "refresh started", "refreshed", "refresh failed", "serving stale", "invalidated")
 }
 
 // word is the word for a value from 0 on, and a number of type kind where there is none.

@@ -55,6 +55,20 @@ func TestCacheEvents(t *testing.T) {
 	})
 }
 
+func TestCombineEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []string
+		observer := func(name string) func(stschain.Event) {
+			return func(e stschain.Event) { got = append(got, name+" "+e.Kind.String()) }
+		}
+		c := &stschain.Cache{Provider: &source{}, OnEvent: stschain.CombineEvents(observer("log"), nil, observer("metrics"))}
+		requireGet(t, c, "key-1")
+		synctest.Wait()
+		require.Equal(t, []string{"log refresh started", "metrics refresh started", "log refreshed", "metrics refreshed"}, got)
+		require.Equal(t, "EventKind(0)", stschain.EventKind(0).String())
+	})
+}
+
 // An OnEvent that is slow, asks the cache or leaves its goroutine harms nobody,
 // and loses no event.
 func TestCacheEventsFromABadListener(t *testing.T) {

@@ -22,7 +22,7 @@ func TestMoto(t *testing.T) {
 	}
 	_, response := started(t)
 	p := &saml.Provider{
-		Client:     &stsquery.Client{Region: "us-east-1", Endpoint: endpoint},
+		Client: &stsquery.Client{Region: "us-east-1", Endpoint: endpoint},
 		Assertion: func(context.Context) (stschain.Secret, error) {
 			return stschain.NewSecret(base64.StdEncoding.EncodeToString(response)), nil
 		},
