@@ -49,9 +49,9 @@ func mustNotReach(pkg, dep string) string {
 	thirdParty := !isOurs && strings.Contains(strings.Split(dep, "/")[0], ".")
 	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation"}
 	switch {
-	case under(pkg, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak", "internal/realserver"):
+	case under(pkg, "internal/test", "internal/faultproxy", "internal/realserver"):
 		return "" // helpers of tests, which nothing but tests imports; see below
-	case isOurs && under(ours, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak", "internal/realserver"):
+	case isOurs && under(ours, "internal/test", "internal/faultproxy", "internal/realserver"):
 		return "it is for tests"
 	case dep == "testing":
 		return "it would register flags and link test code in every program"
@@ -96,7 +96,7 @@ func TestMustNotReach(t *testing.T) {
 		{"", module + "/internal/hide", true},
 		{"", module + "/sigv4", false},
 		{"sigv4", "testing", false},
-		{"sigv4", module + "/internal/canary", false},
+		{"sigv4", module + "/internal/test/canary", false},
 		{"assumerole", "gopkg.in/ini.v1", false},
 		{"source/profile", "gopkg.in/ini.v1", true},
 		{"assumerole", module + "/stsquery", true},

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stschain-go/stschain/internal/leak"
+	"github.com/stschain-go/stschain/internal/test/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

@@ -16,9 +16,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/stschain-go/stschain/internal/canary"
 	"github.com/stschain-go/stschain/internal/faultproxy"
-	"github.com/stschain-go/stschain/internal/leak"
+	"github.com/stschain-go/stschain/internal/test/canary"
+	"github.com/stschain-go/stschain/internal/test/leak"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
