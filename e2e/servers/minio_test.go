@@ -1,4 +1,4 @@
-package e2e_test
+package servers_test
 
 import (
 	"bytes"
@@ -200,7 +200,9 @@ func TestMinIOFile(t *testing.T) {
 func TestMinIOQuickstart(t *testing.T) {
 	endpoint := realserver.MinIO(t).URL
 	binary := filepath.Join(t.TempDir(), "quickstart")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../examples/quickstart").CombinedOutput()
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./examples/quickstart")
+	build.Dir = "../.."
+	out, err := build.CombinedOutput()
 	require.NoError(t, err, string(out))
 	for _, secret := range []string{password, "wrong-password"} {
 		cmd := exec.CommandContext(t.Context(), binary, "-endpoint", endpoint, "-service", "s3", "-call", endpoint+"/", "-for", "2s")

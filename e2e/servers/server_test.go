@@ -1,5 +1,5 @@
-// Package e2e_test runs the library against real servers.
-package e2e_test
+// Package servers_test runs the library against real servers.
+package servers_test
 
 import (
 	"io"
