@@ -14,8 +14,8 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/e2e/realserver"
 	"github.com/stschain-go/stschain/federation"
-	"github.com/stschain-go/stschain/internal/realserver"
 	"github.com/stschain-go/stschain/saml"
 	"github.com/stschain-go/stschain/sessiontoken"
 	"github.com/stschain-go/stschain/sigv4"

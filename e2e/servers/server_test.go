@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/stschain-go/stschain/internal/realserver"
+	"github.com/stschain-go/stschain/e2e/realserver"
 )
 
 const (

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/realserver"
+	"github.com/stschain-go/stschain/e2e/realserver"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 )

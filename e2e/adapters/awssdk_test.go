@@ -1,11 +1,9 @@
-package awssdk_test
+package adapters_test
 
 import (
 	"context"
 	"fmt"
 	"net/http"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -21,23 +19,15 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/awssdk"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/realserver"
+	"github.com/stschain-go/stschain/e2e/realserver"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// counted counts the requests that go to STS.
-type counted struct{ atomic.Int64 }
-
-func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
-	c.Add(1)
-	return http.DefaultTransport.RoundTrip(req)
-}
-
-// TestMinIO works with objects while the credentials are replaced twice: no request
+// TestSDKForGo works with objects while the credentials are replaced twice: no request
 // fails, STS is called once a lifetime, and nobody waits for it after the first call.
 // MinIO gives credentials for 15 minutes at least, so the cache's clock runs ahead
 // of the real one, and what comes in is dated by it.
-func TestMinIO(t *testing.T) {
+func TestSDKForGo(t *testing.T) {
 	const callers, generations = 8, 3
 	for _, tt := range []struct {
 		name      string
@@ -101,7 +91,7 @@ func TestMinIO(t *testing.T) {
 				running.Go(func() {
 					for i := 0; ctx.Err() == nil; i++ {
 						requests.Add(2)
-						if err := putAndGet(context.WithoutCancel(ctx), client, fmt.Sprintf("%d/%d", caller, i)); err != nil {
+						if err := sdkPutAndGet(context.WithoutCancel(ctx), client, fmt.Sprintf("%d/%d", caller, i)); err != nil {
 							failed.Add(1)
 							t.Error(err)
 						}
@@ -129,7 +119,7 @@ func TestMinIO(t *testing.T) {
 	}
 }
 
-func putAndGet(ctx context.Context, client *s3.Client, key string) error {
+func sdkPutAndGet(ctx context.Context, client *s3.Client, key string) error {
 	_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key, Body: strings.NewReader(key)})
 	if err != nil {
 		return err
@@ -141,39 +131,5 @@ func putAndGet(ctx context.Context, client *s3.Client, key string) error {
 	return object.Body.Close()
 }
 
-// atLeast waits until so many requests have begun.
-func atLeast(t *testing.T, requests *atomic.Int64, n int64) {
-	t.Helper()
-	require.Eventually(t, func() bool { return requests.Load() >= n }, time.Minute, 10*time.Millisecond)
-}
-
-// The example runs against a real server as its comment says.
-func TestMinIOExample(t *testing.T) {
-	endpoint := realserver.MinIO(t).URL
-	out := runExample(t, []string{"AWS_ACCESS_KEY_ID=" + realserver.User, "AWS_SECRET_ACCESS_KEY=" + realserver.Password},
-		"-endpoint", endpoint, "-bucket", "example", "-for", "2s")
-	require.NotContains(t, out, realserver.Password)
-}
-
-// The example needs nothing and says at its end that all went well.
-func TestExample(t *testing.T) { runExample(t, nil) }
-
-func runExample(t *testing.T, env []string, args ...string) string {
-	t.Helper()
-	if _, err := exec.LookPath("go"); err != nil {
-		t.Skip("no go command to run the example with")
-	}
-	// What go run does, in two steps, so that only the second is timed.
-	binary := filepath.Join(t.TempDir(), "example.exe")
-	out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./examples/s3").CombinedOutput()
-	require.NoError(t, err, string(out))
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	example := exec.CommandContext(ctx, binary, args...)
-	example.Env = append(env, "HOME="+t.TempDir(), "TMPDIR="+t.TempDir(), "AWS_EC2_METADATA_DISABLED=true")
-	out, err = example.CombinedOutput()
-	require.NoError(t, err, string(out))
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	require.True(t, strings.HasPrefix(lines[len(lines)-1], "ok: "), string(out))
-	return string(out)
-}
+// The example runs against a real server as its comment says, and without one.
+func TestSDKForGoExample(t *testing.T) { testExample(t, "awssdk", "./examples/s3") }
