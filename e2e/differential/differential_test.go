@@ -1,7 +1,7 @@
 // Package differential_test does the same work with this library and with aws-sdk-go-v2, on
-// random input, and compares what comes out. It is a module of its own, since it needs the SDK.
+// random input, and compares the results.
 //
-//	go test . -signer 1000000 -encoder 200000 -endpoints 50000
+//	go test ./differential -signer 1000000 -encoder 200000 -endpoints 50000
 package differential_test
 
 import (
@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stschain-go/stschain/internal/test/leak"
+	"github.com/stschain-go/stschain/e2e/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }
