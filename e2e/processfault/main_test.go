@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stschain-go/stschain/internal/test/leak"
+	"github.com/stschain-go/stschain/e2e/leak"
 )
 
 // orders is the variable that makes the test binary one of the programs that the tests start.
