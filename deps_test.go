@@ -49,9 +49,9 @@ func mustNotReach(pkg, dep string) string {
 	thirdParty := !isOurs && strings.Contains(strings.Split(dep, "/")[0], ".")
 	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation"}
 	switch {
-	case under(pkg, "internal/test", "internal/faultproxy"):
+	case under(pkg, "internal/test"):
 		return "" // helpers of tests, which nothing but tests imports; see below
-	case isOurs && under(ours, "internal/test", "internal/faultproxy"):
+	case isOurs && under(ours, "internal/test"):
 		return "it is for tests"
 	case dep == "testing":
 		return "it would register flags and link test code in every program"

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/stschain-go/stschain/internal/faultproxy"
+	"github.com/stschain-go/stschain/e2e/faultproxy"
 )
 
 // fault is one way in which the network or a server goes wrong.

@@ -2,6 +2,9 @@ package faultproxy_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,9 +19,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/stschain-go/stschain/internal/faultproxy"
-	"github.com/stschain-go/stschain/internal/test/canary"
-	"github.com/stschain-go/stschain/internal/test/leak"
+	"github.com/stschain-go/stschain/e2e/faultproxy"
+	"github.com/stschain-go/stschain/e2e/leak"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -40,7 +42,7 @@ type cell struct {
 // the caller's patience and a little more, and with the typed error that the fault calls
 // for, which shows no secret.
 //
-//	go test -run TestFaults -v ./internal/faultproxy -table faults.md
+//	go test -run TestFaults -v ./faultproxy -table faults.md
 func TestFaults(t *testing.T) {
 	s := newServers()
 	defer s.Close()
@@ -156,7 +158,7 @@ func (c cell) check(t *testing.T) {
 	}
 	require.Error(t, c.err)
 	for _, secret := range []string{secretKey, mfaCode, c.token} {
-		canary.Check(t, secret, c.err)
+		checkHidden(t, secret, c.err)
 	}
 	if c.operation.signed {
 		var lost *url.Error
@@ -178,6 +180,34 @@ func (c cell) check(t *testing.T) {
 	if c.fault.hangs {
 		var waited interface{ Timeout() bool }
 		require.True(t, errors.As(c.err, &waited) && waited.Timeout(), "%v", c.err)
+	}
+}
+
+// checkHidden fails the test if a secret shows in err or in what it wraps, as it is or encoded.
+func checkHidden(t *testing.T, secret string, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	text := fmt.Sprintf("%v %+v %#v %q", err, err, err, err)
+	if encoded, err := json.Marshal(err); err == nil {
+		text += string(encoded)
+	}
+	for how, encoded := range map[string]string{
+		"as it is":    secret,
+		"URL-encoded": url.QueryEscape(secret),
+		"in base64":   strings.TrimRight(base64.StdEncoding.EncodeToString([]byte(secret)), "="),
+		"in hex":      hex.EncodeToString([]byte(secret)),
+	} {
+		require.False(t, strings.Contains(text, encoded), "%T shows a secret %s", err, how)
+	}
+	switch err := err.(type) {
+	case interface{ Unwrap() error }:
+		checkHidden(t, secret, err.Unwrap())
+	case interface{ Unwrap() []error }:
+		for _, err := range err.Unwrap() {
+			checkHidden(t, secret, err)
+		}
 	}
 }
 
