@@ -136,6 +136,31 @@ func TestLeakChecks(t *testing.T) {
 	}
 }
 
+// TestModules checks that the other modules of this repository import nothing from internal/:
+// they are versioned apart, so an internal package that changes would break them.
+func TestModules(t *testing.T) {
+	modules, err := filepath.Glob("*/go.mod")
+	require.NoError(t, err)
+	deeper, err := filepath.Glob("*/*/go.mod")
+	require.NoError(t, err)
+	require.NotEmpty(t, modules)
+	for _, file := range append(modules, deeper...) {
+		if strings.HasPrefix(file, "adapter"+string(filepath.Separator)) {
+			continue // they still do: issue 12, part 4
+		}
+		require.NoError(t, filepath.WalkDir(filepath.Dir(file), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") {
+				return err
+			}
+			code, err := os.ReadFile(path)
+			if strings.Contains(string(code), `"`+module+"/internal/") {
+				t.Errorf("%s imports an internal package of the root module", path)
+			}
+			return err
+		}))
+	}
+}
+
 // TestRequirements holds go.mod to the modules that are allowed: programs link two of them at
 // most, the others are for tests.
 // Peers: xk6-output-prometheus-remote#161, spire#2756, golang/vulndb#635 (users.md 1.2.5, 1.2.12, 1.2.13).
