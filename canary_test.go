@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 )
 
 // What a chain tells of those that it asked shows nothing of what they held, nor does a cache that

@@ -49,9 +49,9 @@ func mustNotReach(pkg, dep string) string {
 	thirdParty := !isOurs && strings.Contains(strings.Split(dep, "/")[0], ".")
 	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation"}
 	switch {
-	case under(pkg, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak", "internal/realserver"):
+	case under(pkg, "internal/test"):
 		return "" // helpers of tests, which nothing but tests imports; see below
-	case isOurs && under(ours, "internal/canary", "internal/conformance", "internal/faultproxy", "internal/leak", "internal/realserver"):
+	case isOurs && under(ours, "internal/test"):
 		return "it is for tests"
 	case dep == "testing":
 		return "it would register flags and link test code in every program"
@@ -100,7 +100,7 @@ func TestMustNotReach(t *testing.T) {
 		{"", module + "/internal/signature", false},
 		{"internal/refresh", module + "/internal/signature", false},
 		{"sigv4", "testing", false},
-		{"sigv4", module + "/internal/canary", false},
+		{"sigv4", module + "/internal/test/canary", false},
 		{"assumerole", "gopkg.in/ini.v1", false},
 		{"source/profile", "gopkg.in/ini.v1", true},
 		{"assumerole", module + "/stsquery", true},
@@ -137,6 +137,31 @@ func TestLeakChecks(t *testing.T) {
 		if !ok {
 			t.Errorf("%s has tests and no TestMain that calls leak.Main or leak.Check", dir)
 		}
+	}
+}
+
+// TestModules checks that the other modules of this repository import nothing from internal/:
+// they are versioned apart, so an internal package that changes would break them.
+func TestModules(t *testing.T) {
+	modules, err := filepath.Glob("*/go.mod")
+	require.NoError(t, err)
+	deeper, err := filepath.Glob("*/*/go.mod")
+	require.NoError(t, err)
+	require.NotEmpty(t, modules)
+	for _, file := range append(modules, deeper...) {
+		if strings.HasPrefix(file, "adapter"+string(filepath.Separator)) {
+			continue // they still do: issue 12, part 4
+		}
+		require.NoError(t, filepath.WalkDir(filepath.Dir(file), func(path string, _ fs.DirEntry, err error) error {
+			if err != nil || !strings.HasSuffix(path, ".go") {
+				return err
+			}
+			code, err := os.ReadFile(path)
+			if strings.Contains(string(code), `"`+module+"/internal/") {
+				t.Errorf("%s imports an internal package of the root module", path)
+			}
+			return err
+		}))
 	}
 }
 

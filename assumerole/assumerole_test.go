@@ -17,7 +17,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )

@@ -19,7 +19,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/federation"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/sessiontoken"
 	"github.com/stschain-go/stschain/ststest"
 )

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/canary"
 	"github.com/stschain-go/stschain/internal/signature"
+	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/sigv4"
 )
 

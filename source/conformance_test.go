@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/conformance"
+	"github.com/stschain-go/stschain/internal/test/conformance"
 )
 
 // cause is what our error has to tell where a case wants one. ErrorContains is

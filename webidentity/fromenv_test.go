@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 	"github.com/stschain-go/stschain/webidentity"

@@ -19,7 +19,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/leak"
+	"github.com/stschain-go/stschain/internal/test/leak"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )

@@ -18,7 +18,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/awssdk"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 )
 
 // sdk is a provider of the SDK that answers alike each time.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/miniosts"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/ststest"
 )
 

@@ -19,7 +19,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 )
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/canary"
 	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/test/canary"
 )
 
 // What carries a secret goes to one host.

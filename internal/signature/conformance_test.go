@@ -14,8 +14,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/stschain-go/stschain/internal/conformance"
 	"github.com/stschain-go/stschain/internal/signature"
+	"github.com/stschain-go/stschain/internal/test/conformance"
 )
 
 // TestConformance runs the signing suite of the AWS SDKs, byte for byte. A case

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/source/container"
 )
 

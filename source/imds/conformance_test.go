@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/conformance"
+	"github.com/stschain-go/stschain/internal/test/conformance"
 )
 
 // TestConformance runs the cases of smithy-rs on where the service is. Reading a profile

@@ -13,7 +13,7 @@ import (
 	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
-	"github.com/stschain-go/stschain/internal/conformance"
+	"github.com/stschain-go/stschain/internal/test/conformance"
 	"github.com/stschain-go/stschain/source/login"
 )
 

@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/leak"
+	"github.com/stschain-go/stschain/internal/test/leak"
 	"github.com/stschain-go/stschain/source/login"
 )
 

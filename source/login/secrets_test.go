@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/canary"
+	"github.com/stschain-go/stschain/internal/test/canary"
 )
 
 // TestSecrets: whatever the file, the service and the transport say, what is secret is shown

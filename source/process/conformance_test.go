@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/conformance"
+	"github.com/stschain-go/stschain/internal/test/conformance"
 	"github.com/stschain-go/stschain/source/process"
 )
 

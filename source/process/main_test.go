@@ -3,7 +3,7 @@ package process_test
 import (
 	"testing"
 
-	"github.com/stschain-go/stschain/internal/leak"
+	"github.com/stschain-go/stschain/internal/test/leak"
 )
 
 func TestMain(m *testing.M) { leak.Main(m) }

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/conformance"
+	"github.com/stschain-go/stschain/internal/test/conformance"
 )
 
 // TestConformance runs the token files of aws-sdk-go-v2. Their region is called region.

@@ -8,6 +8,7 @@ require (
 	github.com/russellhaering/goxmldsig v1.6.1
 	github.com/stretchr/testify v1.12.1
 	github.com/stschain-go/stschain v0.0.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (

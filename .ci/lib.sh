@@ -1,0 +1,27 @@
+# What .ci/check and .ci/run share. They source it from the root of the repository.
+
+staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+tools=${STSCHAIN_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/stschain-tools}/bin
+work=$(mktemp -d)
+trap 'kill $(jobs -p) 2>/dev/null || true; rm -rf "$work"' EXIT
+
+export GOFLAGS=${GOFLAGS:+$GOFLAGS }-buildvcs=false
+export AWS_EC2_METADATA_DISABLED=true
+unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
+unset STSCHAIN_MINIO STSCHAIN_VERSITYGW STSCHAIN_DEX STSCHAIN_MOTO STSCHAIN_AWSCLI STSCHAIN_BOTO3 STSCHAIN_NODE
+
+step() { printf '\n== %s (%ds)\n' "$*" "$SECONDS"; }
+fail() { echo "FAILED: $*" >&2; exit 1; }
+
+# modules lists the folders that have a go.mod, the root first. The one below .ci/ only builds a tool.
+modules() { git ls-files --cached --others --exclude-standard 'go.mod' '*/go.mod' | grep -v '^\.ci/' | xargs -n1 dirname | sort; }
+
+# install BINARY MODULE@VERSION installs a tool where the machine keeps it between runs.
+install() {
+  local binary=$1 source=$2 stamp
+  stamp="$tools/$binary.version"
+  [ -x "$tools/$binary" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$source" ] && return
+  mkdir -p "$tools"
+  (cd "$work" && GOBIN=$tools GOFLAGS= go install "$source")
+  echo "$source" > "$stamp"
+}

@@ -1,9 +1,0 @@
-package canary
-
-import (
-	"testing"
-
-	"github.com/stschain-go/stschain/internal/leak"
-)
-
-func TestMain(m *testing.M) { leak.Main(m) }
