@@ -190,7 +190,7 @@ func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, er
 			c.waits.Add(1)
 		}
 	}
-	refused := refusal{d.Reason, d.creds.Source, time.Duration(c.state.Entry.Expires - now), c.state.Lifetime, c.err, len(c.running), c.longest()}
+	refused := refusal{d.Reason, d.creds.Origin, time.Duration(c.state.Entry.Expires - now), c.state.Lifetime, c.err, len(c.running), c.longest()}
 	c.mu.Unlock()
 	if d.Action == refresh.Refuse {
 		return decision{}, refused.error(atLeast)
@@ -321,7 +321,7 @@ func (c *Cache) Invalidate(rejected Credentials) {
 		now, _ := c.now()
 		c.state = refresh.Reject(c.state, now)
 		c.publish()
-		c.emit(Event{Kind: Invalidated, Source: c.cached.creds.Source})
+		c.emit(Event{Kind: Invalidated, Origin: c.cached.creds.Origin})
 	}
 	c.mu.Unlock()
 	if i, ok := c.Provider.(Invalidator); ok {

@@ -81,7 +81,7 @@ func TestCacheCallsStringUnderNoLock(t *testing.T) {
 func TestStatusCallsNothing(t *testing.T) {
 	c := &stschain.Cache{}
 	c.Provider = &nosy{do: func(n *nosy) { n.in = false; c.Status() }} // again and again
-	require.Equal(t, "*stschain_test.nosy", c.Status().Source)
+	require.Equal(t, "*stschain_test.nosy", c.Status().Origin)
 }
 
 // An error whose methods panic is a failed attempt. Found by an attack: the process ended.

@@ -21,7 +21,7 @@ func TestNothingOfAChainShowsSecrets(t *testing.T) { synctest.Test(t, testChainC
 func testChainCanary(t *testing.T) {
 	const secret = "Canary/secret+key=4711"
 	creds := stschain.Credentials{
-		AccessKeyID: "AKIDEXAMPLE", Source: "test", Expires: time.Now().Add(20 * time.Minute),
+		AccessKeyID: "AKIDEXAMPLE", Origin: "test", Expires: time.Now().Add(20 * time.Minute),
 		SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret),
 	}
 	absent := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {

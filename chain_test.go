@@ -208,7 +208,7 @@ func TestStatic(t *testing.T) {
 	require.Equal(t, "secret", creds.SecretAccessKey.Reveal())
 	require.Equal(t, "token", creds.SessionToken.Reveal())
 	require.True(t, creds.Expires.IsZero())
-	require.Equal(t, "static", creds.Source)
+	require.Equal(t, "static", creds.Origin)
 	for _, tt := range [][3]string{{"AKID", "", ""}, {"", "secret", ""}, {"", "", "token"}, {"AKID", "", "token"}} {
 		_, err := stschain.Static(tt[0], tt[1], tt[2]).Retrieve(t.Context())
 		require.Error(t, err)

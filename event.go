@@ -38,7 +38,7 @@ func word[N ~int](n N, kind string, words ...string) string {
 type Event struct {
 	Kind    EventKind
 	Time    time.Time
-	Source  string        // of the credentials, or the provider that was asked
+	Origin  string        // of the credentials, or the provider that was asked
 	Expires time.Time     // of the credentials that are held now; zero: never, or none are held
 	Next    time.Time     // the earliest next try; zero: at the next call, or never
 	Took    time.Duration // how long the provider took
@@ -57,7 +57,7 @@ func LogEvents(l *slog.Logger) func(Event) {
 		case RefreshFailed, ServingStale:
 			level = slog.LevelWarn
 		}
-		attrs := []slog.Attr{slog.String("source", e.Source)}
+		attrs := []slog.Attr{slog.String("source", e.Origin)}
 		if !e.Expires.IsZero() {
 			attrs = append(attrs, slog.Time("expires", e.Expires))
 		}

@@ -128,11 +128,11 @@ func TestLogEvents(t *testing.T) {
 		},
 	})))
 	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	log(stschain.Event{Kind: stschain.RefreshStarted, Source: "env"})
-	log(stschain.Event{Kind: stschain.Refreshed, Source: "env", Expires: at, Took: time.Second})
-	log(stschain.Event{Kind: stschain.RefreshFailed, Source: "env", Next: at, Err: errDown})
-	log(stschain.Event{Kind: stschain.ServingStale, Source: "env", Err: errDown})
-	log(stschain.Event{Kind: stschain.Invalidated, Source: "env"})
+	log(stschain.Event{Kind: stschain.RefreshStarted, Origin: "env"})
+	log(stschain.Event{Kind: stschain.Refreshed, Origin: "env", Expires: at, Took: time.Second})
+	log(stschain.Event{Kind: stschain.RefreshFailed, Origin: "env", Next: at, Err: errDown})
+	log(stschain.Event{Kind: stschain.ServingStale, Origin: "env", Err: errDown})
+	log(stschain.Event{Kind: stschain.Invalidated, Origin: "env"})
 	require.Equal(t, `level=INFO msg="aws credentials refreshed" source=env expires=2026-11-21T12:00:00.000Z took=1s
 level=WARN msg="aws credentials refresh failed" source=env next=2026-11-21T12:00:00.000Z err="the source is down"
 level=WARN msg="aws credentials serving stale" source=env err="the source is down"

@@ -66,7 +66,7 @@ func ExampleCache_Status() {
 	fmt.Println(cache.Status().Phase)
 	cache.Retrieve(context.Background())
 	s := cache.Status()
-	fmt.Println(s.Phase, s.Source, s.Err == nil, s.Tries)
+	fmt.Println(s.Phase, s.Origin, s.Err == nil, s.Attempts)
 	// Output:
 	// empty
 	// fresh static true 1

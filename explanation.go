@@ -26,7 +26,7 @@ type Explanation struct {
 	// known; Expires also if they never expire.
 	AccessKeyID string
 	AccountID   string
-	Source      string
+	Origin      string
 	Expires     time.Time
 
 	Cache *Status       // of the Cache over the provider; nil: there is none
@@ -61,7 +61,7 @@ func (x *Explanation) take(s Step) {
 	switch {
 	case s.Err == nil:
 		x.Outcome = Succeeded
-		x.AccessKeyID, x.AccountID, x.Source, x.Expires = s.AccessKeyID, s.AccountID, s.Origin, s.Expires
+		x.AccessKeyID, x.AccountID, x.Origin, x.Expires = s.AccessKeyID, s.AccountID, s.Origin, s.Expires
 	case wraps(s.Err, ErrPrompt):
 		x.Outcome = PromptRequired
 	case IsUnavailable(s.Err):
@@ -138,8 +138,8 @@ func (x *Explanation) identity() string {
 	if x.AccountID != "" {
 		text += " of account " + x.AccountID
 	}
-	if x.Source != "" && x.Source != x.Provider {
-		text += " from " + x.Source
+	if x.Origin != "" && x.Origin != x.Provider {
+		text += " from " + x.Origin
 	}
 	switch left := x.Expires.Sub(x.at).Round(time.Second); {
 	case x.Expires.IsZero():
@@ -209,10 +209,10 @@ func (x Explanation) MarshalJSON() ([]byte, error) {
 		out.Error = fmt.Sprint(x.Err)
 	}
 	if x.AccessKeyID != "" {
-		out.Credentials = &credentials{x.AccessKeyID, x.AccountID, x.Source, sayable(x.Expires)}
+		out.Credentials = &credentials{x.AccessKeyID, x.AccountID, x.Origin, sayable(x.Expires)}
 	}
 	if s := x.Cache; s != nil {
-		out.Cache = &cache{s.Phase.String(), s.Rejected, s.Refreshing, sayable(s.Next), "", s.Tries, s.Failures, s.Waits}
+		out.Cache = &cache{s.Phase.String(), s.Rejected, s.Refreshing, sayable(s.Next), "", s.Attempts, s.Failures, s.Waits}
 		if s.Err != nil {
 			out.Cache.LastError = fmt.Sprint(s.Err)
 		}

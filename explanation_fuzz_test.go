@@ -28,7 +28,7 @@ func FuzzExplanation(f *testing.F) {
 			case 1:
 				return stschain.Credentials{}, errors.New(text)
 			}
-			return stschain.Credentials{AccessKeyID: id, SecretAccessKey: stschain.NewSecret("canary-4711-key"), Source: text, AccountID: name, Expires: time.Now().Add(time.Duration(left))}, nil
+			return stschain.Credentials{AccessKeyID: id, SecretAccessKey: stschain.NewSecret("canary-4711-key"), Origin: text, AccountID: name, Expires: time.Now().Add(time.Duration(left))}, nil
 		}}
 		last := stschain.Static("AKIDLAST", "canary-4711-last", "")
 		top := stschain.Provider(stschain.NewChain(asked, last))

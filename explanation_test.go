@@ -21,7 +21,7 @@ func TestExplanationText(t *testing.T) {
 		slow.retrieve = func(context.Context) (stschain.Credentials, error) {
 			<-time.After(312 * time.Millisecond)
 			creds := key(0, time.Hour)
-			creds.AccessKeyID, creds.AccountID, creds.Source = "ASIAROLE", "123456789012", slow.name
+			creds.AccessKeyID, creds.AccountID, creds.Origin = "ASIAROLE", "123456789012", slow.name
 			return creds, nil
 		}
 		slow.below = []stschain.Provider{stschain.Cached(stschain.Static("AKIABASE", "s", ""))}
@@ -62,7 +62,7 @@ func TestExplainCanary(t *testing.T) { synctest.Test(t, testExplainCanary) }
 func testExplainCanary(t *testing.T) {
 	const secret = "Canary/secret+key=4711"
 	creds := stschain.Credentials{
-		AccessKeyID: "AKIDEXAMPLE", AccountID: "123456789012", Source: "test", Expires: time.Now().Add(time.Hour),
+		AccessKeyID: "AKIDEXAMPLE", AccountID: "123456789012", Origin: "test", Expires: time.Now().Add(time.Hour),
 		SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret),
 	}
 	brings := func(context.Context) (stschain.Credentials, error) { return creds, nil }

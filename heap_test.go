@@ -63,5 +63,5 @@ func TestHeap(t *testing.T) {
 	after := heap()
 	t.Logf("%d refreshes: %d bytes before, %d after", *heapRefreshes, before, after)
 	require.Less(t, after, before+256<<10, "the heap grows")
-	require.Equal(t, uint64(serial), cache.Status().Tries)
+	require.Equal(t, uint64(serial), cache.Status().Attempts)
 }

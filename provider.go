@@ -101,7 +101,7 @@ type Credentials struct {
 	SessionToken    Secret    // zero for long-lived keys
 	Expires         time.Time // zero: never. On this process's clock
 	AccountID       string    // if known
-	Source          string    // where they came from, for logs: "assumerole arn:aws:iam::1:role/x"
+	Origin          string    // where they came from, for logs: "assumerole arn:aws:iam::1:role/x"
 }
 
 // ExpiredAt reports whether the credentials have expired at t. They are valid until, but
@@ -132,7 +132,7 @@ func Static(accessKeyID, secretAccessKey, sessionToken string) Provider {
 		AccessKeyID:     accessKeyID,
 		SecretAccessKey: NewSecret(secretAccessKey),
 		SessionToken:    NewSecret(sessionToken),
-		Source:          "static",
+		Origin:          "static",
 	}}
 }
 
@@ -141,7 +141,7 @@ type static struct{ creds Credentials }
 func (s static) String() string { return "static" }
 
 func (s static) Retrieve(context.Context) (Credentials, error) {
-	if s.creds == (Credentials{Source: s.creds.Source}) {
+	if s.creds == (Credentials{Origin: s.creds.Origin}) {
 		return Credentials{}, Unavailable("stschain: static credentials are empty")
 	}
 	if err := s.creds.complete(); err != nil {

@@ -57,7 +57,7 @@ func (c *Cache) call(a *attempt) (r result) {
 	c.mu.Lock()
 	if c.flight != nil && c.flight.attempt == a { // or else it has taken too long
 		c.name = n
-		c.emit(Event{Kind: RefreshStarted, Source: n})
+		c.emit(Event{Kind: RefreshStarted, Origin: n})
 	}
 	c.mu.Unlock()
 	ctx, end := Step{Kind: StepRefresh, Name: n, Provider: c}.Start(a)
@@ -108,10 +108,10 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		if c.err = r.err; r.class != refresh.NoPrompt {
 			c.failures++
 		}
-		c.emit(Event{Kind: RefreshFailed, Source: c.knownName(), Took: took, Err: r.err})
+		c.emit(Event{Kind: RefreshFailed, Origin: c.knownName(), Took: took, Err: r.err})
 	} else if gains {
 		c.err = nil
-		c.emit(Event{Kind: Refreshed, Source: c.cached.creds.Source, Took: took})
+		c.emit(Event{Kind: Refreshed, Origin: c.cached.creds.Origin, Took: took})
 	}
 	c.publish()
 	now, lag := c.now()
@@ -120,7 +120,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		return outcome{err: r.err, noPrompt: noPrompt}
 	case r.err != nil && now >= c.state.Entry.Expires:
 		c.stale++
-		c.emit(Event{Kind: ServingStale, Source: c.cached.creds.Source, Err: r.err})
+		c.emit(Event{Kind: ServingStale, Origin: c.cached.creds.Origin, Err: r.err})
 	}
 	return outcome{creds: c.credentials(lag)}
 }
@@ -139,8 +139,8 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 		return false, fmt.Errorf("stschain: %s returned %s again, which a service rejected", c.knownName(), creds.AccessKeyID)
 	}
 	creds.Expires = creds.Expires.Round(0) // on the wall clock
-	if creds.Source == "" {
-		creds.Source = c.knownName()
+	if creds.Origin == "" {
+		creds.Origin = c.knownName()
 	}
 	c.rebase()
 	gains = refresh.Gains(c.state, entry)

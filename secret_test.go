@@ -59,7 +59,7 @@ func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
 func testCanary(t *testing.T) {
 	const secret = "Canary/secret+key=4711"
 	creds := stschain.Credentials{
-		AccessKeyID: "AKIDEXAMPLE", Source: "test", Expires: time.Now().Add(time.Hour),
+		AccessKeyID: "AKIDEXAMPLE", Origin: "test", Expires: time.Now().Add(time.Hour),
 		SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret),
 	}
 	var mu sync.Mutex

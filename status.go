@@ -25,7 +25,7 @@ func (p Phase) String() string {
 
 // Status is what a [Cache] knows at one moment. It holds no secret.
 type Status struct {
-	Source         string // of the held credentials, or the provider if there are none
+	Origin         string // of the held credentials, or the provider if there are none
 	AccessKeyID    string
 	Phase          Phase
 	Expires        time.Time     // zero: never, or nothing is held
@@ -35,7 +35,7 @@ type Status struct {
 	Refreshing     bool          // the provider is being asked
 	Next           time.Time     // the earliest next try; zero: at the next call, or never
 	Err            error         // of the last try, if it failed
-	Tries          uint64        // how often the provider was asked
+	Attempts       uint64        // how often the provider was asked
 	Failures       uint64        // how many of these brought nothing
 	Stale          uint64        // how many of those left callers with expired credentials; see Cache.MaxStale
 	Waits          uint64        // how often a caller had to wait for a try
@@ -48,7 +48,7 @@ func (c *Cache) Status() Status {
 	now, lag := c.now()
 	creds := c.credentials(lag)
 	s := Status{
-		Source:      creds.Source,
+		Origin:      creds.Origin,
 		AccessKeyID: creds.AccessKeyID,
 		Phase:       Phase(refresh.Phase(c.state, now)),
 		Expires:     creds.Expires,
@@ -56,13 +56,13 @@ func (c *Cache) Status() Status {
 		Refreshing:  c.state.InFlight,
 		Next:        nextOf(c.state, now, lag),
 		Err:         c.err,
-		Tries:       c.attempts,
+		Attempts:    c.attempts,
 		Failures:    c.failures,
 		Stale:       c.stale,
 		Waits:       c.waits.Load(),
 	}
 	if !c.state.Holding() {
-		s.Source = c.knownName()
+		s.Origin = c.knownName()
 		return s
 	}
 	s.Refreshed = timeOf(c.state.Received - int64(lag))

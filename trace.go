@@ -112,7 +112,7 @@ func (s *Step) describe(creds Credentials, err error) {
 		err = errors.New("stschain: it did not return")
 	}
 	if s.Err = err; err == nil {
-		s.AccessKeyID, s.AccountID, s.Origin, s.Expires = creds.AccessKeyID, creds.AccountID, creds.Source, creds.Expires
+		s.AccessKeyID, s.AccountID, s.Origin, s.Expires = creds.AccessKeyID, creds.AccountID, creds.Origin, creds.Expires
 	}
 }
 

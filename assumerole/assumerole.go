@@ -115,7 +115,7 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleOutput, 
 	if err := role.CheckSession(p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
 		return nil, err
 	}
-	out.Credentials.Source = p.String()
+	out.Credentials.Origin = p.String()
 	out.Credentials.AccountID = role.AccountID(out.AssumedRoleUser.ARN, p.RoleARN)
 	return out, nil
 }

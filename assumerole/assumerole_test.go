@@ -40,7 +40,7 @@ func TestRetrieve(t *testing.T) {
 	p := over(srv, srv.User())
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "assumerole "+roleARN, creds.Source)
+	require.Equal(t, "assumerole "+roleARN, creds.Origin)
 	require.Equal(t, "123456789012", creds.AccountID)
 	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
 
@@ -139,7 +139,7 @@ func TestNoRole(t *testing.T) {
 	p := &assumerole.Provider{Client: c}
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "assumerole", creds.Source)
+	require.Equal(t, "assumerole", creds.Origin)
 	require.Empty(t, creds.AccountID)
 }
 
@@ -332,7 +332,7 @@ func TestNotPerRequest(t *testing.T) {
 	srv := ststest.NewTest(t)
 	next := &stsquery.Client{Credentials: over(srv, srv.User()), Region: "eu-west-1", HTTPClient: srv.Client()}
 	for range 5 {
-		who, err := next.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+		who, err := next.GetCallerIdentity(t.Context())
 		require.NoError(t, err)
 		require.Contains(t, who.ARN, "assumed-role/backup/")
 	}

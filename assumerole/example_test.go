@@ -30,7 +30,7 @@ func ExampleProvider() {
 		log.Fatal(err)
 	}
 	fmt.Println(session.AssumedRoleUser.ARN)
-	fmt.Println(session.Credentials.Source)
+	fmt.Println(session.Credentials.Origin)
 	fmt.Println(session.Credentials.SecretAccessKey)
 	// Output:
 	// arn:aws:sts::123456789012:assumed-role/backup/nightly
@@ -54,7 +54,7 @@ func ExampleProvider_chain() {
 		}
 	}
 	who, err := (&stsquery.Client{Credentials: creds, Region: "eu-west-1", HTTPClient: fake.Client()}).
-		GetCallerIdentity(context.Background(), stsquery.GetCallerIdentityInput{})
+		GetCallerIdentity(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}

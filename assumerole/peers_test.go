@@ -48,7 +48,7 @@ func TestTenantsAreKeptApart(t *testing.T) {
 					}
 					return
 				}
-				if err != nil || creds.Source != "assumerole "+tenant.arn {
+				if err != nil || creds.Origin != "assumerole "+tenant.arn {
 					t.Errorf("%s: %v, %v", tenant.arn, creds, err)
 				}
 			})

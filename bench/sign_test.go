@@ -117,7 +117,7 @@ func presignGetCallerIdentity(token string) []work {
 	}))
 	return []work{
 		{"stschain", func() error {
-			_, err := ours.Presign(context.Background(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+			_, err := ours.Presign(context.Background(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 			return err
 		}},
 		{"aws", func() error {

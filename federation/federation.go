@@ -106,7 +106,7 @@ func (p *Provider) getFederationToken(ctx context.Context) (*stsquery.GetFederat
 	if err != nil {
 		return nil, err
 	}
-	out.Credentials.Source = p.String()
+	out.Credentials.Origin = p.String()
 	out.Credentials.AccountID = cmp.Or(role.AccountID(out.FederatedUser.ARN), base.AccountID)
 	return out, nil
 }

@@ -28,11 +28,11 @@ func TestRetrieve(t *testing.T) {
 	p := &federation.Provider{Client: clientOf(srv, srv.User()), Name: "bob", PolicyARNs: []string{readOnly}}
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "federation bob", creds.Source)
+	require.Equal(t, "federation bob", creds.Origin)
 	require.Equal(t, "123456789012", creds.AccountID)
 	require.WithinDuration(t, time.Now().Add(12*time.Hour), creds.Expires, time.Minute)
 
-	who, err := clientOf(srv, p).GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	who, err := clientOf(srv, p).GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "arn:aws:sts::123456789012:federated-user/bob", who.ARN)
 }

@@ -59,9 +59,9 @@ type SignIn struct {
 	// whose session has a duration already. 0: as long as the credentials live.
 	Duration time.Duration
 
-	HTTPClient *http.Client   // nil: one with bounded times. Redirects are not followed, whatever its CheckRedirect says
-	Timeout    time.Duration  // bound on the request, from dialing to the last byte; 0: 10 s
-	Clock      stschain.Clock // nil: the real one
+	HTTPClient     *http.Client   // nil: one with bounded times. Redirects are not followed, whatever its CheckRedirect says
+	AttemptTimeout time.Duration  // bound on the request, from dialing to the last byte; 0: 10 s
+	Clock          stschain.Clock // nil: the real one
 
 	once  sync.Once // for setUp
 	http  *http.Client
@@ -111,7 +111,7 @@ func (s *SignIn) signInURL(ctx context.Context) (SignInURL, error) {
 		return SignInURL{}, fmt.Errorf("no credentials to sign in with: %w", err)
 	case creds.SessionToken.IsZero():
 		return SignInURL{}, stschain.Permanent(fmt.Errorf("Credentials are long-lived (%s, from %s), and the console takes temporary ones only: "+
-			"assume a role with them, or put a federation.Provider over them", creds.AccessKeyID, creds.Source))
+			"assume a role with them, or put a federation.Provider over them", creds.AccessKeyID, creds.Origin))
 	}
 	made := s.now()
 	token, err := s.signInToken(ctx, endpoint, creds)
@@ -215,8 +215,8 @@ func (s *SignIn) check() error {
 		return stschain.Permanent(errors.New("the SignIn is nil"))
 	case s.Credentials == nil:
 		return stschain.Permanent(errors.New("Credentials is missing"))
-	case s.Timeout < 0:
-		return stschain.Permanent(fmt.Errorf("Timeout is %v, and must not be negative", s.Timeout))
+	case s.AttemptTimeout < 0:
+		return stschain.Permanent(fmt.Errorf("Timeout is %v, and must not be negative", s.AttemptTimeout))
 	case s.Region != "" && !isRegion(s.Region):
 		return stschain.Permanent(fmt.Errorf("Region is %.64q, which is no region: small letters, digits and hyphens are allowed, such as eu-west-1", s.Region))
 	case s.Duration%time.Second != 0:
@@ -228,10 +228,10 @@ func (s *SignIn) check() error {
 }
 
 func (s *SignIn) timeout() time.Duration {
-	if s.Timeout == 0 {
+	if s.AttemptTimeout == 0 {
 		return defaultTimeout
 	}
-	return s.Timeout
+	return s.AttemptTimeout
 }
 
 func (s *SignIn) now() time.Time {

@@ -179,7 +179,7 @@ func TestSignInSettings(t *testing.T) {
 		"long":                  {with(func(s *federation.SignIn) { s.Duration = 12*time.Hour + time.Second }), "Duration is 12h0m1s"},
 		"negative":              {with(func(s *federation.SignIn) { s.Duration = -time.Hour }), "Duration is -1h0m0s"},
 		"half a second":         {with(func(s *federation.SignIn) { s.Duration = time.Hour + time.Second/2 }), "only whole seconds"},
-		"timeout":               {with(func(s *federation.SignIn) { s.Timeout = -1 }), "Timeout is -1ns"},
+		"timeout":               {with(func(s *federation.SignIn) { s.AttemptTimeout = -1 }), "Timeout is -1ns"},
 		"scheme":                {with(func(s *federation.SignIn) { s.Destination = "javascript:alert(1)" }), `Destination has the scheme "javascript"`},
 		"plain http":            {with(func(s *federation.SignIn) { s.Destination = "http://console.aws.amazon.com/" }), `Destination has the scheme "http"`},
 		"another host":          {with(func(s *federation.SignIn) { s.Destination = "//evil.example/" }), "Destination is neither"},

@@ -75,21 +75,21 @@ func TestMSK(t *testing.T) {
 
 func TestDSQLLife(t *testing.T) {
 	c := fakeClock()
-	d := proof.DSQL{Credentials: example, Region: region, Endpoint: "abc.dsql.eu-west-1.on.aws", Life: 7 * 24 * time.Hour, Clock: c}
+	d := proof.DSQL{Credentials: example, Region: region, Endpoint: "abc.dsql.eu-west-1.on.aws", Duration: 7 * 24 * time.Hour, Clock: c}
 	token, err := d.Token(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, start.Add(7*24*time.Hour), token.Expires)
 	require.Contains(t, token.Value.Reveal(), "&X-Amz-Expires=604800&")
 
-	short := &proof.DSQL{Credentials: newSource(c, time.Hour), Region: region, Endpoint: d.Endpoint, Life: d.Life, Clock: c}
+	short := &proof.DSQL{Credentials: newSource(c, time.Hour), Region: region, Endpoint: d.Endpoint, Duration: d.Duration, Clock: c}
 	token, err = short.Token(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, start.Add(time.Hour), token.Expires, "it dies with the credentials")
-	short = &proof.DSQL{Credentials: newSource(c, time.Hour), Region: region, Endpoint: d.Endpoint, Life: d.Life, MinLife: d.Life, Clock: c}
+	short = &proof.DSQL{Credentials: newSource(c, time.Hour), Region: region, Endpoint: d.Endpoint, Duration: d.Duration, MinLife: d.Duration, Clock: c}
 	_, err = short.Token(t.Context())
 	require.ErrorContains(t, err, "168h0m0s are required")
 	for _, life := range []time.Duration{-time.Second, time.Millisecond, 7*24*time.Hour + time.Second} {
-		_, err = (&proof.DSQL{Credentials: example, Region: region, Endpoint: d.Endpoint, Life: life}).Token(t.Context())
+		_, err = (&proof.DSQL{Credentials: example, Region: region, Endpoint: d.Endpoint, Duration: life}).Token(t.Context())
 		require.ErrorContains(t, err, "Life is ")
 	}
 }

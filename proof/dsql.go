@@ -23,7 +23,7 @@ type DSQL struct {
 	Region      string            // required: the cluster's, "us-east-1"
 	Endpoint    string            // required: host name of the cluster, "abc.dsql.us-east-1.on.aws"
 	Admin       bool              // true: the password is the role admin's, and no other role's
-	Life        time.Duration     // of a password: whole seconds, up to 7 days. 0: 15 minutes
+	Duration    time.Duration     // of a password: whole seconds, up to 7 days. 0: 15 minutes
 	MinLife     time.Duration     // see the package comment; up to Life
 	Clock       stschain.Clock    // nil: the real one
 
@@ -47,8 +47,8 @@ func (d *DSQL) token(ctx context.Context) (Token, error) {
 		return Token{}, stschain.Permanent(errors.New("Endpoint is missing"))
 	case !isHostPort(d.Endpoint + ":5432"):
 		return Token{}, stschain.Permanent(fmt.Errorf("Endpoint is %.128q, and a host name is needed: abc.dsql.us-east-1.on.aws", d.Endpoint))
-	case d.Life < 0 || d.Life > 7*24*time.Hour || d.Life%time.Second != 0:
-		return Token{}, stschain.Permanent(fmt.Errorf("Life is %v, and whole seconds up to 168h0m0s are allowed", d.Life))
+	case d.Duration < 0 || d.Duration > 7*24*time.Hour || d.Duration%time.Second != 0:
+		return Token{}, stschain.Permanent(fmt.Errorf("Life is %v, and whole seconds up to 168h0m0s are allowed", d.Duration))
 	}
 	action := "DbConnect"
 	if d.Admin {
@@ -57,6 +57,6 @@ func (d *DSQL) token(ctx context.Context) (Token, error) {
 	return d.connector.password(ctx, connection{
 		credentials: d.Credentials, service: "dsql", region: d.Region,
 		url:  url.URL{Host: d.Endpoint, Path: "/", RawQuery: "Action=" + action},
-		life: cmp.Or(d.Life, signatureLife), minLife: d.MinLife, clock: d.Clock,
+		life: cmp.Or(d.Duration, signatureLife), minLife: d.MinLife, clock: d.Clock,
 	})
 }

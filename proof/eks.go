@@ -68,7 +68,7 @@ func (e *EKS) token(ctx context.Context) (Token, error) {
 	value := eksPrefix + base64.RawURLEncoding.EncodeToString([]byte(signed))
 	if len(value) > eksLongest {
 		return Token{}, stschain.Permanent(fmt.Errorf("the token would have %d bytes, and clusters take %d: the session token of %s is too long, which tags and policies make it",
-			len(value), eksLongest, by.creds.Source))
+			len(value), eksLongest, by.creds.Origin))
 	}
 	return Token{stschain.NewSecret(value), by.expires}, nil
 }

@@ -125,7 +125,7 @@ func (s *source) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		SecretAccessKey: stschain.NewSecret(secretKey),
 		SessionToken:    stschain.NewSecret(sessionToken),
 		Expires:         s.clock.Now().Add(time.Duration(s.life.Load())),
-		Source:          "a test",
+		Origin:          "a test",
 	}, nil
 }
 

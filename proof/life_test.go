@@ -267,7 +267,7 @@ func TestClocksThatDisagree(t *testing.T) {
 			srv.AllowRefusals("SignatureDoesNotMatch")
 			c := client(srv.User(), ours)
 			c.HTTPClient = srv.Client()
-			_, err := c.GetCallerIdentity(t.Context(), getCallerIdentity)
+			_, err := c.GetCallerIdentity(t.Context())
 			require.NoError(t, err)
 
 			token, err := (&proof.EKS{Client: c, Cluster: "production"}).Token(t.Context())

@@ -109,7 +109,7 @@ func (s *signer) begin(ctx context.Context, t terms) (signing, error) {
 	now := t.now()
 	if creds.ExpiredAt(now) { // a cache may serve them for a while, but nobody will believe them
 		return signing{}, fmt.Errorf("the credentials from %s expired at %s, and so would the token have",
-			creds.Source, creds.Expires.UTC().Format(time.RFC3339))
+			creds.Origin, creds.Expires.UTC().Format(time.RFC3339))
 	}
 	at := now.Add(t.skew).Truncate(time.Second) // signatures are dated in whole seconds
 	expires := at.Add(t.life - t.skew)

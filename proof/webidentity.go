@@ -116,7 +116,7 @@ func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		SecretAccessKey: out.WebIdentityToken,
 		SessionToken:    out.WebIdentityToken,
 		Expires:         out.Expires,
-		Source:          p.String(),
+		Origin:          p.String(),
 	}, nil
 }
 
@@ -137,7 +137,7 @@ func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 	}
 	if duration < webIdentityLeast {
 		return 0, fmt.Errorf("the credentials from %s end at %s, and a token that ends before cannot have the %v that are the least",
-			creds.Source, creds.Expires.UTC().Format(time.RFC3339), webIdentityLeast)
+			creds.Origin, creds.Expires.UTC().Format(time.RFC3339), webIdentityLeast)
 	}
 	return duration, nil
 }

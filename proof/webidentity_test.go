@@ -75,8 +75,8 @@ func TestWebIdentityRefresh(t *testing.T) {
 		w := outbound(srv, srv.User())
 		w.Duration = time.Hour
 		w.OnEvent = func(e stschain.Event) {
-			if e.Source != "web identity token" {
-				t.Errorf("an event of %s", e.Source)
+			if e.Origin != "web identity token" {
+				t.Errorf("an event of %s", e.Origin)
 			}
 		}
 		all := func() (tokens map[proof.Token]bool) {
@@ -149,7 +149,7 @@ func TestWebIdentityEndsWithSession(t *testing.T) {
 				}
 				creds := stschain.Credentials{
 					AccessKeyID: "ASIAEXAMPLE00" + string(rune('A'+len(lives))), SecretAccessKey: stschain.NewSecret(secretKey),
-					SessionToken: stschain.NewSecret(sessionToken), Expires: c.Now().Add(life), Source: "a test",
+					SessionToken: stschain.NewSecret(sessionToken), Expires: c.Now().Add(life), Origin: "a test",
 				}
 				srv.AddKeys("arn:aws:sts::123456789012:assumed-role/web/session", creds)
 				return creds, nil

@@ -128,7 +128,7 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleWithSAML
 		return nil, err
 	}
 	creds := &out.Credentials
-	creds.Source = (&Provider{RoleARN: roleARN}).String()
+	creds.Origin = (&Provider{RoleARN: roleARN}).String()
 	creds.AccountID = role.AccountID(out.AssumedRoleUser.ARN, roleARN)
 	if end := a.sessionNotOnOrAfter; !end.IsZero() {
 		// By this process's clock, as the client has it with Expires.

@@ -51,7 +51,7 @@ func TestRetrieve(t *testing.T) {
 	p := with(srv, srv.Assertion(forRoles(backup)))
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "saml "+backup, creds.Source)
+	require.Equal(t, "saml "+backup, creds.Origin)
 	require.Equal(t, "saml", p.String())
 	require.Equal(t, "123456789012", creds.AccountID)
 	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
@@ -61,7 +61,7 @@ func TestRetrieve(t *testing.T) {
 
 	// And the credentials work.
 	who, err := (&stsquery.Client{Credentials: p, Region: "eu-west-1", HTTPClient: srv.Client()}).
-		GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+		GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/alice", who.ARN)
 }
@@ -84,7 +84,7 @@ func TestAllFields(t *testing.T) {
 	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/alice@example.com", out.AssumedRoleUser.ARN)
 	require.Equal(t, "alice", out.Subject)
 	require.Equal(t, "https://idp.example/metadata", out.Issuer)
-	require.Equal(t, "saml "+backup, out.Credentials.Source)
+	require.Equal(t, "saml "+backup, out.Credentials.Origin)
 	require.Equal(t, "saml "+backup, p.String())
 
 	call := srv.Calls()[0]
@@ -153,7 +153,7 @@ func TestChoice(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
-			require.Equal(t, "saml "+test.wantRole, out.Credentials.Source)
+			require.Equal(t, "saml "+test.wantRole, out.Credentials.Origin)
 			all := srv.Calls()
 			require.Equal(t, test.wantPrincipal, all[len(all)-1].Form.Get("PrincipalArn"))
 		})

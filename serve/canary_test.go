@@ -24,7 +24,7 @@ func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
 func testCanary(t *testing.T) {
 	live := session()
 	live.Expires = time.Now().Add(time.Hour)
-	h := &serve.Handler{Provider: giving(live), Token: stschain.NewSecret(token)}
+	h := &serve.Handler{Credentials: giving(live), Token: stschain.NewSecret(token)}
 	require.Equal(t, http.StatusOK, ask(t, h, request()).Code)
 	synctest.Wait() // its fields are read while they are shown
 	for _, s := range []string{secret, token} {
@@ -43,8 +43,8 @@ func testCanary(t *testing.T) {
 	} {
 		var told []error
 		broken := &serve.Handler{
-			Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return fault() }),
-			Token:    h.Token, OnError: func(err error) { told = append(told, err) },
+			Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return fault() }),
+			Token:       h.Token, OnError: func(err error) { told = append(told, err) },
 		}
 		w := ask(t, broken, request()) // which looks at the body
 		require.NotEqual(t, http.StatusOK, w.Code, name)

@@ -58,13 +58,13 @@ func expiration(c stschain.Credentials, now time.Time) (string, error) {
 	expires := c.Expires.UTC().Truncate(time.Second)
 	switch {
 	case c.AccessKeyID == "" || c.SecretAccessKey.IsZero():
-		return "", fmt.Errorf("the credentials of %s are incomplete", c.Source)
+		return "", fmt.Errorf("the credentials of %s are incomplete", c.Origin)
 	case slices.ContainsFunc(texts, func(s string) bool { return !utf8.ValidString(s) }):
-		return "", fmt.Errorf("the credentials of %s hold bytes that JSON cannot carry", c.Source)
+		return "", fmt.Errorf("the credentials of %s hold bytes that JSON cannot carry", c.Origin)
 	case c.Expires.IsZero(), expires.Year() > 9999: // which RFC 3339 cannot say
 		return "", nil
 	case !now.Before(expires):
-		return "", fmt.Errorf("the credentials of %s expired at %s, and it is %s", c.Source, c.Expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return "", fmt.Errorf("the credentials of %s expired at %s, and it is %s", c.Origin, c.Expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	return expires.Format(time.RFC3339), nil
 }

@@ -23,7 +23,7 @@ func FuzzDocuments(f *testing.F) {
 	f.Add("A\xff", "s", "t", "1", int64(time.Second-1))
 	f.Add("", "", "", "", int64(-1))
 	f.Fuzz(func(t *testing.T, id, key, session, account string, left int64) {
-		c := stschain.Credentials{AccessKeyID: id, SecretAccessKey: stschain.NewSecret(key), SessionToken: stschain.NewSecret(session), AccountID: account, Source: "a fuzzer"}
+		c := stschain.Credentials{AccessKeyID: id, SecretAccessKey: stschain.NewSecret(key), SessionToken: stschain.NewSecret(session), AccountID: account, Origin: "a fuzzer"}
 		if left != 0 {
 			c.Expires = noon.Add(time.Duration(left))
 		}
@@ -33,7 +33,7 @@ func FuzzDocuments(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%s: %v", body, err)
 			}
-			got, err := doc.Credentials(c.Source)
+			got, err := doc.Credentials(c.Origin)
 			if err != nil {
 				return // ours are pickier than the protocols about characters that no request can carry
 			}
@@ -42,7 +42,7 @@ func FuzzDocuments(f *testing.F) {
 				t.Fatalf("%s is read as %+v", body, got)
 			}
 		}
-		h := &serve.Handler{Provider: giving(c), Token: stschain.NewSecret(token), Clock: at(noon)}
+		h := &serve.Handler{Credentials: giving(c), Token: stschain.NewSecret(token), Clock: at(noon)}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, request())
 		if w.Code == http.StatusOK {

@@ -15,8 +15,8 @@ func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	h := &serve.Handler{
-		Provider: stschain.Static("AKIDEXAMPLE", "secret", ""), // any Provider: a role, a chain
-		Token:    serve.NewToken(),
+		Credentials: stschain.Static("AKIDEXAMPLE", "secret", ""), // any Provider: a role, a chain
+		Token:       serve.NewToken(),
 	}
 	l, err := serve.Listen(ctx, "")
 	if err != nil {

@@ -24,12 +24,12 @@ func TestRoundTrip(t *testing.T) {
 		"keys that never end": {AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			url := running(t, &serve.Handler{Provider: giving(c), Token: stschain.NewSecret(token)})
+			url := running(t, &serve.Handler{Credentials: giving(c), Token: stschain.NewSecret(token)})
 			vars := map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
 			got, err := (&container.Provider{LookupEnv: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }}).Retrieve(t.Context())
 			require.NoError(t, err)
 			want := c
-			want.Source = got.Source
+			want.Origin = got.Origin
 			if c.Expires.IsZero() {
 				require.WithinRange(t, got.Expires, soon.Add(-time.Minute), soon.Add(time.Minute))
 				want.Expires = got.Expires
@@ -43,7 +43,7 @@ func TestRoundTrip(t *testing.T) {
 			}}).Retrieve(t.Context())
 			require.NoError(t, err)
 			want = c
-			want.Source = got.Source
+			want.Origin = got.Origin
 			require.Equal(t, want, got)
 		})
 	}
@@ -57,9 +57,9 @@ func TestRoundTripErrors(t *testing.T) {
 			panic(secret)
 		}),
 	} {
-		url := running(t, &serve.Handler{Provider: p, Token: stschain.NewSecret(token)})
+		url := running(t, &serve.Handler{Credentials: p, Token: stschain.NewSecret(token)})
 		vars := map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token}
-		_, err := (&container.Provider{Attempts: 1, LookupEnv: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }}).Retrieve(t.Context())
+		_, err := (&container.Provider{MaxAttempts: 1, LookupEnv: func(name string) (string, bool) { v, ok := vars[name]; return v, ok }}).Retrieve(t.Context())
 		require.ErrorContains(t, err, want)
 		require.Equal(t, strings.HasPrefix(want, "404"), isPermanent(err))
 		require.False(t, stschain.IsUnavailable(err), "an agent is named, and has nothing: that is no reason to take another identity")

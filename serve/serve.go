@@ -79,8 +79,8 @@ import (
 //
 // Fields are not changed after first use, and a Handler is not copied.
 type Handler struct {
-	Provider stschain.Provider // required; asked through stschain.Cached
-	Token    stschain.Secret   // required: what the header Authorization must say, word for word. NewToken makes one
+	Credentials stschain.Provider // required; asked through stschain.Cached
+	Token       stschain.Secret   // required: what the header Authorization must say, word for word. NewToken makes one
 
 	// Hosts are what the header Host may say, without ports; any port will do. nil: localhost,
 	// 127.0.0.0/8, [::1], and the agents' addresses 169.254.170.2, 169.254.170.23 and [fd00:ec2::23].
@@ -149,8 +149,8 @@ func (h *Handler) answer(r *http.Request) ([]byte, *refusal) {
 func (h *Handler) check() error {
 	token := h.Token.Reveal()
 	switch {
-	case h.Provider == nil:
-		return errors.New("Handler.Provider is required")
+	case h.Credentials == nil:
+		return errors.New("Handler.Credentials is required")
 	case token == "":
 		return errors.New("Handler.Token is required; NewToken makes one")
 	case token != strings.TrimSpace(token), strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r > '~' }):
@@ -166,7 +166,7 @@ func (h *Handler) check() error {
 
 func (h *Handler) cache() stschain.CachedProvider {
 	h.once.Do(func() {
-		h.creds = wire.Cached(h.Provider, h.Clock)
+		h.creds = wire.Cached(h.Credentials, h.Clock)
 	})
 	return h.creds
 }

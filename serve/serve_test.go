@@ -35,7 +35,7 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 func session() stschain.Credentials {
 	return stschain.Credentials{
 		AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret("session+" + secret),
-		Expires: noon.Add(time.Hour), AccountID: "123456789012", Source: "test",
+		Expires: noon.Add(time.Hour), AccountID: "123456789012", Origin: "test",
 	}
 }
 
@@ -52,7 +52,7 @@ func at(now time.Time) *clock.Mock {
 
 // handler serves p at noon.
 func handler(p stschain.Provider) *serve.Handler {
-	return &serve.Handler{Provider: p, Token: stschain.NewSecret(token), Clock: at(noon)}
+	return &serve.Handler{Credentials: p, Token: stschain.NewSecret(token), Clock: at(noon)}
 }
 
 // request is one that a Handler answers.
@@ -150,7 +150,7 @@ func TestStaleCredentials(t *testing.T) {
 	now.Add(time.Hour - time.Second)
 	require.Equal(t, http.StatusOK, ask(t, h, request()).Code, "they live for another second")
 	now.Add(time.Second)
-	stale, err := h.Provider.Retrieve(t.Context())
+	stale, err := h.Credentials.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.True(t, stale.ExpiredAt(now.Now()))
 	require.Equal(t, "503 Failed", code(ask(t, h, request())))
@@ -267,12 +267,12 @@ func TestAllowed(t *testing.T) {
 
 func TestNotConfigured(t *testing.T) {
 	for want, h := range map[string]*serve.Handler{
-		"Handler.Provider is required":  {Token: stschain.NewSecret(token)},
-		"Handler.Token is required":     {Provider: giving(session())},
-		"Handler.Token has":             {Provider: giving(session()), Token: stschain.NewSecret(token + "\n")},
-		`"localhost:80" is no host`:     {Provider: giving(session()), Token: stschain.NewSecret(token), Hosts: []string{"localhost:80"}},
-		`"" is no host`:                 {Provider: giving(session()), Token: stschain.NewSecret(token), Hosts: []string{""}},
-		`"http://localhost" is no host`: {Provider: giving(session()), Token: stschain.NewSecret(token), Hosts: []string{"http://localhost"}},
+		"Handler.Credentials is required": {Token: stschain.NewSecret(token)},
+		"Handler.Token is required":       {Credentials: giving(session())},
+		"Handler.Token has":               {Credentials: giving(session()), Token: stschain.NewSecret(token + "\n")},
+		`"localhost:80" is no host`:       {Credentials: giving(session()), Token: stschain.NewSecret(token), Hosts: []string{"localhost:80"}},
+		`"" is no host`:                   {Credentials: giving(session()), Token: stschain.NewSecret(token), Hosts: []string{""}},
+		`"http://localhost" is no host`:   {Credentials: giving(session()), Token: stschain.NewSecret(token), Hosts: []string{"http://localhost"}},
 	} {
 		var told error
 		h.OnError = func(err error) { told = err }
@@ -405,7 +405,7 @@ func TestCached(t *testing.T) {
 		}
 		require.EqualValues(t, 1, calls.Load())
 	}
-	require.EqualValues(t, 1, shared.Status().Tries)
+	require.EqualValues(t, 1, shared.Status().Attempts)
 
 	// What it is told counts, so no other cache is between.
 	h := handler(shared)
@@ -413,5 +413,5 @@ func TestCached(t *testing.T) {
 	now.Add(time.Minute)
 	shared.Invalidate(session())
 	require.Equal(t, http.StatusOK, ask(t, h, request()).Code)
-	require.EqualValues(t, 2, shared.Status().Tries)
+	require.EqualValues(t, 2, shared.Status().Attempts)
 }

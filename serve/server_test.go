@@ -97,7 +97,7 @@ func TestThousandClients(t *testing.T) {
 func TestMux(t *testing.T) {
 	mux := http.NewServeMux()
 	for _, name := range []string{"reader", "writer"} {
-		mux.Handle("/"+name, &serve.Handler{Provider: stschain.Static(name, secret, ""), Token: stschain.NewSecret("token of " + name)})
+		mux.Handle("/"+name, &serve.Handler{Credentials: stschain.Static(name, secret, ""), Token: stschain.NewSecret("token of " + name)})
 	}
 	url := running(t, mux)
 	for path, token := range map[string]string{"reader": "token of reader", "writer": "token of writer"} {

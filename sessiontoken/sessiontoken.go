@@ -111,7 +111,7 @@ func (p *Provider) getSessionToken(ctx context.Context) (*stsquery.GetSessionTok
 	if err != nil {
 		return nil, err
 	}
-	out.Credentials.Source = p.String()
+	out.Credentials.Origin = p.String()
 	out.Credentials.AccountID = base.AccountID // the session is of the same user
 	return out, nil
 }

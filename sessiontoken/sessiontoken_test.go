@@ -42,12 +42,12 @@ func TestRetrieve(t *testing.T) {
 	p := &sessiontoken.Provider{Client: clientOf(srv, srv.User())}
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "sessiontoken", creds.Source)
+	require.Equal(t, "sessiontoken", creds.Origin)
 	require.Equal(t, "123456789012", creds.AccountID)
 	require.False(t, creds.SessionToken.IsZero())
 	require.WithinDuration(t, time.Now().Add(12*time.Hour), creds.Expires, time.Minute)
 
-	who, err := clientOf(srv, p).GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	who, err := clientOf(srv, p).GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, srv.User().ARN, who.ARN, "the session is of the same user")
 }
@@ -65,7 +65,7 @@ func TestAllFields(t *testing.T) {
 	}
 	out, err := p.GetSessionToken(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "sessiontoken "+serial, out.Credentials.Source)
+	require.Equal(t, "sessiontoken "+serial, out.Credentials.Origin)
 	require.WithinDuration(t, time.Now().Add(36*time.Hour), out.Credentials.Expires, time.Minute)
 	require.NotEmpty(t, out.RequestID)
 
@@ -132,7 +132,7 @@ func TestTemporaryBase(t *testing.T) {
 			}}
 			_, err = p.Retrieve(t.Context())
 			require.ErrorContains(t, err, "sessiontoken: Client.Credentials are temporary (ASIA")
-			require.ErrorContains(t, err, creds.Source)
+			require.ErrorContains(t, err, creds.Origin)
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			require.Equal(t, before+2*got, srv.Count("GetSessionToken"), "nothing was sent")
 		})

@@ -22,6 +22,6 @@ func TestTransportProviders(t *testing.T) {
 	x := stschain.Explain(t.Context(), providers[0])
 	require.Equal(t, stschain.Succeeded, x.Outcome)
 	require.True(t, x.Cached)
-	require.EqualValues(t, 1, x.Cache.Tries)
+	require.EqualValues(t, 1, x.Cache.Attempts)
 	require.Empty(t, new(sigv4.Transport).Providers())
 }

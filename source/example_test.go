@@ -19,7 +19,7 @@ func ExampleDefault() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(creds.AccessKeyID, "from", creds.Source)
+	fmt.Println(creds.AccessKeyID, "from", creds.Origin)
 	// Output: AKIAIOSFODNN7EXAMPLE from env
 }
 

@@ -56,7 +56,7 @@ func TestExplain(t *testing.T) {
 				creds, err := d.Retrieve(t.Context())
 				require.Equal(t, x.Outcome == stschain.Succeeded, err == nil)
 				if err == nil {
-					require.Equal(t, x.Source, creds.Source)
+					require.Equal(t, x.Origin, creds.Origin)
 				}
 				m.sts.Close()
 			})

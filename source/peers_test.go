@@ -43,7 +43,7 @@ func TestEndpointsOfOtherServices(t *testing.T) {
 			d := w.chain(t)
 			creds, err := d.Retrieve(t.Context())
 			require.NoError(t, err)
-			require.Equal(t, "webidentity "+roleARN, creds.Source)
+			require.Equal(t, "webidentity "+roleARN, creds.Origin)
 			require.Equal(t, []string{test.host}, m.hosts())
 
 			client, err := d.Client(t.Context())

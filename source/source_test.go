@@ -59,19 +59,19 @@ func TestOrder(t *testing.T) {
 		return creds, m.hosts()
 	}
 	creds, asked := retrieve()
-	require.Equal(t, "env", creds.Source)
+	require.Equal(t, "env", creds.Origin)
 	require.Empty(t, asked)
 
 	delete(w.env, "AWS_ACCESS_KEY_ID")
 	delete(w.env, "AWS_SECRET_ACCESS_KEY")
 	creds, asked = retrieve()
 	require.Equal(t, "AKIAPROFILE", creds.AccessKeyID)
-	require.Equal(t, "profile default", creds.Source)
+	require.Equal(t, "profile default", creds.Origin)
 	require.Empty(t, asked)
 
 	delete(w.files, "/home/.aws/credentials")
 	creds, asked = retrieve()
-	require.Equal(t, "webidentity "+roleARN, creds.Source)
+	require.Equal(t, "webidentity "+roleARN, creds.Origin)
 	require.Equal(t, []string{"sts.eu-west-1.amazonaws.com"}, asked)
 
 	delete(w.env, "AWS_WEB_IDENTITY_TOKEN_FILE")
@@ -297,7 +297,7 @@ func TestRealWorld(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL_STS", sts.URL())
 	creds, err := new(source.Default).Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "webidentity "+roleARN, creds.Source)
+	require.Equal(t, "webidentity "+roleARN, creds.Origin)
 
 	require.NoError(t, os.Mkdir(filepath.Join(home, ".aws"), 0o700))
 	config := filepath.Join(home, ".aws", "config")

@@ -212,7 +212,7 @@ func credentialsOf(result *element, operation string) (stschain.Credentials, err
 		SecretAccessKey: stschain.NewSecret(key),
 		SessionToken:    stschain.NewSecret(token),
 		Expires:         expires,
-		Source:          operation,
+		Origin:          operation,
 	}, nil
 }
 

@@ -143,7 +143,7 @@ func FuzzPresign(f *testing.F) {
 			Region:      "eu-west-1", Endpoint: endpoint, Clock: mock,
 		}
 		in := stsquery.AssumeRoleInput{RoleARN: role, RoleSessionName: session, Tags: []stsquery.Tag{{Key: key, Value: value}}}
-		signed, err := c.Presign(t.Context(), stsquery.Presign{Input: in, Header: http.Header{"X-K8s-Aws-Id": {cluster}}})
+		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: in, Header: http.Header{"X-K8s-Aws-Id": {cluster}}})
 		if err != nil {
 			if len(err.Error()) > 4000 || strings.Contains(err.Error(), "canary-4711") {
 				t.Fatal(err)

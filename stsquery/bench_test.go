@@ -34,7 +34,7 @@ func BenchmarkAssumeRole(b *testing.B) {
 
 func BenchmarkPresignGetCallerIdentity(b *testing.B) {
 	c := &stsquery.Client{Credentials: stschain.Static("AKID", "secret", "token"), Region: "us-east-1"}
-	r := stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}, Header: http.Header{"X-K8s-Aws-Id": {"cluster"}}, Life: time.Minute}
+	r := stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}, Header: http.Header{"X-K8s-Aws-Id": {"cluster"}}, Duration: time.Minute}
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := c.Presign(b.Context(), r); err != nil {

@@ -90,9 +90,9 @@ type Client struct {
 	// connections. A redirect is never followed, whatever its CheckRedirect says.
 	HTTPClient *http.Client
 
-	Timeout time.Duration  // bound on one attempt, from dialing to the last byte; 0: 10 s
-	Retry   Retry          // zero: three attempts in the standard mode
-	Clock   stschain.Clock // dates signatures, and drives the cache over Credentials that is the client's own; nil: the real one
+	AttemptTimeout time.Duration  // bound on one attempt, from dialing to the last byte; 0: 10 s
+	Retry          Retry          // zero: three attempts in the standard mode
+	Clock          stschain.Clock // dates signatures, and drives the cache over Credentials that is the client's own; nil: the real one
 
 	// DisableClockSkewCorrection leaves dates as they are: signatures are dated by
 	// the Clock even if the server's is known to differ, and expiry dates stay what
@@ -163,17 +163,17 @@ func (c *Client) now() time.Time {
 }
 
 func (c *Client) timeout() time.Duration {
-	if c.Timeout == 0 {
+	if c.AttemptTimeout == 0 {
 		return defaultTimeout
 	}
-	return c.Timeout
+	return c.AttemptTimeout
 }
 
 // check finds settings that make no sense.
 func (c *Client) check(op operation) error {
 	switch {
-	case c.Timeout < 0:
-		return invalidf("Client.Timeout is %v, and must not be negative", c.Timeout)
+	case c.AttemptTimeout < 0:
+		return invalidf("Client.AttemptTimeout is %v, and must not be negative", c.AttemptTimeout)
 	case c.Retry.MaxAttempts < 0:
 		return invalidf("Client.Retry.MaxAttempts is %d, and must not be negative", c.Retry.MaxAttempts)
 	case c.Retry.Mode < Standard || c.Retry.Mode > Legacy:

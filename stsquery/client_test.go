@@ -50,7 +50,7 @@ func TestOperations(t *testing.T) {
 	srv.AddMFA(ststest.MFA{Serial: "arn:aws:iam::123456789012:mfa/alice", Codes: []string{"123456", "654321"}})
 	c := &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client()}
 
-	who, err := c.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	who, err := c.GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, srv.User().ARN, who.ARN)
 	require.Equal(t, ststest.AccountID, who.Account)
@@ -84,7 +84,7 @@ func TestOperations(t *testing.T) {
 
 	// And the result signs.
 	as := &stsquery.Client{Credentials: provide(role.Credentials), Region: "eu-west-1", HTTPClient: srv.Client()}
-	who, err = as.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	who, err = as.GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, role.AssumedRoleUser.ARN, who.ARN)
 }
@@ -108,17 +108,17 @@ func TestMissingFields(t *testing.T) {
 		"nil func":               {&stsquery.Client{Region: "us-east-1", Credentials: stschain.ProviderFunc(nil)}, "ProviderFunc is nil"},
 		"no region":              {&stsquery.Client{Credentials: keys}, "Client.Region is missing"},
 		"endpoint but no region": {&stsquery.Client{Credentials: keys, Endpoint: "https://h"}, "Client.Region is missing"},
-		"negative timeout":       {&stsquery.Client{Credentials: keys, Region: "us-east-1", Timeout: -1}, "Client.Timeout is -1ns"},
+		"negative timeout":       {&stsquery.Client{Credentials: keys, Region: "us-east-1", AttemptTimeout: -1}, "Client.AttemptTimeout is -1ns"},
 		"negative attempts":      {&stsquery.Client{Credentials: keys, Region: "us-east-1", Retry: stsquery.Retry{MaxAttempts: -1}}, "Client.Retry.MaxAttempts is -1"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := test.client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+			_, err := test.client.GetCallerIdentity(t.Context())
 			require.ErrorContains(t, err, test.want)
 			var e *stsquery.Error
 			require.ErrorAs(t, err, &e)
 			require.Zero(t, e.Attempts)
 			require.Equal(t, "GetCallerIdentity", e.Operation)
-			_, err = test.client.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+			_, err = test.client.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 			require.ErrorContains(t, err, test.want)
 		})
 	}
@@ -157,8 +157,8 @@ func TestUnusableCredentials(t *testing.T) {
 
 func TestCallerIdentityOfNobody(t *testing.T) {
 	c, _ := scripted(step{status: 200, body: "<GetCallerIdentityResponse/>"})
-	_, err := c.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
-	require.ErrorContains(t, err, "names nobody")
+	_, err := c.GetCallerIdentity(t.Context())
+	require.ErrorContains(t, err, "response has no Arn, UserId or Account")
 }
 
 // The client's clock dates signatures and drives the cache that it owns, and
@@ -172,7 +172,7 @@ func TestClock(t *testing.T) {
 	shared := &stschain.Cache{Provider: srv.User()}
 	for _, creds := range []stschain.Provider{srv.User(), shared} {
 		c := &stsquery.Client{Credentials: creds, Region: "us-east-1", HTTPClient: srv.Client(), Clock: fake}
-		_, err := c.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+		_, err := c.GetCallerIdentity(t.Context())
 		require.NoError(t, err)
 		owned := c.Providers()[0].(*stschain.Cache)
 		if owned == shared {
@@ -211,7 +211,7 @@ func TestUnsigned(t *testing.T) {
 		require.Len(t, s.auth, 1)
 		noSecret(t, err, "hunter4711")
 
-		_, err = c.Presign(t.Context(), stsquery.Presign{Input: stsquery.UnsignedInput{}})
+		_, err = c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.UnsignedInput{}})
 		require.ErrorContains(t, err, "not signed")
 	}
 }
@@ -226,7 +226,7 @@ func TestUnavailableIsHidden(t *testing.T) {
 	var chain *stschain.ChainError
 	require.ErrorAs(t, err, &chain, "what else there was stays reachable")
 	require.Empty(t, s.auth)
-	_, err = c.Presign(t.Context(), stsquery.Presign{Input: roleInput})
+	_, err = c.Presign(t.Context(), stsquery.PresignInput{Input: roleInput})
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 
 	// What is permanent for the base is permanent for the call.
@@ -351,10 +351,10 @@ func TestConcurrentUse(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 50 {
 		wg.Go(func() {
-			if _, err := c.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{}); err != nil {
+			if _, err := c.GetCallerIdentity(t.Context()); err != nil {
 				t.Error(err)
 			}
-			if _, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}}); err != nil {
+			if _, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -379,7 +379,7 @@ func TestEndpointPathAndQuery(t *testing.T) {
 	require.Equal(t, endpoint, got.URL.String())
 	require.Equal(t, "stschain", got.UserAgent())
 
-	signed, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+	signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 	require.NoError(t, err)
 	u, err := url.Parse(signed.URL.Reveal())
 	require.NoError(t, err)

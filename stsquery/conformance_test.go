@@ -150,7 +150,7 @@ func call(ctx context.Context, c *stsquery.Client, in stsquery.Input) (out any, 
 	case stsquery.GetAccessKeyInfoInput:
 		return c.GetAccessKeyInfo(ctx, in)
 	case stsquery.GetCallerIdentityInput:
-		return c.GetCallerIdentity(ctx, in)
+		return c.GetCallerIdentity(ctx)
 	case stsquery.GetDelegatedAccessTokenInput:
 		return c.GetDelegatedAccessToken(ctx, in)
 	case stsquery.GetFederationTokenInput:

@@ -65,7 +65,7 @@ func testEndpoints(t *testing.T, dir string) {
 				return
 			}
 			c.Credentials = stschain.Static("AKIDEXAMPLE", secretKey, "")
-			signed, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+			signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 			require.NoError(t, err)
 			u, err := url.Parse(signed.URL.Reveal())
 			require.NoError(t, err)

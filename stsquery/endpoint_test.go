@@ -138,10 +138,10 @@ func TestEndpointOverride(t *testing.T) {
 
 			// And that is what a call answers, without anything sent.
 			test.client.Credentials = stschain.Static("AKIDEXAMPLE", "secret", "")
-			_, err = test.client.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}, Region: test.region})
+			_, err = test.client.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}, Region: test.region})
 			require.ErrorContains(t, err, test.err)
 			if test.region == "" {
-				_, err = test.client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+				_, err = test.client.GetCallerIdentity(t.Context())
 				var e *stsquery.Error
 				require.True(t, errors.As(err, &e))
 				require.Zero(t, e.Attempts)

@@ -190,7 +190,7 @@ func TestTransportErrors(t *testing.T) {
 
 	c, _ = scripted()
 	c.Retry.MaxAttempts = 1
-	c.Timeout, c.HTTPClient = time.Millisecond, &http.Client{Transport: neverReady{}}
+	c.AttemptTimeout, c.HTTPClient = time.Millisecond, &http.Client{Transport: neverReady{}}
 	_, err = c.AssumeRole(t.Context(), roleInput)
 	require.ErrorContains(t, err, "no answer within 1ms: proxy")
 	require.False(t, stschain.IsUnavailable(err), "nor after a timeout")
@@ -234,13 +234,13 @@ func testCanary(t *testing.T) {
 	in.ProvidedContexts[0].Assertion = stschain.NewSecret(secret)
 	out, err := c.AssumeRole(t.Context(), in)
 	require.NoError(t, err)
-	signed, err := c.Presign(t.Context(), stsquery.Presign{Input: in})
+	signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: in})
 	require.NoError(t, err)
 	require.Contains(t, signed.URL.Reveal(), url.QueryEscape(secret))
 
 	synctest.Wait() // the cache's goroutine, or what is printed changes meanwhile
 	for _, v := range []any{
-		c, in, &in, in.ProvidedContexts[0], out, *out, signed, &signed, stsquery.Presign{Input: in},
+		c, in, &in, in.ProvidedContexts[0], out, *out, signed, &signed, stsquery.PresignInput{Input: in},
 		stsquery.GetSessionTokenInput{TokenCode: stschain.NewSecret(secret)}, stsquery.GetSessionTokenOutput{Credentials: creds},
 	} {
 		canary.Check(t, secret, v)

@@ -23,7 +23,7 @@ func ExampleClient() {
 		Region:      "eu-west-1",
 		HTTPClient:  fake.Client(), // leave it out to call AWS
 	}
-	who, err := sts.GetCallerIdentity(context.Background(), stsquery.GetCallerIdentityInput{})
+	who, err := sts.GetCallerIdentity(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -71,10 +71,10 @@ func ExampleError() {
 // made it, and it is of no use for another cluster.
 func ExampleClient_Presign() {
 	sts := &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1"}
-	proof, err := sts.Presign(context.Background(), stsquery.Presign{
-		Input:  stsquery.GetCallerIdentityInput{},
-		Header: http.Header{"X-K8s-Aws-Id": {"my-cluster"}},
-		Life:   time.Minute,
+	proof, err := sts.Presign(context.Background(), stsquery.PresignInput{
+		Input:    stsquery.GetCallerIdentityInput{},
+		Header:   http.Header{"X-K8s-Aws-Id": {"my-cluster"}},
+		Duration: time.Minute,
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -80,7 +80,7 @@ func FuzzOutputs(f *testing.F) {
 			}
 			if v := reflect.ValueOf(out).Elem(); v.FieldByName("Credentials").IsValid() {
 				c := v.FieldByName("Credentials").Interface().(stschain.Credentials)
-				if c.AccessKeyID == "" || c.SecretAccessKey.IsZero() || c.SessionToken.IsZero() || c.Source != operation {
+				if c.AccessKeyID == "" || c.SecretAccessKey.IsZero() || c.SessionToken.IsZero() || c.Origin != operation {
 					t.Fatalf("%s: incomplete: %+v", operation, c)
 				}
 			}

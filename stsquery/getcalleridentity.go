@@ -5,11 +5,10 @@ import (
 	"errors"
 )
 
-// GetCallerIdentityInput is what [Client.GetCallerIdentity] is asked with:
-// nothing but a signature.
+// GetCallerIdentityInput is the operation GetCallerIdentity for [Client.Presign]. It has no parameters.
 type GetCallerIdentityInput struct{}
 
-// GetCallerIdentityOutput is what [Client.GetCallerIdentity] answers.
+// GetCallerIdentityOutput is the response of [Client.GetCallerIdentity].
 type GetCallerIdentityOutput struct {
 	UserID    string // unique ID of the user, role session or federated user
 	Account   string
@@ -17,14 +16,13 @@ type GetCallerIdentityOutput struct {
 	RequestID string
 }
 
-// GetCallerIdentity tells who the client's credentials are. Everybody may ask;
-// no policy can forbid it, since a refusal would say the same. CloudTrail has the
-// call, like any other, in the account of the caller.
+// GetCallerIdentity returns the identity of the client's credentials. It needs no permission, and
+// no policy can deny it. CloudTrail logs the call in the account of the caller.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
-func (c *Client) GetCallerIdentity(ctx context.Context, in GetCallerIdentityInput) (*GetCallerIdentityOutput, error) {
+func (c *Client) GetCallerIdentity(ctx context.Context) (*GetCallerIdentityOutput, error) {
 	var out GetCallerIdentityOutput
-	if err := c.call(ctx, in, out.decode); err != nil {
+	if err := c.call(ctx, GetCallerIdentityInput{}, out.decode); err != nil {
 		return nil, err
 	}
 	return &out, nil
@@ -42,7 +40,7 @@ func (out *GetCallerIdentityOutput) decode(result *element, requestID string) er
 		RequestID: requestID,
 	}
 	if out.UserID == "" && out.Account == "" && out.ARN == "" {
-		return errors.New("the answer names nobody")
+		return errors.New("response has no Arn, UserId or Account")
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func answered(operation string) stschain.Credentials {
 		SecretAccessKey: stschain.NewSecret("answered/SECRET+key"),
 		SessionToken:    stschain.NewSecret("answered/SESSION+token=="),
 		Expires:         time.Date(2099, 11, 21, 17, 56, 58, 0, time.UTC),
-		Source:          operation,
+		Origin:          operation,
 	}
 }
 
@@ -159,7 +159,7 @@ func TestUnsignedOperations(t *testing.T) {
 				call(t.Context(), c, test.in)
 				require.NotEmpty(t, s.bodies)
 				require.Empty(t, strings.Join(s.auth, ""))
-				_, err := c.Presign(t.Context(), stsquery.Presign{Input: test.in})
+				_, err := c.Presign(t.Context(), stsquery.PresignInput{Input: test.in})
 				require.ErrorContains(t, err, "not signed")
 			})
 		}
@@ -175,7 +175,7 @@ func TestUnsignedOperations(t *testing.T) {
 func TestEachPresigned(t *testing.T) {
 	for operation, test := range whole {
 		c, s := scripted()
-		signed, err := c.Presign(t.Context(), stsquery.Presign{Input: test.in})
+		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: test.in})
 		if unsigned[operation] {
 			require.Error(t, err)
 			continue
@@ -200,7 +200,7 @@ func TestRegionalOperations(t *testing.T) {
 			require.ErrorContains(t, err, "only regional endpoints have this operation", name)
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			require.Empty(t, s.bodies)
-			_, err = c.Presign(t.Context(), stsquery.Presign{Input: in})
+			_, err = c.Presign(t.Context(), stsquery.PresignInput{Input: in})
 			require.ErrorContains(t, err, "only regional endpoints")
 		}
 		c, _ := scripted(result(operation, whole[operation].answer))

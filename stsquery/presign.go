@@ -11,11 +11,11 @@ import (
 )
 
 // Presign is a request to be made by somebody else.
-type Presign struct {
-	Input  Input         // of a signed operation
-	Region string        // empty: the client's. For a client with an Endpoint it is that of the signature alone
-	Header http.Header   // sent, and therefore signed, besides Host: x-k8s-aws-id, for one
-	Life   time.Duration // of the signature: whole seconds, up to 7 days. 0: 15 min, which is all that STS accepts
+type PresignInput struct {
+	Input    Input         // of a signed operation
+	Region   string        // empty: the client's. For a client with an Endpoint it is that of the signature alone
+	Header   http.Header   // sent, and therefore signed, besides Host: x-k8s-aws-id, for one
+	Duration time.Duration // of the signature: whole seconds, up to 7 days. 0: 15 min, which is all that STS accepts
 }
 
 // Presigned is a request that whoever has it can make, with a GET.
@@ -35,7 +35,7 @@ const stsPresignedLife = 15 * time.Minute
 // the cache that is the client's Credentials for credentials that do, before:
 // [stschain.Cache.RetrieveFor]. STS accepts a signature for 15 minutes, whatever
 // Life says, and at endpoints of AWS Expires is no later than that.
-func (c *Client) Presign(ctx context.Context, r Presign) (Presigned, error) {
+func (c *Client) Presign(ctx context.Context, r PresignInput) (Presigned, error) {
 	if r.Input == nil {
 		return Presigned{}, &Error{Operation: "Presign", Err: invalidf("Input is missing")}
 	}
@@ -46,7 +46,7 @@ func (c *Client) Presign(ctx context.Context, r Presign) (Presigned, error) {
 	return signed, nil
 }
 
-func (c *Client) presign(ctx context.Context, r Presign) (Presigned, error) {
+func (c *Client) presign(ctx context.Context, r PresignInput) (Presigned, error) {
 	op := r.Input.operation()
 	if op.unsigned {
 		return Presigned{}, invalidf("the operation is not signed at all")
@@ -55,7 +55,7 @@ func (c *Client) presign(ctx context.Context, r Presign) (Presigned, error) {
 	if err != nil {
 		return Presigned{}, err
 	}
-	life := r.Life
+	life := r.Duration
 	if life == 0 {
 		life = stsPresignedLife
 	}

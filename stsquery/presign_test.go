@@ -41,7 +41,7 @@ func TestPresign(t *testing.T) {
 	// AWS's limits hold for what is presigned too, but a tag may not have "&".
 	role.Tags[0].Value = "a+b/c=d ä"
 	for _, in := range []stsquery.Input{stsquery.GetCallerIdentityInput{}, stsquery.GetSessionTokenInput{Duration: time.Hour}, role} {
-		signed, err := c.Presign(t.Context(), stsquery.Presign{Input: in, Header: http.Header{"x-k8s-aws-id": {"my-cluster"}}})
+		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: in, Header: http.Header{"x-k8s-aws-id": {"my-cluster"}}})
 		require.NoError(t, err)
 		require.Equal(t, "sts.eu-west-1.amazonaws.com", signed.Header.Get("Host"))
 		require.Equal(t, "my-cluster", signed.Header.Get("X-K8s-Aws-Id"))
@@ -83,7 +83,7 @@ func TestPresignedExpires(t *testing.T) {
 				creds.Expires = now.Add(test.creds)
 			}
 			c := &stsquery.Client{Credentials: provide(creds), Region: "us-east-1", Endpoint: test.endpoint, Clock: fake}
-			signed, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}, Life: test.life})
+			signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}, Duration: test.life})
 			require.NoError(t, err)
 			require.True(t, now.Add(test.want).Equal(signed.Expires), "%v", signed.Expires)
 			u, err := url.Parse(signed.URL.Reveal())
@@ -108,14 +108,14 @@ func TestPresignWithRetrieveFor(t *testing.T) {
 	require.NoError(t, err)
 	fake.Add(50 * time.Minute)
 
-	signed, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+	signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 	require.NoError(t, err)
 	require.WithinDuration(t, fake.Now().Add(10*time.Minute), signed.Expires, time.Minute)
 
 	base.life = 2 * time.Hour // as the real clock sees it
 	_, err = cache.RetrieveFor(t.Context(), 15*time.Minute)
 	require.NoError(t, err)
-	signed, err = c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+	signed, err = c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 	require.NoError(t, err)
 	require.Equal(t, fake.Now().Add(15*time.Minute), signed.Expires)
 }
@@ -123,7 +123,7 @@ func TestPresignWithRetrieveFor(t *testing.T) {
 func TestPresignRegion(t *testing.T) {
 	for endpoint, host := range map[string]string{"": "sts.cn-north-1.amazonaws.com.cn", "https://sts.example.com": "sts.example.com"} {
 		c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "us-east-1", Endpoint: endpoint}
-		signed, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}, Region: "cn-north-1"})
+		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}, Region: "cn-north-1"})
 		require.NoError(t, err)
 		u, err := url.Parse(signed.URL.Reveal())
 		require.NoError(t, err)
@@ -136,18 +136,18 @@ func TestPresignRefusals(t *testing.T) {
 	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "us-east-1"}
 	who := stsquery.GetCallerIdentityInput{}
 	for name, test := range map[string]struct {
-		in   stsquery.Presign
+		in   stsquery.PresignInput
 		want string
 	}{
-		"zero":           {stsquery.Presign{}, "Input is missing"},
-		"negative life":  {stsquery.Presign{Input: who, Life: -time.Second}, "life of -1s"},
-		"half a second":  {stsquery.Presign{Input: who, Life: 500 * time.Millisecond}, "life of 500ms"},
-		"more than week": {stsquery.Presign{Input: who, Life: 7*24*time.Hour + time.Second}, "life of 168h0m1s"},
-		"empty header":   {stsquery.Presign{Input: who, Header: http.Header{"X-K8s-Aws-Id": {""}}}, `Header has "X-K8s-Aws-Id"`},
-		"unstable":       {stsquery.Presign{Input: who, Header: http.Header{"User-Agent": {"x"}}}, `Header has "User-Agent"`},
-		"host":           {stsquery.Presign{Input: who, Header: http.Header{"Host": {"h"}}}, `Header has "Host"`},
-		"date":           {stsquery.Presign{Input: who, Header: http.Header{"X-Amz-Date": {"20260101T000000Z"}}}, `Header has "X-Amz-Date"`},
-		"invalid input":  {stsquery.Presign{Input: stsquery.AssumeRoleInput{}}, "RoleARN is missing"},
+		"zero":           {stsquery.PresignInput{}, "Input is missing"},
+		"negative life":  {stsquery.PresignInput{Input: who, Duration: -time.Second}, "life of -1s"},
+		"half a second":  {stsquery.PresignInput{Input: who, Duration: 500 * time.Millisecond}, "life of 500ms"},
+		"more than week": {stsquery.PresignInput{Input: who, Duration: 7*24*time.Hour + time.Second}, "life of 168h0m1s"},
+		"empty header":   {stsquery.PresignInput{Input: who, Header: http.Header{"X-K8s-Aws-Id": {""}}}, `Header has "X-K8s-Aws-Id"`},
+		"unstable":       {stsquery.PresignInput{Input: who, Header: http.Header{"User-Agent": {"x"}}}, `Header has "User-Agent"`},
+		"host":           {stsquery.PresignInput{Input: who, Header: http.Header{"Host": {"h"}}}, `Header has "Host"`},
+		"date":           {stsquery.PresignInput{Input: who, Header: http.Header{"X-Amz-Date": {"20260101T000000Z"}}}, `Header has "X-Amz-Date"`},
+		"invalid input":  {stsquery.PresignInput{Input: stsquery.AssumeRoleInput{}}, "RoleARN is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := c.Presign(t.Context(), test.in)
@@ -163,7 +163,7 @@ func TestPresignRefusals(t *testing.T) {
 func TestPresignLeavesHeader(t *testing.T) {
 	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secretKey, sessionToken), Region: "us-east-1"}
 	h := http.Header{"x-k8s-aws-id": {"a\tb"}}
-	_, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}, Header: h})
+	_, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}, Header: h})
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"x-k8s-aws-id": {"a\tb"}}, h)
 }

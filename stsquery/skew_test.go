@@ -137,7 +137,7 @@ func TestSkewAndPresign(t *testing.T) {
 	c, _ := scripted(step{status: 200, body: assumeRoleAnswer, header: http.Header{"Date": {httpDate(noon.Add(10 * time.Minute))}}})
 	c.Clock = fake
 	presigned := func() (string, time.Time) {
-		signed, err := c.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 		require.NoError(t, err)
 		u, err := url.Parse(signed.URL.Reveal())
 		require.NoError(t, err)
@@ -229,7 +229,7 @@ func TestSkewIsShared(t *testing.T) {
 	errs := make(chan error)
 	for range 8 {
 		go func() {
-			_, err := c.GetCallerIdentity(context.WithoutCancel(t.Context()), stsquery.GetCallerIdentityInput{})
+			_, err := c.GetCallerIdentity(context.WithoutCancel(t.Context()))
 			errs <- err
 		}()
 	}

@@ -102,7 +102,7 @@ func TestLimits(t *testing.T) {
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			require.Empty(t, s.bodies, "nothing was sent")
 			canary.Check(t, mfaCode, err)
-			_, err = c.Presign(t.Context(), stsquery.Presign{Input: proper(test.change)})
+			_, err = c.Presign(t.Context(), stsquery.PresignInput{Input: proper(test.change)})
 			require.ErrorContains(t, err, test.want)
 		})
 	}

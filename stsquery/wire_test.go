@@ -236,7 +236,7 @@ func TestTrickle(t *testing.T) {
 			}
 		}
 	})
-	c.Timeout = 50 * time.Millisecond
+	c.AttemptTimeout = 50 * time.Millisecond
 	c.Retry.MaxAttempts = 2
 	_, err := c.AssumeRole(t.Context(), roleInput)
 	require.ErrorContains(t, err, "no answer within 50ms")
@@ -253,7 +253,7 @@ func TestSilence(t *testing.T) {
 		io.Copy(io.Discard, r.Body) // or the server would not notice that the client left
 		<-r.Context().Done()
 	})
-	c.Timeout = 50 * time.Millisecond
+	c.AttemptTimeout = 50 * time.Millisecond
 	c.Retry.MaxAttempts = 1
 	_, err := c.AssumeRole(t.Context(), roleInput)
 	require.ErrorIs(t, err, context.DeadlineExceeded)

@@ -44,7 +44,7 @@ func testCanary(t *testing.T) {
 	protected.ServeHTTP(w, r)
 	require.Equal(t, http.StatusOK, w.Code, w.Body.String())
 	signedQuery, err := (&stsquery.Client{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return issued, nil }), Region: "eu-west-1"}).
-		Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+		Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 	require.NoError(t, err)
 	resp, err := srv.Client().Get(signedQuery.URL.Reveal())
 	require.NoError(t, err)

@@ -39,7 +39,7 @@ func ExampleServer_FailNext() {
 	client := &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client()}
 
 	srv.FailNext(ststest.HTML(http.StatusBadGateway), ststest.Disconnect())
-	if _, err := client.GetCallerIdentity(context.Background(), stsquery.GetCallerIdentityInput{}); err != nil {
+	if _, err := client.GetCallerIdentity(context.Background()); err != nil {
 		fmt.Println(err)
 		return
 	}

@@ -68,7 +68,7 @@ func (s *Server) addUser(arn string) User {
 		AccessKeyID:     s.newKeyID("AKIA"),
 		SecretAccessKey: newSecretKey(),
 		AccountID:       id.account,
-		Source:          "ststest " + arn,
+		Origin:          "ststest " + arn,
 	}
 	s.know(&id)
 	return User{Name: arn[strings.LastIndexAny(arn, "/:")+1:], ARN: arn, Credentials: id.creds}
@@ -194,7 +194,7 @@ func (s *Server) issue(id identity, expires time.Time, size int) identity {
 	id.creds.SecretAccessKey = newSecretKey()
 	id.creds.SessionToken = newSessionToken(size)
 	id.creds.AccountID = id.account
-	id.creds.Source = "ststest " + id.arn
+	id.creds.Origin = "ststest " + id.arn
 	s.lock()
 	defer s.mu.Unlock()
 	id.creds.AccessKeyID = s.newKeyID("ASIA")

@@ -76,11 +76,11 @@ func ExampleFromEnv() {
 		},
 	}
 	creds, err := stschain.NewChain(pod, fake.User()).Retrieve(context.Background())
-	fmt.Println(creds.Source, err)
+	fmt.Println(creds.Origin, err)
 
 	clear(environment)
 	creds, err = stschain.NewChain(pod, fake.User()).Retrieve(context.Background())
-	fmt.Println(creds.Source, err)
+	fmt.Println(creds.Origin, err)
 	// Output:
 	// webidentity arn:aws:iam::123456789012:role/backup <nil>
 	// ststest arn:aws:iam::123456789012:user/alice <nil>

@@ -53,7 +53,7 @@ func TestFromEnv(t *testing.T) {
 	env["AWS_REGION"], env["AWS_ROLE_SESSION_NAME"] = "eu-west-1", ""
 	creds, err := f.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "webidentity "+roleARN, creds.Source)
+	require.Equal(t, "webidentity "+roleARN, creds.Origin)
 	require.Equal(t, "sts.eu-west-1.amazonaws.com", srv.Calls()[1].Host)
 	require.Regexp(t, `^webidentity\.test@`, srv.Calls()[1].Form.Get("RoleSessionName"))
 }
@@ -104,7 +104,7 @@ func TestFromEnvNamesWhatIsMissing(t *testing.T) {
 	delete(env, "AWS_ROLE_ARN")
 	creds, err := stschain.NewChain(f, srv.User()).Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, srv.User().String(), creds.Source)
+	require.Equal(t, srv.User().String(), creds.Origin)
 }
 
 func TestFromEnvOpen(t *testing.T) {

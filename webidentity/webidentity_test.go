@@ -61,14 +61,14 @@ func TestRetrieve(t *testing.T) {
 	p := with(srv, gives(srv.Issuer().Token(nil)))
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "webidentity "+roleARN, creds.Source)
+	require.Equal(t, "webidentity "+roleARN, creds.Origin)
 	require.Equal(t, "123456789012", creds.AccountID)
 	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
 	require.Regexp(t, `^webidentity\.test@[\w+=,.-]+$`, srv.Calls()[0].Form.Get("RoleSessionName"), "it says who we are")
 
 	// And the credentials work.
 	who, err := (&stsquery.Client{Credentials: p, Region: "eu-west-1", HTTPClient: srv.Client()}).
-		GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+		GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.Contains(t, who.ARN, "assumed-role/backup/webidentity.test@")
 }
@@ -90,7 +90,7 @@ func TestAllFields(t *testing.T) {
 	require.Equal(t, "repo:octo/hello:ref:refs/heads/main", out.SubjectFromWebIdentityToken)
 	require.Equal(t, "https://oidc.example", out.Provider)
 	require.Equal(t, "sts.amazonaws.com", out.Audience)
-	require.Equal(t, "webidentity "+roleARN, out.Credentials.Source)
+	require.Equal(t, "webidentity "+roleARN, out.Credentials.Origin)
 
 	form := srv.Calls()[0].Form
 	for key, want := range map[string]string{
@@ -117,7 +117,7 @@ func TestNoRole(t *testing.T) {
 	}
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "webidentity", creds.Source)
+	require.Equal(t, "webidentity", creds.Origin)
 	require.Empty(t, creds.AccountID)
 
 	_, err = (&webidentity.Provider{Client: &stsquery.Client{Region: "eu-west-1"}, Token: p.Token}).Retrieve(t.Context())

@@ -54,7 +54,7 @@ import (
 // is safe for concurrent use. Its fields are not changed after first use, and it
 // is not copied.
 type CredentialsProvider struct {
-	Source stschain.Provider // required; asked through stschain.Cached
+	Credentials stschain.Provider // required; asked through stschain.Cached
 
 	// TellExpiry makes answers say when the credentials really end, for code
 	// that reads it. An aws.CredentialsCache over the provider would hold them
@@ -78,7 +78,7 @@ func (p *CredentialsProvider) Retrieve(ctx context.Context) (aws.Credentials, er
 		AccessKeyID:     creds.AccessKeyID,
 		SecretAccessKey: creds.SecretAccessKey.Reveal(),
 		SessionToken:    creds.SessionToken.Reveal(),
-		Source:          creds.Source,
+		Source:          creds.Origin,
 		AccountID:       creds.AccountID,
 		CanExpire:       true,
 		Expires:         longAgo(),
@@ -91,15 +91,15 @@ func (p *CredentialsProvider) Retrieve(ctx context.Context) (aws.Credentials, er
 
 // String names the provider behind.
 func (p *CredentialsProvider) String() string {
-	if s, ok := p.Source.(fmt.Stringer); ok {
+	if s, ok := p.Credentials.(fmt.Stringer); ok {
 		return s.String()
 	}
 	return "awssdk.CredentialsProvider"
 }
 
 func (p *CredentialsProvider) retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if p.Source == nil {
-		return stschain.Credentials{}, errors.New("CredentialsProvider.Source is required")
+	if p.Credentials == nil {
+		return stschain.Credentials{}, errors.New("CredentialsProvider.Credentials is required")
 	}
 	if ctx == nil {
 		ctx = context.Background()
@@ -108,7 +108,7 @@ func (p *CredentialsProvider) retrieve(ctx context.Context) (stschain.Credential
 }
 
 func (p *CredentialsProvider) held() stschain.CachedProvider {
-	p.once.Do(func() { p.cache = stschain.Cached(p.Source) })
+	p.once.Do(func() { p.cache = stschain.Cached(p.Credentials) })
 	return p.cache
 }
 

@@ -53,7 +53,7 @@ func TestSDKFollowsOurCache(t *testing.T) {
 			w := newWorld(t)
 			answer := make(chan struct{})
 			w.cache.Provider = stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-				if w.cache.Status().Tries > 1 {
+				if w.cache.Status().Attempts > 1 {
 					<-answer
 				}
 				return w.assume(ctx)
@@ -64,7 +64,7 @@ func TestSDKFollowsOurCache(t *testing.T) {
 					refreshed <- struct{}{}
 				}
 			}
-			client := s3.NewFromConfig(tt.configure(t, &awssdk.CredentialsProvider{Source: w.cache}), w.options)
+			client := s3.NewFromConfig(tt.configure(t, &awssdk.CredentialsProvider{Credentials: w.cache}), w.options)
 
 			require.NoError(t, w.put(t.Context(), client))
 			<-refreshed
@@ -82,7 +82,7 @@ func TestSDKFollowsOurCache(t *testing.T) {
 				})
 			}
 			callers.Wait() // although the refresh is not answered yet
-			require.Eventually(t, func() bool { return w.cache.Status().Tries == 2 }, 10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return w.cache.Status().Attempts == 2 }, 10*time.Second, time.Millisecond)
 			require.Equal(t, first, w.last())
 
 			close(answer)
@@ -103,7 +103,7 @@ func TestKeysThatNeverExpire(t *testing.T) {
 	keys := &stschain.Cache{Clock: clk, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{AccessKeyID: id, SecretAccessKey: stschain.NewSecret("secret")}, nil
 	})}
-	cache := aws.NewCredentialsCache(&awssdk.CredentialsProvider{Source: keys})
+	cache := aws.NewCredentialsCache(&awssdk.CredentialsProvider{Credentials: keys})
 	got, err := cache.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "FIRST", got.AccessKeyID)
@@ -130,14 +130,14 @@ func TestAnswer(t *testing.T) {
 		{"the truth, without an end", true, time.Time{}, aws.Credentials{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := &awssdk.CredentialsProvider{TellExpiry: tt.tell, Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+			p := &awssdk.CredentialsProvider{TellExpiry: tt.tell, Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 				return stschain.Credentials{
 					AccessKeyID:     "AKIDEXAMPLE",
 					SecretAccessKey: stschain.NewSecret("secret"),
 					SessionToken:    stschain.NewSecret("token"),
 					Expires:         tt.ends,
 					AccountID:       "123456789012",
-					Source:          "test",
+					Origin:          "test",
 				}, nil
 			})}
 			got, err := p.Retrieve(t.Context())
@@ -152,11 +152,11 @@ func TestAnswer(t *testing.T) {
 
 func TestSourceIsRequired(t *testing.T) {
 	_, err := (&awssdk.CredentialsProvider{}).Retrieve(t.Context())
-	require.ErrorContains(t, err, "CredentialsProvider.Source is required")
+	require.ErrorContains(t, err, "CredentialsProvider.Credentials is required")
 }
 
 func TestNilContext(t *testing.T) {
-	p := &awssdk.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", "secret", "")}
+	p := &awssdk.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}
 	var none context.Context
 	got, err := p.Retrieve(none)
 	require.NoError(t, err)
@@ -166,7 +166,7 @@ func TestNilContext(t *testing.T) {
 // A caller who leaves gets the reason, harms nobody, and is served what is held.
 func TestCancelledContext(t *testing.T) {
 	answer := make(chan struct{})
-	p := &awssdk.CredentialsProvider{Source: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+	p := &awssdk.CredentialsProvider{Credentials: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
 		select {
 		case <-answer:
 			return stschain.Static("AKIDEXAMPLE", "secret", "").Retrieve(ctx)
@@ -197,7 +197,7 @@ func TestCancelledContext(t *testing.T) {
 
 // An answer that has expired is an error, and never handed on.
 func TestExpiredAnswer(t *testing.T) {
-	p := &awssdk.CredentialsProvider{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+	p := &awssdk.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{
 			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: time.Now().Add(-time.Second),
 		}, nil
@@ -209,7 +209,7 @@ func TestExpiredAnswer(t *testing.T) {
 
 // The SDK's own cache would let a panic end the process.
 func TestPanic(t *testing.T) {
-	p := &awssdk.CredentialsProvider{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+	p := &awssdk.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		panic("boom")
 	})}
 	_, err := aws.NewCredentialsCache(p).Retrieve(t.Context())
@@ -222,6 +222,6 @@ func TestErrorReachesTheCaller(t *testing.T) {
 	w.cache.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, errTest
 	})
-	client := s3.New(s3.Options{Credentials: &awssdk.CredentialsProvider{Source: w.cache}}, w.options)
+	client := s3.New(s3.Options{Credentials: &awssdk.CredentialsProvider{Credentials: w.cache}}, w.options)
 	require.ErrorIs(t, w.put(t.Context(), client), errTest)
 }

@@ -38,7 +38,7 @@ func ExampleCredentialsProvider() {
 		RoleARN:     "arn:aws:iam::123456789012:role/backup",
 		SessionName: "nightly",
 	}
-	provider := &awssdk.CredentialsProvider{Source: role}
+	provider := &awssdk.CredentialsProvider{Credentials: role}
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion("eu-west-1"), config.WithCredentialsProvider(provider))
 	if err != nil {
 		log.Fatal(err)
@@ -66,7 +66,7 @@ func ExampleProvider() {
 	}
 	role := &assumerole.Provider{
 		Client: &stsquery.Client{
-			Credentials: &awssdk.Provider{Source: cfg.Credentials},
+			Credentials: &awssdk.Provider{Provider: cfg.Credentials},
 			Region:      "eu-west-1",
 			HTTPClient:  fake.Client(),
 		},

@@ -43,7 +43,7 @@ import (
 // from a failure, so a chain stops here, and in a chain the Provider belongs at the end. That
 // is so for a [CredentialsProvider] as Source too.
 type Provider struct {
-	Source aws.CredentialsProvider // required
+	Provider aws.CredentialsProvider // required
 
 	mu    sync.Mutex
 	given string // the access key ID of the last answer
@@ -52,8 +52,8 @@ type Provider struct {
 // Retrieve asks Source. Expires is what the SDK says; an ExpiryWindow of an
 // aws.CredentialsCache comes off it. A nil ctx is context.Background().
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if p.Source == nil {
-		return stschain.Credentials{}, errors.New("awssdk: Provider.Source is required")
+	if p.Provider == nil {
+		return stschain.Credentials{}, errors.New("awssdk: Provider.Provider is required")
 	}
 	if ctx == nil {
 		ctx = context.Background()
@@ -61,7 +61,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if err := ctx.Err(); err != nil {
 		return stschain.Credentials{}, fmt.Errorf("awssdk: %s was not asked: %w", p, err)
 	}
-	if ours, ok := p.Source.(*CredentialsProvider); ok {
+	if ours, ok := p.Provider.(*CredentialsProvider); ok {
 		creds, err := ours.retrieve(ctx)
 		if err != nil {
 			return stschain.Credentials{}, fmt.Errorf("awssdk: %s: %w", p, err)
@@ -77,10 +77,10 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 
 // ask gets an answer that an aws.CredentialsCache has not given before, if there is one.
 func (p *Provider) ask(ctx context.Context) (aws.Credentials, error) {
-	answer, err := p.Source.Retrieve(ctx)
-	if cache, ok := p.Source.(*aws.CredentialsCache); ok && err == nil && p.gave(answer.AccessKeyID) {
+	answer, err := p.Provider.Retrieve(ctx)
+	if cache, ok := p.Provider.(*aws.CredentialsCache); ok && err == nil && p.gave(answer.AccessKeyID) {
 		cache.Invalidate()
-		answer, err = p.Source.Retrieve(ctx)
+		answer, err = p.Provider.Retrieve(ctx)
 	}
 	if err == nil {
 		p.give(answer.AccessKeyID)
@@ -106,10 +106,10 @@ func (p *Provider) convert(answer aws.Credentials) (stschain.Credentials, error)
 		SecretAccessKey: stschain.NewSecret(answer.SecretAccessKey),
 		SessionToken:    stschain.NewSecret(answer.SessionToken),
 		AccountID:       answer.AccountID,
-		Source:          answer.Source,
+		Origin:          answer.Source,
 	}
-	if creds.Source == "" {
-		creds.Source = p.String()
+	if creds.Origin == "" {
+		creds.Origin = p.String()
 	}
 	switch {
 	case !answer.HasKeys():
@@ -128,14 +128,14 @@ func (p *Provider) convert(answer aws.Credentials) (stschain.Credentials, error)
 // Invalidate tells a stschain.Cache behind Source that a service rejected
 // credentials. Others of the SDK have nothing that could be told.
 func (p *Provider) Invalidate(rejected stschain.Credentials) {
-	if ours, ok := p.Source.(*CredentialsProvider); ok && ours.Source != nil {
+	if ours, ok := p.Provider.(*CredentialsProvider); ok && ours.Credentials != nil {
 		ours.held().Invalidate(rejected)
 	}
 }
 
 // String names the SDK's provider by its type.
 func (p *Provider) String() string {
-	return "aws-sdk-go-v2 " + strings.TrimPrefix(fmt.Sprintf("%T", p.Source), "*")
+	return "aws-sdk-go-v2 " + strings.TrimPrefix(fmt.Sprintf("%T", p.Provider), "*")
 }
 
 // Format answers every verb of fmt with what String returns: the SDK's own types

@@ -48,7 +48,7 @@ func TestProviderAnswer(t *testing.T) {
 		{"no secret", with(func(c *aws.Credentials) { c.SecretAccessKey = "" }), time.Time{}, "answered without keys"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := (&awssdk.Provider{Source: sdk(tt.answer, nil)}).Retrieve(t.Context())
+			got, err := (&awssdk.Provider{Provider: sdk(tt.answer, nil)}).Retrieve(t.Context())
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)
 				require.Zero(t, got)
@@ -60,7 +60,7 @@ func TestProviderAnswer(t *testing.T) {
 				SecretAccessKey: stschain.NewSecret("secret"),
 				SessionToken:    stschain.NewSecret("token"),
 				AccountID:       "123456789012",
-				Source:          "SDK",
+				Origin:          "SDK",
 				Expires:         tt.expires,
 			}, got)
 		})
@@ -87,17 +87,17 @@ func TestProviderErrors(t *testing.T) {
 		{"anonymous", aws.AnonymousCredentials{}, nil, false, "AnonymousCredentials"},
 		{"no keys", credentials.NewStaticCredentialsProvider("", "", ""), &credentials.StaticCredentialsEmptyError{}, false, "static credentials are empty"},
 		{
-			"ours, absent", &awssdk.CredentialsProvider{Source: stschain.Static("", "", "")},
+			"ours, absent", &awssdk.CredentialsProvider{Credentials: stschain.Static("", "", "")},
 			nil, false, "awssdk: aws-sdk-go-v2 awssdk.CredentialsProvider: stschain: static credentials are empty",
 		},
 		{
-			"ours, absent, below the SDK", aws.NewCredentialsCache(&awssdk.CredentialsProvider{Source: stschain.Static("", "", "")}),
+			"ours, absent, below the SDK", aws.NewCredentialsCache(&awssdk.CredentialsProvider{Credentials: stschain.Static("", "", "")}),
 			nil, false, "static credentials are empty",
 		},
-		{"missing", nil, nil, false, "Provider.Source is required"},
+		{"missing", nil, nil, false, "Provider.Provider is required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := (&awssdk.Provider{Source: tt.source}).Retrieve(t.Context())
+			got, err := (&awssdk.Provider{Provider: tt.source}).Retrieve(t.Context())
 			require.Zero(t, got)
 			require.ErrorContains(t, err, tt.text)
 			require.Equal(t, tt.permanent, errors.Is(err, stschain.ErrPermanent))
@@ -125,7 +125,7 @@ func TestProviderOverTheSDKsCache(t *testing.T) {
 	clk.Set(start)
 	refreshed := make(chan struct{}, 1)
 	cache := &stschain.Cache{
-		Provider: &awssdk.Provider{Source: aws.NewCredentialsCache(inner)},
+		Provider: &awssdk.Provider{Provider: aws.NewCredentialsCache(inner)},
 		Clock:    clk,
 		OnEvent: func(e stschain.Event) {
 			if e.Kind != stschain.RefreshStarted {
@@ -157,7 +157,7 @@ func TestProviderSharesWhatTheSDKHolds(t *testing.T) {
 	}))
 	_, err := theirs.Retrieve(t.Context())
 	require.NoError(t, err)
-	_, err = (&awssdk.Provider{Source: theirs}).Retrieve(t.Context())
+	_, err = (&awssdk.Provider{Provider: theirs}).Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 1, asked)
 }
@@ -168,18 +168,18 @@ func TestProviderOverOurs(t *testing.T) {
 	ours := &stschain.Cache{Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: expires}, nil
 	})}
-	there := &awssdk.CredentialsProvider{Source: ours}
-	back := &awssdk.Provider{Source: there}
+	there := &awssdk.CredentialsProvider{Credentials: ours}
+	back := &awssdk.Provider{Provider: there}
 	got, err := back.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, expires, got.Expires)
 	back.Invalidate(got)
 	require.True(t, ours.Status().Rejected)
 
-	_, err = (&awssdk.Provider{Source: aws.NewCredentialsCache(there)}).Retrieve(t.Context())
+	_, err = (&awssdk.Provider{Provider: aws.NewCredentialsCache(there)}).Retrieve(t.Context())
 	require.ErrorContains(t, err, "TellExpiry", "the SDK's cache hides the expiry")
 
-	_, err = (&awssdk.Provider{Source: &awssdk.CredentialsProvider{Source: stschain.Static("", "", "")}}).Retrieve(t.Context())
+	_, err = (&awssdk.Provider{Provider: &awssdk.CredentialsProvider{Credentials: stschain.Static("", "", "")}}).Retrieve(t.Context())
 	require.ErrorContains(t, err, "awssdk: ")
 	require.ErrorContains(t, err, "static credentials are empty")
 	require.False(t, stschain.IsUnavailable(err), "a chain must not go on")
@@ -190,7 +190,7 @@ func TestProviderNilContext(t *testing.T) {
 	source := aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, ctx.Err()
 	})
-	got, err := (&awssdk.Provider{Source: source}).Retrieve(none)
+	got, err := (&awssdk.Provider{Provider: source}).Retrieve(none)
 	require.NoError(t, err)
 	require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
 }
@@ -198,7 +198,7 @@ func TestProviderNilContext(t *testing.T) {
 func TestProviderCancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	asked := false
-	p := &awssdk.Provider{Source: aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
+	p := &awssdk.Provider{Provider: aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {
 		asked = true
 		cancel() // it reaches the SDK's provider
 		return aws.Credentials{}, ctx.Err()
@@ -218,13 +218,13 @@ func TestProviderCancelledContext(t *testing.T) {
 func TestProviderExpiredAnswer(t *testing.T) {
 	expired := aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", CanExpire: true, Expires: time.Now().Add(-time.Second)}
 	for _, source := range []aws.CredentialsProvider{sdk(expired, nil), aws.NewCredentialsCache(sdk(expired, nil))} {
-		_, err := stschain.Cached(&awssdk.Provider{Source: source}).Retrieve(t.Context())
+		_, err := stschain.Cached(&awssdk.Provider{Provider: source}).Retrieve(t.Context())
 		require.ErrorContains(t, err, "expired at")
 	}
 }
 
 func TestProviderPanic(t *testing.T) {
-	_, err := stschain.Cached(&awssdk.Provider{Source: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	_, err := stschain.Cached(&awssdk.Provider{Provider: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		panic("boom")
 	})}).Retrieve(t.Context())
 	require.ErrorContains(t, err, "aws-sdk-go-v2 aws.CredentialsProviderFunc panicked at")
@@ -234,13 +234,13 @@ func TestProviderPanic(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	const secret = "a-secret-of-the-sdk"
 	synctest.Test(t, func(t *testing.T) {
-		creds, err := (&awssdk.Provider{Source: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", secret, secret)}).Retrieve(t.Context())
+		creds, err := (&awssdk.Provider{Provider: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", secret, secret)}).Retrieve(t.Context())
 		require.NoError(t, err)
-		ours := &awssdk.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", secret, secret)}
+		ours := &awssdk.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", secret, secret)}
 		_, err = ours.Retrieve(t.Context())
 		require.NoError(t, err)
 		synctest.Wait()
-		theirs := &awssdk.Provider{Source: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", secret, secret)}
+		theirs := &awssdk.Provider{Provider: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", secret, secret)}
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "p", theirs)
 		canary.CheckText(t, secret, fmt.Sprintf("%v %+v %#v %s %v", theirs, theirs, theirs, theirs, struct{ P stschain.Provider }{theirs})+log.String())

@@ -31,7 +31,7 @@ func (p *CredentialsProvider) watch(ctx context.Context, in middleware.FinalizeI
 ) {
 	out, metadata, err := next.HandleFinalize(ctx, in)
 	req, ok := in.Request.(*smithyhttp.Request)
-	if err == nil || !ok || p.Source == nil || !rejectsToken(err) {
+	if err == nil || !ok || p.Credentials == nil || !rejectsToken(err) {
 		return out, metadata, err
 	}
 	used := signedWith(req.Header.Get("Authorization"))

@@ -29,7 +29,7 @@ func TestRetryRejected(t *testing.T) {
 	}{{"aws.Config", false}, {"config.WithCredentialsProvider", true}} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
-			provider := &awssdk.CredentialsProvider{Source: w.cache}
+			provider := &awssdk.CredentialsProvider{Credentials: w.cache}
 			cfg := aws.Config{Credentials: provider}
 			if tt.cached {
 				var err error
@@ -71,7 +71,7 @@ func TestRejectedWithoutRetry(t *testing.T) {
 				}
 				return w.assume(ctx)
 			})
-			provider := &awssdk.CredentialsProvider{Source: w.cache}
+			provider := &awssdk.CredentialsProvider{Credentials: w.cache}
 			options := s3.Options{Credentials: provider}
 			if tt.hook {
 				options.APIOptions = append(options.APIOptions, provider.RetryRejected)
@@ -104,7 +104,7 @@ func TestRejectedWithoutRetry(t *testing.T) {
 // A presigned request is not sent, and has nothing to watch.
 func TestRetryRejectedPresign(t *testing.T) {
 	w := newWorld(t)
-	provider := &awssdk.CredentialsProvider{Source: w.cache}
+	provider := &awssdk.CredentialsProvider{Credentials: w.cache}
 	client := s3.New(s3.Options{Credentials: provider, APIOptions: []func(*middleware.Stack) error{provider.RetryRejected}}, w.options)
 	req, err := s3.NewPresignClient(client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: aws.String("key")})
 	require.NoError(t, err)

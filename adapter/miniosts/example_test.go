@@ -35,7 +35,7 @@ func ExampleCredentialsProvider() {
 		RoleARN:     "arn:aws:iam::123456789012:role/backup",
 		SessionName: "nightly",
 	}
-	provider := &miniosts.CredentialsProvider{Source: role}
+	provider := &miniosts.CredentialsProvider{Credentials: role}
 	client, err := minio.New("s3.example", &minio.Options{
 		Creds:     credentials.New(provider),
 		Region:    "eu-west-1",
@@ -58,7 +58,7 @@ func ExampleProvider() {
 	role := &assumerole.Provider{
 		Client: &stsquery.Client{
 			Credentials: &miniosts.Provider{ // credentials.NewIAM(""), for what minio-go finds
-				Source: credentials.NewStaticV4(user.AccessKeyID, user.SecretAccessKey.Reveal(), ""),
+				Provider: credentials.NewStaticV4(user.AccessKeyID, user.SecretAccessKey.Reveal(), ""),
 			},
 			Region:     "eu-west-1",
 			HTTPClient: fake.Client(),

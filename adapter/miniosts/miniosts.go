@@ -54,7 +54,7 @@ import (
 // for concurrent use. Its fields are not changed after first use, and it is not
 // copied.
 type CredentialsProvider struct {
-	Source stschain.Provider // required; asked through stschain.Cached
+	Credentials stschain.Provider // required; asked through stschain.Cached
 
 	once  sync.Once
 	cache stschain.CachedProvider
@@ -66,8 +66,8 @@ type CredentialsProvider struct {
 // Client and Endpoint of cc are not used: Source has its own. Nil is an empty
 // CredContext.
 func (p *CredentialsProvider) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
-	if p.Source == nil {
-		return credentials.Value{}, errors.New("miniosts: CredentialsProvider.Source is required")
+	if p.Credentials == nil {
+		return credentials.Value{}, errors.New("miniosts: CredentialsProvider.Credentials is required")
 	}
 	ctx := context.Background()
 	if cc != nil && cc.Context != nil {
@@ -98,13 +98,13 @@ func (p *CredentialsProvider) IsExpired() bool { return true }
 
 // String names the provider behind.
 func (p *CredentialsProvider) String() string {
-	if s, ok := p.Source.(fmt.Stringer); ok {
+	if s, ok := p.Credentials.(fmt.Stringer); ok {
 		return s.String()
 	}
 	return "miniosts.CredentialsProvider"
 }
 
 func (p *CredentialsProvider) held() stschain.CachedProvider {
-	p.once.Do(func() { p.cache = stschain.Cached(p.Source) })
+	p.once.Do(func() { p.cache = stschain.Cached(p.Credentials) })
 	return p.cache
 }

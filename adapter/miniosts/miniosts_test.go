@@ -21,7 +21,7 @@ func TestNobodyWaitsForARefresh(t *testing.T) {
 	w := newWorld(t)
 	answer := make(chan struct{})
 	w.cache.Provider = stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-		if w.cache.Status().Tries > 1 {
+		if w.cache.Status().Attempts > 1 {
 			<-answer
 		}
 		return w.assume(ctx)
@@ -32,7 +32,7 @@ func TestNobodyWaitsForARefresh(t *testing.T) {
 			refreshed <- struct{}{}
 		}
 	}
-	client := w.client(t, &miniosts.CredentialsProvider{Source: w.cache}, w.bucket())
+	client := w.client(t, &miniosts.CredentialsProvider{Credentials: w.cache}, w.bucket())
 
 	require.NoError(t, put(t.Context(), client))
 	<-refreshed
@@ -50,7 +50,7 @@ func TestNobodyWaitsForARefresh(t *testing.T) {
 		})
 	}
 	callers.Wait() // although the refresh is not answered yet
-	require.Eventually(t, func() bool { return w.cache.Status().Tries == 2 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return w.cache.Status().Attempts == 2 }, 10*time.Second, time.Millisecond)
 	require.Equal(t, first, w.last())
 
 	close(answer)
@@ -65,7 +65,7 @@ func TestNobodyWaitsForARefresh(t *testing.T) {
 // A rejected token is replaced, and minio-go's next attempt uses the new one.
 func TestRetryRejected(t *testing.T) {
 	w := newWorld(t)
-	provider := &miniosts.CredentialsProvider{Source: w.cache}
+	provider := &miniosts.CredentialsProvider{Credentials: w.cache}
 	client := w.client(t, provider, provider.RetryRejected(w.bucket()))
 	require.NoError(t, put(t.Context(), client))
 	first := w.last()
@@ -95,7 +95,7 @@ func TestRetryRejectedReads(t *testing.T) {
 			cache := &stschain.Cache{Provider: stschain.Static("AKIDEXAMPLE", "secret", "token")}
 			_, err := cache.Retrieve(t.Context())
 			require.NoError(t, err)
-			transport := (&miniosts.CredentialsProvider{Source: cache}).RetryRejected(answering(tt.status, tt.body))
+			transport := (&miniosts.CredentialsProvider{Credentials: cache}).RetryRejected(answering(tt.status, tt.body))
 			for _, signed := range []func(*http.Request){
 				func(*http.Request) {},
 				func(r *http.Request) {
@@ -118,7 +118,7 @@ func TestRetryRejectedWithoutBody(t *testing.T) {
 	bare := func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusForbidden}, nil
 	}
-	transport := (&miniosts.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", "secret", "")}).RetryRejected(roundTripper(bare))
+	transport := (&miniosts.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}).RetryRejected(roundTripper(bare))
 	resp, err := (&http.Client{Transport: transport}).Get("http://s3.example/bucket/key")
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
@@ -130,7 +130,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 
 func TestAnswer(t *testing.T) {
 	for _, expires := range []time.Time{{}, time.Now().Add(time.Hour).Round(0)} {
-		p := &miniosts.CredentialsProvider{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		p := &miniosts.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			return stschain.Credentials{
 				AccessKeyID:     "AKIDEXAMPLE",
 				SecretAccessKey: stschain.NewSecret("secret"),
@@ -149,16 +149,16 @@ func TestAnswer(t *testing.T) {
 
 func TestSourceIsRequired(t *testing.T) {
 	_, err := credentials.New(&miniosts.CredentialsProvider{}).GetWithContext(nil)
-	require.ErrorContains(t, err, "CredentialsProvider.Source is required")
+	require.ErrorContains(t, err, "CredentialsProvider.Credentials is required")
 }
 
 func TestNilContext(t *testing.T) {
 	for _, cc := range []*credentials.CredContext{nil, {}} {
-		got, err := (&miniosts.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", "secret", "")}).RetrieveWithCredContext(cc)
+		got, err := (&miniosts.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}).RetrieveWithCredContext(cc)
 		require.NoError(t, err)
 		require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
 	}
-	got, err := (&miniosts.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", "secret", "")}).Retrieve()
+	got, err := (&miniosts.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}).Retrieve()
 	require.NoError(t, err)
 	require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
 }
@@ -173,7 +173,7 @@ func TestCancelledContext(t *testing.T) {
 		<-answer
 		return w.assume(ctx)
 	})
-	provider := &miniosts.CredentialsProvider{Source: w.cache}
+	provider := &miniosts.CredentialsProvider{Credentials: w.cache}
 	client := w.client(t, provider, w.bucket())
 	left, leave := context.WithCancel(t.Context())
 	gone, direct := make(chan error, 1), make(chan error, 1)
@@ -195,7 +195,7 @@ func TestCancelledContext(t *testing.T) {
 
 // An answer that has expired is an error, and never handed on.
 func TestExpiredAnswer(t *testing.T) {
-	p := &miniosts.CredentialsProvider{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+	p := &miniosts.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{
 			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: time.Now().Add(-time.Second),
 		}, nil
@@ -209,7 +209,7 @@ func TestExpiredAnswer(t *testing.T) {
 func TestPanic(t *testing.T) {
 	w := newWorld(t)
 	w.cache.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic("boom") })
-	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Source: w.cache}, w.bucket()))
+	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Credentials: w.cache}, w.bucket()))
 	require.ErrorContains(t, err, "panicked at")
 }
 
@@ -219,7 +219,7 @@ func TestErrorReachesTheCaller(t *testing.T) {
 	w.cache.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, errTest
 	})
-	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Source: w.cache}, w.bucket()))
+	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Credentials: w.cache}, w.bucket()))
 	require.ErrorIs(t, err, errTest)
 	require.Empty(t, w.used)
 }

@@ -34,7 +34,7 @@ import (
 // minio-go finds nothing, and where its Chain met only errors, which it does not
 // report, it answers with anonymous credentials: that is an error here.
 type Provider struct {
-	Source *credentials.Credentials // required: credentials.NewIAM(""), credentials.New(provider)
+	Provider *credentials.Credentials // required: credentials.NewIAM(""), credentials.New(provider)
 
 	Client   *http.Client // for providers of minio-go that have none; nil: theirs
 	Endpoint string       // of STS, for providers of minio-go that have none: "https://minio.example:9000"
@@ -46,8 +46,8 @@ type Provider struct {
 // Retrieve asks Source. The providers of minio-go look at ctx while they talk
 // to a server. A nil ctx is context.Background().
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if p.Source == nil {
-		return stschain.Credentials{}, errors.New("miniosts: Provider.Source is required")
+	if p.Provider == nil {
+		return stschain.Credentials{}, errors.New("miniosts: Provider.Provider is required")
 	}
 	if ctx == nil {
 		ctx = context.Background()
@@ -67,16 +67,16 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		SecretAccessKey: stschain.NewSecret(answer.SecretAccessKey),
 		SessionToken:    stschain.NewSecret(answer.SessionToken),
 		Expires:         answer.Expiration,
-		Source:          p.String(),
+		Origin:          p.String(),
 	}, nil
 }
 
 // ask gets an answer that Source has not given before, if there is one.
 func (p *Provider) ask(cc *credentials.CredContext) (credentials.Value, error) {
-	answer, err := p.Source.GetWithContext(cc)
+	answer, err := p.Provider.GetWithContext(cc)
 	if err == nil && p.gave(answer.AccessKeyID) {
-		p.Source.Expire()
-		answer, err = p.Source.GetWithContext(cc)
+		p.Provider.Expire()
+		answer, err = p.Provider.GetWithContext(cc)
 	}
 	if err == nil {
 		p.give(answer.AccessKeyID)

@@ -51,12 +51,12 @@ func TestProviderAnswer(t *testing.T) {
 			held(func(*credentials.CredContext) (credentials.Value, error) { return keys, nil }),
 			stschain.Credentials{
 				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("token"),
-				Expires: expires, Source: "credentials of minio-go",
+				Expires: expires, Origin: "credentials of minio-go",
 			}, "",
 		},
 		{
 			"never expires", credentials.NewStaticV4("AKIDEXAMPLE", "secret", ""),
-			stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Source: "credentials of minio-go"}, "",
+			stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Origin: "credentials of minio-go"}, "",
 		},
 		{"anonymous", credentials.NewStaticV4("", "", ""), stschain.Credentials{}, "anonymous"},
 		{"keys that are not to be used", credentials.NewStatic("AKIDEXAMPLE", "secret", "", credentials.SignatureAnonymous), stschain.Credentials{}, "anonymous"},
@@ -67,13 +67,13 @@ func TestProviderAnswer(t *testing.T) {
 			}}}), stschain.Credentials{}, "a chain of theirs hides why",
 		},
 		{
-			"ours, absent, below minio-go", credentials.New(&miniosts.CredentialsProvider{Source: stschain.Static("", "", "")}),
+			"ours, absent, below minio-go", credentials.New(&miniosts.CredentialsProvider{Credentials: stschain.Static("", "", "")}),
 			stschain.Credentials{}, "static credentials are empty",
 		},
-		{"missing", nil, stschain.Credentials{}, "Provider.Source is required"},
+		{"missing", nil, stschain.Credentials{}, "Provider.Provider is required"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := (&miniosts.Provider{Source: tt.source}).Retrieve(t.Context())
+			got, err := (&miniosts.Provider{Provider: tt.source}).Retrieve(t.Context())
 			require.Equal(t, tt.want, got)
 			if tt.err == "" {
 				require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestProviderErrors(t *testing.T) {
 		RoleARN: "arn:aws:iam::123456789012:role/backup", RoleSessionName: "test",
 	})
 	require.NoError(t, err)
-	p := &miniosts.Provider{Source: role, Client: srv.Client()}
+	p := &miniosts.Provider{Provider: role, Client: srv.Client()}
 	got, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.NotZero(t, got.Expires)
@@ -134,7 +134,7 @@ func TestProviderOverTheirCache(t *testing.T) {
 	clk.Set(start)
 	refreshed := make(chan struct{}, 1)
 	cache := &stschain.Cache{
-		Provider: &miniosts.Provider{Source: source},
+		Provider: &miniosts.Provider{Provider: source},
 		Clock:    clk,
 		OnEvent: func(e stschain.Event) {
 			if e.Kind != stschain.RefreshStarted {
@@ -164,13 +164,13 @@ func TestProviderOverOurs(t *testing.T) {
 	ours := &stschain.Cache{Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: expires}, nil
 	})}
-	back := &miniosts.Provider{Source: credentials.New(&miniosts.CredentialsProvider{Source: ours})}
+	back := &miniosts.Provider{Provider: credentials.New(&miniosts.CredentialsProvider{Credentials: ours})}
 	for range 2 {
 		got, err := back.Retrieve(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, expires, got.Expires)
 	}
-	require.EqualValues(t, 1, ours.Status().Tries)
+	require.EqualValues(t, 1, ours.Status().Attempts)
 }
 
 // The context, the client and the endpoint reach the providers of minio-go.
@@ -178,7 +178,7 @@ func TestProviderCredContext(t *testing.T) {
 	type key struct{}
 	client := &http.Client{}
 	var got *credentials.CredContext
-	p := &miniosts.Provider{Client: client, Endpoint: "https://sts.example", Source: held(func(cc *credentials.CredContext) (credentials.Value, error) {
+	p := &miniosts.Provider{Client: client, Endpoint: "https://sts.example", Provider: held(func(cc *credentials.CredContext) (credentials.Value, error) {
 		got = cc
 		return credentials.Value{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
 	})}
@@ -197,7 +197,7 @@ func TestProviderCredContext(t *testing.T) {
 func TestProviderCancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	asked := 0
-	p := &miniosts.Provider{Source: held(func(cc *credentials.CredContext) (credentials.Value, error) {
+	p := &miniosts.Provider{Provider: held(func(cc *credentials.CredContext) (credentials.Value, error) {
 		asked++
 		cancel()
 		return credentials.Value{}, cc.Context.Err()
@@ -212,14 +212,14 @@ func TestProviderCancelledContext(t *testing.T) {
 // An answer that has expired, and a provider that panics, are errors of the cache
 // that everybody asks through.
 func TestProviderExpiredAnswer(t *testing.T) {
-	_, err := stschain.Cached(&miniosts.Provider{Source: held(func(*credentials.CredContext) (credentials.Value, error) {
+	_, err := stschain.Cached(&miniosts.Provider{Provider: held(func(*credentials.CredContext) (credentials.Value, error) {
 		return credentials.Value{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", Expiration: time.Now().Add(-time.Second)}, nil
 	})}).Retrieve(t.Context())
 	require.ErrorContains(t, err, "expired at")
 }
 
 func TestProviderPanic(t *testing.T) {
-	p := &miniosts.Provider{Source: held(func(*credentials.CredContext) (credentials.Value, error) { panic("boom") })}
+	p := &miniosts.Provider{Provider: held(func(*credentials.CredContext) (credentials.Value, error) { panic("boom") })}
 	_, err := stschain.Cached(p).Retrieve(t.Context())
 	require.ErrorContains(t, err, "credentials of minio-go panicked at")
 }
@@ -228,10 +228,10 @@ func TestProviderPanic(t *testing.T) {
 func TestSecrets(t *testing.T) {
 	const secret = "a-secret-of-minio-go"
 	synctest.Test(t, func(t *testing.T) {
-		theirs := &miniosts.Provider{Source: credentials.NewStaticV4("AKIDEXAMPLE", secret, secret)}
+		theirs := &miniosts.Provider{Provider: credentials.NewStaticV4("AKIDEXAMPLE", secret, secret)}
 		creds, err := theirs.Retrieve(t.Context())
 		require.NoError(t, err)
-		ours := &miniosts.CredentialsProvider{Source: stschain.Static("AKIDEXAMPLE", secret, secret)}
+		ours := &miniosts.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", secret, secret)}
 		_, err = ours.Retrieve()
 		require.NoError(t, err)
 		synctest.Wait()

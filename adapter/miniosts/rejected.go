@@ -31,7 +31,7 @@ type watch struct {
 
 func (w *watch) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := w.base.RoundTrip(req)
-	if err != nil || w.provider.Source == nil || !rejectsToken(resp) {
+	if err != nil || w.provider.Credentials == nil || !rejectsToken(resp) {
 		return resp, err
 	}
 	if used := signedWith(req); used != "" {

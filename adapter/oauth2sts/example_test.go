@@ -63,7 +63,7 @@ func ExampleGoogle() {
 		Audience:                       pool, // //iam.googleapis.com/projects/...
 		SubjectTokenType:               "urn:ietf:params:aws:token-type:aws4_request",
 		Scopes:                         []string{"https://www.googleapis.com/auth/cloud-platform"},
-		AwsSecurityCredentialsSupplier: &oauth2sts.Google{Source: aws.User(), Region: "eu-west-1"},
+		AwsSecurityCredentialsSupplier: &oauth2sts.Google{Credentials: aws.User(), Region: "eu-west-1"},
 		TokenURL:                       google.URL, // "": Google's own
 	})
 	if err != nil {

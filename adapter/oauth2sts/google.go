@@ -21,8 +21,8 @@ import (
 // for https://sts.REGION.amazonaws.com: a region of China or of an isolated partition
 // does not work: there, give it a [GoogleSubject].
 type Google struct {
-	Source stschain.Provider // required; asked through stschain.Cached
-	Region string            // required: "eu-west-1", of the endpoint of STS that Google asks
+	Credentials stschain.Provider // required; asked through stschain.Cached
+	Region      string            // required: "eu-west-1", of the endpoint of STS that Google asks
 
 	once  sync.Once
 	creds stschain.CachedProvider
@@ -52,10 +52,10 @@ func (g *Google) AwsRegion(context.Context, externalaccount.SupplierOptions) (st
 // least, and an error if there are none: what they sign must be alive when Google
 // shows it to STS.
 func (g *Google) AwsSecurityCredentials(ctx context.Context, _ externalaccount.SupplierOptions) (*externalaccount.AwsSecurityCredentials, error) {
-	if g.Source == nil {
-		return nil, stschain.Permanent(errors.New("oauth2sts: Google.Source is missing"))
+	if g.Credentials == nil {
+		return nil, stschain.Permanent(errors.New("oauth2sts: Google.Credentials is missing"))
 	}
-	g.once.Do(func() { g.creds = stschain.Cached(g.Source) })
+	g.once.Do(func() { g.creds = stschain.Cached(g.Credentials) })
 	creds, err := g.creds.RetrieveFor(orBackground(ctx), replay)
 	if err != nil {
 		return nil, fmt.Errorf("oauth2sts: no AWS credentials for Google Cloud: %w", err)

@@ -153,7 +153,7 @@ func TestGoogleExchange(t *testing.T) {
 				"static":    "arn:aws:iam::123456789012:user/alice",
 			}[name]
 			google := &googleSTS{aws: srv.Client(), life: 1} // so that each call exchanges anew
-			tokens := exchange(t, google, &oauth2sts.Google{Source: source(srv), Region: "eu-west-1"})
+			tokens := exchange(t, google, &oauth2sts.Google{Credentials: source(srv), Region: "eu-west-1"})
 			for i := range 3 {
 				token, err := tokens.Token()
 				require.NoError(t, err)
@@ -199,7 +199,7 @@ func TestGoogleRefusesAStranger(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AllowRefusals()
 	google := &googleSTS{aws: srv.Client(), life: 3600}
-	tokens := exchange(t, google, &oauth2sts.Google{Region: "eu-west-1", Source: stschain.Static("AKIDSTRANGER", "hunter4711", "")})
+	tokens := exchange(t, google, &oauth2sts.Google{Region: "eu-west-1", Credentials: stschain.Static("AKIDSTRANGER", "hunter4711", "")})
 	_, err := tokens.Token()
 	require.ErrorContains(t, err, "STS says InvalidClientTokenId")
 	canary.Check(t, "hunter4711", err)
@@ -227,7 +227,7 @@ func living(d time.Duration) stschain.Credentials {
 func TestGoogleCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, calls := answer(func(int) (stschain.Credentials, error) { return living(time.Hour), nil })
-		g := &oauth2sts.Google{Source: source, Region: "eu-west-1"}
+		g := &oauth2sts.Google{Credentials: source, Region: "eu-west-1"}
 		var nobodys context.Context
 		for range 3 {
 			creds, err := g.AwsSecurityCredentials(nobodys, none)
@@ -257,7 +257,7 @@ func TestGoogleCredentialsAboutToDie(t *testing.T) {
 			}
 			return living(time.Hour), nil
 		})
-		g := &oauth2sts.Google{Source: &stschain.Cache{Provider: source, MaxStale: time.Hour}, Region: "eu-west-1"}
+		g := &oauth2sts.Google{Credentials: &stschain.Cache{Provider: source, MaxStale: time.Hour}, Region: "eu-west-1"}
 		_, err := g.AwsSecurityCredentials(t.Context(), none)
 		require.NoError(t, err)
 		<-time.After(time.Hour - 40*time.Second)
@@ -282,20 +282,20 @@ func TestGoogleFailures(t *testing.T) {
 		want string
 		is   error
 	}{
-		"no source": {&oauth2sts.Google{Region: "eu-west-1"}, t.Context(), "oauth2sts: Google.Source is missing", stschain.ErrPermanent},
-		"typed": {&oauth2sts.Google{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		"no source": {&oauth2sts.Google{Region: "eu-west-1"}, t.Context(), "oauth2sts: Google.Credentials is missing", stschain.ErrPermanent},
+		"typed": {&oauth2sts.Google{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			return stschain.Credentials{}, refused
 		})}, t.Context(), "oauth2sts: no AWS credentials for Google Cloud: refused", refused},
-		"panic": {&oauth2sts.Google{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		"panic": {&oauth2sts.Google{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			panic("out of ideas")
 		})}, t.Context(), "panicked at", nil},
-		"expired": {&oauth2sts.Google{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		"expired": {&oauth2sts.Google{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			return living(-time.Second), nil
 		})}, t.Context(), "expired at", nil},
-		"too short": {&oauth2sts.Google{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		"too short": {&oauth2sts.Google{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			return living(20 * time.Second), nil
 		})}, t.Context(), "30s are asked for", nil},
-		"cancelled": {&oauth2sts.Google{Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		"cancelled": {&oauth2sts.Google{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			return living(time.Hour), nil
 		})}, ended, "", context.Canceled},
 	} {

@@ -58,7 +58,7 @@ func TestErrorType(t *testing.T) {
 func TestErrorTypeBounded(t *testing.T) {
 	p := newProgram()
 	for i := range 10_000 {
-		p.telemetry.OnEvent(stschain.Event{Kind: stschain.RefreshFailed, Time: time.Now(), Source: fmt.Sprint("source ", i),
+		p.telemetry.OnEvent(stschain.Event{Kind: stschain.RefreshFailed, Time: time.Now(), Origin: fmt.Sprint("source ", i),
 			Err: &stsquery.Error{Code: fmt.Sprint("Code", i), StatusCode: i}})
 	}
 	require.LessOrEqual(t, len(p.collect(t)), 2*201)

@@ -33,7 +33,7 @@ func ExampleTelemetry() {
 				AccessKeyID:     "AKIDEXAMPLE",
 				SecretAccessKey: stschain.NewSecret("s3cr3t"),
 				Expires:         time.Now().Add(time.Hour),
-				Source:          "vault",
+				Origin:          "vault",
 			}, nil
 		}),
 		OnEvent: func(e stschain.Event) { // later, on a goroutine of the cache

@@ -26,7 +26,7 @@
 //
 //	stschain.cache.name          Telemetry.Cache
 //	stschain.refresh.outcome     success or failure
-//	stschain.credentials.source  Event.Source: who made the credentials, or was asked
+//	stschain.credentials.source  Event.Origin: who made the credentials, or was asked
 //	error.type                   of a failure; see below
 //	aws.request_id               of a failure that has one
 //
@@ -117,7 +117,7 @@ func (t *Telemetry) refreshed(ctx context.Context, e stschain.Event) {
 	// It starts when it has ended: an event has both instants, so there is
 	// nothing to remember from one event to the next.
 	ctx, span := t.tracer.Start(ctx, "refresh credentials", trace.WithNewRoot(), trace.WithTimestamp(e.Time.Add(-e.Took)),
-		trace.WithAttributes(outcome...), trace.WithAttributes(attribute.String("stschain.credentials.source", strings.ToValidUTF8(e.Source, "?"))))
+		trace.WithAttributes(outcome...), trace.WithAttributes(attribute.String("stschain.credentials.source", strings.ToValidUTF8(e.Origin, "?"))))
 	if e.Kind == stschain.RefreshFailed {
 		span.SetStatus(codes.Error, class(e.Err))
 		if failure, ok := errors.AsType[*stsquery.Error](e.Err); ok && failure.RequestID != "" {

@@ -112,7 +112,7 @@ func credentials(life time.Duration) stschain.Credentials {
 		SecretAccessKey: stschain.NewSecret("hunter4711"),
 		SessionToken:    stschain.NewSecret("token-hunter4711"),
 		Expires:         time.Now().Add(life),
-		Source:          "vault",
+		Origin:          "vault",
 	}
 }
 
@@ -337,7 +337,7 @@ func TestDefaults(t *testing.T) {
 		otel.SetMeterProvider(metricnoop.NewMeterProvider())
 	})
 	telemetry := &otelsts.Telemetry{}
-	telemetry.OnEvent(stschain.Event{Kind: stschain.Refreshed, Time: time.Now(), Source: "v\xffault"})
+	telemetry.OnEvent(stschain.Event{Kind: stschain.Refreshed, Time: time.Now(), Origin: "v\xffault"})
 	require.Equal(t, []attribute.KeyValue{
 		attribute.String("stschain.refresh.outcome", "success"),
 		attribute.String("stschain.credentials.source", "v?ault"),

@@ -162,7 +162,7 @@ func metrics() []metric {
 		timestamp("refresh_next_timestamp_seconds", "The earliest next try to get credentials, in Unix time.",
 			func(s stschain.Status) (time.Time, bool) { return s.Next, !s.Next.IsZero() }),
 		counter("refresh_attempts_total", "How often the provider was asked for credentials.",
-			func(s stschain.Status) uint64 { return s.Tries }),
+			func(s stschain.Status) uint64 { return s.Attempts }),
 		counter("refresh_failures_total", "How many tries brought no credentials that can be used.",
 			func(s stschain.Status) uint64 { return s.Failures }),
 		counter("refresh_stale_total", "How many failed tries left callers with expired credentials.",

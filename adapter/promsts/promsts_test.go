@@ -41,7 +41,7 @@ func (s *source) Retrieve(context.Context) (stschain.Credentials, error) {
 		SecretAccessKey: stschain.NewSecret("hunter4711"),
 		SessionToken:    stschain.NewSecret("token-hunter4711"),
 		Expires:         s.expires,
-		Source:          fmt.Sprintf("source %d", s.calls),
+		Origin:          fmt.Sprintf("source %d", s.calls),
 	}, s.err
 }
 

@@ -117,7 +117,7 @@ func (j *journal) settle() {
 	await(100*time.Millisecond, func() bool {
 		var tries uint64
 		for _, c := range j.caches {
-			tries += c.Status().Tries
+			tries += c.Status().Attempts
 		}
 		j.mu.Lock()
 		defer j.mu.Unlock()

@@ -99,7 +99,7 @@ func serveUntilDone(ctx context.Context, c *call) error {
 		return err
 	}
 	h := &serve.Handler{
-		Provider: id.Cache, Token: serve.NewToken(), Timeout: c.timeout,
+		Credentials: id.Cache, Token: serve.NewToken(), Timeout: c.timeout,
 		OnError: func(err error) { fmt.Fprintf(c.stderr, "stschain serve: %v\n", err) },
 	}
 	token, file := h.Token, stschain.Secret{}
@@ -121,7 +121,7 @@ func serveUntilDone(ctx context.Context, c *call) error {
 	}); err != nil {
 		return err
 	}
-	fmt.Fprintf(c.stderr, "stschain serve: giving the credentials of %s at http://%s/ until interrupted\n", printable(id.Status().Source), l.Addr())
+	fmt.Fprintf(c.stderr, "stschain serve: giving the credentials of %s at http://%s/ until interrupted\n", printable(id.Status().Origin), l.Addr())
 	return serve.Serve(ctx, l, h)
 }
 

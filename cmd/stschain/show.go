@@ -70,9 +70,9 @@ func whoami(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	who, err := client.GetCallerIdentity(ctx, stsquery.GetCallerIdentityInput{})
+	who, err := client.GetCallerIdentity(ctx)
 	if err != nil {
-		return fmt.Errorf("%s: %w", creds.Source, err)
+		return fmt.Errorf("%s: %w", creds.Origin, err)
 	}
 	if c.json {
 		return c.printJSON(struct {
@@ -82,12 +82,12 @@ func whoami(ctx context.Context, c *call) error {
 			AccessKeyID string    `json:"accessKeyId"`
 			Source      string    `json:"source"`
 			Expires     time.Time `json:"expires,omitzero"`
-		}{who.ARN, who.Account, who.UserID, creds.AccessKeyID, creds.Source, creds.Expires.UTC()})
+		}{who.ARN, who.Account, who.UserID, creds.AccessKeyID, creds.Origin, creds.Expires.UTC()})
 	}
 	lines := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
 		{"arn", who.ARN}, {"account", who.Account}, {"user id", who.UserID},
-		{"access key id", creds.AccessKeyID}, {"source", creds.Source}, {"expires", expiry(creds.Expires, time.Now())},
+		{"access key id", creds.AccessKeyID}, {"source", creds.Origin}, {"expires", expiry(creds.Expires, time.Now())},
 	} {
 		fmt.Fprintf(lines, "%s\t%s\n", line[0], printable(line[1]))
 	}

@@ -64,7 +64,7 @@ func TestSDKForGo(t *testing.T) {
 					}
 				},
 			}
-			provider := &awssdk.CredentialsProvider{Source: cache}
+			provider := &awssdk.CredentialsProvider{Credentials: cache}
 			var cfg aws.Config
 			if tt.configure != nil {
 				var err error
@@ -111,7 +111,7 @@ func TestSDKForGo(t *testing.T) {
 			require.Zero(t, failed.Load())
 			require.Len(t, used, generations)
 			require.EqualValues(t, generations, sts.Load(), "calls of STS")
-			require.EqualValues(t, generations, cache.Status().Tries)
+			require.EqualValues(t, generations, cache.Status().Attempts)
 			require.EqualValues(t, 1, cache.Status().Waits, "nobody waited but the first")
 			t.Logf("%d requests by %d callers, none failed; %d lifetimes, %d calls of STS, %d wait",
 				requests.Load(), callers, len(used), sts.Load(), cache.Status().Waits)

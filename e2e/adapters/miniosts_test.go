@@ -54,7 +54,7 @@ func TestMinIOGo(t *testing.T) {
 			}
 		},
 	}
-	provider := &miniosts.CredentialsProvider{Source: cache}
+	provider := &miniosts.CredentialsProvider{Credentials: cache}
 	client, err := minio.New(strings.TrimPrefix(endpoint, "http://"), &minio.Options{
 		Creds:      credentials.New(provider),
 		Region:     region,
@@ -94,7 +94,7 @@ func TestMinIOGo(t *testing.T) {
 	require.Zero(t, failed.Load())
 	require.Len(t, used, generations)
 	require.EqualValues(t, generations, sts.Load(), "calls of STS")
-	require.EqualValues(t, generations, cache.Status().Tries)
+	require.EqualValues(t, generations, cache.Status().Attempts)
 	require.EqualValues(t, 1, cache.Status().Waits, "nobody waited but the first")
 	t.Logf("%d requests by %d callers, none failed; %d lifetimes, %d calls of STS, %d wait",
 		requests.Load(), callers, len(used), sts.Load(), cache.Status().Waits)

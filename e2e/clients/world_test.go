@@ -73,16 +73,16 @@ func (w *world) refresh() { w.serve(w.role) }
 
 func (w *world) serve(p stschain.Provider) {
 	w.now.Store(&serve.Handler{
-		Provider: &stschain.Cache{Provider: p, AdvisoryWindow: 10 * time.Second},
-		Token:    w.token,
-		OnError:  func(err error) { w.t.Log(err) },
+		Credentials: &stschain.Cache{Provider: p, AdvisoryWindow: 10 * time.Second},
+		Token:       w.token,
+		OnError:     func(err error) { w.t.Log(err) },
 	})
 }
 
 // current is what is served now.
 func (w *world) current() stschain.Credentials {
 	w.t.Helper()
-	c, err := w.now.Load().Provider.Retrieve(w.t.Context())
+	c, err := w.now.Load().Credentials.Retrieve(w.t.Context())
 	require.NoError(w.t, err)
 	return c
 }

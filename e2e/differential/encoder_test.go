@@ -162,7 +162,10 @@ func drawCalls(r random) calls {
 		return pair((*stsquery.Client).GetAccessKeyInfo, stsquery.GetAccessKeyInfoInput{AccessKeyID: name},
 			(*sts.Client).GetAccessKeyInfo, &sts.GetAccessKeyInfoInput{AccessKeyId: &name})
 	case 6:
-		return pair((*stsquery.Client).GetCallerIdentity, stsquery.GetCallerIdentityInput{}, (*sts.Client).GetCallerIdentity, &sts.GetCallerIdentityInput{})
+		whoami := func(c *stsquery.Client, ctx context.Context, _ stsquery.GetCallerIdentityInput) (*stsquery.GetCallerIdentityOutput, error) {
+			return c.GetCallerIdentity(ctx)
+		}
+		return pair(whoami, stsquery.GetCallerIdentityInput{}, (*sts.Client).GetCallerIdentity, &sts.GetCallerIdentityInput{})
 	case 7:
 		return pair((*stsquery.Client).GetDelegatedAccessToken, stsquery.GetDelegatedAccessTokenInput{TradeInToken: stschain.NewSecret(secret)},
 			(*sts.Client).GetDelegatedAccessToken, &sts.GetDelegatedAccessTokenInput{TradeInToken: &secret})

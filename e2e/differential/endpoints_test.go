@@ -48,7 +48,7 @@ func TestEndpoints(t *testing.T) {
 			Credentials: stschain.Static("AKIDEXAMPLE", "secret", ""),
 		}
 		got := ""
-		signed, err := client.Presign(context.Background(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+		signed, err := client.Presign(context.Background(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 		if err == nil {
 			u, _ := url.Parse(signed.URL.Reveal())
 			got = u.Scheme + "://" + u.Host + " " + strings.Split(u.Query().Get("X-Amz-Credential"), "/")[2]

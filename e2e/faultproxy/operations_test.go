@@ -70,7 +70,7 @@ var operations = []operation{
 		return err
 	})},
 	{name: "GetCallerIdentity", run: onClient(func(ctx context.Context, _ *servers, c *stsquery.Client) error {
-		_, err := c.GetCallerIdentity(ctx, stsquery.GetCallerIdentityInput{})
+		_, err := c.GetCallerIdentity(ctx)
 		return err
 	})},
 	{name: "GetSessionToken, MFA", once: true, run: onClient(func(ctx context.Context, s *servers, c *stsquery.Client) error {
@@ -85,7 +85,7 @@ var operations = []operation{
 
 func onClient(call func(context.Context, *servers, *stsquery.Client) error) func(context.Context, *servers, string, *http.Client, time.Duration) error {
 	return func(ctx context.Context, s *servers, endpoint string, client *http.Client, patience time.Duration) error {
-		return call(ctx, s, &stsquery.Client{Credentials: s.alice, Region: "eu-west-1", Endpoint: endpoint, HTTPClient: client, Timeout: patience})
+		return call(ctx, s, &stsquery.Client{Credentials: s.alice, Region: "eu-west-1", Endpoint: endpoint, HTTPClient: client, AttemptTimeout: patience})
 	}
 }
 

@@ -64,7 +64,7 @@ func TestMinIO(t *testing.T) {
 		require.Eventually(t, func() bool { return cache.Status().Phase == stschain.Fresh }, 10*time.Second, 10*time.Millisecond)
 	}
 	require.Len(t, used, 3, "two refreshes brought new credentials")
-	require.EqualValues(t, 3, cache.Status().Tries)
+	require.EqualValues(t, 3, cache.Status().Attempts)
 	require.EqualValues(t, 1, cache.Status().Waits)
 
 	var list struct {
@@ -157,7 +157,7 @@ func TestMinIOLoad(t *testing.T) {
 		require.Equal(t, "refreshed <nil>", <-refreshed)
 	}
 	require.Empty(t, refreshed)
-	require.EqualValues(t, 3, cache.Status().Tries)
+	require.EqualValues(t, 3, cache.Status().Attempts)
 	require.LessOrEqual(t, cache.Status().Waits, uint64(atOnce))
 	require.Equal(t, stschain.Fresh, cache.Status().Phase)
 }

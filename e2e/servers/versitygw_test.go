@@ -32,11 +32,11 @@ func startVersity(t *testing.T, backend string) realserver.Server {
 func TestVersityIdentity(t *testing.T) {
 	endpoint := startVersity(t, "iam").URL
 	client := &stsquery.Client{Credentials: stschain.Static(user, password, ""), Region: region, Endpoint: endpoint}
-	byHeader, err := client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	byHeader, err := client.GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "arn:aws:iam::000000000000:root", byHeader.ARN)
 
-	presigned, err := client.Presign(t.Context(), stsquery.Presign{Input: stsquery.GetCallerIdentityInput{}})
+	presigned, err := client.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 	require.NoError(t, err)
 	require.Equal(t, http.StatusOK, get(t, presigned.URL.Reveal()))
 	require.Equal(t, http.StatusForbidden, get(t, strings.Replace(presigned.URL.Reveal(), "Signature=", "Signature=0", 1)), "a forged one")
@@ -70,7 +70,7 @@ func TestVersityRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.client.Region, tt.client.Endpoint = region, endpoint
-			_, err := tt.client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+			_, err := tt.client.GetCallerIdentity(t.Context())
 			t.Log(err)
 			var refused *stsquery.Error
 			require.ErrorAs(t, err, &refused)
@@ -86,7 +86,7 @@ func TestVersityClockSkew(t *testing.T) {
 	late := clock.NewMock()
 	late.Set(time.Now().Add(-20 * time.Minute))
 	client := &stsquery.Client{Credentials: stschain.Static(user, password, ""), Clock: late, Region: region, Endpoint: startVersity(t, "iam").URL}
-	_, err := client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	_, err := client.GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.InDelta(t, 20, client.ClockSkew().Minutes(), 0.5)
 }

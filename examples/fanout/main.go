@@ -110,7 +110,7 @@ func (f *fleet) each(ctx context.Context, accounts []string, job func(ctx contex
 // whoAmI is the job. Another one would hand the provider to a sigv4.Transport.
 func (f *fleet) whoAmI(ctx context.Context, account string, p stschain.Provider) error {
 	client := &stsquery.Client{Credentials: p, Region: f.base.Region, HTTPClient: f.base.HTTPClient}
-	who, err := client.GetCallerIdentity(ctx, stsquery.GetCallerIdentityInput{})
+	who, err := client.GetCallerIdentity(ctx)
 	if err != nil {
 		return err
 	}
@@ -150,7 +150,7 @@ func demonstrate(ctx context.Context) error {
 	}
 	fmt.Printf("STS was asked for %d roles\n", sts.Count("AssumeRole"))
 	for _, account := range accounts {
-		if got := f.provider(account).Status().Tries; account != closed && got != 1 {
+		if got := f.provider(account).Status().Attempts; account != closed && got != 1 {
 			return fmt.Errorf("account %s was asked for %d times", account, got)
 		}
 	}

@@ -72,7 +72,7 @@ func run(ctx context.Context) error {
 		who := client(role)
 		for n := range callers {
 			all.Go(func() {
-				out, err := who.GetCallerIdentity(ctx, stsquery.GetCallerIdentityInput{})
+				out, err := who.GetCallerIdentity(ctx)
 				switch {
 				case err != nil:
 					failures <- err

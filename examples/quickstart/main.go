@@ -132,7 +132,7 @@ func drive(ctx context.Context, s setting, line *timeline) int {
 
 	status := cache.Status()
 	line.print("program", "%d requests by 8 callers, %d of them failed, %d had to wait for credentials; STS was asked %d times, %d of them in vain",
-		worked.Load()+failed.Load(), failed.Load(), status.Waits, status.Tries, status.Failures)
+		worked.Load()+failed.Load(), failed.Load(), status.Waits, status.Attempts, status.Failures)
 	if failed.Load() > 0 || worked.Load() == 0 {
 		line.end("FAILED: not all requests worked")
 		return 1

@@ -51,9 +51,9 @@ func (l *timeline) event(e stschain.Event) {
 	switch e.Kind {
 	case stschain.RefreshStarted:
 		if e.Expires.IsZero() {
-			l.print("cache", "nothing is held: asking %s", e.Source)
+			l.print("cache", "nothing is held: asking %s", e.Origin)
 		} else {
-			l.print("cache", "asking %s, while the held credentials serve until %s", e.Source, at(e.Expires))
+			l.print("cache", "asking %s, while the held credentials serve until %s", e.Origin, at(e.Expires))
 		}
 	case stschain.Refreshed:
 		l.print("cache", "took new credentials after %v: they live until %s, the next refresh is due at %s",

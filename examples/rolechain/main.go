@@ -89,7 +89,7 @@ func run() error {
 
 	target := hops[len(hops)-1].cache
 	who, err := (&stsquery.Client{Credentials: target, Region: "us-east-1", HTTPClient: sts.Client(), Clock: watch}).
-		GetCallerIdentity(context.Background(), stsquery.GetCallerIdentityInput{})
+		GetCallerIdentity(context.Background())
 	if err != nil {
 		return err
 	}

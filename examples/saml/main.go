@@ -75,7 +75,7 @@ func run(ctx context.Context) error {
 	cache := &stschain.Cache{Provider: role, Clock: watch}
 	user := &stsquery.Client{Credentials: cache, Region: "eu-west-1", HTTPClient: sts.Client(), Clock: watch}
 	for range 3 {
-		who, err := user.GetCallerIdentity(ctx, stsquery.GetCallerIdentityInput{})
+		who, err := user.GetCallerIdentity(ctx)
 		if err != nil {
 			return err
 		}

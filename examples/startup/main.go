@@ -111,7 +111,7 @@ func (s *service) serve(ctx context.Context, address string, started chan<- stri
 		fmt.Fprintln(w, "ready")
 	})
 	mux.HandleFunc("/whoami", func(w http.ResponseWriter, r *http.Request) {
-		who, err := s.sts.GetCallerIdentity(r.Context(), stsquery.GetCallerIdentityInput{})
+		who, err := s.sts.GetCallerIdentity(r.Context())
 		if err != nil {
 			slog.Error("whoami", "err", err)
 			http.Error(w, "STS does not say", http.StatusBadGateway)

@@ -110,7 +110,7 @@ func (d Document) Credentials(source string) (stschain.Credentials, error) {
 		SecretAccessKey: d.secretAccessKey,
 		SessionToken:    d.token,
 		AccountID:       d.accountID,
-		Source:          source,
+		Origin:          source,
 	}
 	sent := func(r rune) bool { return r <= ' ' || r > '~' } // what no header of a request carries in one word
 	err := error(nil)

@@ -19,7 +19,7 @@ func TestParse(t *testing.T) {
 	require.Equal(t, "1", doc.Version)
 	got, err := doc.Credentials("a test")
 	require.NoError(t, err)
-	require.Equal(t, stschain.Credentials{AccessKeyID: "A", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret("t"), Source: "a test"}, got)
+	require.Equal(t, stschain.Credentials{AccessKeyID: "A", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret("t"), Origin: "a test"}, got)
 	canary.Check(t, secret, doc)
 }
 

@@ -26,7 +26,7 @@ func Keys(ctx context.Context, client *stsquery.Client, operation string) (stsch
 		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", err)
 	case !creds.SessionToken.IsZero():
 		return stschain.Credentials{}, stschain.Permanent(fmt.Errorf("Client.Credentials are temporary (%s, from %s), and STS gives %s only to the long-lived keys of a user: "+
-			"sign with those, or use the temporary ones as they are", creds.AccessKeyID, creds.Source, operation))
+			"sign with those, or use the temporary ones as they are", creds.AccessKeyID, creds.Origin, operation))
 	}
 	return creds, nil
 }

@@ -47,8 +47,8 @@ type Provider struct {
 	// are checked before it is called, and where it connects to is its own affair.
 	HTTPClient *http.Client
 
-	Timeout  time.Duration // on one try; 0: 2 s
-	Attempts int           // tries while there is no answer, or 429 or 5xx; 0: 3
+	AttemptTimeout time.Duration // on one try; 0: 2 s
+	MaxAttempts    int           // tries while there is no answer, or 429 or 5xx; 0: 3
 }
 
 // The agent is beside us, and may be starting.
@@ -83,7 +83,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 func (p *Provider) String() string { return "container" }
 
 func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Credentials, err error) {
-	timeout, attempts := p.Timeout, p.Attempts
+	timeout, attempts := p.AttemptTimeout, p.MaxAttempts
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}

@@ -88,7 +88,7 @@ func TestRetrieve(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, stschain.Credentials{
 		AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret),
-		Expires: time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC), AccountID: "123456789012", Source: "container 127.0.0.1:" + port,
+		Expires: time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC), AccountID: "123456789012", Origin: "container 127.0.0.1:" + port,
 	}, got)
 	require.Equal(t, "container", fmt.Sprint(p))
 	canary.Check(t, secret, got, p)
@@ -223,7 +223,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(403, `{"code":"X","message":"`+token+`"}`)
 	f.Add(200, `{"AccessKeyId":"a b","SecretAccessKey":"","Token":null}`)
 	f.Fuzz(func(t *testing.T, status int, body string) {
-		p := &container.Provider{LookupEnv: from(relative+"/x", tokenIs+token), HTTPClient: answering(100+(status&0x1ff), body), Attempts: 1}
+		p := &container.Provider{LookupEnv: from(relative+"/x", tokenIs+token), HTTPClient: answering(100+(status&0x1ff), body), MaxAttempts: 1}
 		creds, err := p.Retrieve(t.Context())
 		if err != nil {
 			if strings.Contains(err.Error(), token) {
@@ -249,6 +249,6 @@ func ExampleProvider() {
 		HTTPClient: answering(200, document),
 	}
 	creds, err := p.Retrieve(context.Background())
-	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Source, err)
+	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Origin, err)
 	// Output: ASIAEXAMPLE [redacted] container 169.254.170.2 <nil>
 }

@@ -20,7 +20,7 @@ func FuzzToken(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string, inFile bool) {
 		var sent []string
 		p := &container.Provider{
-			LookupEnv: from(relative+"/x", tokenIs+text), Attempts: 1,
+			LookupEnv: from(relative+"/x", tokenIs+text), MaxAttempts: 1,
 			HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 				sent = append(sent, r.Header.Values("Authorization")...)
 				return reply(200, document), nil

@@ -80,7 +80,7 @@ func TestRefusesURIs(t *testing.T) {
 func TestDialsWhatItChecked(t *testing.T) {
 	port := server(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, document) })
 	resolved := 0
-	p := &container.Provider{LookupEnv: from(full + "http://agent.internal:" + port + "/"), Timeout: time.Minute}
+	p := &container.Provider{LookupEnv: from(full + "http://agent.internal:" + port + "/"), AttemptTimeout: time.Minute}
 	p.Resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
 		resolved++
 		if host != "agent.internal" || resolved > 1 {
@@ -227,7 +227,7 @@ func FuzzURI(f *testing.F) {
 			t.Fatalf("%q and %q: asks %s", rel, uri, host)
 			return nil, io.EOF
 		})}
-		p := &container.Provider{LookupEnv: from(relative+rel, full+uri), Resolve: addresses("192.0.2.1"), HTTPClient: client, Attempts: 1}
+		p := &container.Provider{LookupEnv: from(relative+rel, full+uri), Resolve: addresses("192.0.2.1"), HTTPClient: client, MaxAttempts: 1}
 		if _, err := p.Retrieve(t.Context()); err == nil && host == "" {
 			t.Fatal("credentials from nowhere")
 		}

@@ -66,7 +66,7 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 		SessionToken:    stschain.NewSecret(token),
 		Expires:         expires,
 		AccountID:       account,
-		Source:          p.String(),
+		Origin:          p.String(),
 	}, nil
 }
 

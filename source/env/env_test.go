@@ -30,7 +30,7 @@ func from(vars ...string) func(string) (string, bool) {
 func TestRetrieve(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	const keys = "AWS_ACCESS_KEY_ID=AKIDEXAMPLE|AWS_SECRET_ACCESS_KEY=" + secret
-	full := stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), Source: "env"}
+	full := stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), Origin: "env"}
 	with := func(change func(*stschain.Credentials)) stschain.Credentials {
 		c := full
 		change(&c)
@@ -55,7 +55,7 @@ func TestRetrieve(t *testing.T) {
 		"one of each":     {vars: "AWS_ACCESS_KEY_ID=AKIDEXAMPLE|AWS_SECRET_KEY=" + secret, want: full},
 		"new names first": {vars: keys + "|AWS_ACCESS_KEY=AKIDOLD|AWS_SECRET_KEY=old", want: full},
 		"secret of a server at home": {vars: "AWS_ACCESS_KEY_ID=minio|AWS_SECRET_ACCESS_KEY=my päss word", want: stschain.Credentials{
-			AccessKeyID: "minio", SecretAccessKey: stschain.NewSecret("my päss word"), Source: "env",
+			AccessKeyID: "minio", SecretAccessKey: stschain.NewSecret("my päss word"), Origin: "env",
 		}},
 
 		"expires":          {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21T12:00:01Z", want: with(func(c *stschain.Credentials) { c.Expires = now.Add(time.Second) })},
@@ -174,6 +174,6 @@ func ExampleProvider() {
 		"AWS_SECRET_ACCESS_KEY="+secret,
 	)}
 	creds, err := stschain.NewChain(p).Retrieve(context.Background())
-	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Source, err)
+	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Origin, err)
 	// Output: AKIDEXAMPLE [redacted] env <nil>
 }

@@ -45,12 +45,12 @@ type Provider struct {
 	ProfileEndpoint     string // ec2_metadata_service_endpoint of a profile; "": none
 	ProfileEndpointMode string // ec2_metadata_service_endpoint_mode of a profile; "": none
 
-	DisableV1 bool          // version 1 is not spoken; false: AWS_EC2_METADATA_V1_DISABLED says
-	Timeout   time.Duration // on one try; 0: AWS_METADATA_SERVICE_TIMEOUT, or 1 s
+	DisableV1      bool          // version 1 is not spoken; false: AWS_EC2_METADATA_V1_DISABLED says
+	AttemptTimeout time.Duration // on one try; 0: AWS_METADATA_SERVICE_TIMEOUT, or 1 s
 
 	// Attempts is how often to try. 0: AWS_METADATA_SERVICE_NUM_ATTEMPTS, or 3 while the
 	// service answers 429 or 5xx or breaks off, and 1 for finding out whether it is there.
-	Attempts int
+	MaxAttempts int
 
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
 

@@ -32,7 +32,7 @@ func TestRetrieve(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, stschain.Credentials{
 			AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret),
-			Expires: time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC), Source: "imds web",
+			Expires: time.Date(2026, 11, 21, 18, 0, 0, 0, time.UTC), Origin: "imds web",
 		}, got)
 	}
 	get := []string{"GET " + rolePath + " " + sessionToken, "GET " + rolePath + "web " + sessionToken}
@@ -114,7 +114,7 @@ func TestResolvesTheRoleAgain(t *testing.T) {
 	}}
 	got, err := service.provider().Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "imds new", got.Source)
+	require.Equal(t, "imds new", got.Origin)
 
 	service.answers["GET "+rolePath+"new"] = []string{"404 "}
 	_, err = service.provider().Retrieve(t.Context())
@@ -405,7 +405,7 @@ func FuzzAnswers(f *testing.F) {
 		if creds.AccessKeyID == "" || creds.SecretAccessKey.IsZero() {
 			t.Fatalf("incomplete: %v", creds)
 		}
-		for _, s := range []string{creds.AccessKeyID, creds.SessionToken.Reveal(), creds.Source[len("imds "):]} {
+		for _, s := range []string{creds.AccessKeyID, creds.SessionToken.Reveal(), creds.Origin[len("imds "):]} {
 			if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
 				t.Fatalf("%q cannot be sent", s)
 			}
@@ -419,7 +419,7 @@ func ExampleProvider() {
 		HTTPClient: &http.Client{Transport: new(fake)}, // and this to ask the real service
 	}
 	creds, err := p.Retrieve(context.Background())
-	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Source, err)
+	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Origin, err)
 	region, err := p.Region(context.Background())
 	fmt.Println(region, err)
 	// Output:

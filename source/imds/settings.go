@@ -45,7 +45,7 @@ type service struct {
 
 // service reads the settings.
 func (p *Provider) service() (*service, error) {
-	s := &service{Provider: p, timeout: p.Timeout, attempts: p.Attempts}
+	s := &service{Provider: p, timeout: p.AttemptTimeout, attempts: p.MaxAttempts}
 	off, err := p.flag(disabled)
 	switch {
 	case err != nil:

@@ -73,7 +73,7 @@ func TestPrecedence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"hang"}}}
 		p := service.provider("AWS_METADATA_SERVICE_TIMEOUT=10", "AWS_METADATA_SERVICE_NUM_ATTEMPTS=5")
-		p.Timeout, p.Attempts = time.Second, 2
+		p.AttemptTimeout, p.MaxAttempts = time.Second, 2
 		began := time.Now()
 		_, err := p.Region(t.Context())
 		require.True(t, stschain.IsUnavailable(err), "%v", err)

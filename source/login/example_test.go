@@ -33,7 +33,7 @@ func Example() {
 	case err != nil:
 		log.Fatal(err)
 	}
-	fmt.Println(creds.AccessKeyID, "of", creds.AccountID, "from", creds.Source)
+	fmt.Println(creds.AccessKeyID, "of", creds.AccountID, "from", creds.Origin)
 	// Output: ASIAIOSFODNN7EXAMPLE of 123456789012 from login arn:aws:iam::123456789012:user/ada
 }
 

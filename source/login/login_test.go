@@ -24,7 +24,7 @@ func TestFresh(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, stschain.Credentials{
 		AccessKeyID: "ASIAOLD", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(token),
-		AccountID: "123456789012", Expires: noon.Add(time.Hour), Source: "login " + arn,
+		AccountID: "123456789012", Expires: noon.Add(time.Hour), Origin: "login " + arn,
 	}, creds)
 	require.Empty(t, w.service.asked)
 }
@@ -52,7 +52,7 @@ func TestRefresh(t *testing.T) {
 	require.NoError(t, err)
 	want := stschain.Credentials{
 		AccessKeyID: "ASIANEW1", SecretAccessKey: stschain.NewSecret(secret + "-1"), SessionToken: stschain.NewSecret(token + "-1"),
-		AccountID: "123456789012", Expires: noon.Add(15 * time.Minute), Source: "login " + arn,
+		AccountID: "123456789012", Expires: noon.Add(15 * time.Minute), Origin: "login " + arn,
 	}
 	require.Equal(t, want, creds)
 	require.Equal(t, []string{"https://eu-west-1.signin.aws.amazon.com/v1/token"}, w.service.asked)

@@ -82,7 +82,7 @@ func (p *Provider) load(ctx context.Context, path string) (session, error) {
 	if err != nil {
 		return session{}, stschain.Permanent(fmt.Errorf("%s cannot be used: %v; %s", path, err, p.advice()))
 	}
-	s.creds.Source = p.String()
+	s.creds.Origin = p.String()
 	return s, nil
 }
 
@@ -162,7 +162,7 @@ func (s session) with(a answer) session {
 		doc = doc.WithText("refreshToken", a.refreshToken)
 	}
 	s.content = s.content.With(doc)
-	a.creds.AccountID, a.creds.Source = s.creds.AccountID, s.creds.Source
+	a.creds.AccountID, a.creds.Origin = s.creds.AccountID, s.creds.Origin
 	s.creds = a.creds
 	return s
 }

@@ -28,7 +28,7 @@ func printing(stdout string) func(context.Context, string) ([]byte, error) {
 func TestParse(t *testing.T) {
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	const keys = `"Version":1,"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"` + secret + `"`
-	full := stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), AccountID: "999999999999", Source: "process helper"}
+	full := stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), AccountID: "999999999999", Origin: "process helper"}
 	with := func(change func(*stschain.Credentials)) stschain.Credentials {
 		c := full
 		change(&c)
@@ -194,6 +194,6 @@ func ExampleProvider() {
 		},
 	}
 	creds, err := p.Retrieve(context.Background())
-	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Source, err)
+	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Origin, err)
 	// Output: AKIDEXAMPLE [redacted] process /opt/bin/credentials <nil>
 }

@@ -54,7 +54,7 @@ func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, 
 	case fromKeys:
 		return static{stschain.Credentials{
 			AccessKeyID: s.keys.id, SecretAccessKey: s.keys.secret, SessionToken: s.keys.token,
-			AccountID: s.account, Source: "profile " + s.profile,
+			AccountID: s.account, Origin: "profile " + s.profile,
 		}}, nil
 	case fromSource:
 		return p.credentialSource(s)
@@ -187,7 +187,7 @@ func (p *Provider) loginProvider(s step) (stschain.Provider, error) {
 // static gives the keys of a profile.
 type static struct{ creds stschain.Credentials }
 
-func (s static) String() string { return s.creds.Source }
+func (s static) String() string { return s.creds.Origin }
 
 func (s static) Retrieve(context.Context) (stschain.Credentials, error) { return s.creds, nil }
 

@@ -39,7 +39,7 @@ func ExampleProvider() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(creds.Source)
+	fmt.Println(creds.Origin)
 
 	settings, err := p.Settings(context.Background())
 	if err != nil {

@@ -87,7 +87,7 @@ func TestRoleOverTheContainer(t *testing.T) {
 	p.HTTPClient = &http.Client{Transport: split{srv.Client().Transport}}
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "assumerole arn:aws:iam::123456789012:role/r", creds.Source)
+	require.Equal(t, "assumerole arn:aws:iam::123456789012:role/r", creds.Origin)
 	caller, ok := srv.Caller(creds.AccessKeyID)
 	require.True(t, ok)
 	require.True(t, strings.HasPrefix(caller.ARN, "arn:aws:sts::123456789012:assumed-role/r/"), caller.ARN)

@@ -43,7 +43,7 @@ func TestKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, stschain.Credentials{
 		AccessKeyID: "AKID", SecretAccessKey: stschain.NewSecret("s3cr3t+/="), SessionToken: stschain.NewSecret("t0k3n"),
-		AccountID: "123456789012", Source: "profile p",
+		AccountID: "123456789012", Origin: "profile p",
 	}, got)
 	require.Equal(t, "profile p", p.String())
 }
@@ -180,7 +180,7 @@ func TestAssumeRole(t *testing.T) {
 		"role_session_name = nightly\nduration_seconds = 900\n[profile base]\n"+keysOf(srv.User()))
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "assumerole arn:aws:iam::123456789012:role/r", creds.Source)
+	require.Equal(t, "assumerole arn:aws:iam::123456789012:role/r", creds.Origin)
 	require.Equal(t, "123456789012", creds.AccountID)
 	form := srv.Calls()[0].Form
 	require.Equal(t, []string{"900", "nightly"}, []string{form.Get("DurationSeconds"), form.Get("RoleSessionName")})
@@ -315,7 +315,7 @@ func TestWebIdentity(t *testing.T) {
 	p.Open = files{"/home/.aws/config": config, "/run/token": srv.Issuer().Token(nil).Reveal() + "\n"}.open
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "webidentity arn:aws:iam::123456789012:role/r", creds.Source)
+	require.Equal(t, "webidentity arn:aws:iam::123456789012:role/r", creds.Origin)
 	require.Equal(t, "1800", srv.Calls()[0].Form.Get("DurationSeconds"))
 
 	p = at(srv, config)

@@ -115,13 +115,13 @@ func TestClient(t *testing.T) {
 	p := at(srv, "[profile p]\nmax_attempts = 1\n", env{"AWS_REGION": "eu-central-1"})
 	client, err := p.Client(t.Context(), srv.User())
 	require.NoError(t, err)
-	who, err := client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	who, err := client.GetCallerIdentity(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, srv.User().ARN, who.ARN)
 	require.Equal(t, "eu-central-1", srv.Calls()[0].Region)
 
 	srv.FailAll(ststest.Throttle())
-	_, err = client.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+	_, err = client.GetCallerIdentity(t.Context())
 	require.Error(t, err)
 	require.Equal(t, 2, srv.Count(""), "max_attempts is 1")
 }
@@ -163,7 +163,7 @@ func TestCABundle(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		_, err = sts.GetCallerIdentity(t.Context(), stsquery.GetCallerIdentityInput{})
+		_, err = sts.GetCallerIdentity(t.Context())
 		return err
 	}
 	own := &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS13}, DisableKeepAlives: true}

@@ -38,7 +38,7 @@ func Example() {
 	})
 	for range 2 {
 		c, err := creds.Retrieve(context.Background())
-		fmt.Println(c.AccessKeyID, c.Source, err)
+		fmt.Println(c.AccessKeyID, c.Origin, err)
 	}
 	// Output:
 	// asked: portal.sso.eu-west-1.amazonaws.com

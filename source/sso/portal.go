@@ -38,7 +38,7 @@ func (p *Provider) credentials(ctx context.Context, at places, t token) (stschai
 	if !p.DisableClockSkewCorrection {
 		creds.Expires = creds.Expires.Add(-answer.ahead)
 	}
-	creds.AccountID, creds.Source = p.AccountID, p.String()
+	creds.AccountID, creds.Origin = p.AccountID, p.String()
 	return creds, nil
 }
 

@@ -230,7 +230,7 @@ func (s *service) requests() []string {
 func role(at time.Time) stschain.Credentials {
 	return stschain.Credentials{
 		AccessKeyID: "ASIAROLE", SecretAccessKey: stschain.NewSecret(secretKey), SessionToken: stschain.NewSecret(sessionToken),
-		Expires: at.Add(time.Hour), AccountID: "123456789012", Source: "sso 123456789012/Developer",
+		Expires: at.Add(time.Hour), AccountID: "123456789012", Origin: "sso 123456789012/Developer",
 	}
 }
 

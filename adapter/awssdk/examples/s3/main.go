@@ -95,7 +95,7 @@ func run(ctx context.Context, s *setting, makeBucket bool) error {
 		AdvisoryWindow: s.advisoryWindow, // leave it out: by the lifetime
 		OnEvent:        report(time.Now()),
 	}
-	provider := &awssdk.CredentialsProvider{Source: cache}
+	provider := &awssdk.CredentialsProvider{Credentials: cache}
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(provider))
 	if err != nil {
 		return err
@@ -137,7 +137,7 @@ func run(ctx context.Context, s *setting, makeBucket bool) error {
 
 	status := cache.Status()
 	fmt.Printf("%d objects written and read, %d failed; STS was asked %d times, and %d callers waited for that\n",
-		worked.Load(), failed.Load(), status.Tries, status.Waits)
+		worked.Load(), failed.Load(), status.Attempts, status.Waits)
 	if failed.Load() > 0 || worked.Load() == 0 {
 		return errors.New("not all requests worked")
 	}
@@ -169,7 +169,7 @@ func report(start time.Time) func(stschain.Event) {
 		case e.Err != nil:
 			fmt.Printf("%5.1fs  %v: %v\n", at, e.Kind, e.Err)
 		case e.Kind == stschain.Refreshed:
-			fmt.Printf("%5.1fs  %v: %s, until %.1fs\n", at, e.Kind, e.Source, e.Expires.Sub(start).Seconds())
+			fmt.Printf("%5.1fs  %v: %s, until %.1fs\n", at, e.Kind, e.Origin, e.Expires.Sub(start).Seconds())
 		case e.Kind == stschain.Invalidated:
 			fmt.Printf("%5.1fs  %v: S3 rejected the session\n", at, e.Kind)
 		}

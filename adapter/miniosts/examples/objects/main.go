@@ -98,7 +98,7 @@ func run(ctx context.Context, s *setting) error {
 	if _, err := cache.Retrieve(ctx); err != nil {
 		return err
 	}
-	provider := &miniosts.CredentialsProvider{Source: cache}
+	provider := &miniosts.CredentialsProvider{Credentials: cache}
 	client, err := minio.New(s.host, &minio.Options{
 		Creds:     credentials.New(provider),
 		Secure:    s.secure,
@@ -145,7 +145,7 @@ func run(ctx context.Context, s *setting) error {
 
 	status := cache.Status()
 	fmt.Printf("%d objects written and read, %d failed; STS was asked %d times, and %d callers waited for that\n",
-		worked.Load(), failed.Load(), status.Tries, status.Waits)
+		worked.Load(), failed.Load(), status.Attempts, status.Waits)
 	if failed.Load() > 0 || worked.Load() == 0 {
 		return errors.New("not all requests worked")
 	}
@@ -178,7 +178,7 @@ func report(start time.Time) func(stschain.Event) {
 		case e.Err != nil:
 			fmt.Printf("%5.1fs  %v: %v\n", at, e.Kind, e.Err)
 		case e.Kind == stschain.Refreshed:
-			fmt.Printf("%5.1fs  %v: %s, until %.1fs\n", at, e.Kind, e.Source, e.Expires.Sub(start).Seconds())
+			fmt.Printf("%5.1fs  %v: %s, until %.1fs\n", at, e.Kind, e.Origin, e.Expires.Sub(start).Seconds())
 		case e.Kind == stschain.Invalidated:
 			fmt.Printf("%5.1fs  %v: the bucket rejected the session\n", at, e.Kind)
 		}
