@@ -254,12 +254,15 @@ func Shift(s State, d time.Duration) State {
 
 // Next is the earliest next attempt. Always: at the next call. Never: none is planned.
 func Next(s State, now int64) int64 {
-	next := int64(Always)
-	if s.inBackoff(now) {
-		next = s.BackoffUntil
-	}
+	next, prompt := now, now // from when on an attempt is wanted, and callers wait for one that may prompt
 	if s.Holding() && !s.Raised {
-		next = max(next, s.due())
+		next, prompt = max(now, s.due()), max(now, s.due(), s.waitFrom())
+	}
+	if s.inBackoff(next) {
+		next = s.BackoffUntil
+		if s.PromptNeeded {
+			next = min(next, prompt)
+		}
 	}
 	if next <= now {
 		return Always
