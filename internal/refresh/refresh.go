@@ -206,7 +206,10 @@ func Fail(cfg Config, s State, class Class, now int64, draw [2]float64) State {
 	s.InFlight, s.PromptNeeded, s.BackoffFrom = false, class == NoPrompt, now
 	if s.PromptNeeded { // no failure: it binds only those that cannot prompt either
 		pause := backoffAfterFirstFailure(draw[0])
-		if s.Holding() {
+		switch {
+		case s.Holding() && s.Raised: // until this is over, the last failure is returned
+			pause = backoffAfterRefusal(draw[0])
+		case s.Holding():
 			pause = backoffAfterFailure(span(now, plus(s.Entry.Expires, -s.Windows.Mandatory)), draw[0], draw[1])
 		}
 		if !s.Good(now) { // the next caller waits, and its attempt may prompt
