@@ -241,8 +241,10 @@ func Reject(s State, now int64) State {
 	if s.PromptNeeded { // the next caller's attempt may prompt
 		s.PromptNeeded, s.BackoffFrom, s.BackoffUntil = false, Always, Always
 	}
-	if now >= s.Received && s.RejectFrom > max(now, s.BackoffUntil) {
-		s.BackoffFrom, s.BackoffUntil = s.Received, min(s.RejectFrom, s.Entry.Expires)
+	// RejectFrom is at most so long after Received, unless the clock went back between them.
+	until := min(s.RejectFrom, s.Entry.Expires, plus(s.Received, backoffAfterRefusal(1)))
+	if now >= s.Received && until > max(now, s.BackoffUntil) {
+		s.BackoffFrom, s.BackoffUntil = s.Received, until
 	}
 	return s
 }
