@@ -238,13 +238,13 @@ func Fail(cfg Config, s State, class Class, now int64, draw [2]float64) State {
 // Reject notes that a service rejected the entry.
 func Reject(s State, now int64) State {
 	s.Rejected, s.Settled = true, false
-	if s.PromptNeeded { // the next caller's attempt may prompt
-		s.PromptNeeded, s.BackoffFrom, s.BackoffUntil = false, Always, Always
+	if s.PromptNeeded { // callers that cannot prompt try again soon, for the entry may not be what they need
+		s.BackoffUntil = min(s.BackoffUntil, plus(s.BackoffFrom, betweenAttempts))
 	}
 	// RejectFrom is at most so long after Received, unless the clock went back between them.
 	until := min(s.RejectFrom, s.Entry.Expires, plus(s.Received, backoffAfterRefusal(1)))
 	if now >= s.Received && until > max(now, s.BackoffUntil) {
-		s.BackoffFrom, s.BackoffUntil = s.Received, until
+		s.PromptNeeded, s.BackoffFrom, s.BackoffUntil = false, s.Received, until
 	}
 	return s
 }
