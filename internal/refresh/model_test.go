@@ -207,6 +207,8 @@ func (m *model) checkRefusal(r refresh.Reason, need refresh.Need, enough bool) e
 		switch {
 		case m.last < failure:
 			return errors.New("refused although the last attempt did not fail")
+		case m.forgotten:
+			return errors.New("refused although that failure is not remembered")
 		case m.last == promptNeeded && !need.NoPrompt:
 			return errors.New("refused although the caller can prompt")
 		case since > most:

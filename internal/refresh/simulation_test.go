@@ -151,8 +151,10 @@ func (y *year) note(what string, detail any) {
 func (y *year) live() error {
 	const chapters, length = 100, 365 * 24 * time.Hour / 100
 	for i := range chapters {
-		if err := y.until(y.m.age + y.upTo(12*time.Hour)); err != nil {
-			return err
+		if i > 0 || y.oneIn(2) { // in every second year, something is wrong from the beginning
+			if err := y.until(y.m.age + y.upTo(12*time.Hour)); err != nil {
+				return err
+			}
 		}
 		if err := y.setFault(fault(1 + y.rnd.IntN(int(faults)-1))); err != nil {
 			return err
@@ -209,13 +211,16 @@ func (y *year) until(end time.Duration) error {
 func (y *year) pause() time.Duration {
 	quiet := refresh.Span(y.m.now, y.m.until)
 	next := refresh.Span(y.m.now, refresh.Next(y.m.state, y.m.now))
-	fine := y.fault == none && y.m.age-y.healthy > 15*time.Minute
+	fine, few := y.fault == none && y.m.age-y.healthy > 15*time.Minute, 4
+	if fine {
+		few = 32
+	}
 	switch {
 	case y.dense && y.fault != none:
 		return y.upTo(2 * time.Second)
-	case y.oneIn(8) && next > 1 && next < 12*time.Hour:
+	case y.oneIn(4) && next > 1 && next < 12*time.Hour:
 		return next - time.Duration(y.rnd.IntN(2)) // exactly then, or 1 ns before
-	case y.m.now >= y.m.from && quiet > 10*time.Second && !y.oneIn(4):
+	case y.m.now >= y.m.from && quiet > 10*time.Second && !y.oneIn(few):
 		return y.upTo(min(quiet, 12*time.Hour) + 5*time.Second)
 	case fine:
 		return y.upTo(time.Minute)
