@@ -171,7 +171,7 @@ func Succeed(cfg Config, s State, e Entry, now int64, draw [2]float64) State {
 	lifetime := span(now, e.Expires)
 	pause := pauseAfterSuccess(lifetime)
 	n := s
-	n.InFlight, n.PromptNeeded, n.Entry, n.Received = false, false, e, now
+	n.InFlight, n.PromptNeeded, n.Raised, n.Entry, n.Received = false, false, false, e, now
 	if Gains(s, e) {
 		n = State{Entry: e, Received: now, Lifetime: s.Lifetime, Windows: s.Windows, RejectFrom: s.RejectFrom}
 		if e.ID != s.Entry.ID {
@@ -206,7 +206,10 @@ func Fail(cfg Config, s State, class Class, now int64, draw [2]float64) State {
 	s.InFlight, s.PromptNeeded, s.BackoffFrom = false, class == NoPrompt, now
 	if s.PromptNeeded { // no failure: it binds only those that cannot prompt either
 		pause := backoffAfterFirstFailure(draw[0])
-		if s.Holding() {
+		switch {
+		case s.Holding() && s.Raised: // until this is over, the last failure is returned
+			pause = backoffAfterRefusal(draw[0])
+		case s.Holding():
 			pause = backoffAfterFailure(span(now, plus(s.Entry.Expires, -s.Windows.Mandatory)), draw[0], draw[1])
 		}
 		if !s.Good(now) { // the next caller waits, and its attempt may prompt
@@ -235,11 +238,13 @@ func Fail(cfg Config, s State, class Class, now int64, draw [2]float64) State {
 // Reject notes that a service rejected the entry.
 func Reject(s State, now int64) State {
 	s.Rejected, s.Settled = true, false
-	if s.PromptNeeded { // the next caller's attempt may prompt
-		s.PromptNeeded, s.BackoffFrom, s.BackoffUntil = false, Always, Always
+	if s.PromptNeeded { // callers that cannot prompt try again soon, for the entry may not be what they need
+		s.BackoffUntil = min(s.BackoffUntil, plus(s.BackoffFrom, betweenAttempts))
 	}
-	if now >= s.Received && s.RejectFrom > max(now, s.BackoffUntil) {
-		s.BackoffFrom, s.BackoffUntil = s.Received, min(s.RejectFrom, s.Entry.Expires)
+	// RejectFrom is at most so long after Received, unless the clock went back between them.
+	until := min(s.RejectFrom, s.Entry.Expires, plus(s.Received, backoffAfterRefusal(1)))
+	if now >= s.Received && until > max(now, s.BackoffUntil) {
+		s.PromptNeeded, s.BackoffFrom, s.BackoffUntil = false, s.Received, until
 	}
 	return s
 }
@@ -254,12 +259,15 @@ func Shift(s State, d time.Duration) State {
 
 // Next is the earliest next attempt. Always: at the next call. Never: none is planned.
 func Next(s State, now int64) int64 {
-	next := int64(Always)
-	if s.inBackoff(now) {
-		next = s.BackoffUntil
-	}
+	next, prompt := now, now // from when on an attempt is wanted, and callers wait for one that may prompt
 	if s.Holding() && !s.Raised {
-		next = max(next, s.due())
+		next, prompt = max(now, s.due()), max(now, s.due(), s.waitFrom())
+	}
+	if s.inBackoff(next) {
+		next = s.BackoffUntil
+		if s.PromptNeeded {
+			next = min(next, prompt)
+		}
 	}
 	if next <= now {
 		return Always
