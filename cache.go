@@ -409,12 +409,7 @@ func (c *Cache) publish() {
 }
 
 // knownName is the provider's name when it was last called, since its String is not called under the lock.
-func (c *Cache) knownName() string {
-	if c.name == "" {
-		return fmt.Sprintf("%T", c.Provider)
-	}
-	return c.name
-}
+func (c *Cache) knownName() string { return cmp.Or(c.name, fmt.Sprintf("%T", c.Provider)) }
 
 // draws are for jitter.
 func (c *Cache) draws() [2]float64 {

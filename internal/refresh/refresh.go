@@ -308,9 +308,7 @@ func Phase(s State, now int64) int {
 	switch e := s.Entry.Expires; {
 	case !s.Holding():
 		return Empty
-	case e == Never:
-		return Fresh
-	case now >= e:
+	case now >= e: // which is not so if e is Never
 		return Expired
 	case now >= plus(e, -s.Windows.Mandatory):
 		return Mandatory
