@@ -43,7 +43,7 @@ func (t *Transport) SignRequest(req *http.Request) error {
 		return err
 	}
 	signed := shallow(req) // somebody may be reading the header of the try before
-	if err := t.signer.signFor(sc, signed, hash, creds, t.now()); err != nil {
+	if err := t.signer.sign(sc, signed, hash, creds, t.now()); err != nil {
 		return err
 	}
 	req.URL, req.Host, req.Header = signed.URL, signed.Host, signed.Header

@@ -48,7 +48,7 @@ import (
 // which holds a session token.
 type Transport struct {
 	Service string            // required without Scope: the signing name, as "s3"
-	Region  string            // required without Scope: one host label, as "eu-west-1"
+	Region  string            // required without Scope: a name, as "eu-west-1"
 	Source  stschain.Provider // required; asked through stschain.Cached
 
 	// Scope picks the service and the region that a request is signed for, where
@@ -183,7 +183,7 @@ func (t *Transport) send(req *http.Request, sc scope, body *payload, creds stsch
 	if len(req.Trailer) == 0 { // those need chunks
 		signed.ContentLength = body.size
 	}
-	if err := t.signer.signFor(sc, signed, body.hash, creds, t.now()); err != nil {
+	if err := t.signer.sign(sc, signed, body.hash, creds, t.now()); err != nil {
 		if signed.Body != nil {
 			signed.Body.Close()
 		}

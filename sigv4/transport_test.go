@@ -24,7 +24,7 @@ import (
 
 // Peers: aws-sdk-go-v2#528 (users.md 4.55).
 func TestTransport(t *testing.T) {
-	for name, start := range map[string]func(*httptest.Server){"HTTP": plain, "TLS": withTLS, "HTTP2": http2} {
+	for name, start := range starts {
 		for _, signedName := range []string{"execute-api", "s3"} {
 			t.Run(name+"/"+signedName, func(t *testing.T) {
 				s := newService(t, start, nil, "AKID")

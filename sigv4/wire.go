@@ -138,19 +138,6 @@ func isQueryByte(c byte) bool {
 	return signature.IsUnreserved(c) || strings.IndexByte("!$&'()*,=:@/?", c) >= 0
 }
 
-// isHostLabel: RFC 1123, section 2.1.
-func isHostLabel(s string) bool {
-	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c != '-' && (!signature.IsUnreserved(c) || strings.IndexByte("._~", c) >= 0) {
-			return false
-		}
-	}
-	return true
-}
-
 // isPayloadHash takes a hash in hex, and the names that S3 has in place of one.
 func isPayloadHash(s string) bool {
 	if strings.HasPrefix(s, UnsignedPayload) || strings.HasPrefix(s, "STREAMING-") {
