@@ -20,9 +20,10 @@ type Signer struct {
 	Service string // required: the signing name, as "sts" or "execute-api"
 	Region  string // required: a name, as "eu-west-1"
 
-	// SignedHeaders are signed if the request has them with a value, besides
-	// host, Content-Type and X-Amz-*. "*" is all headers but Content-Length
-	// and those that change on the way. To name one that does (hop-by-hop,
+	// SignedHeaders are signed if the request has them with a value, in addition
+	// to host, Content-Type, Content-MD5, Range, If-* and X-Amz-*. "*" is all
+	// headers except Content-Length and those that proxies, CDNs and tracing add
+	// or change. Naming one that does not arrive as it was signed (hop-by-hop,
 	// User-Agent, Accept-Encoding, Expect, tracing, forwarding) is an error.
 	SignedHeaders []string
 
@@ -179,13 +180,16 @@ func (s *Signer) check(req *http.Request, payloadHash string, c stschain.Credent
 	case at.IsZero():
 		return errors.New("sigv4: the instant to sign at is zero")
 	}
-	return checkURL(req)
+	if err := checkURL(req); err != nil {
+		return err
+	}
+	return s.checkCount(req.Header)
 }
 
 func (s *Signer) checkHeaders() error {
 	for _, name := range s.SignedHeaders {
 		if isUnstable(name) {
-			return fmt.Errorf("sigv4: SignedHeaders names %s, which changes on the way: the signature would break", name)
+			return fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", name)
 		}
 	}
 	return nil

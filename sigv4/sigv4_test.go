@@ -115,7 +115,7 @@ func TestWhatIsSigned(t *testing.T) {
 			"User-Agent": {"x"}, "Accept-Encoding": {"gzip"}, "Traceparent": {"00-1"}, "X-Amzn-Trace-Id": {"Root=1"},
 			"Connection": {"close"}, "Te": {"trailers"}, "Expect": {"100-continue"}, "Accept": {"*/*"}, "Cookie": {"a=b"},
 			"Uber-Trace-Id": {"1"}, "X-Forwarded-For": {"1"}, "Date": {"x"}, "Content-Length": {"4"}, "Host": {"other"}, "X-Empty": {""},
-		}, want: "accept;cookie;date;host;x-amz-date;x-amz-security-token"},
+		}, want: "accept;date;host;x-amz-date;x-amz-security-token"},
 		"content type and x-amz": {header: http.Header{"Content-Type": {"a/b"}, "x-amz-meta-A": {"1"}, "X-Amz-Meta-B": {"2", "3"}},
 			want: "content-type;host;x-amz-date;x-amz-meta-a;x-amz-meta-b;x-amz-security-token"},
 		"empty values": {asked: []string{"x-agent-id"}, header: http.Header{"Content-Type": {""}, "X-Agent-Id": {" \t"}, "X-Amz-Empty": {""}, "X-Amz-None": {}},

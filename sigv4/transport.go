@@ -209,6 +209,9 @@ func (t *Transport) check(req *http.Request, again bool) (scope, error) {
 	if err := checkURL(req); err != nil {
 		return scope{}, err
 	}
+	if err := t.signer.checkCount(req.Header); err != nil {
+		return scope{}, err
+	}
 	u := req.URL
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
