@@ -108,7 +108,9 @@ func TestBodiesClosedWithoutSending(t *testing.T) {
 	failing := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, errors.New("no credentials today")
 	})
-	badToken := stschain.Static("AKID", "secret", "a\nb")
+	badToken := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{AccessKeyID: "AKID", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("a\nb")}, nil
+	})
 	down := roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			r.Body.Close()
@@ -119,7 +121,7 @@ func TestBodiesClosedWithoutSending(t *testing.T) {
 	for name, body := range bodies {
 		for want, source := range map[string]stschain.Provider{
 			"no credentials today":    failing,
-			"SessionToken holds":      badToken,
+			"SessionToken contains":   badToken,
 			"connection refused":      stschain.Static("AKID", "secret", ""),
 			"header X-Amz-Meta twice": stschain.Static("AKID", "secret", ""),
 		} {

@@ -25,7 +25,7 @@ func ExampleTransport() {
 	client := &http.Client{Transport: &sigv4.Transport{
 		Service: "execute-api",
 		Region:  "eu-west-1",
-		Source:  stschain.Static("AKIDEXAMPLE", "from a safe place", ""), // or a chain, or a role
+		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""), // or a chain, or a role
 	}}
 	resp, err := client.Post(server.URL+"/orders", "application/json", strings.NewReader(`{"n":1}`))
 	if err != nil {
@@ -43,7 +43,7 @@ func ExampleTransport() {
 // what a region cannot be told from a host.
 func ExampleTransport_scope() {
 	transport := &sigv4.Transport{
-		Source: stschain.Static("AKIDEXAMPLE", "from a safe place", ""),
+		Source: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 		Scope: func(req *http.Request) (service, region string, err error) {
 			switch host := req.URL.Hostname(); {
 			case strings.HasSuffix(host, ".s3.eu-west-1.amazonaws.com"):
@@ -91,7 +91,7 @@ func ExampleTransport_SignRequest() {
 	transport := &sigv4.Transport{
 		Service: "execute-api",
 		Region:  "eu-west-1",
-		Source:  stschain.Static("AKIDEXAMPLE", "from a safe place", ""),
+		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 	}
 	var beforeEachTry func(*http.Request) error = transport.SignRequest
 

@@ -38,7 +38,7 @@ func (c fixedClock) Now() time.Time { return time.Time(c) }
 func creds(id string) stschain.Credentials {
 	return stschain.Credentials{
 		AccessKeyID:     id,
-		SecretAccessKey: stschain.NewSecret("secret of " + id),
+		SecretAccessKey: stschain.NewSecret("secret-of-" + id),
 		SessionToken:    stschain.NewSecret("token/of+" + id + "=="),
 	}
 }

@@ -141,7 +141,7 @@ func isQueryByte(c byte) bool {
 // isPayloadHash takes a hash in hex, and the names that S3 has in place of one.
 func isPayloadHash(s string) bool {
 	if strings.HasPrefix(s, UnsignedPayload) || strings.HasPrefix(s, "STREAMING-") {
-		return isHeaderText(s)
+		return isVisible(s)
 	}
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
@@ -151,7 +151,8 @@ func isPayloadHash(s string) bool {
 	return len(s) == 64
 }
 
-func isHeaderText(s string) bool {
+// isVisible reports whether s consists of visible ASCII characters.
+func isVisible(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] <= ' ' || s[i] >= 0x7f {
 			return false
