@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/permanent"
 )
 
@@ -41,6 +42,9 @@ func (m *MSK) Token(ctx context.Context) (Token, error) {
 func (m *MSK) token(ctx context.Context) (Token, error) {
 	if m == nil {
 		return Token{}, permanent.Errorf("the MSK is nil")
+	}
+	if m.Region != "" && !host.IsLabel(m.Region) { // it becomes part of the host
+		return Token{}, permanent.Errorf("Region %.128q is not one host label", m.Region)
 	}
 	query := url.Values{"Action": {"kafka-cluster:Connect"}}
 	signed, by, err := m.connector.presign(ctx, connection{
