@@ -10,10 +10,6 @@ import (
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// maxSignedHeaders bounds what a client of a gateway can make it sort and hash.
-// Servers accept far fewer: net/http's limit is 1 MiB of headers, AWS's are lower.
-const maxSignedHeaders = 1000
-
 // removeOwn removes what an earlier signing left, and reports whether the
 // caller asks for X-Amz-Content-Sha256 by having it.
 func removeOwn(h http.Header) (contentHash bool) {
@@ -60,23 +56,6 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request, host []string)
 		}
 	}
 	return dst, nil
-}
-
-// checkCount refuses a request with too many headers to sign.
-func (s *Signer) checkCount(h http.Header) error {
-	if len(h) <= maxSignedHeaders {
-		return nil
-	}
-	signed := 0
-	for name, values := range h {
-		if s.signs(name, values) {
-			signed++
-		}
-	}
-	if signed > maxSignedHeaders {
-		return fmt.Errorf("sigv4: the request has %d headers to sign, more than %d; remove what the service does not need", signed, maxSignedHeaders)
-	}
-	return nil
 }
 
 // signs reports whether a header of the request is signed. It is a rule of what

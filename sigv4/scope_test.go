@@ -110,7 +110,7 @@ func TestScope(t *testing.T) {
 		_, err := do(newRequest(t, "GET", "https://unknown.test/", nil))
 		require.ErrorContains(t, err, `sigv4: no service and region for host "unknown.test": no service of ours`)
 		_, err = do(newRequest(t, "GET", "https://stranger.test/", nil))
-		require.ErrorContains(t, err, `"stranger.test" is not among Hosts`)
+		require.ErrorContains(t, err, `"stranger.test" is not in Hosts`)
 	}
 	require.Equal(t, 1+2*len(services.scopes), srv.Count("AssumeRole"))
 }

@@ -106,7 +106,7 @@ func (s *Signer) Presign(req *http.Request, payloadHash string, c stschain.Crede
 // presign presigns a request that passed check.
 func (s *Signer) presign(to scope, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time, life time.Duration) (url stschain.Secret, signed http.Header, err error) {
 	if life < time.Second || life > 7*24*time.Hour || life%time.Second != 0 {
-		return stschain.Secret{}, nil, fmt.Errorf("sigv4: cannot presign for %v: the life of a URL is in whole seconds, from 1s to 168h", life)
+		return stschain.Secret{}, nil, fmt.Errorf("sigv4: a life of %v cannot be presigned: it must be whole seconds, from 1s to 168h", life)
 	}
 	signing, err := s.begin(to, payloadHash, c, at)
 	if err != nil {
@@ -206,23 +206,4 @@ func shallow(req *http.Request) *http.Request {
 // a header can hold none or, worse, others than were signed.
 func hasSpace(s string) bool {
 	return !isVisible(s) && strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
-}
-
-func (s *Signer) check(req *http.Request) error {
-	if err := s.checkHeaders(); err != nil {
-		return err
-	}
-	if err := checkURL(req); err != nil {
-		return err
-	}
-	return s.checkCount(req.Header)
-}
-
-func (s *Signer) checkHeaders() error {
-	for _, name := range s.SignedHeaders {
-		if isUnstable(name) {
-			return fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", name)
-		}
-	}
-	return nil
 }

@@ -205,7 +205,7 @@ func TestSignRequestRefuses(t *testing.T) {
 		"has X-Amz-Signature":         func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Signature=1" },
 		"Source is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Source = nil },
 		"Region is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Region = "" },
-		"is not among Hosts":          func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
+		"is not in Hosts":             func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
 		"UnsignedPayload needs https": func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
 		"no credentials for s3 in r: ": func(_ *http.Request, tr *sigv4.Transport) {
 			tr.Source = failing

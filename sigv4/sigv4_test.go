@@ -49,12 +49,12 @@ func TestSignErrors(t *testing.T) {
 		"SessionToken contains white space": func(_ *sigv4.Signer, _ *http.Request, c *stschain.Credentials) {
 			c.SessionToken = stschain.NewSecret("t\n")
 		},
-		"no URL":              func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL = nil },
-		"no host":             func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Host, r.Host = "", "" },
-		"holds a user name":   func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.User = url.User("u") },
-		"is opaque":           func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Opaque = "//x/y" },
-		"written in punycode": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.Host = "bücher.example" },
-		"the host holds":      func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Host = "h/x y" },
+		"no URL":               func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL = nil },
+		"no host":              func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Host, r.Host = "", "" },
+		"contains a user name": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.User = url.User("u") },
+		"is opaque":            func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Opaque = "//x/y" },
+		"in punycode":          func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.Host = "bücher.example" },
+		"the host contains":    func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) { r.URL.Host = "h/x y" },
 		"its query has X-Amz-Signature": func(_ *sigv4.Signer, r *http.Request, _ *stschain.Credentials) {
 			r.URL.RawQuery = "X%2DAmz-Signature=1"
 		},

@@ -2,11 +2,8 @@ package sigv4
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -69,6 +66,10 @@ type Transport struct {
 	// others are written: "localhost:9000". The Host field of a request does
 	// not matter here: what counts is where it is sent.
 	Hosts []string
+
+	// AllowHTTP permits plain http to hosts other than loopback. The session token
+	// and everything else are then visible to anyone on the network path.
+	AllowHTTP bool
 
 	SignedHeaders []string // as in Signer
 	MaxBody       int64    // bytes kept of a body that can be read only once; 0: 10 MiB, negative: none
@@ -195,74 +196,4 @@ func (t *Transport) send(req *http.Request, sc scope, body *payload, creds stsch
 	}
 	resp.Request = req
 	return resp, nil
-}
-
-// check refuses what must not be signed, before anything is read, and returns
-// what the rest is signed for. again takes what was signed before.
-func (t *Transport) check(req *http.Request, again bool) (scope, error) {
-	if t.Source == nil {
-		return scope{}, errors.New("sigv4: Source is missing")
-	}
-	if err := t.signer.checkHeaders(); err != nil {
-		return scope{}, err
-	}
-	if err := checkURL(req); err != nil {
-		return scope{}, err
-	}
-	if err := t.signer.checkCount(req.Header); err != nil {
-		return scope{}, err
-	}
-	u := req.URL
-	switch {
-	case u.Scheme != "https" && u.Scheme != "http":
-		return scope{}, fmt.Errorf("sigv4: scheme %q: only https and http are signed", u.Scheme)
-	case u.Scheme != "https" && t.UnsignedPayload:
-		return scope{}, errors.New("sigv4: UnsignedPayload needs https: nothing else protects the body")
-	case t.Hosts != nil && !t.allows(u):
-		return scope{}, fmt.Errorf("sigv4: host %q is not among Hosts", u.Host)
-	}
-	for name, values := range req.Header {
-		if strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
-			return scope{}, errors.New("sigv4: the request is signed already: it has Authorization")
-		}
-	}
-	if req.Response != nil {
-		if err := checkRedirect(req); err != nil {
-			return scope{}, err
-		}
-	}
-	return t.scopeOf(req)
-}
-
-// checkRedirect lets a redirect pass that stays where it was.
-func checkRedirect(req *http.Request) error {
-	before := req.Response.Request
-	if before == nil || before.URL == nil {
-		return errors.New("sigv4: refused to sign a redirect: the request before it is not known")
-	}
-	from, to := origin(before.URL), origin(req.URL)
-	if from != to {
-		return fmt.Errorf("sigv4: refused to sign a redirect from %s to %s: it would hand the signature to another party", from, to)
-	}
-	return nil
-}
-
-// origin is scheme, host and port, without a default port.
-func origin(u *url.URL) string { return u.Scheme + "://" + target(u) }
-
-// target is the host with its port, unless that is the default one.
-func target(u *url.URL) string { return strings.ToLower(wireHost(u.Scheme, u.Host)) }
-
-func (t *Transport) allows(u *url.URL) bool {
-	host := target(u)
-	for _, h := range t.Hosts {
-		h = strings.ToLower(wireHost(u.Scheme, h))
-		if h == host {
-			return true
-		}
-		if below, ok := strings.CutPrefix(h, "*."); ok && len(host) > len(below)+1 && strings.HasSuffix(host, "."+below) {
-			return true
-		}
-	}
-	return false
 }

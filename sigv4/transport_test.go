@@ -115,6 +115,7 @@ func TestOverriddenHost(t *testing.T) {
 func TestDefaultPort(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	tr := s.transport()
+	tr.AllowHTTP = true
 	tr.Base = &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, s.Listener.Addr().String())
 	}}

@@ -4,48 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/stschain-go/stschain/internal/signature"
 )
-
-// checkURL refuses what cannot be signed, or what would not be sent as it
-// stands there.
-func checkURL(req *http.Request) error {
-	u := req.URL
-	switch {
-	case u == nil:
-		return errors.New("sigv4: the request has no URL")
-	case u.Host == "" && req.Host == "":
-		return errors.New("sigv4: the request has no host")
-	case u.User != nil:
-		return errors.New("sigv4: the URL holds a user name; a signed request has no other credentials")
-	case u.Opaque != "":
-		return errors.New("sigv4: the URL is opaque; set Path and RawPath instead")
-	case !isHost(u.Host) || !isHost(req.Host):
-		return errors.New("sigv4: the host holds what net/http does not send as it is; names beyond ASCII are written in punycode")
-	}
-	for pair := range strings.SplitSeq(u.RawQuery, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if name, err := url.QueryUnescape(name); err == nil && isPresigned(name) {
-			return fmt.Errorf("sigv4: the request is signed already: its query has %s", name)
-		}
-	}
-	return nil
-}
-
-// isPresigned reports whether signing puts a name into a query.
-func isPresigned(name string) bool {
-	if !hasPrefixFold(name, "X-Amz-") {
-		return false
-	}
-	switch strings.ToLower(name[len("X-Amz-"):]) {
-	case "algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders":
-		return true
-	}
-	return false
-}
 
 // settle brings req into the form that every service reads alike; see the
 // package comment. It changes the request and not the URL it points to.
@@ -155,15 +117,6 @@ func isPayloadHash(s string) bool {
 func isVisible(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] <= ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-func isHost(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if !signature.IsUnreserved(s[i]) && strings.IndexByte("!$%&'()*+,:;=[]", s[i]) < 0 {
 			return false
 		}
 	}
