@@ -15,9 +15,9 @@ const maxPeek = 64 << 10 // of an answer that may reject a token
 
 // replay invalidates credentials that the service rejected, and sends req once
 // more if there are others. If not, the answer stays what it was.
-func (t *Transport) replay(req *http.Request, sc scope, body *payload, rejected stschain.Credentials, resp *http.Response) (*http.Response, error) {
+func (t *Transport) replay(req *http.Request, to scope, body *body, rejected stschain.Credentials, resp *http.Response) (*http.Response, error) {
 	t.creds.Invalidate(rejected)
-	if body.once {
+	if !body.again() {
 		return resp, nil
 	}
 	creds, err := t.creds.Retrieve(req.Context())
@@ -25,7 +25,7 @@ func (t *Transport) replay(req *http.Request, sc scope, body *payload, rejected 
 		return resp, nil
 	}
 	resp.Body.Close()
-	return t.send(req, sc, body, creds)
+	return t.send(req, to, body, creds)
 }
 
 func sameKeys(a, b stschain.Credentials) bool {

@@ -1,8 +1,6 @@
 package sigv4
 
 import (
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -30,20 +28,20 @@ import (
 // is for [Transport.InvalidateRejected] to see.
 func (t *Transport) SignRequest(req *http.Request) error {
 	t.once.Do(t.setUp)
-	sc, err := t.check(req, true)
+	to, err := t.check(req, true)
 	if err != nil {
 		return err
 	}
-	hash, err := t.settleBody(req)
+	hash, err := t.settleBody(req, to)
 	if err != nil {
 		return err
 	}
-	creds, err := t.retrieve(req.Context(), sc)
+	creds, err := t.retrieve(req.Context(), to)
 	if err != nil {
 		return err
 	}
 	signed := shallow(req) // somebody may be reading the header of the try before
-	if err := t.signer.sign(sc, signed, hash, creds, t.now()); err != nil {
+	if err := t.signer.sign(to, signed, hash, creds, t.now()); err != nil {
 		return err
 	}
 	req.URL, req.Host, req.Header = signed.URL, signed.Host, signed.Header
@@ -88,93 +86,51 @@ func signedBy(h http.Header) string {
 	return id
 }
 
-// settleBody makes the body of req such that what is sent of it is what was
-// hashed, and returns the hash.
-func (t *Transport) settleBody(req *http.Request) (hash string, err error) {
+// settleBody replaces the body of req by one of the length that was hashed, and
+// returns the hash.
+func (t *Transport) settleBody(req *http.Request, to scope) (hash string, err error) {
 	if err := restoreBody(req); err != nil {
 		return "", err
 	}
-	if req.Body == nil || req.Body == http.NoBody {
-		return emptyHash, checkSize(req, 0)
-	}
-	if t.UnsignedPayload {
-		return UnsignedPayload, nil
-	}
-	made := madeOf{get: req.GetBody, body: req.Body, start: position(req.Body)}
-	p, err := t.prepare(req)
+	b, err := t.newBody(req, to)
 	if err != nil {
 		return "", err
 	}
-	defer p.release()
-	if len(req.Trailer) == 0 {
-		req.ContentLength = p.size
+	defer b.release()
+	b.frame(req)
+	if req.Body == nil {
+		return b.hash, nil
 	}
-	if p.open == nil {
-		req.Body, req.GetBody = http.NoBody, noBody
-		return p.hash, nil
+	req.GetBody = nil
+	if b.src == nil {
+		req.GetBody = b.open
 	}
-	body, err := p.open()
-	switch {
-	case err != nil:
-		return "", err
-	case isMemory(body):
-		req.Body, req.GetBody = body, p.open
-		return p.hash, nil
-	}
-	req.Body = &settledBody{body, made}
-	if made.get != nil {
-		req.GetBody = func() (io.ReadCloser, error) {
-			body, err := p.open()
-			if err != nil {
-				return nil, err
-			}
-			return &settledBody{body, made}, nil
-		}
-	}
-	return p.hash, nil
-}
-
-// settledBody is a body as SignRequest leaves it.
-type settledBody struct {
-	io.ReadCloser
-	of madeOf
-}
-
-// madeOf is what SignRequest found.
-type madeOf struct {
-	get   func() (io.ReadCloser, error) // nil: there was none
-	body  io.ReadCloser
-	start int64 // of body; -1: it cannot seek
+	req.Body, err = b.open()
+	return b.hash, err
 }
 
 // restoreBody undoes settleBody, and goes back to the start of a body that was
-// sent, as far as that can be done.
+// sent, as far as that is possible.
 func restoreBody(req *http.Request) error {
 	switch {
-	case req.Body == http.NoBody:
+	case req.Body == http.NoBody, req.Body == nil && (req.GetBody == nil || req.ContentLength == 0):
 		return nil
-	case req.Body == nil && (req.GetBody == nil || req.ContentLength == 0):
-		return nil // go-retryablehttp has requests whose Body is not there yet
-	}
-	if req.GetBody == nil {
-		b, ok := req.Body.(*settledBody)
-		if !ok || b.of.start < 0 {
+	case req.GetBody == nil:
+		a, ok := req.Body.(*attempt)
+		if !ok {
 			return nil
 		}
-		if _, err := b.of.body.(io.Seeker).Seek(b.of.start, io.SeekStart); err != nil {
-			return fmt.Errorf("sigv4: going back to the start of the body, which has no GetBody: %w", err)
-		}
-		req.Body = b.of.body
-		return nil
+		req.Body = a.src.rc
+		return a.src.back()
 	}
-	body, err := req.GetBody()
-	if b, ok := body.(*settledBody); ok {
-		b.Close()
-		req.GetBody = b.of.get
-		body, err = req.GetBody()
+	body, err := getBody(req.GetBody) // also where Body is nil: go-retryablehttp sets it later
+	if a, ok := body.(*attempt); ok {
+		a.Close()
+		req.GetBody = a.of.get
+		body, err = getBody(req.GetBody)
 	}
 	if err != nil {
-		return fmt.Errorf("sigv4: GetBody: %w", err)
+		return err
 	}
 	if req.Body != nil {
 		req.Body.Close()
@@ -182,15 +138,3 @@ func restoreBody(req *http.Request) error {
 	req.Body = body
 	return nil
 }
-
-// position is where a body is that can seek, otherwise -1.
-func position(body io.Reader) int64 {
-	if r, ok := body.(io.Seeker); ok {
-		if at, err := r.Seek(0, io.SeekCurrent); err == nil {
-			return at
-		}
-	}
-	return -1
-}
-
-func noBody() (io.ReadCloser, error) { return http.NoBody, nil }

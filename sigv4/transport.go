@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"sync"
@@ -86,39 +87,39 @@ type Transport struct {
 }
 
 // RoundTrip signs and sends req. Errors of Base are returned as they are; those
-// of this package start with "sigv4:" and hold neither secrets nor signed URLs.
+// of this package start with "sigv4:" and contain neither secrets nor signed URLs.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.once.Do(t.setUp)
-	sc, err := t.check(req, false)
+	to, err := t.check(req, false)
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
 		return nil, err
 	}
-	body, err := t.prepare(req)
+	body, err := t.newBody(req, to)
 	if err != nil {
 		return nil, err
 	}
 	defer body.release()
-	if body.stop != nil && req.Context().Done() != nil {
-		defer context.AfterFunc(req.Context(), body.stop)() // net/http would wait for a Read that blocks
+	if req.Context().Done() != nil {
+		defer context.AfterFunc(req.Context(), body.stop)()
 	}
-	creds, err := t.retrieve(req.Context(), sc)
+	creds, err := t.retrieve(req.Context(), to)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := t.send(req, sc, body, creds)
+	resp, err := t.send(req, to, body, creds)
 	if err != nil || !rejectsToken(resp) {
 		return resp, err
 	}
-	return t.replay(req, sc, body, creds, resp)
+	return t.replay(req, to, body, creds, resp)
 }
 
-func (t *Transport) retrieve(ctx context.Context, sc scope) (stschain.Credentials, error) {
+func (t *Transport) retrieve(ctx context.Context, to scope) (stschain.Credentials, error) {
 	creds, err := t.creds.Retrieve(ctx)
 	if err != nil {
-		return creds, fmt.Errorf("sigv4: no credentials for %s in %s: %w", sc.service, sc.region, err)
+		return creds, fmt.Errorf("sigv4: no credentials for %s in %s: %w", to.service, to.region, err)
 	}
 	return creds, nil
 }
@@ -166,25 +167,21 @@ func (t *Transport) now() time.Time {
 }
 
 // send signs a copy of req and sends it.
-func (t *Transport) send(req *http.Request, sc scope, body *payload, creds stschain.Credentials) (*http.Response, error) {
+func (t *Transport) send(req *http.Request, to scope, body *body, creds stschain.Credentials) (*http.Response, error) {
 	signed := shallow(req)
 	signed.GetBody = nil
-	if body.open != nil {
+	body.frame(signed)
+	if req.Body != nil {
 		b, err := body.open()
 		if err != nil {
 			return nil, err
 		}
 		signed.Body = b
-		if !body.once {
-			signed.GetBody = body.open // for Base, when a kept connection turns out to be dead
+		if body.again() {
+			signed.GetBody = body.open // for Base, when a connection that it kept turns out to be closed
 		}
-	} else if req.Body != nil {
-		signed.Body = http.NoBody
 	}
-	if len(req.Trailer) == 0 { // those need chunks
-		signed.ContentLength = body.size
-	}
-	if err := t.signer.sign(sc, signed, body.hash, creds, t.now()); err != nil {
+	if err := t.signer.sign(to, signed, body.hash, creds, t.now()); err != nil {
 		if signed.Body != nil {
 			signed.Body.Close()
 		}
@@ -196,4 +193,24 @@ func (t *Transport) send(req *http.Request, sc scope, body *payload, creds stsch
 	}
 	resp.Request = req
 	return resp, nil
+}
+
+// outcome is what Base returned, unless the body failed: then a server may have
+// replied to what it got of it, which is no response to the request. The end of
+// ctx comes before the error that closing the body caused.
+func (b *body) outcome(ctx context.Context, resp *http.Response, err error) (*http.Response, error) {
+	fault := b.fault.Load()
+	switch {
+	case err == nil && fault == nil:
+		return resp, nil
+	case err == nil:
+		resp.Body.Close()
+		err = *fault
+	case fault != nil:
+		err = *fault
+	}
+	if b.last.Load() != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+		err = ended(ctx, "sending")
+	}
+	return nil, err
 }

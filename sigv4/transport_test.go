@@ -59,7 +59,6 @@ func TestTransport(t *testing.T) {
 
 func TestTransportChangesNothing(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
-	s.service = "s3"
 	tr := s.transport()
 	body := newStream("hello")
 	req := newRequest(t, "POST", s.URL+"/a+b?x=1+2", body)
