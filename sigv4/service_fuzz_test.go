@@ -113,6 +113,8 @@ func FuzzRejection(f *testing.F) {
 		f.Add(200, "ExpiredToken", body)
 		f.Add(400, "x#ExpiredTokenException:http://internal/", body)
 	}
+	f.Add(403, "AccessDeniedException", `{"message":"The security token included in the request is expired"}`)
+	f.Add(403, "", `{"error":{"code":"UnrecognizedClientException","message":"The security token included in the request is expired."}}`)
 	f.Add(403, "", "x<Error><Code>ExpiredToken</Code></Error>")
 	f.Add(403, "", "<Error><Code><!-- -->Expired<![CDATA[Token]]></Code></Error>")
 	f.Fuzz(func(t *testing.T, status int, kind, body string) {
@@ -129,7 +131,14 @@ func FuzzRejection(f *testing.F) {
 		if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != body {
 			t.Fatalf("of %q is left %q, %v", body, rest, err)
 		}
-		named := func(s string) bool { return strings.Contains(s, "ExpiredToken") || strings.Contains(s, "InvalidToken") }
+		named := func(s string) bool {
+			for _, code := range []string{"ExpiredToken", "InvalidToken", "RequestExpired", "TokenRefreshRequired", "AccessDeniedException", "UnrecognizedClientException"} {
+				if strings.Contains(s, code) {
+					return true
+				}
+			}
+			return false
+		}
 		switch {
 		case rejected && status != 400 && status != 401 && status != 403:
 			t.Fatalf("%d is a rejection", status)

@@ -3,6 +3,7 @@ package sigv4
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/signature"
@@ -41,18 +42,18 @@ func (t *Transport) SignRequest(req *http.Request) error {
 		return err
 	}
 	signed := shallow(req) // somebody may be reading the header of the try before
-	if err := t.signer.sign(to, signed, hash, creds, t.now()); err != nil {
+	if err := t.signer.sign(to, signed, hash, creds, t.date(hostKey(req.URL)).signed()); err != nil {
 		return err
 	}
 	req.URL, req.Host, req.Header = signed.URL, signed.Host, signed.Header
 	return nil
 }
 
-// InvalidateRejected looks whether the service rejected the session token of a
-// request that SignRequest signed, as RoundTrip does with its answers. If so, it
-// invalidates the credentials that the request was signed with and returns true:
-// the request is worth another try, once, which SignRequest signs with others if
-// there are any. It reads at most 64 KiB of an answer that may say so, and leaves
+// InvalidateRejected reports whether the service rejected the session token or the
+// date of a request that SignRequest signed, as RoundTrip finds out for its own. If
+// so, the request is worth another attempt, once: SignRequest then signs it with
+// other credentials, if there are any, or with the date of the service's clock. It
+// reads at most 64 KiB of a response that may say so, for at most 2 s, and leaves
 // its body as it was. It needs resp.Request, which net/http sets.
 func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	t.once.Do(t.setUp)
@@ -60,11 +61,19 @@ func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 		return false
 	}
 	id := signedBy(resp.Request.Header)
-	if id == "" || !rejectsToken(resp) {
+	if id == "" {
 		return false
 	}
-	t.creds.Invalidate(stschain.Credentials{AccessKeyID: id})
-	return true
+	host := hostKey(resp.Request.URL)
+	d := t.date(host)
+	if at, err := time.Parse(dateFormat, resp.Request.Header.Get("X-Amz-Date")); err == nil {
+		d.ahead = at.Sub(d.sent) // nearly: when it was sent is not known
+	}
+	why := t.judge(resp, host, d)
+	if why == rejectedToken {
+		t.creds.Invalidate(stschain.Credentials{AccessKeyID: id})
+	}
+	return why != accepted
 }
 
 const scheme = signature.Algorithm + " "

@@ -84,6 +84,7 @@ type Transport struct {
 	once   sync.Once
 	signer Signer // for its keys; each request has a scope
 	creds  *stschain.Cache
+	clocks clocks
 }
 
 // RoundTrip signs and sends req. Errors of Base are returned as they are; those
@@ -109,11 +110,33 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	resp, err := t.send(req, to, body, creds)
-	if err != nil || !rejectsToken(resp) {
-		return resp, err
+	host, tried := hostKey(req.URL), accepted
+	for {
+		d := t.date(host)
+		resp, err := t.send(req, to, body, creds, d)
+		if err != nil {
+			return nil, err
+		}
+		why := t.judge(resp, host, d)
+		if why == accepted || why&tried != 0 { // each once
+			return resp, nil
+		}
+		tried |= why
+		if why == rejectedToken {
+			t.creds.Invalidate(creds)
+		}
+		if !body.again() {
+			return resp, nil
+		}
+		if why == rejectedToken {
+			next, ok := t.replacement(req.Context(), creds)
+			if !ok {
+				return resp, nil
+			}
+			creds = next
+		}
+		resp.Body.Close()
 	}
-	return t.replay(req, to, body, creds, resp)
 }
 
 func (t *Transport) retrieve(ctx context.Context, to scope) (stschain.Credentials, error) {
@@ -167,7 +190,7 @@ func (t *Transport) now() time.Time {
 }
 
 // send signs a copy of req and sends it.
-func (t *Transport) send(req *http.Request, to scope, body *body, creds stschain.Credentials) (*http.Response, error) {
+func (t *Transport) send(req *http.Request, to scope, body *body, creds stschain.Credentials, d date) (*http.Response, error) {
 	signed := shallow(req)
 	signed.GetBody = nil
 	body.frame(signed)
@@ -181,7 +204,7 @@ func (t *Transport) send(req *http.Request, to scope, body *body, creds stschain
 			signed.GetBody = body.open // for Base, when a connection that it kept turns out to be closed
 		}
 	}
-	if err := t.signer.sign(to, signed, body.hash, creds, t.now()); err != nil {
+	if err := t.signer.sign(to, signed, body.hash, creds, d.signed()); err != nil {
 		if signed.Body != nil {
 			signed.Body.Close()
 		}
