@@ -48,7 +48,7 @@ func TestTransportRefuses(t *testing.T) {
 		"UnsignedPayload needs https":   func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
 		`"example.com" is not in Hosts`: func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
 		`host "example.com" is not in `: func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{} },
-		"starts no escape":              func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "%" },
+		"does not start an escape":      func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "%" },
 	} {
 		tr := &sigv4.Transport{
 			Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""),

@@ -10,23 +10,23 @@ import (
 )
 
 // SignRequest signs req without sending it, for frameworks that send requests
-// themselves: as the last thing before that, and again before each retry. Where a
-// framework takes an http.RoundTripper, RoundTrip does more.
+// themselves: call it as the last thing before that, and again before each retry.
+// Where a framework takes an http.RoundTripper, RoundTrip does more.
 //
-// The rules are those of RoundTrip, but it is req that changes:
+// The rules are those of RoundTrip, but req itself is changed:
 //
 //   - Header becomes a signed copy, without what an earlier signature left.
 //   - URL and Host get the form that is signed.
-//   - Body and GetBody give what was hashed, from its start, or fail. Signing again
-//     takes the body from GetBody. After the first time there is one, unless the
-//     body is large and can only seek.
+//   - Body and GetBody return what was hashed, from its start, and ContentLength is
+//     its length. Signing again takes the body from GetBody, which is then set,
+//     unless the body is large and can only seek.
 //
-// Body is closed by who sends it, or here if reading it fails. After other errors
-// it is whole, and the signature what it was.
+// The sender closes Body, or SignRequest does if reading it fails. After other errors
+// the body is complete, and an earlier signature is unchanged.
 //
 // The client that sends must not follow redirects: it would take the session token,
-// which is a header, to wherever they lead. Whether the service rejected the token
-// is for [Transport.InvalidateRejected] to see.
+// which is a header, wherever they lead. Pass the response to
+// [Transport.InvalidateRejected] to find out whether the service rejected the token.
 func (t *Transport) SignRequest(req *http.Request) error {
 	t.once.Do(t.setUp)
 	to, err := t.check(req, true)
@@ -41,7 +41,7 @@ func (t *Transport) SignRequest(req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	signed := shallow(req) // somebody may be reading the header of the try before
+	signed := shallow(req) // the sender may still read the header of the previous attempt
 	if err := t.signer.sign(to, signed, hash, creds, t.date(hostKey(req.URL)).signed()); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func isSignature(authorization []string) bool {
 	return len(authorization) == 1 && strings.HasPrefix(authorization[0], scheme)
 }
 
-// signedBy is the access key ID of a signed request, "" if it is none.
+// signedBy is the access key ID that a request is signed with, "" if it is not signed.
 func signedBy(h http.Header) string {
 	fields, ok := strings.CutPrefix(h.Get("Authorization"), scheme+"Credential=")
 	if !ok {

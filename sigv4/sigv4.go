@@ -7,54 +7,59 @@
 //		Service: "s3", Region: "eu-west-1", Source: provider,
 //	}}
 //
-// One client of several services has a function that picks them, see
-// Transport.Scope.
+// A client of several services sets Transport.Scope, a function that returns the
+// service and the region of each request.
 //
 // # Frameworks
 //
-// What takes an http.RoundTripper or an http.Client takes a Transport, and that is
-// best: each try is signed, and a rejected token is replaced. What has only a hook
-// before it sends takes [Transport.SignRequest]:
+// Whatever takes an http.RoundTripper or an http.Client takes a Transport, which is
+// best: each attempt is signed, and a rejected token is replaced. A framework that
+// only has a hook before it sends calls [Transport.SignRequest] there:
 //
 //	restyClient.SetPreRequestHook(func(_ *resty.Client, r *http.Request) error {
 //		return transport.SignRequest(r)
 //	})
+//
+// An httputil.ReverseProxy has its Transport field set, or signs in Rewrite. In
+// Director it must not: ReverseProxy removes hop-by-hop headers after that, and a
+// client can name any header in Connection. Such requests are refused.
 //
 // A struct that embeds a *Transport and has a method OverrideSigningPort(uint16) is
 // a signer of opensearch-go.
 //
 // # Low level
 //
-// [Signer] is for requests that are signed at one place and sent at another: it
-// takes the credentials and the instant, does no I/O and knows no clock.
+// [Signer] is for requests that are signed in one place and sent in another: it
+// takes the credentials and the time, does no I/O and has no clock.
 //
 // # What is signed
 //
-// The host, Content-Type, every X-Amz-* header, and the headers that the field
-// SignedHeaders names. Nothing else: what proxies and instrumentation change on
-// the way would break the signature. A header whose values are empty is signed
-// only if it is an X-Amz-* header.
+// The host, Content-Type, Content-MD5, Range, every If-* and X-Amz-* header, and
+// the headers that the field SignedHeaders names: at most 1,000. Nothing else, since
+// a header that a proxy or a tracer changes on the way would break the signature. A
+// header whose values are empty is signed only if it is an X-Amz-* header.
 //
 // # What is changed
 //
-// Services differ in how they read some things that may stand in a request, and
-// a signature is good only if both sides read the same. Signing therefore brings
-// a request into a form that all of them read alike, without changing what it
-// means:
+// Services differ in how they read some of what may stand in a request, and a
+// signature is valid only if both sides read the same. Signing therefore brings a
+// request into a form that all of them read alike, without changing its meaning:
 //
-//   - A default port leaves the host, and so does an IPv6 zone.
-//   - In the query a "+" becomes "%20", and what RFC 3986 allows in no query is
-//     escaped. Order and duplicates stay.
+//   - A default port is removed from the host, and so is an IPv6 zone.
+//   - In the query a "+" becomes "%20", and characters that RFC 3986 does not allow
+//     in a query are escaped. Order and duplicates stay.
 //   - A tab in a signed header becomes a space.
 //   - For S3 the path is escaped as S3 does it, to which "%2F" is a slash. It is
 //     never cleaned: "//" and ".." are sent as they are.
 //
 // # Services
 //
-// S3's own rules (the path is signed as it is sent, X-Amz-Content-Sha256 is
-// added) hold for the services s3, s3-object-lambda and s3-outposts. S3 Express
-// has sessions of its own, and is refused. X-Amz-Content-Sha256 is also added
-// for aoss, and to any request that has it.
+//   - s3, s3-object-lambda, s3-outposts: the path is signed as it is sent,
+//     X-Amz-Content-Sha256 is added, and a body is never sent in chunks.
+//   - aoss: X-Amz-Content-Sha256 is added. So it is to any request that has it.
+//   - vpc-lattice-svcs: the payload is not signed, and a header says so.
+//   - iotdevicegateway: presigned URLs have the session token after the signature.
+//   - s3express has sessions of its own, and is refused.
 //
 // Rules: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package sigv4
@@ -64,8 +69,8 @@ import (
 	"encoding/hex"
 )
 
-// UnsignedPayload stands for the hash of a body that is not signed. S3 takes it,
-// and in presigned URLs expects it; few other services do.
+// UnsignedPayload stands for the hash of a body that is not signed. S3 accepts it,
+// and expects it in presigned URLs; few other services do.
 const UnsignedPayload = "UNSIGNED-PAYLOAD"
 
 // PayloadHash returns the hash of a body as [Signer] wants it: SHA-256 in hex.

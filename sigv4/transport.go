@@ -11,61 +11,73 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Transport is an http.RoundTripper that signs each request with credentials as
-// they are at that moment, and sends it through Base. It is safe for concurrent
-// use; the caller's request is never changed.
+// Transport is an http.RoundTripper that signs each request with the credentials
+// of that moment and sends it through Base. It is safe for concurrent use and never
+// changes the caller's request.
 //
 // # Bodies
 //
-// The body is hashed before the request goes out, so it is read twice or kept:
-// a body with GetBody (every http.NewRequest over bytes or a string has it) or
-// one that can seek (a file) is read twice in constant memory, another one is
-// kept, up to MaxBody. Small ones are always kept. Content-Length is then known
-// and sent; one that is wrong is an error. What is sent is checked against the
-// hash, and a body that changed in between fails the request before its end is
-// sent. Hashing ends when the request's context does.
+// A body is hashed before it is sent, so it is read twice or kept: one with GetBody
+// (http.NewRequest sets it for bytes and strings) or one that can seek (a file) is
+// read twice in constant memory, any other is kept, up to MaxBody. Small ones are
+// always kept. The length is then known and sent as Content-Length. A body that
+// differs from its ContentLength, or has another length when it is sent, is an error
+// before its end is sent; one with other content is for the service to refuse, which
+// compares the same hash. Hashing ends with the request's context.
 //
 // # What is refused
 //
-//   - A redirect to another scheme, host or port: http.Client sends it through
-//     its transport again, which would sign it for a stranger and hand it the
+//   - Plain http to hosts other than loopback, without AllowHTTP.
+//   - A redirect to another scheme, host or port. An http.Client sends it through
+//     its transport again, which would sign it for another origin and disclose the
 //     session token.
 //   - A host that Hosts does not list.
-//   - A request that is signed already, or whose URL has a user name.
-//   - UnsignedPayload without TLS.
+//   - A request that is already signed, or whose URL has a user name.
+//   - A request that would not arrive as it was signed, as one whose Connection
+//     header names signed headers.
+//   - UnsignedPayload without TLS, and over 1,000 headers to sign.
 //
 // # Rejected tokens
 //
-// If the service answers 400, 401 or 403 with the code ExpiredToken,
-// ExpiredTokenException or InvalidToken, the credentials that were used are
-// invalidated. If the source then has others, and the body can be sent again,
-// the request is sent once more with them. At most 64 KiB of such an answer are
-// read ahead, and of other answers nothing.
+// If the service rejects the session token (by codes such as ExpiredToken, in
+// responses 400, 401 and 403), the credentials that were used are invalidated. If
+// there are others then, and the body can be sent again, the request is sent once
+// more with them.
 //
-// The Response names the caller's request as its Request, not the signed one,
-// which holds a session token.
+// # Clock skew
+//
+// If the service rejects the date (by codes such as RequestTimeTooSkewed) and its
+// Date header differs from this process's clock by more than 4 minutes and at most
+// 24 hours, the request is signed with the date of the service and sent once more.
+// The difference is used for later requests to that host, and for no other host.
+//
+// Of a response that may reject a request, at most 64 KiB are read ahead, for at most
+// 2 s; of other responses nothing is.
+//
+// The Response has the caller's request as its Request, and not the signed one,
+// which contains a session token.
 type Transport struct {
 	Service string            // required without Scope: the signing name, as "s3"
 	Region  string            // required without Scope: a name, as "eu-west-1"
-	Source  stschain.Provider // required; asked through stschain.Cached
+	Source  stschain.Provider // required; called through stschain.Cached
 
-	// Scope picks the service and the region that a request is signed for, where
-	// one client talks to several; nil is Service and Region, which are not used
-	// if it is set. It is called once for a request, after Hosts, and must not
-	// change it. Its error, or an empty answer, is that of the request. Service
-	// and region cannot be told from a host in general: it should know the hosts
-	// that it is for, and answer others with an error.
+	// Scope returns the service and the region that a request is signed for, where
+	// one client calls several; nil is Service and Region, which are not used if it
+	// is set. It is called once for a request, after Hosts was checked, and must not
+	// change it. Its error, or an empty result, is the error of the request. Service
+	// and region do not follow from a host in general: it should know the hosts that
+	// it is for, and return an error for others.
 	Scope func(*http.Request) (service, region string, err error)
 
 	// Base sends the signed requests; nil is http.DefaultTransport.
 	Base http.RoundTripper
 
-	// Hosts are those that may get a signed request; nil is whatever the caller
-	// addresses. Set it where the URL comes from users. An entry is a host
-	// ("api.example.com") or all below one ("*.example.com", not example.com
-	// itself). Without a port it stands for the default port of the scheme;
-	// others are written: "localhost:9000". The Host field of a request does
-	// not matter here: what counts is where it is sent.
+	// Hosts are those that may receive a signed request; nil is whatever the caller
+	// addresses. Set it where URLs come from users. An entry is a host
+	// ("api.example.com") or all below one ("*.example.com", without example.com
+	// itself). Without a port it stands for the default port of the scheme; others
+	// are written: "localhost:9000". The Host field of a request does not matter
+	// here: what counts is where it is sent.
 	Hosts []string
 
 	// AllowHTTP permits plain http to hosts other than loopback. The session token
@@ -75,11 +87,12 @@ type Transport struct {
 	SignedHeaders []string // as in Signer
 	MaxBody       int64    // bytes kept of a body that can be read only once; 0: 10 MiB, negative: none
 
-	// UnsignedPayload leaves bodies out of the signature, where the service
-	// allows that (S3 does). TLS is then what protects them, so it needs https.
+	// UnsignedPayload leaves bodies out of the signature, where the service allows
+	// it (S3 does). TLS is then what protects them, so it needs https. They are sent
+	// as they come, except at S3 those of unknown length, which are kept up to MaxBody.
 	UnsignedPayload bool
 
-	Clock stschain.Clock // nil: the real one. Also for the cache over Source, unless Source is a *Cache
+	Clock stschain.Clock // nil: the system clock. Also for the cache over Source, unless Source is a *Cache
 
 	once   sync.Once
 	signer Signer // for its keys; each request has a scope
@@ -147,15 +160,14 @@ func (t *Transport) retrieve(ctx context.Context, to scope) (stschain.Credential
 	return creds, nil
 }
 
-// CloseIdleConnections closes those of Base, for http.Client's method of that name.
+// CloseIdleConnections closes those of Base. http.Client's method of that name calls it.
 func (t *Transport) CloseIdleConnections() {
 	if c, ok := t.base().(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-// Providers returns what requests are signed with: the cache over Source. It is for
-// reports, such as that of stschain.Explain.
+// Providers returns the cache over Source, for reports such as stschain.Explain.
 func (t *Transport) Providers() []stschain.Provider {
 	t.once.Do(t.setUp)
 	if t.creds == nil {

@@ -1,7 +1,6 @@
 package sigv4_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -318,24 +317,6 @@ func TestWaitingForCredentialsEndsWithTheRequest(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, cause)
 	require.EqualValues(t, 1, body.closed.Load())
-}
-
-func TestTransportAllocations(t *testing.T) {
-	body := make([]byte, 1000)
-	count := func(rt http.RoundTripper) float64 {
-		return testing.AllocsPerRun(100, func() {
-			req, _ := http.NewRequest("POST", "https://api.example.com/v1/things?x=1", bytes.NewReader(body))
-			req.Header.Set("Content-Type", "application/json")
-			if _, err := rt.RoundTrip(req); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	signed := &sigv4.Transport{
-		Service: "execute-api", Region: "eu-west-1", Base: discard{},
-		Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
-	}
-	require.LessOrEqual(t, count(signed)-count(discard{}), 12.0)
 }
 
 func TestCloseIdleConnections(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 )
 
 // settle brings req into the form that every service reads alike; see the
-// package comment. It changes the request and not the URL it points to.
+// package comment. It replaces the URL of req instead of changing it.
 func settle(req *http.Request, s3 bool) error {
 	u := req.URL
 	sent := req.Host
@@ -46,8 +46,8 @@ func hostOf(req *http.Request) string {
 	return req.URL.Host
 }
 
-// wireHost drops what clients do not agree to send: the port that the scheme
-// implies, and the zone of an IPv6 address (RFC 6874).
+// wireHost removes what some clients send and others do not: the port that the
+// scheme implies, and the zone of an IPv6 address (RFC 6874).
 func wireHost(scheme, host string) string {
 	switch {
 	case scheme == "https":
@@ -64,18 +64,18 @@ func wireHost(scheme, host string) string {
 	return host
 }
 
-// wireQuery escapes what RFC 3986 has not in a query, and what some servers
-// read as a space or as a separator and others do not.
+// wireQuery escapes what RFC 3986 does not allow in a query, and what only some
+// servers read as a space or as a separator.
 func wireQuery(q string) (string, error) {
 	clean := true
 	for i := 0; i < len(q); i++ {
 		switch c := q[i]; {
 		case c < ' ' || c == 0x7f:
-			return "", errors.New("sigv4: the query holds a control character")
+			return "", errors.New("sigv4: the query contains a control character")
 		case c != '%':
 			clean = clean && isQueryByte(c)
 		case i+2 >= len(q) || !signature.IsHex(q[i+1]) || !signature.IsHex(q[i+2]):
-			return "", errors.New(`sigv4: the query holds a "%" that starts no escape; a literal one is written %25`)
+			return "", errors.New(`sigv4: the query contains a "%" that does not start an escape; write a literal one as %25`)
 		}
 	}
 	if clean {
@@ -100,7 +100,7 @@ func isQueryByte(c byte) bool {
 	return signature.IsUnreserved(c) || strings.IndexByte("!$&'()*,=:@/?", c) >= 0
 }
 
-// isPayloadHash takes a hash in hex, and the names that S3 has in place of one.
+// isPayloadHash accepts a hash in hex, and the names that S3 has in place of one.
 func isPayloadHash(s string) bool {
 	if strings.HasPrefix(s, UnsignedPayload) || strings.HasPrefix(s, "STREAMING-") {
 		return isVisible(s)
