@@ -115,20 +115,21 @@ func mayChange(name string) bool {
 		"Save-Data", "Sw8", "Upgrade-Insecure-Requests", "Warning", "X-Request-Start":
 		return true
 	}
-	for _, prefix := range []string{"Cf-", "Sec-", "X-Azure-", "X-Original-"} {
-		if hasPrefixFold(name, prefix) {
+	lower := strings.ToLower(name)
+	for _, suffix := range []string{"client-ip", "connecting-ip", "remote-ip", "request-id"} {
+		if strings.HasSuffix(lower, suffix) {
 			return true
 		}
 	}
-	for _, suffix := range []string{"-Ip", "Request-Id"} { // True-Client-Ip, X-Request-Id
-		if hasSuffixFold(name, suffix) {
-			return true
-		}
+	vendor, _, _ := strings.Cut(strings.TrimPrefix(lower, "x-"), "-")
+	switch vendor {
+	case "akamai", "azure", "cdn", "cf", "cloudfront", "dynatrace", "elastic", "envoy", "fastly", "honeycomb",
+		"instana", "istio", "newrelic", "original", "pinpoint", "sec":
+		return true
 	}
-	for word := range strings.SplitSeq(strings.ToLower(name), "-") {
+	for word := range strings.SplitSeq(lower, "-") {
 		switch word {
-		case "akamai", "apm", "cdn", "cloudfront", "correlation", "dynatrace", "envoy", "fastly", "forwarded", "honeycomb",
-			"instana", "istio", "newrelic", "proxy", "span", "trace", "traceparent", "tracestate", "tracing":
+		case "correlation", "forwarded", "proxy", "span", "trace", "traceparent", "tracestate", "tracing":
 			return true
 		}
 	}
@@ -141,10 +142,6 @@ func hasText(v string) bool { return strings.TrimSpace(v) != "" }
 
 func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
-}
-
-func hasSuffixFold(s, suffix string) bool {
-	return len(s) >= len(suffix) && strings.EqualFold(s[len(s)-len(suffix):], suffix)
 }
 
 // sentLength is the Content-Length that net/http will send, if it sends one.
