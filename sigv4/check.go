@@ -83,7 +83,7 @@ func (s *Signer) check(req *http.Request) error {
 func (s *Signer) checkConnection(h http.Header) error {
 	for _, value := range h["Connection"] {
 		for name := range strings.SplitSeq(value, ",") {
-			name = strings.Trim(name, " \t")
+			name = strings.Trim(name, " \t\r\n")
 			if strings.EqualFold(name, "Authorization") || hasPrefixFold(name, "X-Amz-") || s.signs(name, h.Values(name)) {
 				return fmt.Errorf("sigv4: the Connection header names %s, which the next hop would then remove although it is signed; behind a ReverseProxy, sign in Transport or Rewrite and not in Director", name)
 			}

@@ -120,6 +120,29 @@ func ExampleTransport_SignRequest() {
 	// 503 Service Unavailable false
 }
 
+// A link to one object, for a minute, with the credentials of a Transport.
+func ExampleTransport_Presign() {
+	transport := &sigv4.Transport{
+		Service: "s3",
+		Region:  "eu-west-1",
+		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
+	}
+	req, err := http.NewRequest("GET", "https://reports.s3.eu-west-1.amazonaws.com/2026.pdf", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	link, err := transport.Presign(req, time.Minute)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	target, _, _ := strings.Cut(link.URL.Reveal(), "?")
+	fmt.Println(target, time.Until(link.Expires) <= time.Minute)
+	// Output:
+	// https://reports.s3.eu-west-1.amazonaws.com/2026.pdf true
+}
+
 // A request that is signed here and sent elsewhere.
 func ExampleSigner_Sign() {
 	creds, err := stschain.Static("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "").Retrieve(context.Background())

@@ -177,3 +177,21 @@ func TestTrailerForS3(t *testing.T) {
 	require.ErrorContains(t, err, "sigv4: s3 accepts no trailers")
 	require.EqualValues(t, 1, body.closed.Load())
 }
+
+// What changes between hashing and sending is refused by the service, as S3 does.
+func TestChangedBodyAtAService(t *testing.T) {
+	for service, want := range map[string]string{"s3": "XAmzContentSHA256Mismatch", "execute-api": "SignatureDoesNotMatch"} {
+		srv, s3, got := bucket(t, service)
+		srv.AllowRefusals(want)
+		tr := &sigv4.Transport{Service: service, Region: "eu-west-1", Source: srv.User()}
+		req := newRequest(t, "PUT", s3.URL+"/key", newStream(text(large)))
+		req.GetBody = func() (io.ReadCloser, error) { return newStream("x" + text(large)[1:]), nil }
+		resp, err := tr.RoundTrip(req)
+		require.NoError(t, err)
+		answer, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Contains(t, string(answer), "<Code>"+want+"</Code>")
+		require.Zero(t, *got)
+	}
+}

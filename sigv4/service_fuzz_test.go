@@ -159,3 +159,27 @@ func FuzzRejection(f *testing.F) {
 		}
 	})
 }
+
+// FuzzConnection: a request that is not refused has no signed header that its
+// Connection header makes the next hop remove.
+func FuzzConnection(f *testing.F) {
+	for _, connection := range []string{"close", "X-Amz-Date", " keep-alive,\tx-tenant,", "Te, Authorization", ",,", "Content-Type;a", "x-amz-"} {
+		f.Add(connection)
+	}
+	f.Fuzz(func(t *testing.T, connection string) {
+		s := &sigv4.Signer{Service: "s3", Region: "eu-west-1", SignedHeaders: []string{"X-Tenant"}}
+		req := newRequest(t, "GET", "https://api.example/", nil)
+		req.Header = http.Header{"Connection": {connection}, "X-Tenant": {"7"}, "Content-Type": {"a/b"}}
+		if s.Sign(req, sigv4.PayloadHash(nil), stschain.Credentials{AccessKeyID: "AKID", SecretAccessKey: stschain.NewSecret("secret")}, now) != nil {
+			return
+		}
+		for name := range strings.SplitSeq(connection, ",") { // as httputil.ReverseProxy does
+			req.Header.Del(strings.Trim(name, " \t\r\n"))
+		}
+		for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Content-Sha256", "X-Tenant", "Content-Type"} {
+			if req.Header.Get(name) == "" {
+				t.Fatalf("Connection %q removes %s", connection, name)
+			}
+		}
+	})
+}
