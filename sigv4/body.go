@@ -52,7 +52,7 @@ func (t *Transport) newBody(req *http.Request, to scope) (*body, error) {
 	if req.ContentLength > 0 {
 		b.size = req.ContentLength
 	}
-	if err := t.settle(req, to, b); err != nil {
+	if err := t.measure(req, to, b); err != nil {
 		b.src.Close()
 		return nil, err
 	}
@@ -63,8 +63,8 @@ func (t *Transport) newBody(req *http.Request, to scope) (*body, error) {
 	return b, nil
 }
 
-// settle finds hash and size of a body, and how it is opened again.
-func (t *Transport) settle(req *http.Request, to scope, b *body) error {
+// measure finds hash and size of a body, and how it is opened again.
+func (t *Transport) measure(req *http.Request, to scope, b *body) error {
 	if to.noChunks && len(req.Trailer) > 0 {
 		return fmt.Errorf("sigv4: %s accepts no trailers, since they need chunks; remove Request.Trailer", to.service)
 	}
@@ -87,7 +87,7 @@ func (t *Transport) settle(req *http.Request, to scope, b *body) error {
 	return b.sum(req)
 }
 
-// leavesOut reports whether the body is no part of the signature.
+// leavesOut reports whether the body is left out of the signature.
 func (t *Transport) leavesOut(to scope) bool { return t.UnsignedPayload || to.unsignedPayload }
 
 // sum hashes the body without keeping it.

@@ -43,8 +43,8 @@ func (c *clocks) of(host string) time.Duration {
 // learn reports whether the date of a rejected request was wrong by the clock of
 // the host, and remembers by how much. The check step has refused plain http over
 // a network, where a Date could be anybody's.
-func (c *clocks) learn(host string, d date, answer http.Header, received time.Time) bool {
-	s, ok := skew.Measure(answer, d.sent, received)
+func (c *clocks) learn(host string, d date, header http.Header, received time.Time) bool {
+	s, ok := skew.Measure(header, d.sent, received)
 	if !ok || (s.Least-d.ahead).Abs() <= skewTolerance || s.Least.Abs() > maxSkew {
 		return false
 	}

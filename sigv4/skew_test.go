@@ -158,6 +158,47 @@ func TestClockSkewIsNotBelieved(t *testing.T) {
 	}
 }
 
+// A host that names another time with each response gets a request twice, and one
+// that rejects every token, too: neither is repeated for ever.
+func TestRejectionsWithoutEnd(t *testing.T) {
+	sent := 0
+	tr := &sigv4.Transport{
+		Service: "s3", Region: "r", Clock: fixedClock(now), Source: stschain.Static("AKID", "secret", ""),
+		Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+			sent++
+			return ststest.InProcess(skewed(now.Add(time.Duration(sent)*time.Hour), 403, "RequestTimeTooSkewed")).RoundTrip(r)
+		}),
+	}
+	resp, err := tr.RoundTrip(newRequest(t, "GET", "https://liar.example/", nil))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, 2, sent)
+
+	sent = 0
+	minutes := clock.NewMock()
+	minutes.Set(now)
+	ids := 0
+	tr = &sigv4.Transport{
+		Service: "s3", Region: "r", Clock: minutes,
+		Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+			ids++
+			return creds(fmt.Sprint("AKID", ids)), nil
+		}),
+		Base: roundTripper(func(r *http.Request) (*http.Response, error) {
+			minutes.Add(time.Minute) // the cache may retrieve again
+			if sent++; sent > 10 {
+				t.Fatal("a storm")
+			}
+			return ststest.InProcess(skewed(minutes.Now(), 400, "ExpiredToken")).RoundTrip(r)
+		}),
+	}
+	resp, err = tr.RoundTrip(newRequest(t, "GET", "https://bucket.example/", nil))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, 2, sent)
+	require.Equal(t, 2, ids)
+}
+
 // RequestExpired is a date or a token. The date comes first, and is corrected once.
 func TestDateOrToken(t *testing.T) {
 	for ahead, want := range map[time.Duration]string{0: "FIRST SECOND", time.Hour: "FIRST FIRST SECOND"} {

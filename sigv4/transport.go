@@ -231,7 +231,7 @@ func (t *Transport) send(req *http.Request, to scope, body *body, creds stschain
 }
 
 // outcome is what Base returned, unless the body failed: then a server may have
-// replied to what it got of it, which is no response to the request. The end of
+// responded to a part of it only. The end of
 // ctx comes before the error that closing the body caused.
 func (b *body) outcome(ctx context.Context, resp *http.Response, err error) (*http.Response, error) {
 	fault := b.fault.Load()
