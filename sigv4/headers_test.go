@@ -76,7 +76,9 @@ func TestTooManyHeaders(t *testing.T) {
 		require.ErrorContains(t, err, "sigv4: the request has 78000 headers to sign, more than 1000")
 		require.EqualValues(t, 1, body.closed.Load())
 	}
-	require.Less(t, quickest, 50*time.Millisecond)
+	if !raceDetector {
+		require.Less(t, quickest, 50*time.Millisecond)
+	}
 
 	s := &sigv4.Signer{Service: "s3", Region: "eu-west-1"}
 	req := newRequest(t, "GET", "https://bucket.example/key", nil)
