@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/host"
 )
 
 // MSK makes tokens for clusters of Amazon MSK, for the SASL mechanism OAUTHBEARER.
@@ -41,6 +42,9 @@ func (m *MSK) Token(ctx context.Context) (Token, error) {
 func (m *MSK) token(ctx context.Context) (Token, error) {
 	if m == nil {
 		return Token{}, stschain.Permanent(errors.New("the MSK is nil"))
+	}
+	if m.Region != "" && !host.IsLabel(m.Region) { // it becomes part of the host
+		return Token{}, stschain.Permanent(fmt.Errorf("Region %.128q is not one host label", m.Region))
 	}
 	query := url.Values{"Action": {"kafka-cluster:Connect"}}
 	signed, by, err := m.connector.presign(ctx, connection{

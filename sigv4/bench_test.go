@@ -2,11 +2,14 @@ package sigv4_test
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/sigv4"
@@ -93,4 +96,22 @@ func BenchmarkTransport(b *testing.B) {
 			}
 		})
 	}
+}
+
+func TestTransportAllocations(t *testing.T) {
+	body := make([]byte, 1000)
+	count := func(rt http.RoundTripper) float64 {
+		return testing.AllocsPerRun(100, func() {
+			req, _ := http.NewRequest("POST", "https://api.example.com/v1/things?x=1", bytes.NewReader(body))
+			req.Header.Set("Content-Type", "application/json")
+			if _, err := rt.RoundTrip(req); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	signed := &sigv4.Transport{
+		Service: "execute-api", Region: "eu-west-1", Base: discard{},
+		Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
+	}
+	require.LessOrEqual(t, count(signed)-count(discard{}), 12.0)
 }

@@ -25,7 +25,7 @@ func ExampleTransport() {
 	client := &http.Client{Transport: &sigv4.Transport{
 		Service: "execute-api",
 		Region:  "eu-west-1",
-		Source:  stschain.Static("AKIDEXAMPLE", "from a safe place", ""), // or a chain, or a role
+		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""), // or a chain, or a role
 	}}
 	resp, err := client.Post(server.URL+"/orders", "application/json", strings.NewReader(`{"n":1}`))
 	if err != nil {
@@ -43,7 +43,7 @@ func ExampleTransport() {
 // what a region cannot be told from a host.
 func ExampleTransport_scope() {
 	transport := &sigv4.Transport{
-		Source: stschain.Static("AKIDEXAMPLE", "from a safe place", ""),
+		Source: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 		Scope: func(req *http.Request) (service, region string, err error) {
 			switch host := req.URL.Hostname(); {
 			case strings.HasSuffix(host, ".s3.eu-west-1.amazonaws.com"):
@@ -91,7 +91,7 @@ func ExampleTransport_SignRequest() {
 	transport := &sigv4.Transport{
 		Service: "execute-api",
 		Region:  "eu-west-1",
-		Source:  stschain.Static("AKIDEXAMPLE", "from a safe place", ""),
+		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 	}
 	var beforeEachTry func(*http.Request) error = transport.SignRequest
 
@@ -118,6 +118,29 @@ func ExampleTransport_SignRequest() {
 	// 503 Service Unavailable false
 	// POST hello, signed with AWS4-HMAC-SHA256
 	// 503 Service Unavailable false
+}
+
+// A link to one object, for a minute, with the credentials of a Transport.
+func ExampleTransport_Presign() {
+	transport := &sigv4.Transport{
+		Service: "s3",
+		Region:  "eu-west-1",
+		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
+	}
+	req, err := http.NewRequest("GET", "https://reports.s3.eu-west-1.amazonaws.com/2026.pdf", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	link, err := transport.Presign(req, time.Minute)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	target, _, _ := strings.Cut(link.URL.Reveal(), "?")
+	fmt.Println(target, time.Until(link.Expires) <= time.Minute)
+	// Output:
+	// https://reports.s3.eu-west-1.amazonaws.com/2026.pdf true
 }
 
 // A request that is signed here and sent elsewhere.

@@ -66,3 +66,7 @@ func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 type seekerFunc func(offset int64, whence int) (int64, error)
 
 func (f seekerFunc) Seek(offset int64, whence int) (int64, error) { return f(offset, whence) }
+
+type closerFunc func()
+
+func (f closerFunc) Close() error { f(); return nil }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
@@ -35,18 +37,18 @@ func TestTransportFieldErrors(t *testing.T) {
 
 func TestTransportRefuses(t *testing.T) {
 	for want, change := range map[string]func(*http.Request, *sigv4.Transport){
-		"has Authorization":            func(r *http.Request, _ *sigv4.Transport) { r.Header["authorization"] = []string{"Bearer x"} },
-		"has X-Amz-Signature":          func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Signature=1" },
-		"has X-Amz-Credential":         func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Credential=1" },
-		"holds a user name":            func(r *http.Request, _ *sigv4.Transport) { r.URL.User = url.UserPassword("u", "p") },
-		`scheme "ftp"`:                 func(r *http.Request, _ *sigv4.Transport) { r.URL.Scheme = "ftp" },
-		`scheme ""`:                    func(r *http.Request, _ *sigv4.Transport) { r.URL.Scheme = "" },
-		"no URL":                       func(r *http.Request, _ *sigv4.Transport) { r.URL = nil },
-		"is opaque":                    func(r *http.Request, _ *sigv4.Transport) { r.URL.Opaque = "//a/b" },
-		"UnsignedPayload needs https":  func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
-		`"example.com" is not among`:   func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
-		`host "example.com" is not am`: func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{} },
-		"starts no escape":             func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "%" },
+		"has Authorization":             func(r *http.Request, _ *sigv4.Transport) { r.Header["authorization"] = []string{"Bearer x"} },
+		"has X-Amz-Signature":           func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Signature=1" },
+		"has X-Amz-Credential":          func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Credential=1" },
+		"contains a user name":          func(r *http.Request, _ *sigv4.Transport) { r.URL.User = url.UserPassword("u", "p") },
+		`scheme "ftp"`:                  func(r *http.Request, _ *sigv4.Transport) { r.URL.Scheme = "ftp" },
+		`scheme ""`:                     func(r *http.Request, _ *sigv4.Transport) { r.URL.Scheme = "" },
+		"no URL":                        func(r *http.Request, _ *sigv4.Transport) { r.URL = nil },
+		"is opaque":                     func(r *http.Request, _ *sigv4.Transport) { r.URL.Opaque = "//a/b" },
+		"UnsignedPayload needs https":   func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
+		`"example.com" is not in Hosts`: func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
+		`host "example.com" is not in `: func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{} },
+		"does not start an escape":      func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "%" },
 	} {
 		tr := &sigv4.Transport{
 			Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""),
@@ -59,6 +61,97 @@ func TestTransportRefuses(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.ErrorContains(t, err, "sigv4: ")
 		require.EqualValues(t, 1, body.closed.Load(), want)
+	}
+}
+
+// Plain http shows the session token to anyone on the network path (field case B11).
+func TestPlainHTTP(t *testing.T) {
+	for url, loopback := range map[string]bool{
+		"http://127.0.0.1:9000/":        true,
+		"http://127.8.9.10/":            true,
+		"http://[::1]:9000/":            true,
+		"http://LocalHost/":             true,
+		"http://[::ffff:127.0.0.1]/":    true,
+		"http://minio.internal:9000/":   false,
+		"http://10.0.0.7/":              false,
+		"http://169.254.170.2/":         false,
+		"http://127.0.0.1.example.com/": false,
+		"http://localhost.example/":     false,
+		"http://0.0.0.0/":               false,
+		"https://minio.internal:9000/":  true,
+	} {
+		for _, allow := range []bool{false, true} {
+			sent := false
+			tr := &sigv4.Transport{
+				Service: "s3", Region: "r", Source: stschain.Static("AKID", "b", "canary"), AllowHTTP: allow,
+				Base: roundTripper(func(*http.Request) (*http.Response, error) {
+					sent = true
+					return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+				}),
+			}
+			body := newStream("x")
+			req := newRequest(t, "PUT", url, body)
+			req.Host = "localhost" // what counts is where it is sent
+			_, err := tr.RoundTrip(req)
+			require.Equal(t, loopback || allow, sent, url)
+			errSign := tr.SignRequest(newRequest(t, "PUT", url, newStream("x")))
+			if sent {
+				require.NoError(t, errors.Join(err, errSign), url)
+				continue
+			}
+			require.ErrorContains(t, err, "over plain http, where anyone on the network path can read the session token; use https, or set Transport.AllowHTTP")
+			require.EqualError(t, errSign, err.Error())
+			require.EqualValues(t, 1, body.closed.Load())
+		}
+	}
+}
+
+// A client of a ReverseProxy names headers in Connection, and ReverseProxy removes
+// them after Director has signed them (toolhive#5835, field case B15).
+func TestConnectionNamesWhatIsSigned(t *testing.T) {
+	for connection, refused := range map[string]string{
+		"X-Amz-Security-Token":         "X-Amz-Security-Token",
+		"close, x-amz-content-sha256":  "x-amz-content-sha256",
+		"keep-alive,\tAuthorization ,": "Authorization",
+		"X-Tenant":                     "X-Tenant",
+		"Content-Type":                 "Content-Type",
+		"close":                        "",
+		"keep-alive, Upgrade":          "",
+		"X-Unsigned, X-Absent, Te":     "",
+	} {
+		req := newRequest(t, "GET", "https://example.com/", nil)
+		req.Header = http.Header{"Connection": {"Te", connection}, "X-Tenant": {"7"}, "X-Unsigned": {"1"}, "Content-Type": {"text/plain"}, "Te": {"trailers"}}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "b", ""), SignedHeaders: []string{"X-Tenant"}, Base: discard{}}
+		_, err := tr.RoundTrip(req)
+		errSign := tr.SignRequest(req)
+		if refused == "" {
+			require.NoError(t, errors.Join(err, errSign), connection)
+			continue
+		}
+		require.ErrorContains(t, err, "sigv4: the Connection header names "+refused+", which the next hop would then remove")
+		require.EqualError(t, errSign, err.Error())
+	}
+	for _, inDirector := range []bool{true, false} {
+		s := newService(t, plain, nil, "AKID")
+		tr := s.transport()
+		proxy := &httputil.ReverseProxy{ErrorLog: quiet}
+		if inDirector {
+			//lint:ignore SA1019 that is what this test is about
+			proxy.Director = func(r *http.Request) {
+				r.URL.Scheme, r.URL.Host, r.Host = "http", mustParse(t, s.URL).Host, ""
+				if err := tr.SignRequest(r); err == nil {
+					t.Error("signed what ReverseProxy removes")
+				}
+			}
+		} else {
+			proxy.Rewrite = func(r *httputil.ProxyRequest) { r.SetURL(mustParse(t, s.URL)) }
+			proxy.Transport = tr
+		}
+		req := httptest.NewRequest("GET", "/", nil)
+		req.Header.Set("Connection", "X-Amz-Date")
+		w := httptest.NewRecorder()
+		proxy.ServeHTTP(w, req)
+		require.Equal(t, !inDirector, w.Code == 200)
 	}
 }
 
@@ -95,7 +188,7 @@ func TestHosts(t *testing.T) {
 	} {
 		sent := false
 		tr := &sigv4.Transport{
-			Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""), Hosts: []string{c.entry},
+			Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""), Hosts: []string{c.entry}, AllowHTTP: true,
 			Base: roundTripper(func(*http.Request) (*http.Response, error) { sent = true; return nil, errors.New("sent") }),
 		}
 		req := newRequest(t, "GET", c.url, nil)
@@ -153,5 +246,5 @@ func TestRedirects(t *testing.T) {
 	req := newRequest(t, "GET", s.URL, nil)
 	req.Response = &http.Response{}
 	_, err := client.Transport.RoundTrip(req)
-	require.ErrorContains(t, err, "the request before it is not known")
+	require.ErrorContains(t, err, "the request that led to it is unknown")
 }

@@ -1,7 +1,6 @@
 package sigv4_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,118 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/sigv4"
 )
-
-const s3Error = `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<Error><Code>%s</Code><Message>no</Message></Error>`
-
-// rejects answers every request signed by one of ids with status and body.
-func rejects(status int, header, body string, ids ...string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		for _, id := range ids {
-			if strings.Contains(r.Header.Get("Authorization"), "Credential="+id+"/") {
-				if header != "" {
-					w.Header().Set("X-Amzn-ErrorType", header)
-				}
-				w.WriteHeader(status)
-				io.WriteString(w, body)
-			}
-		}
-	}
-}
-
-// rotating gives out the credentials of the service one after the other. It is a
-// cache that has the first already, and may ask for the second: there is a
-// second between two tries.
-func (s *service) rotating() *stschain.Cache {
-	next := 0
-	return held(s.t, func() (stschain.Credentials, error) {
-		c := s.known[min(next, len(s.known)-1)]
-		next++
-		return c, nil
-	})
-}
-
-func held(t testing.TB, source func() (stschain.Credentials, error)) *stschain.Cache {
-	mock := clock.NewMock()
-	mock.Set(now.Add(-time.Minute))
-	c := &stschain.Cache{Clock: mock, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return source() })}
-	_, err := c.Retrieve(t.Context())
-	require.NoError(t, err)
-	mock.Set(now)
-	return c
-}
-
-func (s *service) ids() string {
-	var ids []string
-	for _, a := range s.arrivals() {
-		if a.err != nil {
-			s.t.Errorf("arrived: %v", a.err)
-		}
-		ids = append(ids, a.id)
-	}
-	return strings.Join(ids, " ")
-}
-
-// Peers: cockroach#169763, aws-sdk-js#80 (users.md 4.11, 6.22).
-func TestRejectedToken(t *testing.T) {
-	xml := func(code string) string { return fmt.Sprintf(s3Error, code) }
-	for name, c := range map[string]struct {
-		status       int
-		header, body string
-		replayed     bool
-	}{
-		"S3":              {400, "", xml("ExpiredToken"), true},
-		"S3 403":          {403, "", xml("ExpiredToken"), true},
-		"401":             {401, "", xml("InvalidToken"), true},
-		"STS":             {403, "", `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>ExpiredTokenException</Code></Error></ErrorResponse>`, true},
-		"EC2":             {400, "", `<Response><Errors><Error><Code>ExpiredToken</Code></Error></Errors></Response>`, true},
-		"JSON type":       {400, "", `{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"no"}`, true},
-		"JSON code":       {403, "", ` {"Code":"ExpiredToken","n":1}`, true},
-		"JSON odd code":   {403, "", `{"code":403,"__type":"ExpiredToken"}`, true},
-		"header":          {403, "ExpiredTokenException:http://internal.amazon.com/coral/", "", true},
-		"spaces":          {400, "", "\xef\xbb\xbf\r\n" + `<Error><Code> ExpiredToken </Code></Error>`, true},
-		"large":           {400, "", strings.Replace(xml("ExpiredToken"), "<Message>", "<Message>"+text(50_000), 1), true},
-		"too late":        {400, "", "<Error><Message>" + text(70_000) + "</Message><Code>ExpiredToken</Code></Error>", false},
-		"access denied":   {403, "", xml("AccessDenied"), false},
-		"signature":       {403, "", xml("SignatureDoesNotMatch"), false},
-		"invalid id":      {403, "", xml("InvalidClientTokenId"), false},
-		"header first":    {403, "AccessDeniedException", xml("ExpiredToken"), false},
-		"in the message":  {403, "", "<Error><Code>AccessDenied</Code><Message>ExpiredToken</Message></Error>", false},
-		"empty":           {403, "", "", false},
-		"HTML":            {403, "", "<html><body>ExpiredToken</body></html>", false},
-		"text":            {403, "", "ExpiredToken", false},
-		"broken XML":      {403, "", "<Error><Code", false},
-		"broken JSON":     {403, "", `{"__type":"ExpiredToken`, false},
-		"another status":  {500, "", xml("ExpiredToken"), false},
-		"another success": {200, "", xml("ExpiredToken"), false},
-		"not found":       {404, "ExpiredToken", xml("ExpiredToken"), false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := newService(t, plain, rejects(c.status, c.header, c.body, "FIRST"), "FIRST", "SECOND")
-			tr := s.transport()
-			tr.Source = s.rotating()
-			resp, err := tr.RoundTrip(newRequest(t, "POST", s.URL, strings.NewReader("hello")))
-			require.NoError(t, err)
-			body, err := io.ReadAll(resp.Body)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
-			if c.replayed {
-				require.Equal(t, 200, resp.StatusCode)
-				require.Equal(t, "FIRST SECOND", s.ids())
-				require.Equal(t, "hello", s.arrivals()[1].body)
-			} else {
-				require.Equal(t, c.status, resp.StatusCode)
-				require.Equal(t, c.body, string(body), "the body is as it was")
-				require.Equal(t, "FIRST", s.ids())
-			}
-		})
-	}
-}
 
 // One replay and no more, whatever the service says to it.
 func TestReplayIsOne(t *testing.T) {
@@ -295,39 +186,4 @@ func TestManyRejections(t *testing.T) {
 	}
 	wg.Wait()
 	require.NotContains(t, s.ids(), "THIRD")
-}
-
-// Nothing is read of an answer that cannot reject a token, and an error while
-// looking at one that can is what the caller gets when it reads.
-func TestAnswersAreNotReadAhead(t *testing.T) {
-	for _, status := range []int{200, 206, 301, 404, 500, 503} {
-		body := &stream{Reader: readerFunc(func([]byte) (int, error) { t.Error("was read"); return 0, io.EOF })}
-		resp, err := answering(status, body).RoundTrip(newRequest(t, "GET", "https://h/", nil))
-		require.NoError(t, err)
-		require.Same(t, body, resp.Body)
-	}
-	broken := errors.New("reset")
-	body := &stream{Reader: io.MultiReader(strings.NewReader("<Error>"), readerFunc(func([]byte) (int, error) { return 0, broken }))}
-	resp, err := answering(403, body).RoundTrip(newRequest(t, "GET", "https://h/", nil))
-	require.NoError(t, err)
-	got, err := io.ReadAll(resp.Body)
-	require.ErrorIs(t, err, broken)
-	require.Equal(t, "<Error>", string(got))
-	require.NoError(t, resp.Body.Close())
-	require.EqualValues(t, 1, body.closed.Load())
-
-	long := newStream(text(200_000))
-	resp, err = answering(403, long).RoundTrip(newRequest(t, "GET", "https://h/", nil))
-	require.NoError(t, err)
-	require.Equal(t, 200_000-64<<10, long.Reader.(*strings.Reader).Len())
-	got, err = io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	require.Equal(t, text(200_000), string(got))
-}
-
-func answering(status int, body io.ReadCloser) *sigv4.Transport {
-	return &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""),
-		Base: roundTripper(func(*http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
-		})}
 }

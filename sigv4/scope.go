@@ -4,56 +4,75 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+
+	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// scope is what a signature is good for, but for its date.
-type scope struct{ service, region string }
-
-func (sc scope) check() error {
-	switch {
-	case sc.service == "":
-		return errors.New("sigv4: Service is missing")
-	case sc.region == "":
-		return errors.New("sigv4: Region is missing")
-	case !isHostLabel(sc.service):
-		return fmt.Errorf("sigv4: Service %q is no signing name: letters, digits and hyphens", sc.service)
-	case !isHostLabel(sc.region):
-		return fmt.Errorf("sigv4: Region %q is not one host label", sc.region)
-	case sc.service == "s3express":
-		return errors.New("sigv4: service s3express signs with sessions of its own, which this package does not make")
-	}
-	return nil
+// scope is what a signature is valid for, except for its date, and the rules
+// that the service has.
+type scope struct {
+	service, region string
+	rules
 }
 
-// rules are what services do differently.
+// rules are what a service does differently. The zero value is what most do.
 type rules struct {
-	s3          bool
-	contentHash bool // the service wants X-Amz-Content-Sha256
+	s3              bool // the path is signed as it is sent, and "%2F" in it is a slash
+	contentHash     bool // X-Amz-Content-Sha256 is required
+	noChunks        bool // a body needs a Content-Length
+	unsignedPayload bool // the payload is never part of the signature
+	tokenAfter      bool // presigned URLs get their session token after the signature
 }
 
-func (sc scope) rules() rules {
-	switch sc.service {
-	case "s3", "s3-object-lambda", "s3-outposts":
-		return rules{s3: true, contentHash: true}
-	case "aoss":
-		return rules{contentHash: true}
+var services = map[string]rules{
+	"s3":               {s3: true, contentHash: true, noChunks: true},
+	"s3-object-lambda": {s3: true, contentHash: true, noChunks: true},
+	"s3-outposts":      {s3: true, contentHash: true, noChunks: true},
+	"aoss":             {contentHash: true},
+	"iotdevicegateway": {tokenAfter: true},
+	// https://docs.aws.amazon.com/vpc-lattice/latest/ug/sigv4-authenticated-requests.html
+	"vpc-lattice-svcs": {contentHash: true, unsignedPayload: true},
+}
+
+func newScope(service, region string) (scope, error) {
+	switch {
+	case service == "":
+		return scope{}, errors.New("sigv4: Service is missing")
+	case region == "":
+		return scope{}, errors.New("sigv4: Region is missing")
+	case !isName(service):
+		return scope{}, fmt.Errorf("sigv4: Service %q is not a valid signing name: it must consist of letters, digits, '-', '_' and '.'", service)
+	case !isName(region):
+		return scope{}, fmt.Errorf("sigv4: Region %q is not a valid region name: it must consist of letters, digits, '-', '_' and '.'", region)
+	case service == "s3express":
+		return scope{}, errors.New("sigv4: service s3express signs with session credentials of its own, which this package does not create")
 	}
-	return rules{}
+	return scope{service, region, services[service]}, nil
 }
 
-// scopeOf is what req is signed for.
+// isName accepts what S3-compatible servers use as a region ("eu_west_1",
+// "us.east"), too. A name is only a part of the signature's scope, where a slash
+// would shift the other parts; it does not have to be a host label.
+func isName(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if s[i] == '~' || !signature.IsUnreserved(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// scopeOf returns what req is signed for.
 func (t *Transport) scopeOf(req *http.Request) (scope, error) {
-	sc := scope{t.Service, t.Region}
 	if t.Scope == nil {
-		return sc, sc.check()
+		return newScope(t.Service, t.Region)
 	}
-	var err error
-	sc.service, sc.region, err = t.Scope(req)
+	service, region, err := t.Scope(req)
 	switch {
 	case err != nil:
 		return scope{}, fmt.Errorf("sigv4: no service and region for host %q: %w", req.URL.Host, err)
-	case sc.service == "" || sc.region == "":
-		return scope{}, fmt.Errorf("sigv4: Scope gave service %q and region %q for host %q, and both are needed", sc.service, sc.region, req.URL.Host)
+	case service == "" || region == "":
+		return scope{}, fmt.Errorf("sigv4: Scope returned service %q and region %q for host %q; both are required", service, region, req.URL.Host)
 	}
-	return sc, sc.check()
+	return newScope(service, region)
 }

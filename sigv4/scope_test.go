@@ -110,7 +110,7 @@ func TestScope(t *testing.T) {
 		_, err := do(newRequest(t, "GET", "https://unknown.test/", nil))
 		require.ErrorContains(t, err, `sigv4: no service and region for host "unknown.test": no service of ours`)
 		_, err = do(newRequest(t, "GET", "https://stranger.test/", nil))
-		require.ErrorContains(t, err, `"stranger.test" is not among Hosts`)
+		require.ErrorContains(t, err, `"stranger.test" is not in Hosts`)
 	}
 	require.Equal(t, 1+2*len(services.scopes), srv.Count("AssumeRole"))
 }
@@ -164,12 +164,12 @@ func TestScopeErrors(t *testing.T) {
 		service, region string
 		err             error
 	}{
-		`Scope gave service "" and region "eu-west-1" for host "h:8443"`: {region: "eu-west-1"},
-		`Scope gave service "s3" and region "" for host "h:8443"`:        {service: "s3"},
-		`no service and region for host "h:8443": not ours`:              {service: "s3", region: "eu-west-1", err: failing},
-		`Region "x/y" is not one host label`:                             {service: "s3", region: "x/y"},
-		`Service "a b" is no signing name`:                               {service: "a b", region: "eu-west-1"},
-		"service s3express signs with":                                   {service: "s3express", region: "eu-west-1"},
+		`Scope returned service "" and region "eu-west-1" for host "h:8443"`: {region: "eu-west-1"},
+		`Scope returned service "s3" and region "" for host "h:8443"`:        {service: "s3"},
+		`no service and region for host "h:8443": not ours`:                  {service: "s3", region: "eu-west-1", err: failing},
+		`Region "x/y" is not a valid region name`:                            {service: "s3", region: "x/y"},
+		`Service "a b" is not a valid signing name`:                          {service: "a b", region: "eu-west-1"},
+		"service s3express signs with":                                       {service: "s3express", region: "eu-west-1"},
 	} {
 		tr := &sigv4.Transport{
 			Service: "s3", Region: "eu-west-1", Source: stschain.Static("a", "b", ""), // these stand in for no answer

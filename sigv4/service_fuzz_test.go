@@ -89,7 +89,10 @@ func FuzzAtAService(f *testing.F) {
 // sentAs is a request with a body as a server gets it.
 func sentAs(req *http.Request, body string) (*http.Request, []byte, error) {
 	req = req.Clone(req.Context())
-	req.Body, req.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+	req.Body, req.ContentLength = http.NoBody, int64(len(body))
+	if body != "" {
+		req.Body = io.NopCloser(strings.NewReader(body))
+	}
 	r, content, err := sent(req)
 	if err == nil {
 		r.Body = io.NopCloser(strings.NewReader(string(content)))
@@ -110,6 +113,8 @@ func FuzzRejection(f *testing.F) {
 		f.Add(200, "ExpiredToken", body)
 		f.Add(400, "x#ExpiredTokenException:http://internal/", body)
 	}
+	f.Add(403, "AccessDeniedException", `{"message":"The security token included in the request is expired"}`)
+	f.Add(403, "", `{"error":{"code":"UnrecognizedClientException","message":"The security token included in the request is expired."}}`)
 	f.Add(403, "", "x<Error><Code>ExpiredToken</Code></Error>")
 	f.Add(403, "", "<Error><Code><!-- -->Expired<![CDATA[Token]]></Code></Error>")
 	f.Fuzz(func(t *testing.T, status int, kind, body string) {
@@ -126,7 +131,14 @@ func FuzzRejection(f *testing.F) {
 		if rest, err := io.ReadAll(resp.Body); err != nil || string(rest) != body {
 			t.Fatalf("of %q is left %q, %v", body, rest, err)
 		}
-		named := func(s string) bool { return strings.Contains(s, "ExpiredToken") || strings.Contains(s, "InvalidToken") }
+		named := func(s string) bool {
+			for _, code := range []string{"ExpiredToken", "InvalidToken", "RequestExpired", "TokenRefreshRequired", "AccessDeniedException", "UnrecognizedClientException"} {
+				if strings.Contains(s, code) {
+					return true
+				}
+			}
+			return false
+		}
 		switch {
 		case rejected && status != 400 && status != 401 && status != 403:
 			t.Fatalf("%d is a rejection", status)
@@ -144,6 +156,30 @@ func FuzzRejection(f *testing.F) {
 		}
 		if json.Unmarshal([]byte(body), &doc) == nil && doc.Type == "ExpiredTokenException" || strings.HasPrefix(body, "<") && strings.Count(body, "Code") == 2 && xml.Unmarshal([]byte(body), &xmlDoc) == nil && xmlDoc.Code == "ExpiredToken" {
 			t.Fatalf("%q is no rejection", body)
+		}
+	})
+}
+
+// FuzzConnection: a request that is not refused has no signed header that its
+// Connection header makes the next hop remove.
+func FuzzConnection(f *testing.F) {
+	for _, connection := range []string{"close", "X-Amz-Date", " keep-alive,\tx-tenant,", "Te, Authorization", ",,", "Content-Type;a", "x-amz-"} {
+		f.Add(connection)
+	}
+	f.Fuzz(func(t *testing.T, connection string) {
+		s := &sigv4.Signer{Service: "s3", Region: "eu-west-1", SignedHeaders: []string{"X-Tenant"}}
+		req := newRequest(t, "GET", "https://api.example/", nil)
+		req.Header = http.Header{"Connection": {connection}, "X-Tenant": {"7"}, "Content-Type": {"a/b"}}
+		if s.Sign(req, sigv4.PayloadHash(nil), stschain.Credentials{AccessKeyID: "AKID", SecretAccessKey: stschain.NewSecret("secret")}, now) != nil {
+			return
+		}
+		for name := range strings.SplitSeq(connection, ",") { // as httputil.ReverseProxy does
+			req.Header.Del(strings.Trim(name, " \t\r\n"))
+		}
+		for _, name := range []string{"Authorization", "X-Amz-Date", "X-Amz-Content-Sha256", "X-Tenant", "Content-Type"} {
+			if req.Header.Get(name) == "" {
+				t.Fatalf("Connection %q removes %s", connection, name)
+			}
 		}
 	})
 }

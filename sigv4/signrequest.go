@@ -1,60 +1,59 @@
 package sigv4
 
 import (
-	"fmt"
-	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
 // SignRequest signs req without sending it, for frameworks that send requests
-// themselves: as the last thing before that, and again before each retry. Where a
-// framework takes an http.RoundTripper, RoundTrip does more.
+// themselves: call it as the last thing before that, and again before each retry.
+// Where a framework takes an http.RoundTripper, RoundTrip does more.
 //
-// The rules are those of RoundTrip, but it is req that changes:
+// The rules are those of RoundTrip, but req itself is changed:
 //
 //   - Header becomes a signed copy, without what an earlier signature left.
 //   - URL and Host get the form that is signed.
-//   - Body and GetBody give what was hashed, from its start, or fail. Signing again
-//     takes the body from GetBody. After the first time there is one, unless the
-//     body is large and can only seek.
+//   - Body and GetBody return what was hashed, from its start, and ContentLength is
+//     its length. Signing again takes the body from GetBody, which is then set,
+//     unless the body is large and can only seek.
 //
-// Body is closed by who sends it, or here if reading it fails. After other errors
-// it is whole, and the signature what it was.
+// The sender closes Body, or SignRequest does if reading it fails. After other errors
+// the body is complete, and an earlier signature is unchanged.
 //
 // The client that sends must not follow redirects: it would take the session token,
-// which is a header, to wherever they lead. Whether the service rejected the token
-// is for [Transport.InvalidateRejected] to see.
+// which is a header, wherever they lead. Pass the response to
+// [Transport.InvalidateRejected] to find out whether the service rejected the token.
 func (t *Transport) SignRequest(req *http.Request) error {
 	t.once.Do(t.setUp)
-	sc, err := t.check(req, true)
+	to, err := t.check(req, true)
 	if err != nil {
 		return err
 	}
-	hash, err := t.settleBody(req)
+	hash, err := t.settleBody(req, to)
 	if err != nil {
 		return err
 	}
-	creds, err := t.retrieve(req.Context(), sc)
+	creds, err := t.retrieve(req.Context(), to)
 	if err != nil {
 		return err
 	}
-	signed := shallow(req) // somebody may be reading the header of the try before
-	if err := t.signer.signFor(sc, signed, hash, creds, t.now()); err != nil {
+	signed := shallow(req) // the sender may still read the header of the previous attempt
+	if err := t.signer.sign(to, signed, hash, creds, t.date(hostKey(req.URL)).signed()); err != nil {
 		return err
 	}
 	req.URL, req.Host, req.Header = signed.URL, signed.Host, signed.Header
 	return nil
 }
 
-// InvalidateRejected looks whether the service rejected the session token of a
-// request that SignRequest signed, as RoundTrip does with its answers. If so, it
-// invalidates the credentials that the request was signed with and returns true:
-// the request is worth another try, once, which SignRequest signs with others if
-// there are any. It reads at most 64 KiB of an answer that may say so, and leaves
+// InvalidateRejected reports whether the service rejected the session token or the
+// date of a request that SignRequest signed, as RoundTrip finds out for its own. If
+// so, the request is worth another attempt, once: SignRequest then signs it with
+// other credentials, if there are any, or with the date of the service's clock. It
+// reads at most 64 KiB of a response that may say so, for at most 2 s, and leaves
 // its body as it was. It needs resp.Request, which net/http sets.
 func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	t.once.Do(t.setUp)
@@ -62,11 +61,19 @@ func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 		return false
 	}
 	id := signedBy(resp.Request.Header)
-	if id == "" || !rejectsToken(resp) {
+	if id == "" {
 		return false
 	}
-	t.creds.Invalidate(stschain.Credentials{AccessKeyID: id})
-	return true
+	host := hostKey(resp.Request.URL)
+	d := t.date(host)
+	if at, err := time.Parse(dateFormat, resp.Request.Header.Get("X-Amz-Date")); err == nil {
+		d.ahead = at.Sub(d.sent) // nearly: when it was sent is not known
+	}
+	why := t.judge(resp, host, d)
+	if why == rejectedToken {
+		t.creds.Invalidate(stschain.Credentials{AccessKeyID: id})
+	}
+	return why != accepted
 }
 
 const scheme = signature.Algorithm + " "
@@ -75,7 +82,7 @@ func isSignature(authorization []string) bool {
 	return len(authorization) == 1 && strings.HasPrefix(authorization[0], scheme)
 }
 
-// signedBy is the access key ID of a signed request, "" if it is none.
+// signedBy is the access key ID that a request is signed with, "" if it is not signed.
 func signedBy(h http.Header) string {
 	fields, ok := strings.CutPrefix(h.Get("Authorization"), scheme+"Credential=")
 	if !ok {
@@ -88,93 +95,51 @@ func signedBy(h http.Header) string {
 	return id
 }
 
-// settleBody makes the body of req such that what is sent of it is what was
-// hashed, and returns the hash.
-func (t *Transport) settleBody(req *http.Request) (hash string, err error) {
+// settleBody replaces the body of req by one of the length that was hashed, and
+// returns the hash.
+func (t *Transport) settleBody(req *http.Request, to scope) (hash string, err error) {
 	if err := restoreBody(req); err != nil {
 		return "", err
 	}
-	if req.Body == nil || req.Body == http.NoBody {
-		return emptyHash, checkSize(req, 0)
-	}
-	if t.UnsignedPayload {
-		return UnsignedPayload, nil
-	}
-	made := madeOf{get: req.GetBody, body: req.Body, start: position(req.Body)}
-	p, err := t.prepare(req)
+	b, err := t.newBody(req, to)
 	if err != nil {
 		return "", err
 	}
-	defer p.release()
-	if len(req.Trailer) == 0 {
-		req.ContentLength = p.size
+	defer b.release()
+	b.frame(req)
+	if req.Body == nil {
+		return b.hash, nil
 	}
-	if p.open == nil {
-		req.Body, req.GetBody = http.NoBody, noBody
-		return p.hash, nil
+	req.GetBody = nil
+	if b.src == nil {
+		req.GetBody = b.open
 	}
-	body, err := p.open()
-	switch {
-	case err != nil:
-		return "", err
-	case isMemory(body):
-		req.Body, req.GetBody = body, p.open
-		return p.hash, nil
-	}
-	req.Body = &settledBody{body, made}
-	if made.get != nil {
-		req.GetBody = func() (io.ReadCloser, error) {
-			body, err := p.open()
-			if err != nil {
-				return nil, err
-			}
-			return &settledBody{body, made}, nil
-		}
-	}
-	return p.hash, nil
-}
-
-// settledBody is a body as SignRequest leaves it.
-type settledBody struct {
-	io.ReadCloser
-	of madeOf
-}
-
-// madeOf is what SignRequest found.
-type madeOf struct {
-	get   func() (io.ReadCloser, error) // nil: there was none
-	body  io.ReadCloser
-	start int64 // of body; -1: it cannot seek
+	req.Body, err = b.open()
+	return b.hash, err
 }
 
 // restoreBody undoes settleBody, and goes back to the start of a body that was
-// sent, as far as that can be done.
+// sent, as far as that is possible.
 func restoreBody(req *http.Request) error {
 	switch {
-	case req.Body == http.NoBody:
+	case req.Body == http.NoBody, req.Body == nil && (req.GetBody == nil || req.ContentLength == 0):
 		return nil
-	case req.Body == nil && (req.GetBody == nil || req.ContentLength == 0):
-		return nil // go-retryablehttp has requests whose Body is not there yet
-	}
-	if req.GetBody == nil {
-		b, ok := req.Body.(*settledBody)
-		if !ok || b.of.start < 0 {
+	case req.GetBody == nil:
+		a, ok := req.Body.(*attempt)
+		if !ok {
 			return nil
 		}
-		if _, err := b.of.body.(io.Seeker).Seek(b.of.start, io.SeekStart); err != nil {
-			return fmt.Errorf("sigv4: going back to the start of the body, which has no GetBody: %w", err)
-		}
-		req.Body = b.of.body
-		return nil
+		req.Body = a.src.rc
+		return a.src.back()
 	}
-	body, err := req.GetBody()
-	if b, ok := body.(*settledBody); ok {
-		b.Close()
-		req.GetBody = b.of.get
-		body, err = req.GetBody()
+	body, err := getBody(req.GetBody) // also where Body is nil: go-retryablehttp sets it later
+	if a, ok := body.(*attempt); ok {
+		a.Close()
+		req.GetBody = a.of.get
+		body, err = getBody(req.GetBody)
 	}
 	if err != nil {
-		return fmt.Errorf("sigv4: GetBody: %w", err)
+		return err
 	}
 	if req.Body != nil {
 		req.Body.Close()
@@ -182,15 +147,3 @@ func restoreBody(req *http.Request) error {
 	req.Body = body
 	return nil
 }
-
-// position is where a body is that can seek, otherwise -1.
-func position(body io.Reader) int64 {
-	if r, ok := body.(io.Seeker); ok {
-		if at, err := r.Seek(0, io.SeekCurrent); err == nil {
-			return at
-		}
-	}
-	return -1
-}
-
-func noBody() (io.ReadCloser, error) { return http.NoBody, nil }

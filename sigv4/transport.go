@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"time"
 
@@ -14,124 +12,163 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Transport is an http.RoundTripper that signs each request with credentials as
-// they are at that moment, and sends it through Base. It is safe for concurrent
-// use; the caller's request is never changed.
+// Transport is an http.RoundTripper that signs each request with the credentials
+// of that moment and sends it through Base. It is safe for concurrent use and never
+// changes the caller's request.
 //
 // # Bodies
 //
-// The body is hashed before the request goes out, so it is read twice or kept:
-// a body with GetBody (every http.NewRequest over bytes or a string has it) or
-// one that can seek (a file) is read twice in constant memory, another one is
-// kept, up to MaxBody. Small ones are always kept. Content-Length is then known
-// and sent; one that is wrong is an error. What is sent is checked against the
-// hash, and a body that changed in between fails the request before its end is
-// sent. Hashing ends when the request's context does.
+// A body is hashed before it is sent, so it is read twice or kept: one with GetBody
+// (http.NewRequest sets it for bytes and strings) or one that can seek (a file) is
+// read twice in constant memory, any other is kept, up to MaxBody. Small ones are
+// always kept. The length is then known and sent as Content-Length. A body that
+// differs from its ContentLength, or has another length when it is sent, is an error
+// before its end is sent; one with other content is for the service to refuse, which
+// compares the same hash. Hashing ends with the request's context.
 //
 // # What is refused
 //
-//   - A redirect to another scheme, host or port: http.Client sends it through
-//     its transport again, which would sign it for a stranger and hand it the
+//   - Plain http to hosts other than loopback, without AllowHTTP.
+//   - A redirect to another scheme, host or port. An http.Client sends it through
+//     its transport again, which would sign it for another origin and disclose the
 //     session token.
 //   - A host that Hosts does not list.
-//   - A request that is signed already, or whose URL has a user name.
-//   - UnsignedPayload without TLS.
+//   - A request that is already signed, or whose URL has a user name.
+//   - A request that would not arrive as it was signed, as one whose Connection
+//     header names signed headers.
+//   - UnsignedPayload without TLS, and over 1,000 headers to sign.
 //
 // # Rejected tokens
 //
-// If the service answers 400, 401 or 403 with the code ExpiredToken,
-// ExpiredTokenException or InvalidToken, the credentials that were used are
-// invalidated. If the source then has others, and the body can be sent again,
-// the request is sent once more with them. At most 64 KiB of such an answer are
-// read ahead, and of other answers nothing.
+// If the service rejects the session token (by codes such as ExpiredToken, in
+// responses 400, 401 and 403), the credentials that were used are invalidated. If
+// there are others then, and the body can be sent again, the request is sent once
+// more with them.
 //
-// The Response names the caller's request as its Request, not the signed one,
-// which holds a session token.
+// # Clock skew
+//
+// If the service rejects the date (by codes such as RequestTimeTooSkewed) and its
+// Date header differs from this process's clock by more than 4 minutes and at most
+// 24 hours, the request is signed with the date of the service and sent once more.
+// The difference is used for later requests to that host, and for no other host.
+//
+// Of a response that may reject a request, at most 64 KiB are read ahead, for at most
+// 2 s; of other responses nothing is.
+//
+// The Response has the caller's request as its Request, and not the signed one,
+// which contains a session token.
 type Transport struct {
 	Service string            // required without Scope: the signing name, as "s3"
-	Region  string            // required without Scope: one host label, as "eu-west-1"
-	Source  stschain.Provider // required; asked through stschain.Cached
+	Region  string            // required without Scope: a name, as "eu-west-1"
+	Source  stschain.Provider // required; called through stschain.Cached
 
-	// Scope picks the service and the region that a request is signed for, where
-	// one client talks to several; nil is Service and Region, which are not used
-	// if it is set. It is called once for a request, after Hosts, and must not
-	// change it. Its error, or an empty answer, is that of the request. Service
-	// and region cannot be told from a host in general: it should know the hosts
-	// that it is for, and answer others with an error.
+	// Scope returns the service and the region that a request is signed for, where
+	// one client calls several; nil is Service and Region, which are not used if it
+	// is set. It is called once for a request, after Hosts was checked, and must not
+	// change it. Its error, or an empty result, is the error of the request. Service
+	// and region do not follow from a host in general: it should know the hosts that
+	// it is for, and return an error for others.
 	Scope func(*http.Request) (service, region string, err error)
 
 	// Base sends the signed requests; nil is http.DefaultTransport.
 	Base http.RoundTripper
 
-	// Hosts are those that may get a signed request; nil is whatever the caller
-	// addresses. Set it where the URL comes from users. An entry is a host
-	// ("api.example.com") or all below one ("*.example.com", not example.com
-	// itself). Without a port it stands for the default port of the scheme;
-	// others are written: "localhost:9000". The Host field of a request does
-	// not matter here: what counts is where it is sent.
+	// Hosts are those that may receive a signed request; nil is whatever the caller
+	// addresses. Set it where URLs come from users. An entry is a host
+	// ("api.example.com") or all below one ("*.example.com", without example.com
+	// itself). Without a port it stands for the default port of the scheme; others
+	// are written: "localhost:9000". The Host field of a request does not matter
+	// here: what counts is where it is sent.
 	Hosts []string
+
+	// AllowHTTP permits plain http to hosts other than loopback. The session token
+	// and everything else are then visible to anyone on the network path.
+	AllowHTTP bool
 
 	SignedHeaders []string // as in Signer
 	MaxBody       int64    // bytes kept of a body that can be read only once; 0: 10 MiB, negative: none
 
-	// UnsignedPayload leaves bodies out of the signature, where the service
-	// allows that (S3 does). TLS is then what protects them, so it needs https.
+	// UnsignedPayload leaves bodies out of the signature, where the service allows
+	// it (S3 does). TLS is then what protects them, so it needs https. They are sent
+	// as they come, except at S3 those of unknown length, which are kept up to MaxBody.
 	UnsignedPayload bool
 
-	Clock stschain.Clock // nil: the real one. Also for the cache over Source, unless Source is a *Cache
+	Clock stschain.Clock // nil: the system clock. Also for the cache over Source, unless Source is a *Cache
 
 	once   sync.Once
 	signer Signer // for its keys; each request has a scope
 	creds  stschain.CachedProvider
+	clocks clocks
 }
 
 // RoundTrip signs and sends req. Errors of Base are returned as they are; those
-// of this package start with "sigv4:" and hold neither secrets nor signed URLs.
+// of this package start with "sigv4:" and contain neither secrets nor signed URLs.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	t.once.Do(t.setUp)
-	sc, err := t.check(req, false)
+	to, err := t.check(req, false)
 	if err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
 		return nil, err
 	}
-	body, err := t.prepare(req)
+	body, err := t.newBody(req, to)
 	if err != nil {
 		return nil, err
 	}
 	defer body.release()
-	if body.stop != nil && req.Context().Done() != nil {
-		defer context.AfterFunc(req.Context(), body.stop)() // net/http would wait for a Read that blocks
+	if req.Context().Done() != nil {
+		defer context.AfterFunc(req.Context(), body.stop)()
 	}
-	creds, err := t.retrieve(req.Context(), sc)
+	creds, err := t.retrieve(req.Context(), to)
 	if err != nil {
 		return nil, err
 	}
-	resp, err := t.send(req, sc, body, creds)
-	if err != nil || !rejectsToken(resp) {
-		return resp, err
+	host, tried := hostKey(req.URL), accepted
+	for {
+		d := t.date(host)
+		resp, err := t.send(req, to, body, creds, d)
+		if err != nil {
+			return nil, err
+		}
+		why := t.judge(resp, host, d)
+		if why == accepted || why&tried != 0 { // each once
+			return resp, nil
+		}
+		tried |= why
+		if why == rejectedToken {
+			t.creds.Invalidate(creds)
+		}
+		if !body.again() {
+			return resp, nil
+		}
+		if why == rejectedToken {
+			next, ok := t.replacement(req.Context(), creds)
+			if !ok {
+				return resp, nil
+			}
+			creds = next
+		}
+		resp.Body.Close()
 	}
-	return t.replay(req, sc, body, creds, resp)
 }
 
-func (t *Transport) retrieve(ctx context.Context, sc scope) (stschain.Credentials, error) {
+func (t *Transport) retrieve(ctx context.Context, to scope) (stschain.Credentials, error) {
 	creds, err := t.creds.Retrieve(ctx)
 	if err != nil {
-		return creds, fmt.Errorf("sigv4: no credentials for %s in %s: %w", sc.service, sc.region, err)
+		return creds, fmt.Errorf("sigv4: no credentials for %s in %s: %w", to.service, to.region, err)
 	}
 	return creds, nil
 }
 
-// CloseIdleConnections closes those of Base, for http.Client's method of that name.
+// CloseIdleConnections closes those of Base. http.Client's method of that name calls it.
 func (t *Transport) CloseIdleConnections() {
 	if c, ok := t.base().(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
 }
 
-// Providers returns what requests are signed with: the cache over Source. It is for
-// reports, such as that of stschain.Explain.
+// Providers returns the cache over Source, for reports such as stschain.Explain.
 func (t *Transport) Providers() []stschain.Provider {
 	t.once.Do(t.setUp)
 	if t.creds == nil {
@@ -163,25 +200,21 @@ func (t *Transport) now() time.Time {
 }
 
 // send signs a copy of req and sends it.
-func (t *Transport) send(req *http.Request, sc scope, body *payload, creds stschain.Credentials) (*http.Response, error) {
+func (t *Transport) send(req *http.Request, to scope, body *body, creds stschain.Credentials, d date) (*http.Response, error) {
 	signed := shallow(req)
 	signed.GetBody = nil
-	if body.open != nil {
+	body.frame(signed)
+	if req.Body != nil {
 		b, err := body.open()
 		if err != nil {
 			return nil, err
 		}
 		signed.Body = b
-		if !body.once {
-			signed.GetBody = body.open // for Base, when a kept connection turns out to be dead
+		if body.again() {
+			signed.GetBody = body.open // for Base, when a connection that it kept turns out to be closed
 		}
-	} else if req.Body != nil {
-		signed.Body = http.NoBody
 	}
-	if len(req.Trailer) == 0 { // those need chunks
-		signed.ContentLength = body.size
-	}
-	if err := t.signer.signFor(sc, signed, body.hash, creds, t.now()); err != nil {
+	if err := t.signer.sign(to, signed, body.hash, creds, d.signed()); err != nil {
 		if signed.Body != nil {
 			signed.Body.Close()
 		}
@@ -195,69 +228,22 @@ func (t *Transport) send(req *http.Request, sc scope, body *payload, creds stsch
 	return resp, nil
 }
 
-// check refuses what must not be signed, before anything is read, and returns
-// what the rest is signed for. again takes what was signed before.
-func (t *Transport) check(req *http.Request, again bool) (scope, error) {
-	if t.Source == nil {
-		return scope{}, errors.New("sigv4: Source is missing")
-	}
-	if err := t.signer.checkHeaders(); err != nil {
-		return scope{}, err
-	}
-	if err := checkURL(req); err != nil {
-		return scope{}, err
-	}
-	u := req.URL
+// outcome is what Base returned, unless the body failed: then a server may have
+// responded to a part of it only. The end of
+// ctx comes before the error that closing the body caused.
+func (b *body) outcome(ctx context.Context, resp *http.Response, err error) (*http.Response, error) {
+	fault := b.fault.Load()
 	switch {
-	case u.Scheme != "https" && u.Scheme != "http":
-		return scope{}, fmt.Errorf("sigv4: scheme %q: only https and http are signed", u.Scheme)
-	case u.Scheme != "https" && t.UnsignedPayload:
-		return scope{}, errors.New("sigv4: UnsignedPayload needs https: nothing else protects the body")
-	case t.Hosts != nil && !t.allows(u):
-		return scope{}, fmt.Errorf("sigv4: host %q is not among Hosts", u.Host)
+	case err == nil && fault == nil:
+		return resp, nil
+	case err == nil:
+		resp.Body.Close()
+		err = *fault
+	case fault != nil:
+		err = *fault
 	}
-	for name, values := range req.Header {
-		if strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
-			return scope{}, errors.New("sigv4: the request is signed already: it has Authorization")
-		}
+	if b.last.Load() != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
+		err = ended(ctx, "sending")
 	}
-	if req.Response != nil {
-		if err := checkRedirect(req); err != nil {
-			return scope{}, err
-		}
-	}
-	return t.scopeOf(req)
-}
-
-// checkRedirect lets a redirect pass that stays where it was.
-func checkRedirect(req *http.Request) error {
-	before := req.Response.Request
-	if before == nil || before.URL == nil {
-		return errors.New("sigv4: refused to sign a redirect: the request before it is not known")
-	}
-	from, to := origin(before.URL), origin(req.URL)
-	if from != to {
-		return fmt.Errorf("sigv4: refused to sign a redirect from %s to %s: it would hand the signature to another party", from, to)
-	}
-	return nil
-}
-
-// origin is scheme, host and port, without a default port.
-func origin(u *url.URL) string { return u.Scheme + "://" + target(u) }
-
-// target is the host with its port, unless that is the default one.
-func target(u *url.URL) string { return strings.ToLower(wireHost(u.Scheme, u.Host)) }
-
-func (t *Transport) allows(u *url.URL) bool {
-	host := target(u)
-	for _, h := range t.Hosts {
-		h = strings.ToLower(wireHost(u.Scheme, h))
-		if h == host {
-			return true
-		}
-		if below, ok := strings.CutPrefix(h, "*."); ok && len(host) > len(below)+1 && strings.HasSuffix(host, "."+below) {
-			return true
-		}
-	}
-	return false
+	return nil, err
 }

@@ -38,7 +38,7 @@ func (c fixedClock) Now() time.Time { return time.Time(c) }
 func creds(id string) stschain.Credentials {
 	return stschain.Credentials{
 		AccessKeyID:     id,
-		SecretAccessKey: stschain.NewSecret("secret of " + id),
+		SecretAccessKey: stschain.NewSecret("secret-of-" + id),
 		SessionToken:    stschain.NewSecret("token/of+" + id + "=="),
 	}
 }
@@ -68,6 +68,9 @@ func (v verifier) verify(r *http.Request, body []byte) (id string, signed []stri
 				payload = sum
 			}
 		}
+		if v.service == "iotdevicegateway" { // it adds the token back only after it has verified
+			query.Del("X-Amz-Security-Token")
+		}
 	} else {
 		text, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")
 		if !ok {
@@ -86,6 +89,11 @@ func (v verifier) verify(r *http.Request, body []byte) (id string, signed []stri
 			payload = sum
 		case sum != "" && sum != payload:
 			return "", nil, fmt.Errorf("X-Amz-Content-Sha256 is %s, the body has %s", sum, payload)
+		}
+	}
+	if v.service == "vpc-lattice-svcs" {
+		if payload = "UNSIGNED-PAYLOAD"; r.Header.Get("X-Amz-Content-Sha256") != payload {
+			return "", nil, fmt.Errorf("VPC Lattice wants X-Amz-Content-Sha256: UNSIGNED-PAYLOAD, and got %q", r.Header.Get("X-Amz-Content-Sha256"))
 		}
 	}
 	id, scope, _ := strings.Cut(auth["Credential"], "/")
@@ -250,6 +258,9 @@ func newService(t testing.TB, start func(*httptest.Server), do http.HandlerFunc,
 func plain(s *httptest.Server)   { s.Start() }
 func withTLS(s *httptest.Server) { s.StartTLS() }
 func http2(s *httptest.Server)   { s.EnableHTTP2 = true; s.StartTLS() }
+
+// starts are the ways to start a service.
+var starts = map[string]func(*httptest.Server){"HTTP": plain, "TLS": withTLS, "HTTP2": http2}
 
 func (s *service) handle(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)

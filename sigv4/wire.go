@@ -4,51 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// checkURL refuses what cannot be signed, or what would not be sent as it
-// stands there.
-func checkURL(req *http.Request) error {
-	u := req.URL
-	switch {
-	case u == nil:
-		return errors.New("sigv4: the request has no URL")
-	case u.Host == "" && req.Host == "":
-		return errors.New("sigv4: the request has no host")
-	case u.User != nil:
-		return errors.New("sigv4: the URL holds a user name; a signed request has no other credentials")
-	case u.Opaque != "":
-		return errors.New("sigv4: the URL is opaque; set Path and RawPath instead")
-	case !isHost(u.Host) || !isHost(req.Host):
-		return errors.New("sigv4: the host holds what net/http does not send as it is; names beyond ASCII are written in punycode")
-	}
-	for pair := range strings.SplitSeq(u.RawQuery, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if name, err := url.QueryUnescape(name); err == nil && isPresigned(name) {
-			return fmt.Errorf("sigv4: the request is signed already: its query has %s", name)
-		}
-	}
-	return nil
-}
-
-// isPresigned reports whether signing puts a name into a query.
-func isPresigned(name string) bool {
-	if !hasPrefixFold(name, "X-Amz-") {
-		return false
-	}
-	switch strings.ToLower(name[len("X-Amz-"):]) {
-	case "algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders":
-		return true
-	}
-	return false
-}
-
 // settle brings req into the form that every service reads alike; see the
-// package comment. It changes the request and not the URL it points to.
+// package comment. It replaces the URL of req instead of changing it.
 func settle(req *http.Request, s3 bool) error {
 	u := req.URL
 	sent := req.Host
@@ -84,8 +46,8 @@ func hostOf(req *http.Request) string {
 	return req.URL.Host
 }
 
-// wireHost drops what clients do not agree to send: the port that the scheme
-// implies, and the zone of an IPv6 address (RFC 6874).
+// wireHost removes what some clients send and others do not: the port that the
+// scheme implies, and the zone of an IPv6 address (RFC 6874).
 func wireHost(scheme, host string) string {
 	switch {
 	case scheme == "https":
@@ -102,18 +64,18 @@ func wireHost(scheme, host string) string {
 	return host
 }
 
-// wireQuery escapes what RFC 3986 has not in a query, and what some servers
-// read as a space or as a separator and others do not.
+// wireQuery escapes what RFC 3986 does not allow in a query, and what only some
+// servers read as a space or as a separator.
 func wireQuery(q string) (string, error) {
 	clean := true
 	for i := 0; i < len(q); i++ {
 		switch c := q[i]; {
 		case c < ' ' || c == 0x7f:
-			return "", errors.New("sigv4: the query holds a control character")
+			return "", errors.New("sigv4: the query contains a control character")
 		case c != '%':
 			clean = clean && isQueryByte(c)
 		case i+2 >= len(q) || !signature.IsHex(q[i+1]) || !signature.IsHex(q[i+2]):
-			return "", errors.New(`sigv4: the query holds a "%" that starts no escape; a literal one is written %25`)
+			return "", errors.New(`sigv4: the query contains a "%" that does not start an escape; write a literal one as %25`)
 		}
 	}
 	if clean {
@@ -138,23 +100,10 @@ func isQueryByte(c byte) bool {
 	return signature.IsUnreserved(c) || strings.IndexByte("!$&'()*,=:@/?", c) >= 0
 }
 
-// isHostLabel: RFC 1123, section 2.1.
-func isHostLabel(s string) bool {
-	if s == "" || len(s) > 63 || s[0] == '-' || s[len(s)-1] == '-' {
-		return false
-	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; c != '-' && (!signature.IsUnreserved(c) || strings.IndexByte("._~", c) >= 0) {
-			return false
-		}
-	}
-	return true
-}
-
-// isPayloadHash takes a hash in hex, and the names that S3 has in place of one.
+// isPayloadHash accepts a hash in hex, and the names that S3 has in place of one.
 func isPayloadHash(s string) bool {
 	if strings.HasPrefix(s, UnsignedPayload) || strings.HasPrefix(s, "STREAMING-") {
-		return isHeaderText(s)
+		return isVisible(s)
 	}
 	for i := 0; i < len(s); i++ {
 		if c := s[i]; !('0' <= c && c <= '9' || 'a' <= c && c <= 'f') {
@@ -164,18 +113,10 @@ func isPayloadHash(s string) bool {
 	return len(s) == 64
 }
 
-func isHeaderText(s string) bool {
+// isVisible reports whether s consists of visible ASCII characters.
+func isVisible(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] <= ' ' || s[i] >= 0x7f {
-			return false
-		}
-	}
-	return true
-}
-
-func isHost(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if !signature.IsUnreserved(s[i]) && strings.IndexByte("!$%&'()*+,:;=[]", s[i]) < 0 {
 			return false
 		}
 	}

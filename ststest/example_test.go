@@ -62,7 +62,7 @@ func ExampleServer_Protect() {
 	service := srv.Protect("execute-api", "eu-west-1", hello)
 
 	bob := srv.AddUser("bob")
-	for _, who := range []stschain.Provider{bob, stschain.Static(bob.Credentials.AccessKeyID, "a guess", "")} {
+	for _, who := range []stschain.Provider{bob, stschain.Static(bob.Credentials.AccessKeyID, "a-guess", "")} {
 		client := &http.Client{Transport: &sigv4.Transport{
 			Service: "execute-api", Region: "eu-west-1", Source: who, Base: ststest.InProcess(service),
 		}}

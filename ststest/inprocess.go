@@ -14,7 +14,7 @@ import (
 )
 
 // maxRequest bounds a request that travels in process, body and all.
-const maxRequest = 32<<20 + 1<<20
+const maxRequest = maxPayload + 1<<20
 
 // InProcess returns a transport that calls h for every request, whatever the
 // host, and opens no socket. What arrives at h went through HTTP's wire format.

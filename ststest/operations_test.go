@@ -338,7 +338,7 @@ func TestAddKeys(t *testing.T) {
 	const arn = "arn:aws:sts::210987654321:assumed-role/deploy/ci"
 	creds := stschain.Credentials{
 		AccessKeyID:     "ASIAEXAMPLE000000000",
-		SecretAccessKey: stschain.NewSecret("made elsewhere"),
+		SecretAccessKey: stschain.NewSecret("made-elsewhere"),
 		SessionToken:    stschain.NewSecret("token"),
 		Expires:         start.Add(time.Minute),
 	}

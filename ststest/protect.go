@@ -46,7 +46,7 @@ func CallerFrom(ctx context.Context) (Caller, bool) {
 type callerKey struct{}
 
 // maxPayload bounds the body of a request to a service behind Protect.
-const maxPayload = 32 << 20
+const maxPayload = 64 << 20
 
 // Protect returns a handler that hands on to next only requests that a known
 // caller signed for this service ("s3", "execute-api") and region; "" is any
@@ -57,8 +57,9 @@ const maxPayload = 32 << 20
 // there, and 403 from others. "iam" refuses the credentials that IAM refuses:
 // those of GetFederationToken, and those of GetSessionToken without MFA.
 //
-// The body is compared with the signature before next reads it; it may be 32 MiB
-// long. UNSIGNED-PAYLOAD is accepted. Faults do not touch these requests, and
+// The body is compared with the signature before next reads it; it may be 64 MiB
+// long. UNSIGNED-PAYLOAD is accepted. For the services of S3 a chunked body is
+// NotImplemented (501), and one without a Content-Length MissingContentLength (411). Faults do not touch these requests, and
 // they are not among Calls. What no correct client sends is reported as it is
 // for STS.
 //
@@ -117,6 +118,11 @@ func (p protected) admit(r *http.Request) (Caller, []byte, *refusal) {
 	if err := p.server.mistaken(); err != nil {
 		return Caller{}, nil, &refusal{status: http.StatusInternalServerError, code: "InternalFailure", message: "ststest: " + err.Error()}
 	}
+	if p.rule.s3 {
+		if no := checkFraming(r); no != nil {
+			return Caller{}, nil, no
+		}
+	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
 	if err != nil {
 		return Caller{}, nil, &refusal{status: http.StatusBadRequest, code: "IncompleteBody", message: "The body did not arrive whole."}
@@ -139,4 +145,21 @@ func (p protected) admit(r *http.Request) (Caller, []byte, *refusal) {
 	caller := id.caller()
 	caller.Region, caller.Presigned = c.region, c.presigned
 	return caller, body, nil
+}
+
+// checkFraming refuses bodies whose length S3 is not told before they arrive. Its
+// own chunks, aws-chunked, are a Content-Encoding and have a Content-Length.
+func checkFraming(r *http.Request) *refusal {
+	no := &refusal{callersFault: true}
+	switch {
+	case len(r.TransferEncoding) > 0:
+		no.status, no.code = http.StatusNotImplemented, "NotImplemented"
+		no.message = "A header you provided implies functionality that is not implemented"
+	case r.ContentLength < 0, r.Method == http.MethodPut && r.Header.Get("Content-Length") == "":
+		no.status, no.code = http.StatusLengthRequired, "MissingContentLength"
+		no.message = "You must provide the Content-Length HTTP header."
+	default:
+		return nil
+	}
+	return no
 }

@@ -229,16 +229,66 @@ func TestProtectLongBody(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AllowRefusals("EntityTooLarge")
 	rec := httptest.NewRecorder()
-	srv.Protect("s3", "", nil).ServeHTTP(rec, httptest.NewRequest(http.MethodPut, "/key", zeros{}))
+	srv.Protect("execute-api", "", nil).ServeHTTP(rec, httptest.NewRequest(http.MethodPut, "/key", zeros{}))
 	require.Equal(t, 400, rec.Code)
 	require.Contains(t, rec.Body.String(), "<Code>EntityTooLarge</Code>")
+}
+
+// TestProtectS3Framing: S3 accepts no chunks, and no PUT without a length
+// (aws-sdk-go#138, aws-sigv4-proxy#70, field case B2).
+func TestProtectS3Framing(t *testing.T) {
+	srv, _ := fixed(t)
+	srv.AllowRefusals("NotImplemented", "MissingContentLength")
+	user := srv.User().Credentials
+	for service, s3 := range map[string]bool{"s3": true, "s3-outposts": true, "execute-api": false} {
+		h := srv.Protect(service, "", nil)
+		front := httptest.NewUnstartedServer(h)
+		front.EnableHTTP2 = true
+		front.StartTLS()
+		defer front.Close()
+		plain := listen(t, h)
+		for name, c := range map[string]struct {
+			base   http.RoundTripper
+			front  string
+			length int64
+			status int // of S3
+			code   string
+		}{
+			"length over HTTP/1":    {http.DefaultTransport, plain, 5, 200, ""},
+			"length over HTTP/2":    {front.Client().Transport, front.URL, 5, 200, ""},
+			"no length over HTTP/1": {http.DefaultTransport, plain, -1, 501, "<Code>NotImplemented</Code>"},
+			"no length over HTTP/2": {front.Client().Transport, front.URL, -1, 411, "<Code>MissingContentLength</Code>"},
+			"no length in process":  {ststest.InProcess(h), plain, -1, 501, "<Code>NotImplemented</Code>"},
+		} {
+			req := request(t, service, http.MethodPut, c.front+"/key", "hello", sigv4.PayloadHash([]byte("hello")), user, start)
+			req.ContentLength = c.length
+			req.Body = io.NopCloser(io.MultiReader(strings.NewReader("hello"))) // whose length net/http cannot tell
+			res, err := c.base.RoundTrip(req)
+			require.NoError(t, err, name)
+			answer, err := io.ReadAll(res.Body)
+			require.NoError(t, err)
+			res.Body.Close()
+			if !s3 {
+				require.Equal(t, 200, res.StatusCode, name)
+				continue
+			}
+			require.Equal(t, c.status, res.StatusCode, "%s: %s", name, answer)
+			require.Contains(t, string(answer), c.code, name)
+		}
+	}
+	raw := httptest.NewRequest(http.MethodPut, "/key", nil)
+	rec := httptest.NewRecorder()
+	srv.Protect("s3", "", nil).ServeHTTP(rec, raw)
+	require.Equal(t, http.StatusLengthRequired, rec.Code)
 }
 
 func TestBodyThatBreaksOff(t *testing.T) {
 	srv := ststest.NewTest(t)
 	for _, h := range []http.Handler{srv, srv.Protect("s3", "", nil)} {
 		rec := httptest.NewRecorder()
-		h.ServeHTTP(rec, httptest.NewRequest(http.MethodPost, "/", iotest.ErrReader(io.ErrUnexpectedEOF)))
+		req := httptest.NewRequest(http.MethodPost, "/", iotest.ErrReader(io.ErrUnexpectedEOF))
+		req.ContentLength = 5
+		h.ServeHTTP(rec, req)
 		require.Equal(t, 400, rec.Code)
 		require.Contains(t, rec.Body.String(), "did not arrive whole", "and the test is not told: clients may give up")
 	}

@@ -34,15 +34,31 @@ type Field struct {
 	Values []string
 }
 
-// SortFields puts fields, of which there are few, into the order in which they
-// are signed.
+// SortFields sorts fields into the order in which they are signed.
 func SortFields(fields []Field) {
+	if len(fields) > fewFields {
+		sorted := fieldList(slices.Clone(fields)) // a copy, or the caller's array would always escape to the heap
+		sort.Sort(sorted)
+		copy(fields, sorted)
+		return
+	}
 	for i := range fields {
 		for ; i > 0 && compareFold(fields[i].Name, fields[i-1].Name) < 0; i-- {
 			fields[i], fields[i-1] = fields[i-1], fields[i]
 		}
 	}
 }
+
+// fewFields is how many an insertion sort handles well. Ordinary requests sign
+// about five headers.
+const fewFields = 32
+
+// fieldList is a sort.Interface for the reason that pairList is one.
+type fieldList []Field
+
+func (f fieldList) Len() int           { return len(f) }
+func (f fieldList) Less(i, j int) bool { return compareFold(f[i].Name, f[j].Name) < 0 }
+func (f fieldList) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
 
 // AppendCanonical appends the canonical request.
 func AppendCanonical(dst []byte, r *Request) []byte {

@@ -3,8 +3,11 @@ package signature
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"unicode"
 
 	"github.com/stschain-go/stschain"
 )
@@ -74,22 +77,30 @@ type derived struct {
 
 const maxKeys = 64
 
-// Get returns the signing key of secret for scope.
-func (k *Keys) Get(secret stschain.Secret, scope Scope) *Key {
+// ErrSpace says that a secret access key contains white space. No service issues
+// such a key; it comes from reading a file to its last line break.
+var ErrSpace = errors.New("contains white space")
+
+// Get returns the signing key of secret for scope, or ErrSpace.
+func (k *Keys) Get(secret stschain.Secret, scope Scope) (*Key, error) {
 	of := keyOf{secret, scope}
 	if d := k.last.Load(); d != nil && d.of == of {
-		return d.key()
+		return d.key(), nil
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	d := k.table[of]
 	if d == nil {
-		key := DeriveKey(secret.Reveal(), scope)
+		text := secret.Reveal()
+		if strings.ContainsFunc(text, unicode.IsSpace) {
+			return nil, ErrSpace
+		}
+		key := DeriveKey(text, scope)
 		d = &derived{of, func() *Key { return &key }}
 		k.remember(d)
 	}
 	k.last.Store(d)
-	return d.key()
+	return d.key(), nil
 }
 
 // remember adds d; a full table forgets any one key, which is derived again

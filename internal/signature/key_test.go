@@ -44,8 +44,9 @@ func TestKeys(t *testing.T) {
 		wg.Go(func() {
 			for i := range 500 {
 				secret := fmt.Sprint("secret-", i%150)
-				if got, want := *keys.Get(stschain.NewSecret(secret), scope), signature.DeriveKey(secret, scope); got != want {
-					t.Errorf("key of %s is %x, want %x", secret, got, want)
+				got, err := keys.Get(stschain.NewSecret(secret), scope)
+				if want := signature.DeriveKey(secret, scope); err != nil || *got != want {
+					t.Errorf("key of %s is %x, %v; want %x", secret, got, err, want)
 				}
 			}
 		})
@@ -58,7 +59,14 @@ func TestKeys(t *testing.T) {
 		{Date: "20150830", Region: "r1", Service: "a"}, {Date: "20150831", Region: "r1", Service: "a"},
 		{Date: "20150830", Region: "r2", Service: "a"}, {Date: "20150830", Region: "r1", Service: "b"},
 	} {
-		require.Equal(t, signature.DeriveKey("s", s), *keys.Get(secret, s))
+		got, err := keys.Get(secret, s)
+		require.NoError(t, err)
+		require.Equal(t, signature.DeriveKey("s", s), *got)
 	}
-	require.Zero(t, testing.AllocsPerRun(100, func() { keys.Get(secret, scope) }))
+	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = keys.Get(secret, scope) }))
+
+	for range 2 {
+		_, err := keys.Get(stschain.NewSecret("s\n"), scope)
+		require.ErrorIs(t, err, signature.ErrSpace)
+	}
 }

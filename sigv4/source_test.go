@@ -3,9 +3,11 @@ package sigv4_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -30,17 +32,19 @@ func (c *changing) Seek(offset int64, whence int) (int64, error) {
 	return 0, nil
 }
 
-// A body that is not what was hashed fails the request, and the service never
-// sees a whole one.
+// A body that is not what was hashed is refused by the service, which compares the
+// same hash; one of another length fails the request before the service sees a
+// whole one (field case B14).
 func TestBodyThatChanges(t *testing.T) {
 	before := text(large)
-	for name, after := range map[string]string{
-		"first byte": "x" + before[1:],
-		"last byte":  before[:large-1] + "x",
-		"shorter":    before[:large-1],
-		"empty":      "",
-		"longer":     before + "x",
+	for name, c := range map[string]struct{ after, want string }{
+		"first byte": {"x" + before[1:], ""},
+		"last byte":  {before[:large-1] + "x", ""},
+		"shorter":    {before[:large-1], "sigv4: the body ended 1 bytes before its length of 300000"},
+		"empty":      {"", "sigv4: the body ended 300000 bytes before its length of 300000"},
+		"longer":     {before + "x", "sigv4: the body is longer than its length of 300000"},
 	} {
+		after := c.after
 		for how, start := range map[string]func(*httptest.Server){"HTTP1": withTLS, "HTTP2": http2} {
 			for kind, body := range map[string]func() *http.Request{
 				"seeker": func() *http.Request {
@@ -56,8 +60,15 @@ func TestBodyThatChanges(t *testing.T) {
 					s := newService(t, start, nil, "AKID")
 					req := body()
 					req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
-					_, err := (&http.Client{Transport: s.transport()}).Do(req)
-					require.ErrorContains(t, err, "sigv4: the body changed between hashing and sending")
+					resp, err := (&http.Client{Transport: s.transport()}).Do(req)
+					if c.want == "" {
+						require.NoError(t, err)
+						resp.Body.Close()
+						require.Equal(t, http.StatusTeapot, resp.StatusCode)
+						require.ErrorContains(t, s.arrivals()[0].err, "signature is")
+						return
+					}
+					require.ErrorContains(t, err, c.want)
 					s.Close()
 					for _, a := range s.arrivals() {
 						require.Error(t, a.err, "the service got a whole body")
@@ -80,7 +91,7 @@ func TestAnswerToABrokenBody(t *testing.T) {
 			return &http.Response{StatusCode: 400, Body: answer}, nil
 		})}
 	_, err := tr.RoundTrip(req)
-	require.ErrorContains(t, err, "sigv4: the body changed")
+	require.ErrorContains(t, err, "sigv4: the body ended 299996 bytes before")
 	require.EqualValues(t, 1, answer.closed.Load())
 }
 
@@ -134,6 +145,69 @@ func TestBodyThatFails(t *testing.T) {
 		require.ErrorContains(t, err, "sigv4: going back to the start of the body: never again")
 		require.EqualValues(t, 1, b.closed.Load())
 	})
+}
+
+// Bodies that break the contract of io.Reader or of GetBody are errors, and do not
+// end the process in a goroutine of net/http or of this package (field case B12).
+func TestBodiesThatBreakTheRules(t *testing.T) {
+	reader := func(read func(p []byte) (int, error)) io.ReadCloser { return &stream{Reader: readerFunc(read)} }
+	returns := func(n int, err error) io.ReadCloser {
+		return reader(func([]byte) (int, error) { return n, err })
+	}
+	more := func(p []byte) (int, error) { return len(p) + 3, nil }
+	get := func(body func() io.ReadCloser) func() (io.ReadCloser, error) {
+		return func() (io.ReadCloser, error) { return body(), nil }
+	}
+	whole := func() io.ReadCloser { return newStream(text(large)) }
+	for name, c := range map[string]struct {
+		req  func() *http.Request
+		want string
+	}{
+		"GetBody returns nothing": {func() *http.Request {
+			return &http.Request{Body: whole(), GetBody: func() (io.ReadCloser, error) { return nil, nil }}
+		}, "GetBody returned neither a body nor an error"},
+		"GetBody returns a bad reader": {func() *http.Request {
+			return &http.Request{Body: whole(), GetBody: get(func() io.ReadCloser { return reader(more) })}
+		}, "the body's Read returned "},
+		"more than asked for":        {func() *http.Request { return &http.Request{Body: reader(more)} }, "the body's Read returned "},
+		"more, and the length":       {func() *http.Request { return &http.Request{Body: reader(more), ContentLength: 7} }, "the body's Read returned "},
+		"more, and a large length":   {func() *http.Request { return &http.Request{Body: reader(more), ContentLength: large} }, "the body's Read returned "},
+		"less than nothing":          {func() *http.Request { return &http.Request{Body: returns(-1, nil)} }, "the body's Read returned -1 bytes"},
+		"less than nothing, and EOF": {func() *http.Request { return &http.Request{Body: returns(-1, io.EOF), ContentLength: 3} }, "the body's Read returned -1 bytes"},
+		"nothing, for ever":          {func() *http.Request { return &http.Request{Body: returns(0, nil)} }, io.ErrNoProgress.Error()},
+		"nothing, of a known length": {func() *http.Request { return &http.Request{Body: returns(0, nil), ContentLength: large} }, io.ErrNoProgress.Error()},
+	} {
+		for _, unsigned := range []bool{false, true} {
+			for _, sign := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%v/%v", name, unsigned, sign), func(t *testing.T) {
+					s := newService(t, withTLS, nil, "AKID")
+					tr := s.transport()
+					tr.UnsignedPayload = unsigned
+					req := c.req().WithContext(t.Context())
+					req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
+					send := tr.RoundTrip
+					if sign {
+						send = func(req *http.Request) (*http.Response, error) {
+							if err := tr.SignRequest(req); err != nil {
+								return nil, err
+							}
+							return tr.Base.RoundTrip(req)
+						}
+					}
+					_, err := send(req)
+					require.ErrorContains(t, err, c.want)
+				})
+			}
+		}
+	}
+	for want, read := range map[string]func([]byte) (int, error){
+		"the body's Read panicked: out of luck": func([]byte) (int, error) { panic("out of luck") },
+		"the body's Read ended its goroutine":   func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
+	} {
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""), Base: discard{}}
+		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", reader(read)).WithContext(t.Context()))
+		require.EqualError(t, err, "sigv4: "+want)
+	}
 }
 
 // blocked is a body whose Read answers when released, whatever Close says.
@@ -255,7 +329,7 @@ func TestContextEndsWhileBaseReads(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	pipe, _ := io.Pipe()
 	reading := &stream{Reader: readerFunc(func(p []byte) (int, error) { cancel(cause); return pipe.Read(p) }), Closer: pipe}
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""), UnsignedPayload: true,
+	tr := &sigv4.Transport{Service: "execute-api", Region: "r", Source: stschain.Static("AKID", "secret", ""), UnsignedPayload: true,
 		Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 			_, err := io.Copy(io.Discard, r.Body)
 			return nil, err

@@ -1,0 +1,173 @@
+package sigv4
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/signature"
+)
+
+// maxSignedHeaders bounds what the clients of a gateway can make it sort and
+// hash. It is more than services accept.
+const maxSignedHeaders = 1000
+
+// check is the first step of a request: it refuses what must not be signed,
+// before anything is read, and returns the scope to sign for. again accepts a
+// request that was signed before.
+func (t *Transport) check(req *http.Request, again bool) (scope, error) {
+	if t.Source == nil {
+		return scope{}, errors.New("sigv4: Source is missing")
+	}
+	if err := t.signer.check(req); err != nil {
+		return scope{}, err
+	}
+	if req.Response != nil {
+		if err := checkRedirect(req); err != nil {
+			return scope{}, err
+		}
+	}
+	switch u := req.URL; {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return scope{}, fmt.Errorf("sigv4: scheme %q: only https and http requests are signed", u.Scheme)
+	case u.Scheme == "http" && t.UnsignedPayload:
+		return scope{}, errors.New("sigv4: UnsignedPayload needs https: nothing else protects the body")
+	case t.Hosts != nil && !t.allows(u):
+		return scope{}, fmt.Errorf("sigv4: host %q is not in Hosts", u.Host)
+	case u.Scheme == "http" && !t.AllowHTTP && !outbound.Loopback(u.Hostname()):
+		return scope{}, fmt.Errorf("sigv4: refused to send credentials to %q over plain http, where anyone on the network path can read the session token; use https, or set Transport.AllowHTTP", u.Host)
+	}
+	for name, values := range req.Header {
+		if strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
+			return scope{}, errors.New("sigv4: the request is already signed: it has Authorization")
+		}
+	}
+	return t.scopeOf(req)
+}
+
+// check refuses a request that cannot be signed, or would not arrive as it was
+// signed.
+func (s *Signer) check(req *http.Request) error {
+	for _, name := range s.SignedHeaders {
+		if isUnstable(name) {
+			return fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", name)
+		}
+	}
+	if err := checkURL(req); err != nil {
+		return err
+	}
+	if err := s.checkConnection(req.Header); err != nil {
+		return err
+	}
+	if len(req.Header) <= maxSignedHeaders {
+		return nil
+	}
+	signed := 0
+	for name, values := range req.Header {
+		if s.signs(name, values) {
+			signed++
+		}
+	}
+	if signed > maxSignedHeaders {
+		return fmt.Errorf("sigv4: the request has %d headers to sign, more than %d; remove what the service does not need", signed, maxSignedHeaders)
+	}
+	return nil
+}
+
+// checkConnection refuses a request whose Connection header makes the next hop
+// remove what is signed (RFC 9110, section 7.6.1). ReverseProxy.Director gets such
+// requests from clients, since ReverseProxy removes these headers after it.
+func (s *Signer) checkConnection(h http.Header) error {
+	for _, value := range h["Connection"] {
+		for name := range strings.SplitSeq(value, ",") {
+			name = strings.Trim(name, " \t\r\n")
+			if strings.EqualFold(name, "Authorization") || hasPrefixFold(name, "X-Amz-") || s.signs(name, h.Values(name)) {
+				return fmt.Errorf("sigv4: the Connection header names %s, which the next hop would then remove although it is signed; behind a ReverseProxy, sign in Transport or Rewrite and not in Director", name)
+			}
+		}
+	}
+	return nil
+}
+
+// checkURL refuses what cannot be signed, or what net/http would not send as it
+// is.
+func checkURL(req *http.Request) error {
+	u := req.URL
+	switch {
+	case u == nil:
+		return errors.New("sigv4: the request has no URL")
+	case u.Host == "" && req.Host == "":
+		return errors.New("sigv4: the request has no host")
+	case u.User != nil:
+		return errors.New("sigv4: the URL contains a user name; a signed request has no other credentials")
+	case u.Opaque != "":
+		return errors.New("sigv4: the URL is opaque; set Path and RawPath instead")
+	case !isHost(u.Host) || !isHost(req.Host):
+		return errors.New("sigv4: the host contains characters that net/http does not send as they are; write names beyond ASCII in punycode")
+	}
+	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(name); err == nil && isPresigned(name) {
+			return fmt.Errorf("sigv4: the request is already signed: its query has %s", name)
+		}
+	}
+	return nil
+}
+
+// isPresigned reports whether presigning puts a name into a query.
+func isPresigned(name string) bool {
+	if !hasPrefixFold(name, "X-Amz-") {
+		return false
+	}
+	switch strings.ToLower(name[len("X-Amz-"):]) {
+	case "algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders":
+		return true
+	}
+	return false
+}
+
+func isHost(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if !signature.IsUnreserved(s[i]) && strings.IndexByte("!$%&'()*+,:;=[]", s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// checkRedirect accepts a redirect that stays at its origin. An http.Client sends
+// redirects through its transport again, wherever they lead.
+func checkRedirect(req *http.Request) error {
+	before := req.Response.Request
+	if before == nil || before.URL == nil {
+		return errors.New("sigv4: refused to sign a redirect: the request that led to it is unknown")
+	}
+	if from, to := origin(before.URL), origin(req.URL); from != to {
+		return fmt.Errorf("sigv4: refused to sign a redirect from %s to %s: it would sign it for another origin and disclose the session token", from, to)
+	}
+	return nil
+}
+
+// origin is scheme, host and port, without a default port.
+func origin(u *url.URL) string { return u.Scheme + "://" + target(u) }
+
+// target is the host and its port, unless that is the default port.
+func target(u *url.URL) string { return strings.ToLower(wireHost(u.Scheme, u.Host)) }
+
+// allows reports whether Hosts lists the host of u.
+func (t *Transport) allows(u *url.URL) bool {
+	host := target(u)
+	for _, h := range t.Hosts {
+		h = strings.ToLower(wireHost(u.Scheme, h))
+		if h == host {
+			return true
+		}
+		if below, ok := strings.CutPrefix(h, "*."); ok && len(host) > len(below)+1 && strings.HasSuffix(host, "."+below) {
+			return true
+		}
+	}
+	return false
+}

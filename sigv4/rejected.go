@@ -1,0 +1,75 @@
+package sigv4
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/stschain-go/stschain"
+)
+
+// verdict is what a response says about the signature of its request.
+type verdict uint
+
+const (
+	accepted      verdict = 0 // or refused for another reason
+	wrongDate     verdict = 1 << 0
+	rejectedToken verdict = 1 << 1
+)
+
+// judge is the last step of a request: it finds out whether the service rejected
+// the date of the signature, of which it then learns, or the session token.
+func (t *Transport) judge(resp *http.Response, host string, d date) verdict {
+	e := errorOf(resp)
+	switch {
+	case slices.Contains(dateCodes, e.code) && t.clocks.learn(host, d, resp.Header, t.now()):
+		return wrongDate
+	case e.rejectsToken():
+		return rejectedToken
+	}
+	return accepted
+}
+
+// dateCodes are how services reject a date; some say no more than that the
+// signature is wrong. It counts only if the service's clock really differs.
+var dateCodes = []string{
+	"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture",
+	"SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure",
+}
+
+// tokenCodes are how services reject a session token: by the code alone, or by one
+// together with a message. Others wrote parts of the bodies that a service sends,
+// so a message counts as a whole and not by what it contains. Codes for unknown
+// keys are not among them: new credentials would not help.
+var tokenCodes = map[string][]string{
+	"ExpiredToken":          nil,
+	"ExpiredTokenException": nil,
+	"InvalidToken":          nil, // S3
+	"InvalidTokenId":        nil, // MinIO
+	"RequestExpired":        nil, // EC2, where the date is right
+	"TokenRefreshRequired":  nil, // S3
+
+	"AccessDeniedException":       expiredMessages, // Neptune
+	"UnrecognizedClientException": expiredMessages,
+}
+
+// expiredMessages are without the full stop that some services add.
+var expiredMessages = []string{
+	"The security token included in the request is expired",
+	"The security token included in the request has expired",
+	"The provided token has expired",
+	"The token included in the request is expired",
+}
+
+func (e serviceError) rejectsToken() bool {
+	messages, ok := tokenCodes[e.code]
+	return ok && (messages == nil || slices.Contains(messages, strings.TrimSuffix(strings.TrimSpace(e.message), ".")))
+}
+
+// replacement returns credentials other than those that the service rejected.
+func (t *Transport) replacement(ctx context.Context, rejected stschain.Credentials) (_ stschain.Credentials, ok bool) {
+	c, err := t.creds.Retrieve(ctx)
+	return c, err == nil && (c.AccessKeyID != rejected.AccessKeyID ||
+		c.SecretAccessKey != rejected.SecretAccessKey || c.SessionToken != rejected.SessionToken)
+}

@@ -1,0 +1,309 @@
+package sigv4_test
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/benbjohnson/clock"
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/sigv4"
+)
+
+const s3Error = `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<Error><Code>%s</Code><Message>no</Message></Error>`
+
+// rejects answers every request signed by one of ids with status and body.
+func rejects(status int, header, body string, ids ...string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		for _, id := range ids {
+			if strings.Contains(r.Header.Get("Authorization"), "Credential="+id+"/") {
+				if header != "" {
+					w.Header().Set("X-Amzn-ErrorType", header)
+				}
+				w.WriteHeader(status)
+				io.WriteString(w, body)
+			}
+		}
+	}
+}
+
+// rotating gives out the credentials of the service one after the other. It is a
+// cache that has the first already, and may ask for the second: there is a
+// second between two tries.
+func (s *service) rotating() *stschain.Cache {
+	next := 0
+	return held(s.t, func() (stschain.Credentials, error) {
+		c := s.known[min(next, len(s.known)-1)]
+		next++
+		return c, nil
+	})
+}
+
+func held(t testing.TB, source func() (stschain.Credentials, error)) *stschain.Cache {
+	mock := clock.NewMock()
+	mock.Set(now.Add(-time.Minute))
+	c := &stschain.Cache{Clock: mock, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return source() })}
+	_, err := c.Retrieve(t.Context())
+	require.NoError(t, err)
+	mock.Set(now)
+	return c
+}
+
+func (s *service) ids() string {
+	var ids []string
+	for _, a := range s.arrivals() {
+		if a.err != nil {
+			s.t.Errorf("arrived: %v", a.err)
+		}
+		ids = append(ids, a.id)
+	}
+	return strings.Join(ids, " ")
+}
+
+func gzipped(doc string) string {
+	var b strings.Builder
+	w := gzip.NewWriter(&b)
+	io.WriteString(w, doc)
+	w.Close()
+	return b.String()
+}
+
+const expired = "The security token included in the request is expired"
+
+// Peers: cockroach#169763, aws-sdk-js#80 (users.md 4.11, 6.22), aws-sdk-ruby#143,
+// nix#15609, graph-explorer#39 (field case B3).
+func TestRejectedToken(t *testing.T) {
+	xml := func(code string) string { return fmt.Sprintf(s3Error, code) }
+	for name, c := range map[string]struct {
+		status       int
+		header, body string
+		replayed     bool
+	}{
+		"S3":                     {400, "", xml("ExpiredToken"), true},
+		"S3 403":                 {403, "", xml("ExpiredToken"), true},
+		"401":                    {401, "", xml("InvalidToken"), true},
+		"S3 refresh":             {400, "", xml("TokenRefreshRequired"), true},
+		"MinIO":                  {403, "", xml("InvalidTokenId"), true},
+		"STS":                    {403, "", `<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type><Code>ExpiredTokenException</Code></Error></ErrorResponse>`, true},
+		"EC2":                    {400, "", `<Response><Errors><Error><Code>ExpiredToken</Code></Error></Errors></Response>`, true},
+		"EC2 request":            {400, "", `<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error></Errors></Response>`, true},
+		"JSON type":              {400, "", `{"__type":"com.amazon.coral.service#ExpiredTokenException","message":"no"}`, true},
+		"JSON code":              {403, "", ` {"Code":"ExpiredToken","n":1}`, true},
+		"JSON odd code":          {403, "", `{"code":403,"__type":"ExpiredToken"}`, true},
+		"JSON nested":            {403, "", `{"Error":{"Code":"ExpiredTokenException","Message":"no"},"RequestId":"1"}`, true},
+		"JSON nested __":         {400, "", `{"requestId":"1","error":{"__type":"x#InvalidToken"}}`, true},
+		"JSON nested by message": {403, "", `{"error":{"code":"AccessDeniedException","message":"` + expired + `."}}`, true},
+		"Neptune":                {403, "", `{"code":"AccessDeniedException","requestId":"1","detailedMessage":"` + expired + `"}`, true},
+		"DynamoDB":               {400, "", `{"__type":"com.amazon.coral.service#UnrecognizedClientException","message":"` + expired + `"}`, true},
+		"by header and message":  {403, "AccessDeniedException:", `{"Message":"` + expired + `"}`, true},
+		"XML by message":         {403, "", "<Error><Message>" + expired + ".</Message><Code>AccessDeniedException</Code></Error>", true},
+		"header":                 {403, "ExpiredTokenException:http://internal.amazon.com/coral/", "", true},
+		"spaces":                 {400, "", "\xef\xbb\xbf\r\n" + `<Error><Code> ExpiredToken </Code></Error>`, true},
+		"large":                  {400, "", strings.Replace(xml("ExpiredToken"), "<Message>", "<Message>"+text(50_000), 1), true},
+		"gzip":                   {400, "", gzipped(xml("ExpiredToken")), true},
+		"gzip JSON":              {403, "", gzipped(`{"__type":"UnrecognizedClientException","message":"` + expired + `"}`), true},
+		"gzip cut short":         {400, "", gzipped(xml("ExpiredToken") + text(5000))[:60], false},
+		"gzip of others":         {403, "", gzipped(xml("AccessDenied")), false},
+		"gzip bomb":              {400, "", gzipped("<Error>" + strings.Repeat(" ", 8<<20) + "<Code>ExpiredToken</Code></Error>"), false},
+		"not gzip":               {400, "", "\x1f\x8b" + xml("ExpiredToken"), false},
+		"too late":               {400, "", "<Error><Message>" + text(70_000) + "</Message><Code>ExpiredToken</Code></Error>", false},
+		"access denied":          {403, "", xml("AccessDenied"), false},
+		"signature":              {403, "", xml("SignatureDoesNotMatch"), false},
+		"invalid id":             {403, "", xml("InvalidClientTokenId"), false},
+		"unknown key":            {400, "", `{"__type":"UnrecognizedClientException","message":"The security token included in the request is invalid."}`, false},
+		"header first":           {403, "AccessDeniedException", xml("ExpiredToken"), false},
+		"in the message":         {403, "", "<Error><Code>AccessDenied</Code><Message>ExpiredToken</Message></Error>", false},
+		"message, other code":    {403, "", `{"code":"AccessDenied","message":"` + expired + `"}`, false},
+		"message alone":          {403, "", `{"message":"` + expired + `"}`, false},
+		"in a longer message":    {403, "", `{"code":"AccessDeniedException","message":"No access to object ` + expired + `"}`, false},
+		"as a sentence":          {403, "", `{"code":"AccessDeniedException","message":"No access to a. ` + expired + `."}`, false},
+		"nested twice":           {403, "", `{"error":{"error":{"code":"ExpiredToken"}}}`, false},
+		"nested elsewhere":       {403, "", `{"code":"AccessDenied","object":{"code":"ExpiredToken","message":"` + expired + `"}}`, false},
+		"code outside, nested":   {403, "", `{"code":"AccessDenied","error":{"code":"ExpiredToken"}}`, false},
+		"error is text":          {403, "", `{"error":"ExpiredToken"}`, false},
+		"empty":                  {403, "", "", false},
+		"HTML":                   {403, "", "<html><body>ExpiredToken</body></html>", false},
+		"text":                   {403, "", "ExpiredToken", false},
+		"broken XML":             {403, "", "<Error><Code", false},
+		"broken JSON":            {403, "", `{"__type":"ExpiredToken`, false},
+		"another status":         {500, "", xml("ExpiredToken"), false},
+		"another success":        {200, "", xml("ExpiredToken"), false},
+		"not found":              {404, "ExpiredToken", xml("ExpiredToken"), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newService(t, plain, nil, "FIRST", "SECOND")
+			s.do = func(w http.ResponseWriter, r *http.Request) {
+				if strings.Contains(name, "gzip") && strings.Contains(r.Header.Get("Authorization"), "FIRST/") {
+					w.Header().Set("Content-Encoding", "gzip")
+				}
+				rejects(c.status, c.header, c.body, "FIRST")(w, r)
+			}
+			tr := s.transport()
+			tr.Source = s.rotating()
+			req := newRequest(t, "POST", s.URL, strings.NewReader("hello"))
+			if strings.Contains(name, "gzip") { // or net/http would decode it
+				req.Header.Set("Accept-Encoding", "gzip")
+			}
+			resp, err := tr.RoundTrip(req)
+			require.NoError(t, err)
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			if c.replayed {
+				require.Equal(t, 200, resp.StatusCode)
+				require.Equal(t, "FIRST SECOND", s.ids())
+				require.Equal(t, "hello", s.arrivals()[1].body)
+			} else {
+				require.Equal(t, c.status, resp.StatusCode)
+				require.Equal(t, c.body, string(body), "the body is as it was")
+				require.Equal(t, "FIRST", s.ids())
+			}
+		})
+	}
+}
+
+// A response to HEAD has no body; MinIO has the code in a header (field case B3).
+func TestRejectedTokenOfHEAD(t *testing.T) {
+	for code, replayed := range map[string]bool{"ExpiredToken": true, "InvalidTokenId": true, "AccessDenied": false, "": false} {
+		s := newService(t, plain, nil, "FIRST", "SECOND")
+		s.do = func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.Header.Get("Authorization"), "FIRST/") {
+				w.Header().Set("X-Minio-Error-Code", code)
+				w.WriteHeader(403)
+			}
+		}
+		tr := s.transport()
+		tr.Source = s.rotating()
+		resp, err := tr.RoundTrip(newRequest(t, "HEAD", s.URL, nil))
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, replayed, s.ids() == "FIRST SECOND", code)
+		require.Equal(t, replayed, resp.StatusCode == 200, code)
+	}
+}
+
+// A response whose body never ends holds nobody up for longer than the peek, and
+// can be read as it arrives (field case B13).
+func TestEndlessRefusal(t *testing.T) {
+	for name, c := range map[string]struct {
+		first string // what arrives at once
+		sent  int
+	}{"nothing": {"", 1}, "not enough": {"<Error><Message>a", 1}, "enough": {"<Error><Code>ExpiredToken</Code><Message>n</Message>", 2}} {
+		synctest.Test(t, func(t *testing.T) {
+			more := make(chan string)
+			endless := func() *stream {
+				pending, closed := strings.NewReader(c.first), make(chan struct{})
+				return &stream{Closer: closerFunc(func() { close(closed) }), Reader: readerFunc(func(p []byte) (int, error) {
+					if pending.Len() == 0 {
+						select {
+						case s, ok := <-more:
+							if !ok {
+								return 0, io.EOF
+							}
+							pending = strings.NewReader(s)
+						case <-closed:
+							return 0, errors.New("closed")
+						}
+					}
+					return pending.Read(p)
+				})}
+			}
+			sent, ids := 0, 0
+			tr := &sigv4.Transport{Service: "s3", Region: "r", Base: roundTripper(func(*http.Request) (*http.Response, error) {
+				sent++
+				return &http.Response{StatusCode: 403, Header: http.Header{}, Body: endless()}, nil
+			})}
+			tr.Source = held(t, func() (stschain.Credentials, error) {
+				ids++
+				return creds(fmt.Sprint("AKID", ids)), nil
+			})
+			start := time.Now()
+			resp, err := tr.RoundTrip(newRequest(t, "GET", "https://h/", nil))
+			require.NoError(t, err, name)
+			require.Equal(t, c.sent, sent, name)
+			require.Equal(t, time.Duration(sent)*2*time.Second, time.Since(start), name)
+			got := make([]byte, 1000)
+			if c.first != "" {
+				n, err := io.ReadFull(resp.Body, got[:len(c.first)])
+				require.NoError(t, err)
+				require.Equal(t, c.first, string(got[:n]), "what has arrived is there at once")
+			}
+			go func() {
+				more <- "more "
+				more <- "and more"
+				close(more)
+			}()
+			rest, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.Equal(t, "more and more", string(rest))
+			require.NoError(t, resp.Body.Close())
+		})
+	}
+}
+
+// A caller that does not want the rest closes it, which ends the peek.
+func TestEndlessRefusalIsClosed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w := io.Pipe()
+		defer w.Close()
+		resp, err := answering(403, r).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		_, err = resp.Body.Read(make([]byte, 1))
+		require.ErrorIs(t, err, io.ErrClosedPipe)
+	})
+	for _, read := range []func(p []byte) (int, error){
+		func(p []byte) (int, error) { return len(p) + 1, nil },
+		func([]byte) (int, error) { return -1, nil },
+		func([]byte) (int, error) { panic("out of luck") },
+	} {
+		resp, err := answering(403, &stream{Reader: readerFunc(read)}).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+		require.NoError(t, err)
+		_, err = io.ReadAll(resp.Body)
+		require.ErrorContains(t, err, "sigv4: the response body's Read ")
+	}
+}
+
+// Nothing is read of an answer that cannot reject a token, and an error while
+// looking at one that can is what the caller gets when it reads.
+func TestAnswersAreNotReadAhead(t *testing.T) {
+	for _, status := range []int{200, 206, 301, 404, 500, 503} {
+		body := &stream{Reader: readerFunc(func([]byte) (int, error) { t.Error("was read"); return 0, io.EOF })}
+		resp, err := answering(status, body).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+		require.NoError(t, err)
+		require.Same(t, body, resp.Body)
+	}
+	broken := errors.New("reset")
+	body := &stream{Reader: io.MultiReader(strings.NewReader("<Error>"), readerFunc(func([]byte) (int, error) { return 0, broken }))}
+	resp, err := answering(403, body).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+	require.NoError(t, err)
+	got, err := io.ReadAll(resp.Body)
+	require.ErrorIs(t, err, broken)
+	require.Equal(t, "<Error>", string(got))
+	require.NoError(t, resp.Body.Close())
+	require.EqualValues(t, 1, body.closed.Load())
+
+	long := newStream(text(200_000))
+	resp, err = answering(403, long).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+	require.NoError(t, err)
+	require.Equal(t, 200_000-64<<10, long.Reader.(*strings.Reader).Len())
+	got, err = io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, text(200_000), string(got))
+}
+
+func answering(status int, body io.ReadCloser) *sigv4.Transport {
+	return &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""),
+		Base: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
+		})}
+}

@@ -1,0 +1,76 @@
+package sigv4
+
+import (
+	"net/http"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/stschain-go/stschain/internal/skew"
+)
+
+const (
+	skewTolerance = 4 * time.Minute // a date that is off by less was rejected for another reason: that of the AWS SDKs
+	maxSkew       = 24 * time.Hour
+	maxClocks     = 1000
+)
+
+// clocks remembers by how much the clocks of hosts are ahead of this process's.
+// Each host is believed for itself only, so one that lies about its Date breaks no
+// other host's signatures.
+type clocks struct {
+	mu    sync.RWMutex
+	ahead map[string]time.Duration
+}
+
+// date is when a request was signed.
+type date struct {
+	sent  time.Time     // on this process's clock
+	ahead time.Duration // by how much the signature's date differs from that
+}
+
+func (d date) signed() time.Time { return d.sent.Add(d.ahead) }
+
+// date is that of a request to host now.
+func (t *Transport) date(host string) date { return date{t.now(), t.clocks.of(host)} }
+
+func (c *clocks) of(host string) time.Duration {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return c.ahead[host]
+}
+
+// learn reports whether the date of a rejected request was wrong by the clock of
+// the host, and remembers by how much. The check step has refused plain http over
+// a network, where a Date could be anybody's.
+func (c *clocks) learn(host string, d date, header http.Header, received time.Time) bool {
+	s, ok := skew.Measure(header, d.sent, received)
+	if !ok || (s.Least-d.ahead).Abs() <= skewTolerance || s.Least.Abs() > maxSkew {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.Least.Abs() <= skewTolerance { // the clocks agree again
+		delete(c.ahead, host)
+		return true
+	}
+	if c.ahead == nil {
+		c.ahead = make(map[string]time.Duration)
+	}
+	if len(c.ahead) >= maxClocks {
+		for forgotten := range c.ahead { // any one: it is learned again
+			delete(c.ahead, forgotten)
+			break
+		}
+	}
+	c.ahead[host] = s.Least
+	return true
+}
+
+// hostKey is what the clock of a host is filed under.
+func hostKey(u *url.URL) string {
+	if u == nil {
+		return ""
+	}
+	return target(u)
+}
