@@ -1,7 +1,7 @@
-// Package agent asks the services that hand out credentials for what a machine has: the
-// metadata service of an instance, the agent of a container, which are beside a program
-// and asked without a proxy; and those where somebody signed in. No redirect is followed,
-// and each wait is bounded.
+// Package agent calls the services that return credentials: the metadata service of an instance and
+// the agent of a container, which are local and called without a proxy, and the services that a user
+// signed in to. It follows no redirect, and each wait has a limit. A [TokenCache] keeps the token that
+// such a service requires.
 package agent
 
 import (
