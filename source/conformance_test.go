@@ -31,7 +31,7 @@ var cause = map[string]string{
 	"imds_no_iam_role":                   "169.254.169.254",
 	"imds_token_fail":                    "403",
 	"profile_overrides_web_identity":     "AWS_ACCESS_KEY_ID",
-	"sso_no_token_file":                  "there is no file /home/.aws/sso/cache/dace00cba5f8355ec9d274ceb2bcebdfbeed0e12.json: run aws sso login --profile sso-test",
+	"sso_no_token_file":                  "not signed in: /home/.aws/sso/cache/dace00cba5f8355ec9d274ceb2bcebdfbeed0e12.json does not exist; run aws sso login --profile sso-test",
 	"sso_server_error":                   "503",
 	"web_identity_source_profile_no_env": "role_arn",
 	"web_identity_token_invalid_jwt":     "No OpenIDConnect provider found in your account",

@@ -1,10 +1,10 @@
-// Package tokenfile reads and rewrites the files of JSON in which `aws sso login` and
-// `aws login` leave tokens. Other programs use them at the same moment, and put more into
-// them than we know of: a rewrite shows them the old file or the new one, keeps every member
-// it does not know, and is made only by who holds the lock of the file.
+// Package tokenfile reads, refreshes and rewrites the JSON files in which `aws sso login` and `aws
+// login` save tokens. Other programs use them at the same time, and save members in them that this
+// package does not know: a rewrite is atomic, keeps every such member, and is made only by the process
+// that holds the lock of the file.
 //
-// Errors never show what a file holds, nor do they name it: the caller does. They are
-// stschain.ErrPermanent if they are about what is in it.
+// Errors never show what a file holds. Those of [Read] and [Parse] do not name the file either. They
+// are stschain.ErrPermanent if they are about what is in it.
 package tokenfile
 
 import (

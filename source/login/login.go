@@ -1,5 +1,5 @@
-// Package login gets credentials from where `aws login` leaves them: the session of a
-// person who signed in to the AWS console, in a file of the AWS CLI.
+// Package login gets credentials from the session that `aws login` leaves: the session of a user
+// who signed in to the AWS console, in a file of the AWS CLI.
 //
 // A profile names the session:
 //
@@ -7,29 +7,34 @@
 //	login_session = arn:aws:iam::123456789012:user/ada
 //	region        = eu-west-1
 //
-// and ~/.aws/login/cache/<SHA-256 of that, in hexadecimal>.json holds it: credentials that
-// live for 15 minutes, a token to refresh them with, and a key that the token is bound to.
+// The file is ~/.aws/login/cache/<SHA-256 of that, in hexadecimal>.json. It holds credentials that
+// are valid for 15 minutes, a token to refresh them with, and a key that the token is bound to.
 //
 // # Refreshing
 //
-// From 5 minutes before they expire the credentials are refreshed at the AWS sign-in service,
-// with a proof for each request of having the key (DPoP, RFC 9449). That goes on as long as
-// the session lasts, 12 hours at most. Then somebody has to run `aws login` again: the error
-// is [stschain.ErrPermanent] and says so.
+// From 5 minutes before they expire the credentials are refreshed at the AWS sign-in service, with a
+// proof for each request of having the key (DPoP, RFC 9449). The call that needs them refreshes them.
+// While they are valid they are returned even if their refresh fails, and no other call waits for
+// more than 5 s. Attempts follow the rules of a [stschain.Cache]: after one that failed while the
+// credentials are valid, the next comes after 5 to 10 minutes, or sooner where less than twice that
+// is left; after they expired, the error of a failed attempt is returned for 1 to 5 s, and then the
+// next is made. A file that changes counts at once.
 //
-// What a refresh brings is written to the file, for the AWS CLI and the SDKs: in one step,
-// so that nobody sees half of it, readable by the user only, and with all that was in it
-// besides. Of the processes that use this package one refreshes, and the others find what
-// it wrote; they agree by a lock on a file of the same name with .lock at its end. The AWS
-// CLI takes no lock: if it was faster, what it wrote is used. Where the file cannot be
-// written, such as in a container that has it mounted read-only, each Provider keeps the
-// refreshed session in memory.
+// The session lasts 12 hours at most. Then the user must run `aws login` again: the error is
+// [stschain.ErrPermanent] and says so, and credentials of a session that has ended are not returned.
+//
+// The refreshed session is written to the file, for the AWS CLI and the SDKs: atomically, readable by
+// the user only, and with all other members of the file. Of the processes that use this package one
+// refreshes the session, and the others read what it wrote; they lock a file of the same name with
+// .lock at its end. The AWS CLI takes no lock: if it was faster, the session that it wrote is used.
+// Where the file cannot be written, such as in a container that has it mounted read-only, each
+// Provider keeps the refreshed session in memory.
 //
 // # Clocks
 //
-// A proof is dated, and one of another time is refused as if the session had ended. The
-// service's answers tell what time it has: a refused proof is made again with that, and so
-// are later ones. Expiry is on this machine's clock, in the file as in what comes out.
+// A proof is dated, and the service refuses one of another time as if the session had ended. Its
+// responses tell its time: a refused proof is made again for that time, and so are later ones. Expires
+// is on this machine's clock, in the file and in the credentials returned.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-login-credentials.html
 package login
@@ -45,12 +50,13 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/agent"
 	"github.com/stschain-go/stschain/internal/keyjson"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
-// Provider gives the credentials of one session. Its file is read each time: a
-// [stschain.Cache] spares that. Providers are not copied after first use.
+// Provider returns the credentials of one session. It reads the file each time, so use it through a
+// [stschain.Cache]. A Provider is not copied after first use.
 type Provider struct {
 	Session string // required: the login_session of the profile
 	Profile string // what to run `aws login` with, for errors; "": they do not name it
@@ -73,20 +79,20 @@ type Provider struct {
 	HTTPClient *http.Client                              // follows no redirect and uses no cookies; nil: one with bounded times
 	Clock      stschain.Clock                            // nil: the real one
 
-	store    tokenfile.Store
-	mu       sync.Mutex
-	ahead    time.Duration // by which the server's clock is ahead of this process's, as far as one knows
-	rejected string        // the access key ID of credentials that are no good
+	sessions agent.TokenCache[session]
+
+	mu    sync.Mutex
+	ahead time.Duration // by which the server's clock is ahead of this process's, as far as known
 }
 
 // window is how long before they expire credentials are refreshed, as in the AWS SDKs.
 const window = 5 * time.Minute
 
-// Retrieve returns the credentials of the session, refreshed if they expire within 5
-// minutes; that takes 20 s at most. While they have not expired, a refresh that fails is no
-// error, unless the sign-in service says that the session has ended.
+// Retrieve returns the credentials of the session, refreshed if they expire within 5 minutes; that
+// takes 20 s at most. While they are valid, a refresh that fails is not an error, unless the sign-in
+// service says that the session has ended.
 //
-// It is [stschain.ErrPermanent] if somebody has to run `aws login`.
+// The error is [stschain.ErrPermanent] if the user must run `aws login`.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p == nil || strings.TrimSpace(p.Session) == "" {
 		return stschain.Credentials{}, stschain.Permanent(errors.New("login: Session is empty"))
@@ -98,21 +104,18 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return creds, nil
 }
 
-// Invalidate has these credentials refreshed by the next call, if the file holds them still:
-// a service rejected them.
+// Invalidate tells the provider that a service rejected these credentials. If they are those that
+// Retrieve returned last, the next call refreshes them and does not return them again.
 func (p *Provider) Invalidate(rejected stschain.Credentials) {
-	if p == nil {
-		return
+	if p != nil {
+		p.sessions.Reject(rejected.AccessKeyID, p.now(), errors.New("a service rejected the credentials right after they were refreshed"))
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.rejected = rejected.AccessKeyID
 }
 
 // String names the session.
 func (p *Provider) String() string {
 	if p == nil || !strings.HasPrefix(strings.TrimSpace(p.Session), "arn:") {
-		return "login" // who knows what that is
+		return "login" // it may be a secret in the wrong place
 	}
 	return "login " + keyjson.OneLine(p.Session, 256)
 }
@@ -122,29 +125,10 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	held, err := p.load(ctx, path)
-	if err != nil || p.fresh(held) {
-		return held.creds, err
-	}
-	refreshed, err := p.refresh(ctx, path)
-	ended, refused := errors.AsType[*refusal](err)
-	switch {
-	case err == nil:
-		return refreshed.creds, nil
-	case ctx.Err() == nil && p.goodFor(0, held) && !(refused && ended.final()):
-		return held.creds, nil
-	}
-	return stschain.Credentials{}, fmt.Errorf("its credentials, good until %s, cannot be refreshed: %w", held.creds.Expires.UTC().Format(time.RFC3339), err)
-}
-
-func (p *Provider) fresh(s session) bool { return p.goodFor(window, s) }
-
-// goodFor reports whether credentials live longer than that.
-func (p *Provider) goodFor(least time.Duration, s session) bool {
-	then := p.now().Add(least)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return !s.creds.ExpiredAt(then) && s.creds.AccessKeyID != p.rejected
+	s, err := tokenfile.File[session]{
+		Path: path, Open: p.Open, Advice: p.advice(), Advisory: window, Patience: patience, Now: p.now, Parse: p.parse, Prepare: p.prepare,
+	}.Token(ctx, &p.sessions)
+	return s.creds, err
 }
 
 func (p *Provider) now() time.Time {
@@ -154,5 +138,5 @@ func (p *Provider) now() time.Time {
 	return p.Clock.Now().Round(0)
 }
 
-// advice is what a person can do.
+// advice is how the user can sign in.
 func (p *Provider) advice() string { return tokenfile.Run("aws login", "--profile", p.Profile) }

@@ -137,7 +137,7 @@ func TestWithoutLock(t *testing.T) {
 		require.Equal(t, "A", creds.AccessKeyID)
 		require.NoFileExists(t, w.file)
 		_, err = w.Retrieve(t.Context())
-		require.ErrorContains(t, err, "nobody has signed in")
+		require.ErrorContains(t, err, "not signed in")
 	})
 	t.Run("it always is another file", func(t *testing.T) {
 		w := newWorld(t, document(noon))
@@ -214,10 +214,78 @@ func TestInvalidate(t *testing.T) {
 	creds, err = w.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "ASIANEW1", creds.AccessKeyID)
+
+	// One who rejects whatever is returned causes a refresh every 1 to 5 s.
+	w.Invalidate(creds)
+	_, err = w.Retrieve(t.Context())
+	require.ErrorContains(t, err, "a service rejected the credentials right after they were refreshed")
+	require.Equal(t, 1, w.service.gave)
+	w.clock.Add(5 * time.Second)
+	creds, err = w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ASIANEW2", creds.AccessKeyID)
+
+	// Rejected credentials are not returned again.
+	w.clock.Add(5 * time.Second)
 	w.Invalidate(creds)
 	w.service.next(400, "{}", 1)
 	_, err = w.Retrieve(t.Context())
 	require.ErrorContains(t, err, "answered 400")
+}
+
+// While the credentials are valid, attempts come at half of what is left, then every 1 to 5 s; see
+// package agent for the rules. The jitter does not matter at these times.
+func TestAttempts(t *testing.T) {
+	const end = 5 * time.Minute
+	w := newWorld(t, document(noon.Add(end)))
+	w.MaxAttempts = 1
+	w.service.next(503, "", 99)
+	for _, step := range []struct {
+		at    time.Duration
+		asked int
+		want  string // "": ASIAOLD
+	}{
+		{0, 1, ""},
+		{2*time.Minute - 1, 1, ""},
+		{2 * time.Minute, 2, ""},
+		{end - 10*time.Second, 3, ""},
+		{end - 9*time.Second - 1, 3, ""},
+		{end, 4, "answered 503"},
+		{end + time.Second - 1, 4, "answered 503"},
+		{end + 5*time.Second, 5, "answered 503"},
+	} {
+		w.clock.Set(noon.Add(step.at))
+		creds, err := w.Retrieve(t.Context())
+		require.Len(t, w.service.asked, step.asked, "%v", step.at)
+		if step.want != "" {
+			require.ErrorContains(t, err, step.want)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, "ASIAOLD", creds.AccessKeyID)
+	}
+}
+
+// When the session has ended its credentials are not returned, although they have not expired; a new
+// one counts at once.
+func TestSessionEnded(t *testing.T) {
+	w := newWorld(t, document(noon.Add(5*time.Minute)))
+	a := refusal(401, "TOKEN_EXPIRED")
+	w.service.next(a.status, a.body, 9)
+	for _, step := range []struct {
+		at    time.Duration
+		asked int
+	}{{0, 1}, {time.Second - 1, 1}, {5 * time.Second, 2}} {
+		w.clock.Set(noon.Add(step.at))
+		_, err := w.Retrieve(t.Context())
+		require.ErrorContains(t, err, "the session has ended")
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.Len(t, w.service.asked, step.asked)
+	}
+	w.write(t, document(noon.Add(time.Hour)))
+	creds, err := w.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ASIAOLD", creds.AccessKeyID)
 }
 
 // TestFiles is about files that hold no session.
@@ -269,7 +337,7 @@ func TestFiles(t *testing.T) {
 		_, err := w.Retrieve(t.Context())
 		require.ErrorIs(t, err, stschain.ErrPermanent)
 		require.False(t, stschain.IsUnavailable(err), "%v", err)
-		require.EqualError(t, err, "login "+arn+": nobody has signed in, for there is no file "+w.file+": run aws login --profile dev")
+		require.EqualError(t, err, "login "+arn+": not signed in: "+w.file+" does not exist; run aws login --profile dev")
 	})
 	t.Run("it may not be read", func(t *testing.T) {
 		if os.Geteuid() == 0 {
@@ -278,8 +346,8 @@ func TestFiles(t *testing.T) {
 		w := newWorld(t, hour)
 		require.NoError(t, os.Chmod(w.file, 0))
 		_, err := w.Retrieve(t.Context())
-		require.ErrorIs(t, err, os.ErrPermission)
-		require.NotErrorIs(t, err, stschain.ErrPermanent)
+		require.ErrorContains(t, err, w.file+" cannot be read: permission denied: give this program access")
+		require.ErrorIs(t, err, stschain.ErrPermanent)
 	})
 	t.Run("it is a folder", func(t *testing.T) {
 		w := newWorld(t, nil)
@@ -313,7 +381,7 @@ func TestUnrefreshable(t *testing.T) {
 			w.clock.Add(time.Minute)
 			_, err = w.Retrieve(t.Context())
 			require.ErrorIs(t, err, stschain.ErrPermanent)
-			require.ErrorContains(t, err, "its credentials, good until 2026-11-21T12:01:00Z, cannot be refreshed: the file cannot be used: "+tt.want)
+			require.ErrorContains(t, err, "the access token, valid until 2026-11-21T12:01:00Z, cannot be refreshed: "+tt.want)
 			require.ErrorContains(t, err, "; run aws login --profile dev")
 			require.Empty(t, w.service.asked)
 		})
@@ -357,7 +425,7 @@ func TestWhere(t *testing.T) {
 		t.Setenv("HOME", home)
 		t.Setenv("USERPROFILE", home)
 		_, err := (&login.Provider{Session: arn}).Retrieve(t.Context())
-		require.ErrorContains(t, err, "there is no file "+filepath.Join(home, ".aws", "login", "cache", fileName)+": run aws login")
+		require.ErrorContains(t, err, "not signed in: "+filepath.Join(home, ".aws", "login", "cache", fileName)+" does not exist; run aws login")
 	})
 	t.Run("no home", func(t *testing.T) {
 		_, err := (&login.Provider{Session: arn, LookupEnv: env(nil)}).Retrieve(t.Context())

@@ -5,65 +5,45 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/skew"
 )
 
-// patience bounds a refresh, the wait for other processes included.
+// patience limits a refresh, the wait for other processes included.
 const patience = 20 * time.Second
 
-// rounds is how often a refresh is refused at most before that counts.
-const rounds = 3
-
-// refresh returns a session that is fresh, because it or another process refreshed it.
-func (p *Provider) refresh(ctx context.Context, path string) (session, error) {
+// prepare returns the request that refreshes a session.
+func (p *Provider) prepare(s session) (redeem func(context.Context) (session, error), err error) {
 	to, err := p.tokenURL()
 	if err != nil {
-		return session{}, err
+		return nil, err
 	}
-	bounded, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("the refresh was given up after %v", patience))
-	defer cancel()
-	holding, err := p.store.Hold(bounded, path, p.Open)
-	if err != nil {
-		return session{}, err
-	}
-	defer holding.Release()
-	for round := 1; ; round++ {
-		held, err := p.load(bounded, path)
-		if err != nil || p.fresh(held) {
-			return held, err
-		}
-		off := p.clockOff()
-		refreshed, err := p.redeem(bounded, to, held)
-		if err == nil {
-			holding.Keep(bounded, refreshed.content)
-			return refreshed, nil
-		}
-		refused, ok := errors.AsType[*refusal](err)
-		if !ok || !refused.judged() || round == rounds || p.clockOff() == off && !holding.Changed(bounded, held.content) {
-			return session{}, holding.Refused(err)
-		}
-	}
-}
-
-// redeem gets credentials for a refresh token.
-func (p *Provider) redeem(ctx context.Context, to *url.URL, s session) (session, error) {
 	g, err := s.grant()
 	if err != nil {
-		return session{}, stschain.Permanent(fmt.Errorf("the file cannot be used: %v; %s", err, p.advice()))
+		return nil, stschain.Permanent(fmt.Errorf("%w; %s", err, p.advice()))
 	}
-	a, err := p.ask(ctx, to, g)
-	if err != nil {
-		return session{}, err
-	}
-	return s.with(a), nil
+	return func(ctx context.Context) (session, error) {
+		off := p.clockOff()
+		a, err := p.ask(ctx, to, g)
+		refused, ok := errors.AsType[*refusal](err)
+		if ok && refused.judged() && p.clockOff() != off { // the proof had the wrong time
+			a, err = p.ask(ctx, to, g)
+			refused, ok = errors.AsType[*refusal](err)
+		}
+		if ok && refused.final() { // its credentials must not be used any more
+			p.sessions.Reject(s.creds.AccessKeyID, p.now(), err)
+		}
+		if err != nil {
+			return session{}, err
+		}
+		return s.with(a), nil
+	}, nil
 }
 
-// tolerance is how far apart clocks may seem that agree: the answer's date is in whole
-// seconds, and of some machine behind the service.
+// tolerance is by how much clocks that agree may seem to differ: the Date of a response is in whole
+// seconds, and from one of many machines.
 const tolerance = 2 * time.Second
 
 // clockOff is by how much the server's clock is ahead of this process's.
@@ -73,7 +53,7 @@ func (p *Provider) clockOff() time.Duration {
 	return p.ahead
 }
 
-// compare learns from an answer how the clocks differ.
+// compare learns from a response how the clocks differ.
 func (p *Provider) compare(answer http.Header, sent, received time.Time) {
 	measured, ok := skew.Measure(answer, sent, received)
 	if !ok || p.DisableClockSkewCorrection {

@@ -1,29 +1,33 @@
 package login
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/refresh"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
-// session is what a file says.
+// session is what the file holds.
 type session struct {
 	content tokenfile.Content
 	creds   stschain.Credentials
 }
 
-// path is that of the file.
+func (s session) Content() tokenfile.Content { return s.content }
+
+func (s session) Entry() refresh.Entry {
+	return refresh.Entry{ID: s.creds.AccessKeyID, Expires: refresh.Expiry(s.creds.Expires)}
+}
+
+// path returns the path of the file.
 func (p *Provider) path() (string, error) {
 	dir := p.CacheDir
 	if dir == "" {
@@ -49,7 +53,7 @@ func (p *Provider) home() string {
 			return home
 		}
 	}
-	if p.LookupEnv != nil { // the rest is not part of an environment that somebody made
+	if p.LookupEnv != nil { // the system's is not part of a given environment
 		return ""
 	}
 	home, _ := os.UserHomeDir()
@@ -66,27 +70,14 @@ func (p *Provider) variable(name string) string {
 	return strings.TrimSpace(value)
 }
 
-// load reads the session, which may have expired.
-func (p *Provider) load(ctx context.Context, path string) (session, error) {
-	content, err := p.store.Load(ctx, path, p.Open)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return session{}, stschain.Permanent(fmt.Errorf("nobody has signed in, for there is no file %s: %s", path, p.advice()))
-	case err != nil && !errors.Is(err, stschain.ErrPermanent): // it is not what the file holds
-		return session{}, fmt.Errorf("%s cannot be read: %w", path, err)
-	}
-	s := session{content: content}
-	if err == nil {
-		s.creds, err = credentials(content.Document)
-	}
-	if err != nil {
-		return session{}, stschain.Permanent(fmt.Errorf("%s cannot be used: %v; %s", path, err, p.advice()))
-	}
-	s.creds.Source = p.String()
-	return s, nil
+// parse reads the session, which may have expired.
+func (p *Provider) parse(c tokenfile.Content) (session, error) {
+	creds, err := credentials(c.Document)
+	creds.Source = p.String()
+	return session{c, creds}, err
 }
 
-// credentials are those in a file.
+// credentials reads the credentials of a file.
 func credentials(doc tokenfile.Document) (stschain.Credentials, error) {
 	held, err := doc.Object("accessToken")
 	if err != nil {
@@ -127,11 +118,11 @@ func parseKeys(accessToken stschain.Secret) (stschain.Credentials, error) {
 	return creds, nil
 }
 
-// grant is what refreshes a session.
+// grant is what a refresh sends.
 type grant struct {
 	clientID     string
 	refreshToken stschain.Secret
-	key          func() *ecdsa.PrivateKey // in a function, which nothing prints
+	key          func() *ecdsa.PrivateKey // in a function, so that it is not printed
 }
 
 func (s session) grant() (grant, error) {
@@ -150,7 +141,7 @@ func (s session) grant() (grant, error) {
 	return grant{texts[0].Reveal(), texts[1], func() *ecdsa.PrivateKey { return key }}, err
 }
 
-// with is the session after a refresh. What the answer does not say stays.
+// with returns the session after a refresh. The members of the file that the response lacks stay.
 func (s session) with(a answer) session {
 	held, _ := s.content.Object("accessToken") // it was read before
 	doc := s.content.WithObject("accessToken", held.

@@ -151,7 +151,7 @@ func TestErrors(t *testing.T) {
 		{"MFA that nobody answers", "[profile p]\n" + arn + "mfa_serial = m\ncredential_source = Environment", ":3: [profile p] mfa_serial: the role needs the code of an MFA device, and Provider.MFAToken"},
 		{"a setting of the role", "[profile p]\n" + arn + "max_attempts = many\ncredential_source = Environment", ":3: [profile p] max_attempts: the value is no number of attempts"},
 		{"no services section", "[profile p]\n" + arn + "services = x\ncredential_source = Environment", ":3: [profile p] services: there is no [services x]"},
-		{"IAM Identity Center", "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_region = x\nsso_start_url = u", "nobody has signed in"},
+		{"IAM Identity Center", "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_region = x\nsso_start_url = u", "not signed in"},
 		{"a token file that is missing", "[profile p]\n" + arn + "web_identity_token_file = /t", "token file /t: "},
 		{"no keys to assume a role with", "[profile p]\n" + arn + "credential_source = Environment", "profile p: assumerole: arn:aws:iam::123456789012:role/r: "},
 		{"a long chain", "[profile p]\n" + arn + "source_profile = p0\n" + longChain(40, arn), "there are more than 32 profiles on the way here from p"},

@@ -76,22 +76,26 @@ func TestRewrite(t *testing.T) {
 	require.Equal(t, refreshToken+"++", w.read(t)["refreshToken"])
 }
 
-// After a try the next one comes 30 s later.
-func TestRest(t *testing.T) {
-	w := newWorld(t, document(noon.Add(time.Minute)))
+// While the token is valid, attempts come at half of what is left, then every 1 to 5 s; see package
+// agent for the rules. The jitter does not matter at these times.
+func TestAttempts(t *testing.T) {
+	w := newWorld(t, document(noon.Add(5*time.Minute)))
 	w.service.oidc = status(400, `{"error":"invalid_grant"}`)
+	const want = "the access token, valid until 2026-11-21T12:05:00Z, cannot be refreshed: oidc"
 	for _, step := range []struct {
 		at    time.Duration
 		asked []string
 		want  string
 	}{
 		{0, []string{oidcHost, portalHost}, ""},
-		{29999 * time.Millisecond, []string{portalHost}, ""},
-		{30 * time.Second, []string{oidcHost, portalHost}, ""},
-		{59 * time.Second, []string{portalHost}, ""},
-		{60 * time.Second, []string{oidcHost}, "expired at 2026-11-21T12:01:00Z: it cannot be refreshed: oidc"},
-		{70 * time.Second, nil, "expired at 2026-11-21T12:01:00Z: the last try, 10s ago, says: it cannot be refreshed: oidc"},
-		{50 * time.Second, []string{oidcHost, portalHost}, ""}, // somebody set the clock back
+		{2*time.Minute - 1, []string{portalHost}, ""},
+		{2 * time.Minute, []string{oidcHost, portalHost}, ""},
+		{4*time.Minute + 50*time.Second, []string{oidcHost, portalHost}, ""},
+		{4*time.Minute + 51*time.Second - 1, []string{portalHost}, ""},
+		{5 * time.Minute, []string{oidcHost}, want},
+		{5*time.Minute + time.Second - 1, nil, want},
+		{5*time.Minute + 5*time.Second, []string{oidcHost}, want},
+		{4 * time.Minute, []string{oidcHost, portalHost}, ""}, // the clock is set back
 	} {
 		w.clock.Set(noon.Add(step.at))
 		_, err := w.Retrieve(t.Context())
@@ -105,14 +109,47 @@ func TestRest(t *testing.T) {
 		leaksNothing(t, err)
 	}
 
-	// What somebody does about it counts at once.
-	w.clock.Set(noon.Add(80 * time.Second))
-	w.write(t, document(noon.Add(time.Hour)))
+	// What the user does about it counts at once.
+	w.clock.Set(noon.Add(5 * time.Minute))
 	_, err := w.Retrieve(t.Context())
+	require.Error(t, err)
+	w.write(t, document(noon.Add(time.Hour)))
+	_, err = w.Retrieve(t.Context())
 	require.NoError(t, err)
 }
 
-// With a service that gives short tokens nobody refreshes at each call.
+// A token that the portal rejects is not sent to it again. Where it cannot be refreshed, attempts come
+// every 1 to 5 s, however long the token seems to be valid.
+func TestRejected(t *testing.T) {
+	w := newWorld(t, document(noon.Add(30*time.Minute)))
+	w.MaxAttempts = 1
+	w.service.valid = "another"
+	w.service.oidc = status(http.StatusBadGateway, "")
+	for _, step := range []struct {
+		at    time.Duration
+		oidc  http.HandlerFunc
+		asked []string
+		want  string
+	}{
+		{0, w.service.oidc, []string{portalHost, oidcHost}, "answered 401 Unauthorized"},
+		{time.Second - 1, w.service.oidc, nil, "answered 502 Bad Gateway"},
+		{5 * time.Second, w.service.oidc, []string{oidcHost}, "answered 502 Bad Gateway"},
+		{10 * time.Second, nil, []string{oidcHost, portalHost}, ""},
+		{11 * time.Second, nil, []string{portalHost}, ""},
+	} {
+		w.clock.Set(noon.Add(step.at))
+		w.service.oidc = step.oidc
+		_, err := w.Retrieve(t.Context())
+		require.Equal(t, step.asked, w.service.requests(), "%v", step.at)
+		if step.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, step.want)
+	}
+}
+
+// A service with short-lived tokens is not called by each Retrieve.
 func TestShortTokens(t *testing.T) {
 	w := newWorld(t, document(noon))
 	w.service.life = time.Minute
@@ -172,13 +209,13 @@ func TestSignInDuringRefresh(t *testing.T) {
 			}
 			require.NoFileExists(t, w.file)
 			_, err = w.Retrieve(t.Context())
-			require.ErrorContains(t, err, "nobody has signed in")
+			require.ErrorContains(t, err, "not signed in")
 		})
 	}
 }
 
-// A laptop wakes up before its network does: what has expired is refreshed as soon as that works.
-func TestNoRestWithoutNetwork(t *testing.T) {
+// A laptop wakes up before its network does: an expired token is refreshed soon after that works.
+func TestNetworkComesLate(t *testing.T) {
 	w := newWorld(t, document(noon))
 	w.MaxAttempts = 1
 	w.service.oidc = status(http.StatusBadGateway, "")
@@ -186,22 +223,11 @@ func TestNoRestWithoutNetwork(t *testing.T) {
 	require.ErrorContains(t, err, "502")
 	require.NotErrorIs(t, err, stschain.ErrPermanent)
 
-	w.clock.Add(time.Second)
+	w.clock.Add(5 * time.Second)
 	w.service.oidc = nil
 	_, err = w.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{oidcHost, oidcHost, portalHost}, w.service.requests())
-
-	// One that has not expired has time.
-	w = newWorld(t, document(noon.Add(time.Minute)))
-	w.MaxAttempts = 1
-	w.service.oidc = status(http.StatusBadGateway, "")
-	for range 2 {
-		_, err = w.Retrieve(t.Context())
-		require.NoError(t, err)
-		w.clock.Add(time.Second)
-	}
-	require.Equal(t, []string{oidcHost, portalHost, portalHost}, w.service.requests())
 }
 
 // Providers of one program share the file as processes do.

@@ -28,7 +28,7 @@ func TestPermanent(t *testing.T) {
 		advice string
 		asked  []string
 	}{
-		"nobody has signed in": {doc: nil, want: "nobody has signed in, for there is no file ", advice: logIn},
+		"not signed in":        {doc: nil, want: "not signed in: ", advice: logIn},
 		"empty":                {doc: "", want: "cannot be used: it is empty", advice: logIn},
 		"half a file":          {doc: `{"accessToken":"` + access, want: "cannot be used: it is no JSON object", advice: logIn},
 		"no object":            {doc: `["` + access + `"]`, want: "cannot be used: it is no JSON object", advice: logIn},
@@ -36,18 +36,18 @@ func TestPermanent(t *testing.T) {
 		"another start URL":    {doc: with(good, object{"startUrl": "https://other.awsapps.com/start"}), want: "cannot be used: its token is not of the start URL " + startURL, advice: logIn},
 		"start URL is no text": {doc: with(good, object{"startUrl": 1}), want: "its startUrl is no string", advice: logIn},
 		"no access token":      {doc: with(good, object{"accessToken": nil}), want: "it has no accessToken", advice: logIn},
-		"odd access token":     {doc: with(good, object{"accessToken": access + "\r\nX-Evil: 1"}), want: "its accessToken has characters that no request can carry", advice: logIn},
+		"odd access token":     {doc: with(good, object{"accessToken": access + "\r\nX-Evil: 1"}), want: "its accessToken has characters that are not allowed in a header", advice: logIn},
 		"no expiry":            {doc: with(good, object{"expiresAt": nil}), want: "it has no expiresAt", advice: logIn},
 		"odd expiry":           {doc: with(good, object{"expiresAt": access}), want: "its expiresAt is no time in RFC 3339", advice: logIn},
 
-		"no refresh token": {doc: with(ended, object{"refreshToken": nil}), want: "the session's token expired at 2026-11-21T12:00:00Z: it cannot be refreshed: its file has no refreshToken", advice: logIn},
+		"no refresh token": {doc: with(ended, object{"refreshToken": nil}), want: "the access token, valid until 2026-11-21T12:00:00Z, cannot be refreshed: its file has no refreshToken", advice: logIn},
 		"no client":        {doc: with(ended, object{"clientId": nil}), want: "its file has no clientId", advice: logIn},
 		"no client secret": {doc: with(ended, object{"clientSecret": nil}), want: "its file has no clientSecret", advice: logIn},
 		"odd client":       {doc: with(ended, object{"clientId": object{}}), want: "its clientId is no string", advice: logIn},
-		"registration":     {doc: with(ended, object{"registrationExpiresAt": noon.Format(time.RFC3339)}), want: "the client that it was given to was registered until 2026-11-21T12:00:00Z", advice: logIn},
+		"registration":     {doc: with(ended, object{"registrationExpiresAt": noon.Format(time.RFC3339)}), want: "the registration of its client expired at 2026-11-21T12:00:00Z", advice: logIn},
 		"the session has ended": {
 			doc: ended, change: func(w *world) { w.service.refresh = "another" }, asked: []string{oidcHost}, advice: logIn,
-			want: "it cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 400 Bad Request, invalid_grant: Invalid refresh token provided; the session has ended, it seems",
+			want: "cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 400 Bad Request, invalid_grant: Invalid refresh token provided; the session has probably ended",
 		},
 
 		"401": {
@@ -164,15 +164,15 @@ func TestTransient(t *testing.T) {
 			w.service.portal = status(200, `{"roleCredentials":{"expiration":1,"accessKeyId":"A","secretAccessKey":"`+secretKey+`"}}`)
 		}, "it has no sessionToken", 1},
 		"too long":         {good, func(w *world) { w.service.portal = status(200, fmt.Sprintf("%0100000d", 0)) }, "answered with more than 65536 bytes", 1},
-		"OIDC, 500":        {document(noon), func(w *world) { w.service.oidc = status(500, `{"error":"server_error"}`) }, "it cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 500 Internal Server Error, server_error", 3},
-		"OIDC, 429":        {document(noon), func(w *world) { w.service.oidc = status(429, `{"error":"slow_down"}`) }, "it cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 429 Too Many Requests, slow_down", 3},
+		"OIDC, 500":        {document(noon), func(w *world) { w.service.oidc = status(500, `{"error":"server_error"}`) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 500 Internal Server Error, server_error", 3},
+		"OIDC, 429":        {document(noon), func(w *world) { w.service.oidc = status(429, `{"error":"slow_down"}`) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 429 Too Many Requests, slow_down", 3},
 		"OIDC, a proxy":    {document(noon), func(w *world) { w.service.oidc = status(403, "<html>") }, "answered 403 Forbidden", 1},
-		"OIDC, empty":      {document(noon), func(w *world) { w.service.oidc = status(200, "") }, "cannot be used: it is no JSON object of an accessToken and expiresIn", 1},
+		"OIDC, empty":      {document(noon), func(w *world) { w.service.oidc = status(200, "") }, "cannot be used: it is not a JSON object with accessToken and expiresIn", 1},
 		"OIDC, no token":   {document(noon), func(w *world) { w.service.oidc = status(200, `{"expiresIn":3600}`) }, "cannot be used: it has no accessToken", 1},
 		"OIDC, no life":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"`+renewed+`"}`) }, "its expiresIn is not between 1 and 31622400 seconds", 1},
 		"OIDC, eternal":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"x","expiresIn":9223372036854775807}`) }, "its expiresIn is not between", 1},
 		"OIDC, odd token":  {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"a\nb","expiresIn":3600}`) }, "its accessToken has characters", 1},
-		"OIDC, no network": {document(noon), func(w *world) { w.HTTPClient.Transport = failing(refreshToken) }, "it cannot be refreshed: oidc.eu-west-1.amazonaws.com: no answer", 0},
+		"OIDC, no network": {document(noon), func(w *world) { w.HTTPClient.Transport = failing(refreshToken) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com: no answer", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, test.doc)

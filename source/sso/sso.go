@@ -1,7 +1,7 @@
-// Package sso gets the credentials of a role that somebody has in AWS IAM Identity Center
-// (once AWS SSO), after they signed in with `aws sso login`.
+// Package sso gets the credentials of a role from AWS IAM Identity Center (formerly AWS SSO),
+// after the user signed in with `aws sso login`.
 //
-// A profile names the role, and the session in which one signs in:
+// A profile names the role and the session:
 //
 //	[profile dev]
 //	sso_session    = work
@@ -12,32 +12,36 @@
 //	sso_start_url = https://example.awsapps.com/start
 //	sso_region    = eu-west-1
 //
-// The AWS CLI leaves a token in ~/.aws/sso/cache/<name>.json, where the name is the SHA-1
-// of the session's, in hexadecimal, or of the start URL in profiles without a session. For
-// it, the portal of IAM Identity Center gives credentials.
+// The AWS CLI saves an access token in ~/.aws/sso/cache/<name>.json, where the name is the SHA-1
+// in hexadecimal of the session's name, or of the start URL in profiles without a session. The
+// portal of IAM Identity Center returns credentials for it.
 //
 // # The token
 //
-// It lives for an hour or so, and is refreshed from 5 minutes before it expires as long as
-// the session lasts, if the file has what that takes; files of profiles without a session
-// mostly have not. A Provider tries that every 30 s at most, unless the token has expired and
-// the service was not reached; and a token that has not expired is used though its refresh failed. When the session has ended, somebody has
-// to run `aws sso login` again: the error is [stschain.ErrPermanent] and says so.
+// The token is valid for an hour or so. It is refreshed from 5 minutes before it expires, as long as
+// the session lasts and if the file has what that takes; files of profiles without a session mostly
+// do not. The call that needs it refreshes it. While the token is valid it is used even if its refresh
+// fails, and no other call waits for more than 5 s.
 //
-// A refreshed token is written to the file, for the AWS CLI and the SDKs: in one step, so
-// that nobody sees half of it, readable by the user only, and with all that was in it
-// besides. Of the processes that use this package one refreshes, and the others find what
-// it wrote; they agree by a lock on a file of the same name with .lock at its end. The AWS
-// CLI takes no lock: if it was faster, what it wrote is used. Where the file cannot be
-// written, such as in a container that has it mounted read-only, each Provider keeps the
-// token in memory.
+// Attempts follow the rules of a [stschain.Cache]: after one that failed while the token is valid,
+// the next comes after 5 to 10 minutes, or sooner where less than twice that is left. After the token
+// expired or the portal rejected it, the error of a failed attempt is returned for 1 to 5 s, and then
+// the next is made. A file that changes counts at once. When the session has ended, the user must
+// run `aws sso login` again: the error is [stschain.ErrPermanent] and says so.
+//
+// A refreshed token is written to the file, for the AWS CLI and the SDKs: atomically, readable by
+// the user only, and with all other members of the file. Of the processes that use this package one
+// refreshes the token, and the others read what it wrote; they lock a file of the same name with
+// .lock at its end. The AWS CLI takes no lock: if it was faster, the token that it wrote is used.
+// Where the file cannot be written, such as in a container that has it mounted read-only, each
+// Provider keeps the token in memory.
 //
 // # Clocks
 //
-// The file has the time of this machine. If its clock was set back since, a token that
-// expired looks good and the portal refuses it: it is then refreshed, and the portal is asked
-// once more. Credentials have the time of the portal: where the clocks are more than a minute
-// apart, their expiry is translated to this process's clock.
+// The file has the time of this machine. If its clock was set back since, a token that expired
+// looks valid and the portal rejects it: the token is then refreshed, and the portal is called once
+// more. Credentials have the time of the portal: if the clocks differ by more than a minute, their
+// expiry is translated to this process's clock.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
 package sso
@@ -50,18 +54,18 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/agent"
 	"github.com/stschain-go/stschain/internal/host"
 	"github.com/stschain-go/stschain/internal/keyjson"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
-// Provider gives the credentials of one role. It reads the file and asks the portal each
-// time: a [stschain.Cache] spares that. Its fields are not changed after first use, and it
-// is not copied.
+// Provider returns the credentials of one role. It reads the file and calls the portal each time,
+// so use it through a [stschain.Cache]. Its fields are not changed after first use, and it is not
+// copied.
 type Provider struct {
 	Session   string // name of the sso-session; "": the profile has none, and the file is found by StartURL
 	StartURL  string // sso_start_url, whose token it must be; required without Session
@@ -85,20 +89,17 @@ type Provider struct {
 	HTTPClient *http.Client                       // follows no redirect and uses no cookies; nil: one with bounded times
 	Clock      stschain.Clock                     // nil: the real one
 
-	store   tokenfile.Store
-	mu      sync.Mutex
-	tried   time.Time // when a refresh last ended
-	failure error     // of that try
+	tokens agent.TokenCache[token]
 }
 
-// Bounds on waiting. Together they fit into the 30 s that a stschain.Cache has.
+// Limits on waiting. Together they fit into the default Timeout of a stschain.Cache, 30 s.
 const (
 	portalPatience  = 15 * time.Second // for the credentials
 	refreshPatience = 12 * time.Second // for a refresh, the wait for other processes included
 )
 
-// Retrieve returns the role's credentials. It is [stschain.ErrPermanent] if the role is not
-// to be had, or somebody has to run `aws sso login`.
+// Retrieve returns the role's credentials. The error is [stschain.ErrPermanent] if the user does not
+// have the role, or must run `aws sso login`.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p == nil {
 		return stschain.Credentials{}, stschain.Permanent(errors.New("sso: the Provider is nil"))
@@ -115,21 +116,24 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	held, err := p.token(ctx, at)
+	file := p.file(at)
+	t, err := file.Token(ctx, &p.tokens)
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	creds, err := p.credentials(ctx, at, held)
-	if unauthorized(err) {
-		renewed, refreshErr := p.refresh(ctx, at, held)
-		switch {
-		case ctx.Err() != nil:
-			return stschain.Credentials{}, refreshErr
-		case refreshErr == nil && renewed.access != held.access:
-			return p.credentials(ctx, at, renewed)
-		}
+	creds, err := p.credentials(ctx, at, t)
+	if !unauthorized(err) {
+		return creds, err
 	}
-	return creds, err
+	p.tokens.Reject(t.Entry().ID, p.now(), err)
+	t, refreshErr := file.Token(ctx, &p.tokens)
+	switch {
+	case ctx.Err() != nil:
+		return stschain.Credentials{}, refreshErr
+	case refreshErr != nil:
+		return stschain.Credentials{}, err
+	}
+	return p.credentials(ctx, at, t)
 }
 
 // String returns "sso", and the account and the role.
@@ -183,7 +187,7 @@ func (p *Provider) endpoint(field, configured, service string) (*url.URL, error)
 	return u, nil
 }
 
-// advice is what a person can do.
+// advice is how the user can sign in.
 func (p *Provider) advice() string {
 	if p.Session != "" {
 		return tokenfile.Run("aws sso login", "--sso-session", p.Session)

@@ -43,7 +43,7 @@ func TestLegacy(t *testing.T) {
 	w.clock.Set(noon.Add(8 * time.Hour))
 	_, err = w.Retrieve(t.Context())
 	require.ErrorIs(t, err, stschain.ErrPermanent)
-	require.ErrorContains(t, err, "the session's token expired at 2026-11-21T20:00:00Z: it cannot be refreshed: its file has no refreshToken; run aws sso login --profile dev")
+	require.ErrorContains(t, err, "the access token, valid until 2026-11-21T20:00:00Z, cannot be refreshed: its file has no refreshToken; run aws sso login --profile dev")
 }
 
 func TestHome(t *testing.T) {
@@ -241,7 +241,7 @@ func TestOpen(t *testing.T) {
 	// Or out.
 	require.NoError(t, os.Remove(w.file))
 	_, err = w.Retrieve(t.Context())
-	require.ErrorContains(t, err, "nobody has signed in")
+	require.ErrorContains(t, err, "not signed in")
 }
 
 // leaksNothing fails where an error shows a secret, or the beginning of one.
