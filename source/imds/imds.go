@@ -2,17 +2,21 @@
 //
 // The environment is read each time:
 //
-//	AWS_EC2_METADATA_DISABLED               true: the service is not asked
-//	AWS_EC2_METADATA_SERVICE_ENDPOINT       where it is, if not where it always is
+//	AWS_EC2_METADATA_DISABLED               true: the service is not used
+//	AWS_EC2_METADATA_SERVICE_ENDPOINT       its URL, if not the default
 //	AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE  IPv4 (http://169.254.169.254) or IPv6 (http://[fd00:ec2::254])
-//	AWS_EC2_METADATA_V1_DISABLED            true: only version 2 is spoken
-//	AWS_METADATA_SERVICE_TIMEOUT            on one try, in seconds
-//	AWS_METADATA_SERVICE_NUM_ATTEMPTS       how often to try
+//	AWS_EC2_METADATA_V1_DISABLED            true: only version 2 is used
+//	AWS_METADATA_SERVICE_TIMEOUT            of one attempt, in seconds
+//	AWS_METADATA_SERVICE_NUM_ATTEMPTS       how many attempts to make
 //
-// Version 2 is spoken: a session token is asked for and sent along. Version 1, without a
-// token, is spoken if the service does not know version 2 (404, 405), or was reached and
-// did not answer in time, as in a container when the instance's hop limit is 1. It is not
-// if the service refuses (403): a forwarding proxy would do that to keep others out.
+// Version 2 is used: requests carry a session token. It is kept for 6 hours, or as long as the
+// service says, and refreshed from 2 minutes before it expires (a short one when a quarter of its
+// life is over). Until it expires it is used even if that fails. Without a token, the error of a
+// failed attempt to get one is returned for up to a second, or 5 s if it is permanent.
+//
+// Version 1, without a token, is used if the service does not know version 2 (404, 405), or was
+// reached and did not respond in time, as in a container when the instance's hop limit is 1. It is
+// not used if the service refuses (403): a forwarding proxy does that to keep others out.
 //
 // Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 package imds
@@ -31,7 +35,7 @@ import (
 	"github.com/stschain-go/stschain/internal/keyjson"
 )
 
-// Provider asks the metadata service. The zero Provider is ready. It keeps the session
+// Provider calls the metadata service. The zero Provider is ready for use. It keeps the session
 // token, so it is not copied.
 type Provider struct {
 	// Endpoint is where the service is. "": AWS_EC2_METADATA_SERVICE_ENDPOINT, then
@@ -60,8 +64,7 @@ type Provider struct {
 
 	Clock stschain.Clock // for the life of the session token; nil: the real one
 
-	mu     sync.Mutex
-	token  sessionToken
+	tokens sync.Map // of *agent.TokenCache[sessionToken] by place
 	once   sync.Once
 	client *http.Client
 }
@@ -140,7 +143,7 @@ func (s *service) credentials(ctx context.Context) (stschain.Credentials, error)
 		case err != nil:
 			return stschain.Credentials{}, err
 		}
-		creds, err := read(body, "imds "+role, s.secret())
+		creds, err := read(body, "imds "+role, s.token)
 		if err != nil {
 			return stschain.Credentials{}, fmt.Errorf("%s%s%s: %w", s.endpoint, rolePath, role, err)
 		}

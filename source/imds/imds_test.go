@@ -77,7 +77,7 @@ func TestRenewsTheToken(t *testing.T) {
 func TestTokenLife(t *testing.T) {
 	const longest = 6*time.Hour - 2*time.Minute
 	for life, want := range map[string]time.Duration{
-		"21600": longest, "600": 8 * time.Minute, "60": 30 * time.Second,
+		"21600": longest, "600": 8 * time.Minute, "60": 15 * time.Second, "0": time.Second,
 		"": longest, "soon": longest, "-1": longest, "21601": longest,
 	} {
 		service := &fake{life: life}
@@ -91,6 +91,85 @@ func TestTokenLife(t *testing.T) {
 			require.Equal(t, []int{1, 1, 2}[n], service.count("PUT "+tokenPath), "%q", life)
 		}
 	}
+}
+
+// A token is used until it expires if no other can be got. Attempts come at half of what is left; see
+// package agent for the rules.
+func TestTokenCannotBeRefreshed(t *testing.T) {
+	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"200 first", "403 "}}}
+	p := service.provider()
+	now := clock.NewMock()
+	p.Clock = now
+	began := now.Now()
+	for _, step := range []struct {
+		at   time.Duration
+		puts int
+		want string
+	}{
+		{0, 1, ""},
+		{6*time.Hour - 2*time.Minute, 2, ""},
+		{6*time.Hour - 75*time.Second - 1, 2, ""},
+		{6*time.Hour - 75*time.Second, 3, ""},
+		{6*time.Hour - 1, 4, ""},
+		{6 * time.Hour, 4, "answered 403"}, // it was refused just now
+		{6*time.Hour + 5*time.Second, 5, "answered 403"},
+	} {
+		now.Set(began.Add(step.at))
+		_, err := p.Region(t.Context())
+		require.Equal(t, step.puts, service.count("PUT "+tokenPath), "%v", step.at)
+		if step.want == "" {
+			require.NoError(t, err)
+			continue
+		}
+		require.ErrorContains(t, err, step.want)
+	}
+}
+
+// Callers share a session token, and what was found out when they asked for it.
+func TestCallersShare(t *testing.T) {
+	for answer, want := range map[string]struct {
+		puts, gets  int
+		unavailable bool
+	}{
+		"200 " + sessionToken: {1, 8, false},
+		"404 ":                {1, 8, false}, // version 1
+		"silent":              {1, 8, false}, // version 1
+		"hang":                {1, 0, true},
+	} {
+		t.Run(answer, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				service := &fake{answers: map[string][]string{"PUT " + tokenPath: {answer}}}
+				p := service.provider()
+				transport := p.HTTPClient.Transport
+				p.HTTPClient.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+					<-time.After(10 * time.Millisecond) // for the others to come
+					return transport.RoundTrip(r)
+				})
+				var all sync.WaitGroup
+				for range 8 {
+					all.Go(func() {
+						if _, err := p.Region(t.Context()); stschain.IsUnavailable(err) != want.unavailable || (err != nil) != want.unavailable {
+							t.Error(err)
+						}
+					})
+				}
+				all.Wait()
+				require.Equal(t, want.puts, service.count("PUT "+tokenPath))
+				require.Equal(t, want.gets, service.count("GET /latest/meta-data/placement/region"))
+			})
+		})
+	}
+}
+
+// What was found out at one endpoint says nothing of another.
+func TestFailureOfAnotherEndpoint(t *testing.T) {
+	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"403 ", "200 " + sessionToken}}}
+	p := service.provider()
+	_, err := p.Region(t.Context())
+	require.ErrorContains(t, err, "answered 403")
+	p.LookupEnv = from("AWS_EC2_METADATA_SERVICE_ENDPOINT=http://two.test")
+	_, err = p.Region(t.Context())
+	require.NoError(t, err)
 }
 
 // A token is not shown to another service.
@@ -139,9 +218,9 @@ func TestWrongAnswers(t *testing.T) {
 		"token 401":           {"PUT " + tokenPath, "401 ", "answered 401", 1, false},
 		"token 500":           {"PUT " + tokenPath, "500 " + html, "answered 500", 3, false},
 		"token 429":           {"PUT " + tokenPath, "429 ", "answered 429", 3, false},
-		"token HTML":          {"PUT " + tokenPath, "200 " + html, "something else than a session token", 1, false},
-		"token empty":         {"PUT " + tokenPath, "200 ", "something else than a session token", 1, false},
-		"token with CR":       {"PUT " + tokenPath, "200 a\rb", "something else than a session token", 1, false},
+		"token HTML":          {"PUT " + tokenPath, "200 " + html, "did not return a valid session token", 1, false},
+		"token empty":         {"PUT " + tokenPath, "200 ", "did not return a valid session token", 1, false},
+		"token with CR":       {"PUT " + tokenPath, "200 a\rb", "did not return a valid session token", 1, false},
 		"token endless":       {"PUT " + tokenPath, "200 " + long, "more than 65536 bytes", 1, false},
 		"token redirect":      {"PUT " + tokenPath, "302 ", "answered 302", 1, false},
 		"token reset":         {"PUT " + tokenPath, "reset", "no answer: unexpected EOF", 3, false},
@@ -253,6 +332,15 @@ func TestVersion1(t *testing.T) {
 			})
 		})
 	}
+	// Version 1 can be disabled at any time.
+	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}}}
+	p := service.provider()
+	_, err := p.Region(t.Context())
+	require.NoError(t, err)
+	p.LookupEnv = from("AWS_EC2_METADATA_V1_DISABLED=true")
+	_, err = p.Region(t.Context())
+	require.ErrorContains(t, err, tokenPath+" answered 404")
+
 	// That version 2 is not known says nothing of what version 1 answers.
 	for _, answer := range []string{"401 ", "403 ", "500 ", "302 "} {
 		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}, "GET " + rolePath: {answer}}}

@@ -12,23 +12,31 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/refresh"
 )
 
 const (
 	tokenPath   = "/latest/api/token"
 	tokenHeader = "X-Aws-Ec2-Metadata-Token"
 	lifeHeader  = "X-Aws-Ec2-Metadata-Token-Ttl-Seconds"
-	tokenLife   = 6 * time.Hour          // the longest there is
-	firstPause  = 100 * time.Millisecond // between tries, doubled each time
+	tokenLife   = 6 * time.Hour          // the longest that the service allows
+	window      = 2 * time.Minute        // how long before it expires a token is refreshed
+	firstPause  = 100 * time.Millisecond // between attempts, doubled each time
 	maxToken    = 4 << 10                // bytes
 )
 
-// sessionToken is what version 2 asks for.
+// sessionToken is the token of version 2.
 type sessionToken struct {
-	endpoint string // it is from
-	value    stschain.Secret
-	ends     time.Time // when to ask for another one
+	value   stschain.Secret
+	expires time.Time
 }
+
+func (t sessionToken) Entry() refresh.Entry {
+	return refresh.Entry{ID: agent.Fingerprint(t.value), Expires: refresh.Expiry(t.expires)}
+}
+
+// unknownV2 is the error if the service may know version 1 only.
+type unknownV2 struct{ error }
 
 // statusError is a response with another status than 200.
 type statusError struct {
@@ -50,19 +58,18 @@ func (s *service) refused(path string, code int) error {
 	return agent.Throttled(code, err)
 }
 
-// get asks for a document. A session token that the service no longer takes is renewed once.
+// get gets a document. If the service rejects the session token, it is replaced once.
 func (s *service) get(ctx context.Context, path string) ([]byte, error) {
 	for renewed := false; ; renewed = true {
-		token, err := s.session(ctx)
-		if err != nil {
+		if err := s.session(ctx); err != nil {
 			return nil, err
 		}
-		answer, err := s.ask(ctx, http.MethodGet, path, http.Header{tokenHeader: {token.Reveal()}}, token)
+		answer, err := s.ask(ctx, http.MethodGet, path, http.Header{tokenHeader: {s.token.Reveal()}}, s.token)
 		switch {
 		case err == nil && answer.Status == http.StatusOK:
 			return answer.Body, nil
 		case err == nil && answer.Status == http.StatusUnauthorized && s.v1 == nil && !renewed:
-			s.drop(token)
+			s.tokens.CompareAndDelete(s.place, s.cache) // unless another caller did
 			continue
 		case err == nil:
 			err = s.refused(path, answer.Status)
@@ -77,45 +84,60 @@ func (s *service) get(ctx context.Context, path string) ([]byte, error) {
 func hint(status int) string {
 	switch status {
 	case http.StatusForbidden:
-		return ": it is switched off for this instance, or something between keeps us out"
+		return ": it is switched off for this instance, or a proxy on the way refuses"
 	case http.StatusUnauthorized:
-		return ": it wants a session token of version 2"
+		return ": it requires a session token of version 2"
 	}
 	return ""
 }
 
-// session returns the session token, asking for one if none is held. It is zero if version 1
-// is to be spoken.
-func (s *service) session(ctx context.Context) (stschain.Secret, error) {
-	if held := s.secret(); !held.IsZero() || s.v1 != nil {
-		return held, nil
+// session sets the session token, or v1 and no token if version 1 is to be used.
+func (s *service) session(ctx context.Context) error {
+	if s.v1 != nil {
+		return nil
 	}
-	life := strconv.Itoa(int(tokenLife.Seconds()))
+	kept, _ := s.tokens.LoadOrStore(s.place, new(agent.TokenCache[sessionToken]))
+	s.cache = kept.(*agent.TokenCache[sessionToken])
+	t, err := s.cache.Get(ctx, agent.TokenSource[sessionToken]{
+		Advisory: window, Now: s.now, Refresh: s.newToken,
+		Load: func(_ context.Context, cached sessionToken) (sessionToken, error) { return cached, nil },
+	})
+	s.token = t.value
+	if unknown, ok := errors.AsType[unknownV2](err); ok && !s.noV1 {
+		s.v1, err = unknown.error, nil
+	}
+	return err
+}
+
+// newToken gets a session token.
+func (s *service) newToken(ctx context.Context, _ sessionToken) (t sessionToken, err error) {
+	life := tokenLife
 	asked := s.now()
-	answer, err := s.ask(ctx, http.MethodPut, tokenPath, http.Header{lifeHeader: {life}}, stschain.Secret{})
+	answer, err := s.ask(ctx, http.MethodPut, tokenPath, http.Header{lifeHeader: {strconv.Itoa(int(life.Seconds()))}}, stschain.Secret{})
 	if none, ok := errors.AsType[*agent.NoAnswer](err); ok {
 		if none.Connected && none.TimedOut && !s.noV1 {
-			s.v1 = fmt.Errorf("%w (in a container the instance's hop limit must be 2 or more)", err)
-			return stschain.Secret{}, nil
+			return t, unknownV2{fmt.Errorf("%w (in a container the instance's hop limit must be 2 or more)", err)}
 		}
-		return stschain.Secret{}, s.absent(ctx, err, err)
+		return t, s.absent(ctx, err, err)
 	}
 	if err != nil {
-		return stschain.Secret{}, err
+		return t, err
 	}
 	switch token := strings.TrimSpace(string(answer.Body)); {
+	case (answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed) && !s.noV1:
+		return t, unknownV2{s.refused(tokenPath, answer.Status)}
 	case answer.Status != http.StatusOK:
-		err := s.refused(tokenPath, answer.Status)
-		if v2Unknown := answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed; v2Unknown && !s.noV1 {
-			s.v1 = err
-			return stschain.Secret{}, nil
-		}
-		return stschain.Secret{}, err
+		return t, s.refused(tokenPath, answer.Status)
 	case token == "" || len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return stschain.Secret{}, fmt.Errorf("%s%s answered with something else than a session token", s.endpoint, tokenPath)
+		return t, fmt.Errorf("%s%s did not return a valid session token", s.endpoint, tokenPath)
 	default:
-		return s.keep(stschain.NewSecret(token), asked, answer.Header.Get(lifeHeader)), nil
+		t.value = stschain.NewSecret(token)
 	}
+	if n, err := strconv.Atoi(answer.Header.Get(lifeHeader)); err == nil && n >= 0 && n < int(life.Seconds()) {
+		life = time.Duration(max(n, 1)) * time.Second
+	}
+	t.expires = asked.Add(life)
+	return t, nil
 }
 
 // absent returns an Unavailable error around err if there was no response at the default
@@ -133,7 +155,7 @@ func (s *service) absent(ctx context.Context, err error, causes ...error) error 
 	return stschain.Unavailable("imds: %w", err)
 }
 
-// ours reports whether we ran out of something before we could find out.
+// ours reports whether this process ran out of a resource before it could find out.
 func ours(err error) bool {
 	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
 		if errors.Is(err, errno) {
@@ -143,7 +165,7 @@ func ours(err error) bool {
 	return false
 }
 
-// ask asks until the answer is one that will not mend.
+// ask calls the service until the result is not retryable.
 func (s *service) ask(ctx context.Context, method, path string, header http.Header, token stschain.Secret) (answer agent.Answer, err error) {
 	if token.IsZero() {
 		header.Del(tokenHeader)
@@ -166,35 +188,4 @@ func (s *service) ask(ctx context.Context, method, path string, header http.Head
 		err = fmt.Errorf("%s%s: %w", s.endpoint, path, err)
 	}
 	return answer, err
-}
-
-// secret is the session token that is held, zero if there is none of use.
-func (s *service) secret() stschain.Secret {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.token.endpoint != s.endpoint || !s.now().Before(s.token.ends) {
-		return stschain.Secret{}
-	}
-	return s.token.value
-}
-
-// keep holds on to a token until shortly before it ends.
-func (s *service) keep(token stschain.Secret, asked time.Time, seconds string) stschain.Secret {
-	life := tokenLife
-	if n, err := strconv.Atoi(seconds); err == nil && n >= 0 && n < int(tokenLife.Seconds()) {
-		life = time.Duration(n) * time.Second
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.token = sessionToken{s.endpoint, token, asked.Add(life - min(2*time.Minute, life/2))}
-	return token
-}
-
-// drop forgets a token that the service refused, if it is still the one that is held.
-func (s *service) drop(token stschain.Secret) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.token.value == token {
-		s.token = sessionToken{}
-	}
 }

@@ -30,17 +30,25 @@ const (
 	profilesField = "ec2_metadata_service_endpoint"
 )
 
-// service is what the settings say at one call, and what that learned.
+// place is where the service is.
+type place struct {
+	endpoint string // without a slash at its end
+	named    bool   // it is configured, not the default
+}
+
+// service is the settings of one call, and what that learned.
 type service struct {
 	*Provider
+	place
 	client   *http.Client
-	endpoint string        // without a slash at its end
-	named    bool          // somebody said that the service is at this endpoint
-	noV1     bool          // version 1 is not spoken
-	timeout  time.Duration // on one try
-	attempts int           // while answers may mend
-	probes   int           // while nothing answers
-	v1       error         // why version 1 is spoken, nil: it is not, so far
+	noV1     bool          // version 1 is not used
+	timeout  time.Duration // of one attempt
+	attempts int           // while failures are retryable
+	probes   int           // while there is no response
+	v1       error         // why version 1 is used; nil: it is not, so far
+
+	cache *agent.TokenCache[sessionToken] // of place
+	token stschain.Secret                 // zero: version 1 is used
 }
 
 // service reads the settings.
@@ -57,7 +65,7 @@ func (p *Provider) service() (*service, error) {
 		return nil, err
 	}
 	s.noV1 = s.noV1 || p.DisableV1
-	if s.endpoint, s.named, err = p.endpoint(); err != nil {
+	if s.place, err = p.locate(); err != nil {
 		return nil, err
 	}
 	if s.timeout <= 0 {
@@ -79,8 +87,8 @@ func (p *Provider) service() (*service, error) {
 	return s, nil
 }
 
-// endpoint is where the service is, and whether somebody set that.
-func (p *Provider) endpoint() (_ string, named bool, err error) {
+// locate returns where the service is.
+func (p *Provider) locate() (place, error) {
 	for _, given := range []struct{ name, value string }{
 		{"Endpoint", p.Endpoint},
 		{endpointName, p.lookUp(endpointName)},
@@ -89,9 +97,9 @@ func (p *Provider) endpoint() (_ string, named bool, err error) {
 		if value := strings.TrimSpace(given.value); value != "" {
 			endpoint, err := parseEndpoint(value)
 			if err != nil {
-				return "", true, fmt.Errorf("%s %w", given.name, err)
+				return place{}, fmt.Errorf("%s %w", given.name, err)
 			}
-			return endpoint, true, nil
+			return place{endpoint, true}, nil
 		}
 	}
 	for _, given := range []struct{ name, value string }{
@@ -102,14 +110,14 @@ func (p *Provider) endpoint() (_ string, named bool, err error) {
 		switch mode := strings.TrimSpace(given.value); {
 		case mode == "":
 		case strings.EqualFold(mode, "IPv4"):
-			return ipv4Endpoint, false, nil
+			return place{ipv4Endpoint, false}, nil
 		case strings.EqualFold(mode, "IPv6"):
-			return ipv6Endpoint, false, nil
+			return place{ipv6Endpoint, false}, nil
 		default:
-			return "", false, stschain.Permanent(fmt.Errorf("%s is %.40q: it can be IPv4 or IPv6", given.name, mode))
+			return place{}, stschain.Permanent(fmt.Errorf("%s is %.40q: it can be IPv4 or IPv6", given.name, mode))
 		}
 	}
-	return ipv4Endpoint, false, nil
+	return place{ipv4Endpoint, false}, nil
 }
 
 func parseEndpoint(text string) (string, error) {
