@@ -3,8 +3,6 @@ package proof
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,28 +10,29 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/agent"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// WebIdentity gets JWTs that say who the caller is, by STS's GetWebIdentityToken,
-// for services outside AWS that trust the account's issuer. It keeps one and gets
-// the next before it expires: by the rules of a [stschain.Cache], in the
-// background and once for all callers.
+// WebIdentity gets JWTs that prove the caller's identity, by STS's GetWebIdentityToken,
+// for services outside AWS that trust the account's issuer. It caches the token and
+// refreshes it by the rules of a [stschain.Cache]: before it expires, in the
+// background, once for all callers.
 //
 // It is safe for concurrent use. Its fields are not changed after first use, and it
 // is not copied.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 type WebIdentity struct {
-	Client   *stsquery.Client // required; the token is about its Credentials. Not at the global endpoint
-	Audience []string         // required: who the token is for, 1 to 10
+	Client   *stsquery.Client // required; the identity is that of its Credentials. Not at the global endpoint
+	Audience []string         // required: the audiences of the token, 1 to 10
 
-	Algorithm string         // RS256 or ES384. Empty: RS256, which every verifier knows
-	Duration  time.Duration  // 1 minute to 1 hour; less where the credentials end before. 0: 5 minutes
+	Algorithm string         // RS256 or ES384. Empty: RS256, which every verifier supports
+	Duration  time.Duration  // 1 minute to 1 hour; less if the credentials expire before. 0: 5 minutes
 	Tags      []stsquery.Tag // become claims; at most 50
 
-	MinLife time.Duration        // what a token must live for when it is returned; at most 5 s less than Duration. 0: it has not expired
-	OnEvent func(stschain.Event) // nil: none. As that of a stschain.Cache
+	MinLife time.Duration        // the remaining lifetime of a token that is returned, at least; at most Duration less 5 s. 0: it is valid
+	OnEvent func(stschain.Event) // nil: none. See stschain.Cache
 
 	once  sync.Once
 	cache *stschain.Cache
@@ -46,7 +45,7 @@ const (
 	webIdentityTrip  = 5 * time.Second // that a request to STS may take
 )
 
-// Token returns a token that is held, or waits for a new one.
+// Token returns the cached token, or waits for a new one.
 func (w *WebIdentity) Token(ctx context.Context) (Token, error) {
 	t, err := w.token(ctx)
 	if err != nil {
@@ -60,40 +59,40 @@ func (w *WebIdentity) token(ctx context.Context) (Token, error) {
 		return Token{}, err
 	}
 	w.once.Do(w.setUp)
-	var held stschain.Credentials
+	var creds stschain.Credentials
 	var err error
 	if w.MinLife > 0 {
-		held, err = w.cache.RetrieveFor(ctx, w.MinLife)
+		creds, err = w.cache.RetrieveFor(ctx, w.MinLife)
 	} else {
-		held, err = w.cache.Retrieve(ctx)
+		creds, err = w.cache.Retrieve(ctx)
 	}
 	if err != nil {
 		return Token{}, err
 	}
-	return Token{held.SessionToken, held.Expires}, nil
+	return Token{creds.SessionToken, creds.Expires}, nil
 }
 
-// Invalidate says that a service rejected a token: if it is the one in hand, the
+// Invalidate tells w that a service rejected a token. If it is the cached one, the
 // next call gets another one.
 func (w *WebIdentity) Invalidate(rejected Token) {
 	if w.check() == nil {
 		w.once.Do(w.setUp)
-		w.cache.Invalidate(stschain.Credentials{AccessKeyID: fingerprint(rejected.Value)})
+		w.cache.Invalidate(stschain.Credentials{AccessKeyID: agent.Fingerprint(rejected.Value)})
 	}
 }
 
-// setUp makes the cache. What it refreshes are credentials of which only the session
-// token counts, so that tokens need no refresh engine of their own.
+// setUp makes the cache. Its credentials are only a wrapper around the token, so that tokens need
+// no cache of their own.
 func (w *WebIdentity) setUp() {
 	w.cache = &stschain.Cache{Provider: provider{w}, Clock: w.Client.Clock, OnEvent: w.OnEvent}
 }
 
-// provider gets tokens dressed as credentials.
+// provider gets tokens, wrapped as credentials.
 type provider struct{ w *WebIdentity }
 
 func (p provider) String() string { return "web identity token" }
 
-// Providers is what the tokens are about.
+// Providers returns the providers of the credentials whose identity the tokens prove.
 func (p provider) Providers() []stschain.Provider { return p.w.Client.Providers() }
 
 func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
@@ -112,7 +111,7 @@ func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, err
 	}
 	return stschain.Credentials{
-		AccessKeyID:     fingerprint(out.WebIdentityToken),
+		AccessKeyID:     agent.Fingerprint(out.WebIdentityToken),
 		SecretAccessKey: out.WebIdentityToken,
 		SessionToken:    out.WebIdentityToken,
 		Expires:         out.Expires,
@@ -120,7 +119,7 @@ func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	}, nil
 }
 
-// duration is what to ask for: STS gives no token that outlives the credentials.
+// duration is the Duration of the request: STS returns no token that outlives the credentials.
 func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 	duration := cmp.Or(w.Duration, webIdentityLife)
 	cache := w.Client.Cache()
@@ -136,7 +135,7 @@ func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 		duration = (creds.Expires.Sub(t.now()) - webIdentityTrip).Truncate(time.Second)
 	}
 	if duration < webIdentityLeast {
-		return 0, fmt.Errorf("the credentials from %s end at %s, and a token that ends before cannot have the %v that are the least",
+		return 0, fmt.Errorf("the credentials from %s expire at %s, too early for a token of the minimum duration, %v",
 			creds.Source, creds.Expires.UTC().Format(time.RFC3339), webIdentityLeast)
 	}
 	return duration, nil
@@ -158,10 +157,4 @@ func (w *WebIdentity) check() error {
 		return stschain.Permanent(fmt.Errorf("MinLife is %v, and 0 to %v are allowed, which is Duration less %v", w.MinLife, most, webIdentityTrip))
 	}
 	return nil
-}
-
-// fingerprint tells tokens apart, where an access key ID would.
-func fingerprint(token stschain.Secret) string {
-	sum := sha256.Sum256([]byte(token.Reveal()))
-	return hex.EncodeToString(sum[:8])
 }

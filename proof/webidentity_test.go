@@ -134,7 +134,7 @@ func TestWebIdentityEndsWithSession(t *testing.T) {
 		"refreshed first":   {held: 5 * minute, fresh: time.Hour, want: 10 * minute},
 		"clamped":           {held: 5 * minute, want: 5*minute - 5*time.Second},
 		"refused":           {held: 5 * minute, minLife: 6 * minute, err: "6m0s are required"},
-		"too short for STS": {held: 64 * time.Second, err: "cannot have the 1m0s that are the least"},
+		"too short for STS": {held: 64 * time.Second, err: "too early for a token of the minimum duration, 1m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := ststest.NewTest(t)
