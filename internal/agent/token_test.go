@@ -129,6 +129,11 @@ func TestTokenAttempts(t *testing.T) {
 			{at: -s + ms, err: "down"}, // remembered for 1 to 5 s
 			{at: -5 * s, calls: 1, want: "new7"},
 		},
+		"refreshed tokens": {
+			{at: 0, calls: 1, want: "new1"},
+			{at: -55*time.Minute + ms, want: "new1"}, // no jitter
+			{at: -55 * time.Minute, calls: 1, want: "new2"},
+		},
 		"the clock is set back": {
 			{at: -5 * s, fails: true, calls: 1, err: "down"},
 			{at: 60 * s, fails: true, calls: 1, want: "old"},
@@ -181,6 +186,56 @@ func TestTokenAttempts(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without a token a failure is remembered for 1 to 5 s if it is permanent, else for 0.1 to 1 s.
+func TestTokenNone(t *testing.T) {
+	for _, test := range []struct {
+		err         error
+		least, most time.Duration
+	}{
+		{errors.New("down"), 100 * time.Millisecond, time.Second},
+		{stschain.Permanent(errors.New("refused")), time.Second, 5 * time.Second},
+	} {
+		w := newTokens(0)
+		w.file, w.fails = token{}, test.err
+		for n, step := range []struct {
+			wait  time.Duration
+			calls int
+		}{{0, 1}, {test.least - 1, 1}, {test.most, 2}} {
+			w.clock.Add(step.wait)
+			_, err := w.get(t)
+			require.Equal(t, test.err, err)
+			require.Equal(t, step.calls, w.calls, "step %d", n)
+		}
+	}
+}
+
+// A token that another process leaves during a refresh is used at once.
+func TestTokenReplacedDuringRefresh(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newTokens(0)
+		ends := make(chan struct{})
+		w.source.Refresh = func(context.Context, token) (token, error) {
+			<-ends
+			return token{}, errors.New("refused")
+		}
+		var all sync.WaitGroup
+		all.Go(func() {
+			if got, err := w.get(t); err != nil || got != "other" {
+				t.Errorf("%s, %v", got, err)
+			}
+		})
+		synctest.Wait()
+		w.file = token{"other", noon.Add(3 * time.Minute)} // a refresh of it is due
+		began := time.Now()
+		got, err := w.get(t)
+		require.NoError(t, err)
+		require.Equal(t, "other", got)
+		require.Zero(t, time.Since(began))
+		close(ends)
+		all.Wait()
+	})
 }
 
 // A token that cannot be used does not replace the cached one.

@@ -332,6 +332,15 @@ func TestVersion1(t *testing.T) {
 			})
 		})
 	}
+	// Version 1 can be disabled at any time.
+	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}}}
+	p := service.provider()
+	_, err := p.Region(t.Context())
+	require.NoError(t, err)
+	p.LookupEnv = from("AWS_EC2_METADATA_V1_DISABLED=true")
+	_, err = p.Region(t.Context())
+	require.ErrorContains(t, err, tokenPath+" answered 404")
+
 	// That version 2 is not known says nothing of what version 1 answers.
 	for _, answer := range []string{"401 ", "403 ", "500 ", "302 "} {
 		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}, "GET " + rolePath: {answer}}}
