@@ -24,7 +24,7 @@
 //		RoleARN: "arn:aws:iam::123456789012:role/backup",
 //	}
 //	client := &http.Client{Transport: &sigv4.Transport{
-//		Service: "s3", Region: "eu-west-1", Source: role,
+//		Service: "s3", Region: "eu-west-1", Credentials: role,
 //	}}
 //
 // # Caching

@@ -36,7 +36,7 @@ func newPost(url string) (*http.Request, error) {
 }
 
 func signing(base http.RoundTripper) *sigv4.Transport {
-	return &sigv4.Transport{Service: "execute-api", Region: region, Source: ourSource(), Base: base}
+	return &sigv4.Transport{Service: "execute-api", Region: region, Credentials: ourSource(), Base: base}
 }
 
 func overLoopback(tb testing.TB) []work {

@@ -79,7 +79,7 @@ func BenchmarkTransport(b *testing.B) {
 		"plain": discard{},
 		"signed": &sigv4.Transport{
 			Service: "execute-api", Region: "eu-west-1", Base: discard{},
-			Source: stschain.Static(temporary.AccessKeyID, temporary.SecretAccessKey.Reveal(), temporary.SessionToken.Reveal()),
+			Credentials: stschain.Static(temporary.AccessKeyID, temporary.SecretAccessKey.Reveal(), temporary.SessionToken.Reveal()),
 		},
 	} {
 		b.Run(name, func(b *testing.B) {
@@ -111,7 +111,7 @@ func TestTransportAllocations(t *testing.T) {
 	}
 	signed := &sigv4.Transport{
 		Service: "execute-api", Region: "eu-west-1", Base: discard{},
-		Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
+		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
 	}
 	require.LessOrEqual(t, count(signed)-count(discard{}), 12.0)
 }

@@ -138,7 +138,7 @@ func TestBodiesClosedWithoutSending(t *testing.T) {
 					if strings.Contains(want, "Meta") {
 						req.Header = http.Header{"x-amz-meta": {"1"}, "X-Amz-Meta": {"2"}}
 					}
-					tr := &sigv4.Transport{Service: "s3", Region: "r", Source: source, Base: down, UnsignedPayload: unsigned}
+					tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: source, Base: down, UnsignedPayload: unsigned}
 					_, err := tr.RoundTrip(req)
 					require.ErrorContains(t, err, want, name)
 					require.EqualValues(t, 1, closed(), name)
@@ -155,7 +155,7 @@ func TestGetBodyOfWhatIsSentOnce(t *testing.T) {
 		if !once {
 			body = newSeekable("text")
 		}
-		tr := &sigv4.Transport{Service: "execute-api", Region: "r", Source: stschain.Static("AKID", "secret", ""), UnsignedPayload: true,
+		tr := &sigv4.Transport{Service: "execute-api", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), UnsignedPayload: true,
 			Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 				if (r.GetBody == nil) != once {
 					t.Errorf("once: %v, and GetBody is nil: %v", once, r.GetBody == nil)
@@ -177,7 +177,7 @@ func TestContentLength(t *testing.T) {
 				if req.ContentLength = int64(size) + off; req.ContentLength <= 0 {
 					continue // not known
 				}
-				tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""),
+				tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""),
 					Base: roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") })}
 				_, err := tr.RoundTrip(req)
 				require.ErrorContains(t, err, "sigv4: the body ", name)
@@ -186,7 +186,7 @@ func TestContentLength(t *testing.T) {
 			}
 		}
 	}
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 	req := newRequest(t, "PUT", "https://h/", nil)
 	req.ContentLength = 5
 	_, err := tr.RoundTrip(req)
@@ -217,7 +217,7 @@ func TestMaxBody(t *testing.T) {
 		req, closed := bodies[c.body](text(int(c.size)))
 		req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
 		var got int64
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""), MaxBody: c.max,
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), MaxBody: c.max,
 			Base: roundTripper(func(r *http.Request) (resp *http.Response, err error) {
 				got, err = io.Copy(io.Discard, r.Body)
 				r.Body.Close()
@@ -277,7 +277,7 @@ func TestLargeFile(t *testing.T) {
 		got, _ = io.Copy(io.Discard, r.Body)
 	}))
 	defer server.Close()
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -19,8 +19,8 @@ const maxSignedHeaders = 1000
 // before anything is read, and returns the scope to sign for. again accepts a
 // request that was signed before.
 func (t *Transport) check(req *http.Request, again bool) (scope, error) {
-	if t.Source == nil {
-		return scope{}, errors.New("sigv4: Source is missing")
+	if t.Credentials == nil {
+		return scope{}, errors.New("sigv4: Transport.Credentials is missing")
 	}
 	if err := t.signer.check(req); err != nil {
 		return scope{}, err

@@ -23,9 +23,9 @@ func ExampleTransport() {
 	defer server.Close()
 
 	client := &http.Client{Transport: &sigv4.Transport{
-		Service: "execute-api",
-		Region:  "eu-west-1",
-		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""), // or a chain, or a role
+		Service:     "execute-api",
+		Region:      "eu-west-1",
+		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""), // or a chain, or a role
 	}}
 	resp, err := client.Post(server.URL+"/orders", "application/json", strings.NewReader(`{"n":1}`))
 	if err != nil {
@@ -43,7 +43,7 @@ func ExampleTransport() {
 // what a region cannot be told from a host.
 func ExampleTransport_scope() {
 	transport := &sigv4.Transport{
-		Source: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
+		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 		Scope: func(req *http.Request) (service, region string, err error) {
 			switch host := req.URL.Hostname(); {
 			case strings.HasSuffix(host, ".s3.eu-west-1.amazonaws.com"):
@@ -89,9 +89,9 @@ func ExampleTransport_SignRequest() {
 	}))
 	defer server.Close()
 	transport := &sigv4.Transport{
-		Service: "execute-api",
-		Region:  "eu-west-1",
-		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
+		Service:     "execute-api",
+		Region:      "eu-west-1",
+		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 	}
 	var beforeEachTry func(*http.Request) error = transport.SignRequest
 
@@ -123,9 +123,9 @@ func ExampleTransport_SignRequest() {
 // A link to one object, for a minute, with the credentials of a Transport.
 func ExampleTransport_Presign() {
 	transport := &sigv4.Transport{
-		Service: "s3",
-		Region:  "eu-west-1",
-		Source:  stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
+		Service:     "s3",
+		Region:      "eu-west-1",
+		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 	}
 	req, err := http.NewRequest("GET", "https://reports.s3.eu-west-1.amazonaws.com/2026.pdf", nil)
 	if err != nil {

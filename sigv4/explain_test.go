@@ -12,7 +12,7 @@ import (
 
 // What a transport signs with can be explained, and is asked for once.
 func TestTransportProviders(t *testing.T) {
-	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Base: discard{}, Source: stschain.Static("AKID", "s", "")}
+	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Base: discard{}, Credentials: stschain.Static("AKID", "s", "")}
 	providers := tr.Providers()
 	require.Len(t, providers, 1)
 	require.False(t, stschain.Explain(t.Context(), providers[0]).Cached)

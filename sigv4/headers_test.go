@@ -64,7 +64,7 @@ func TestTooManyHeaders(t *testing.T) {
 	for i := range 78_000 {
 		header[fmt.Sprintf("X-Amz-Meta-%x", i)] = []string{""}
 	}
-	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Base: discard{}, Source: stschain.Static("AKID", "secret", "")}
+	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Base: discard{}, Credentials: stschain.Static("AKID", "secret", "")}
 	quickest := time.Hour
 	for range 7 { // other tests share the CPU
 		body := newStream("unread")

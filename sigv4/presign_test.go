@@ -55,7 +55,7 @@ func TestTransportPresign(t *testing.T) {
 	} {
 		mock.Set(now)
 		h := srv.Protect(c.service, "eu-west-1", nil)
-		tr := &sigv4.Transport{Service: c.service, Region: "eu-west-1", Source: source, Clock: mock, SignedHeaders: []string{"X-Tenant"}, Base: discard{}}
+		tr := &sigv4.Transport{Service: c.service, Region: "eu-west-1", Credentials: source, Clock: mock, SignedHeaders: []string{"X-Tenant"}, Base: discard{}}
 		req := newRequest(t, c.method, "https://h.example/a+b c?x=1", nil)
 		if c.signed != "" {
 			body := newStream(c.signed)
@@ -89,13 +89,13 @@ func TestTransportPresignRefuses(t *testing.T) {
 		"over plain http":                  {func(_ *sigv4.Transport, r *http.Request) { r.URL.Scheme = "http" }, time.Minute},
 		"is not in Hosts":                  {func(tr *sigv4.Transport, _ *http.Request) { tr.Hosts = []string{"other"} }, time.Minute},
 		"no credentials for s3 in r: none today": {func(tr *sigv4.Transport, _ *http.Request) {
-			tr.Source = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+			tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 				return stschain.Credentials{}, errors.New("none today")
 			})
 		}, time.Minute},
 		"instead of its ContentLength of 9": {func(_ *sigv4.Transport, r *http.Request) { r.ContentLength = 9 }, time.Minute},
 	} {
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 		body := newStream("hello")
 		req := newRequest(t, "PUT", "https://bucket.example/key", body)
 		c.change(tr, req)
@@ -105,7 +105,7 @@ func TestTransportPresignRefuses(t *testing.T) {
 		require.EqualValues(t, 1, body.closed.Load(), want)
 	}
 	_, err := new(sigv4.Transport).Presign(newRequest(t, "GET", "https://h/", nil), time.Minute)
-	require.ErrorContains(t, err, "Source is missing")
+	require.ErrorContains(t, err, "Credentials is missing")
 }
 
 // A URL is dated by the clock of the host that will read it; Expires is on ours.
@@ -117,7 +117,7 @@ func TestTransportPresignOfASkewedHost(t *testing.T) {
 	srv.Clock = theirs
 	srv.AllowRefusals("RequestTimeTooSkewed")
 	h := srv.Protect("s3", "eu-west-1", nil)
-	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Source: srv.User(), Clock: ours, Base: ststest.InProcess(h)}
+	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Credentials: srv.User(), Clock: ours, Base: ststest.InProcess(h)}
 	resp, err := tr.RoundTrip(newRequest(t, "GET", "https://bucket.example/", nil))
 	require.NoError(t, err)
 	resp.Body.Close()
@@ -135,7 +135,7 @@ func TestTransportPresignOfAFile(t *testing.T) {
 	srv := ststest.NewTest(t)
 	api := httptest.NewServer(srv.Protect("execute-api", "eu-west-1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.Copy(w, r.Body) })))
 	defer api.Close()
-	tr := &sigv4.Transport{Service: "execute-api", Region: "eu-west-1", Source: srv.User(), MaxBody: -1}
+	tr := &sigv4.Transport{Service: "execute-api", Region: "eu-west-1", Credentials: srv.User(), MaxBody: -1}
 	p, err := tr.Presign(newRequest(t, "PUT", api.URL, openFile(t, text(large))), time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, 200, visit(t, srv.Protect("execute-api", "eu-west-1", nil), "PUT", p, text(large)))

@@ -45,7 +45,7 @@ func TestReverseProxy(t *testing.T) {
 	if !testing.Short() {
 		sizes = append(sizes, 64<<20)
 	}
-	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Source: srv.User(), MaxBody: 64 << 20}
+	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Credentials: srv.User(), MaxBody: 64 << 20}
 	proxies := map[string]*httputil.ReverseProxy{
 		"Transport": {
 			Transport: tr,
@@ -96,7 +96,7 @@ func TestTransferEncoding(t *testing.T) {
 	for name, give := range bodies {
 		for _, size := range []int{0, small, large} {
 			for _, sign := range []bool{false, true} {
-				tr := &sigv4.Transport{Service: "execute-api", Region: "eu-west-1", Source: srv.User()}
+				tr := &sigv4.Transport{Service: "execute-api", Region: "eu-west-1", Credentials: srv.User()}
 				req, _ := give(text(size))
 				req.Method, req.URL, req.Header = "PUT", mustParse(t, s3.URL+"/key"), http.Header{}
 				req.TransferEncoding = []string{"chunked"}
@@ -133,7 +133,7 @@ func TestUnsignedPayloadOfUnknownLength(t *testing.T) {
 			refused bool
 		}{{0, 10, false}, {large, large, false}, {large - 1, large, true}, {-1, 10, true}, {0, 11 << 20, true}} {
 			for _, sign := range []bool{false, true} {
-				tr := &sigv4.Transport{Service: service, Region: "eu-west-1", Source: srv.User(), Base: s.Client().Transport, UnsignedPayload: true, MaxBody: c.max}
+				tr := &sigv4.Transport{Service: service, Region: "eu-west-1", Credentials: srv.User(), Base: s.Client().Transport, UnsignedPayload: true, MaxBody: c.max}
 				content := strings.Repeat("x", c.size)
 				body := newStream(content)
 				req := newRequest(t, "PUT", s.URL+"/key", body)
@@ -172,7 +172,7 @@ func TestTrailerForS3(t *testing.T) {
 	body := newStream("x")
 	req := newRequest(t, "PUT", "https://bucket.example/key", body)
 	req.Trailer = http.Header{"X-Sum": nil}
-	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Source: stschain.Static("AKID", "secret", ""), Base: discard{}}
+	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Credentials: stschain.Static("AKID", "secret", ""), Base: discard{}}
 	_, err := tr.RoundTrip(req)
 	require.ErrorContains(t, err, "sigv4: s3 accepts no trailers")
 	require.EqualValues(t, 1, body.closed.Load())
@@ -183,7 +183,7 @@ func TestChangedBodyAtAService(t *testing.T) {
 	for service, want := range map[string]string{"s3": "XAmzContentSHA256Mismatch", "execute-api": "SignatureDoesNotMatch"} {
 		srv, s3, got := bucket(t, service)
 		srv.AllowRefusals(want)
-		tr := &sigv4.Transport{Service: service, Region: "eu-west-1", Source: srv.User()}
+		tr := &sigv4.Transport{Service: service, Region: "eu-west-1", Credentials: srv.User()}
 		req := newRequest(t, "PUT", s3.URL+"/key", newStream(text(large)))
 		req.GetBody = func() (io.ReadCloser, error) { return newStream("x" + text(large)[1:]), nil }
 		resp, err := tr.RoundTrip(req)

@@ -18,12 +18,12 @@ import (
 
 func TestTransportFieldErrors(t *testing.T) {
 	for want, tr := range map[string]*sigv4.Transport{
-		"Source is missing":  {Service: "s3", Region: "r"},
-		"Service is missing": {Region: "r", Source: stschain.Static("a", "b", "")},
-		"Region is missing":  {Service: "s3", Source: stschain.Static("a", "b", "")},
-		`"x.evil.com/"`:      {Service: "s3", Region: "x.evil.com/", Source: stschain.Static("a", "b", "")},
-		"names Connection":   {Service: "s3", Region: "r", SignedHeaders: []string{"Connection"}, Source: stschain.Static("a", "b", "")},
-		"no credentials for s3 in r": {Service: "s3", Region: "r", Source: stschain.ProviderFunc(
+		"Credentials is missing":  {Service: "s3", Region: "r"},
+		"Service is missing": {Region: "r", Credentials: stschain.Static("a", "b", "")},
+		"Region is missing":  {Service: "s3", Credentials: stschain.Static("a", "b", "")},
+		`"x.evil.com/"`:      {Service: "s3", Region: "x.evil.com/", Credentials: stschain.Static("a", "b", "")},
+		"names Connection":   {Service: "s3", Region: "r", SignedHeaders: []string{"Connection"}, Credentials: stschain.Static("a", "b", "")},
+		"no credentials for s3 in r": {Service: "s3", Region: "r", Credentials: stschain.ProviderFunc(
 			func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, errors.New("none") })},
 	} {
 		body := newStream("x")
@@ -51,7 +51,7 @@ func TestTransportRefuses(t *testing.T) {
 		"does not start an escape":      func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "%" },
 	} {
 		tr := &sigv4.Transport{
-			Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""),
+			Service: "s3", Region: "r", Credentials: stschain.Static("a", "b", ""),
 			Base: roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") }),
 		}
 		body := newStream("x")
@@ -83,7 +83,7 @@ func TestPlainHTTP(t *testing.T) {
 		for _, allow := range []bool{false, true} {
 			sent := false
 			tr := &sigv4.Transport{
-				Service: "s3", Region: "r", Source: stschain.Static("AKID", "b", "canary"), AllowHTTP: allow,
+				Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "b", "canary"), AllowHTTP: allow,
 				Base: roundTripper(func(*http.Request) (*http.Response, error) {
 					sent = true
 					return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
@@ -121,7 +121,7 @@ func TestConnectionNamesWhatIsSigned(t *testing.T) {
 	} {
 		req := newRequest(t, "GET", "https://example.com/", nil)
 		req.Header = http.Header{"Connection": {"Te", connection}, "X-Tenant": {"7"}, "X-Unsigned": {"1"}, "Content-Type": {"text/plain"}, "Te": {"trailers"}}
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "b", ""), SignedHeaders: []string{"X-Tenant"}, Base: discard{}}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "b", ""), SignedHeaders: []string{"X-Tenant"}, Base: discard{}}
 		_, err := tr.RoundTrip(req)
 		errSign := tr.SignRequest(req)
 		if refused == "" {
@@ -188,7 +188,7 @@ func TestHosts(t *testing.T) {
 	} {
 		sent := false
 		tr := &sigv4.Transport{
-			Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""), Hosts: []string{c.entry}, AllowHTTP: true,
+			Service: "s3", Region: "r", Credentials: stschain.Static("a", "b", ""), Hosts: []string{c.entry}, AllowHTTP: true,
 			Base: roundTripper(func(*http.Request) (*http.Response, error) { sent = true; return nil, errors.New("sent") }),
 		}
 		req := newRequest(t, "GET", c.url, nil)

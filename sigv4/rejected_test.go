@@ -148,7 +148,7 @@ func TestRejectedToken(t *testing.T) {
 				rejects(c.status, c.header, c.body, "FIRST")(w, r)
 			}
 			tr := s.transport()
-			tr.Source = s.rotating()
+			tr.Credentials = s.rotating()
 			req := newRequest(t, "POST", s.URL, strings.NewReader("hello"))
 			if strings.Contains(name, "gzip") { // or net/http would decode it
 				req.Header.Set("Accept-Encoding", "gzip")
@@ -182,7 +182,7 @@ func TestRejectedTokenOfHEAD(t *testing.T) {
 			}
 		}
 		tr := s.transport()
-		tr.Source = s.rotating()
+		tr.Credentials = s.rotating()
 		resp, err := tr.RoundTrip(newRequest(t, "HEAD", s.URL, nil))
 		require.NoError(t, err)
 		resp.Body.Close()
@@ -222,7 +222,7 @@ func TestEndlessRefusal(t *testing.T) {
 				sent++
 				return &http.Response{StatusCode: 403, Header: http.Header{}, Body: endless()}, nil
 			})}
-			tr.Source = held(t, func() (stschain.Credentials, error) {
+			tr.Credentials = held(t, func() (stschain.Credentials, error) {
 				ids++
 				return creds(fmt.Sprint("AKID", ids)), nil
 			})
@@ -302,7 +302,7 @@ func TestAnswersAreNotReadAhead(t *testing.T) {
 }
 
 func answering(status int, body io.ReadCloser) *sigv4.Transport {
-	return &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""),
+	return &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""),
 		Base: roundTripper(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
 		})}

@@ -21,7 +21,7 @@ import (
 func TestReplayIsOne(t *testing.T) {
 	s := newService(t, plain, rejects(403, "ExpiredToken", "no", "A", "B", "C", "D"), "A", "B", "C", "D")
 	tr := s.transport()
-	tr.Source = s.rotating()
+	tr.Credentials = s.rotating()
 	resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
 	require.NoError(t, err)
 	resp.Body.Close()
@@ -32,7 +32,7 @@ func TestReplayIsOne(t *testing.T) {
 func TestReplayClosesTheFirstAnswer(t *testing.T) {
 	s := newService(t, plain, nil, "FIRST", "SECOND")
 	tr := s.transport()
-	tr.Source = s.rotating()
+	tr.Credentials = s.rotating()
 	first := newStream(fmt.Sprintf(s3Error, "ExpiredToken"))
 	answers := []*http.Response{
 		{StatusCode: 400, Header: http.Header{}, Body: first},
@@ -57,7 +57,7 @@ func TestReplayOfBodies(t *testing.T) {
 				s := newService(t, withTLS, rejects(400, "", fmt.Sprintf(s3Error, "ExpiredToken"), "FIRST"), "FIRST", "SECOND")
 				tr := s.transport()
 				tr.UnsignedPayload = unsigned
-				tr.Source = s.rotating()
+				tr.Credentials = s.rotating()
 				req, closed := body(text(size))
 				req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{"X-Amz-Content-Sha256": {"fill in"}}
 				resp, err := tr.RoundTrip(req)
@@ -85,7 +85,7 @@ func TestReplayOfBodies(t *testing.T) {
 func TestReplayOfAFile(t *testing.T) {
 	s := newService(t, plain, rejects(403, "ExpiredToken", "", "FIRST"), "FIRST", "SECOND")
 	tr := s.transport()
-	tr.Source = s.rotating()
+	tr.Credentials = s.rotating()
 	tr.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
 		resp, err := s.Client().Transport.RoundTrip(r)
 		r.Body.Close()
@@ -120,7 +120,7 @@ func TestReplayWhileTheFirstIsSent(t *testing.T) {
 	})
 	for range 5 {
 		tr := s.transport()
-		tr.Source = s.rotating()
+		tr.Credentials = s.rotating()
 		b := newSeekable(text(4_000_000))
 		resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, b))
 		require.NoError(t, err)
@@ -149,7 +149,7 @@ func TestNothingElseToSend(t *testing.T) {
 			s := newService(t, plain, rejects(400, "", body, "FIRST"), "FIRST")
 			tr := s.transport()
 			asked := 0
-			tr.Source = held(t, func() (stschain.Credentials, error) { asked++; return source(asked) })
+			tr.Credentials = held(t, func() (stschain.Credentials, error) { asked++; return source(asked) })
 			resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
 			require.NoError(t, err)
 			got, err := io.ReadAll(resp.Body)
@@ -167,7 +167,7 @@ func TestNothingElseToSend(t *testing.T) {
 func TestManyRejections(t *testing.T) {
 	s := newService(t, plain, rejects(403, "ExpiredToken", "", "FIRST"), "FIRST", "SECOND", "THIRD")
 	tr := s.transport()
-	tr.Source = s.rotating()
+	tr.Credentials = s.rotating()
 	tr.Base = &http.Transport{MaxConnsPerHost: 16}
 	defer tr.CloseIdleConnections()
 	var wg sync.WaitGroup

@@ -64,7 +64,7 @@ func TestScope(t *testing.T) {
 	services := newSeveral(srv)
 	tr := &sigv4.Transport{
 		Scope: services.scope, Clock: mock, Base: ststest.InProcess(services), Hosts: []string{"*.example", "unknown.test"},
-		Source: &assumerole.Provider{
+		Credentials: &assumerole.Provider{
 			Client:  &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client(), Clock: mock},
 			RoleARN: "arn:aws:iam::123456789012:role/backup",
 		},
@@ -121,7 +121,7 @@ func TestTampering(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AllowRefusals()
 	services := newSeveral(srv)
-	tr := &sigv4.Transport{Scope: services.scope, Source: srv.User()}
+	tr := &sigv4.Transport{Scope: services.scope, Credentials: srv.User()}
 	for name, change := range map[string]func(*http.Request){
 		"":       func(*http.Request) {},
 		"method": func(r *http.Request) { r.Method = "POST" },
@@ -172,7 +172,7 @@ func TestScopeErrors(t *testing.T) {
 		"service s3express signs with":                                       {service: "s3express", region: "eu-west-1"},
 	} {
 		tr := &sigv4.Transport{
-			Service: "s3", Region: "eu-west-1", Source: stschain.Static("a", "b", ""), // these stand in for no answer
+			Service: "s3", Region: "eu-west-1", Credentials: stschain.Static("a", "b", ""), // these stand in for no answer
 			Scope: func(*http.Request) (string, string, error) { return answer.service, answer.region, answer.err },
 			Base:  roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") }),
 		}
@@ -193,7 +193,7 @@ func TestScopeErrors(t *testing.T) {
 func TestScopeConcurrently(t *testing.T) {
 	srv := ststest.NewTest(t)
 	services := newSeveral(srv)
-	client := &http.Client{Transport: &sigv4.Transport{Scope: services.scope, Source: srv.User(), Base: ststest.InProcess(services)}}
+	client := &http.Client{Transport: &sigv4.Transport{Scope: services.scope, Credentials: srv.User(), Base: ststest.InProcess(services)}}
 	var wg sync.WaitGroup
 	for host := range services.scopes {
 		for range 20 {
@@ -215,7 +215,7 @@ func TestScopeConcurrently(t *testing.T) {
 	s := newService(t, plain, rejects(403, "ExpiredToken", "", "AKID"), "AKID", "OTHER")
 	asked := 0
 	tr := s.transport()
-	tr.Source = s.rotating()
+	tr.Credentials = s.rotating()
 	tr.Scope = func(*http.Request) (string, string, error) { asked++; return "execute-api", "eu-west-1", nil }
 	resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
 	require.NoError(t, err)

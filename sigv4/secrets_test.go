@@ -45,7 +45,7 @@ func noSecretComesOut(t *testing.T) {
 	s := &sigv4.Signer{Service: "s3", Region: "eu-west-1"}
 	tr := &sigv4.Transport{
 		Service: "s3", Region: "eu-west-1", Base: discard{}, Clock: fixedClock(now),
-		Source: stschain.Static(secret.AccessKeyID, secretKey, token),
+		Credentials: stschain.Static(secret.AccessKeyID, secretKey, token),
 	}
 	req := newRequest(t, "GET", "https://example.com/", nil)
 	require.NoError(t, s.Sign(req.Clone(t.Context()), sigv4.PayloadHash(nil), secret, now))
@@ -66,7 +66,7 @@ func TestNoSecretInErrors(t *testing.T) {
 	bad.SessionToken = stschain.NewSecret(token + "\r\n")
 	signedQuery := "X-Amz-Credential=" + token + "&X-Amz-Signature=" + secretKey
 	for name, change := range map[string]func(*http.Request, *sigv4.Transport){
-		"bad token":     func(_ *http.Request, tr *sigv4.Transport) { tr.Source = hold(bad) },
+		"bad token":     func(_ *http.Request, tr *sigv4.Transport) { tr.Credentials = hold(bad) },
 		"signed URL":    func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = signedQuery },
 		"signed header": func(r *http.Request, _ *sigv4.Transport) { r.Header.Set("Authorization", secretKey) },
 		"userinfo":      func(r *http.Request, _ *sigv4.Transport) { r.URL.User = url.UserPassword("u", secretKey) },
@@ -86,7 +86,7 @@ func TestNoSecretInErrors(t *testing.T) {
 		},
 	} {
 		req := newRequest(t, "PUT", "https://example.com/", nil)
-		tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Source: hold(secret), Base: discard{}, Clock: fixedClock(now)}
+		tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Credentials: hold(secret), Base: discard{}, Clock: fixedClock(now)}
 		change(req, tr)
 		signing := tr.SignRequest(req.Clone(t.Context()))
 		_, err := tr.RoundTrip(req)

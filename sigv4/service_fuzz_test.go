@@ -118,7 +118,7 @@ func FuzzRejection(f *testing.F) {
 	f.Add(403, "", "x<Error><Code>ExpiredToken</Code></Error>")
 	f.Add(403, "", "<Error><Code><!-- -->Expired<![CDATA[Token]]></Code></Error>")
 	f.Fuzz(func(t *testing.T, status int, kind, body string) {
-		tr := &sigv4.Transport{Service: "execute-api", Region: "eu-west-1", Source: stschain.Static("AKID", "secret", "token")}
+		tr := &sigv4.Transport{Service: "execute-api", Region: "eu-west-1", Credentials: stschain.Static("AKID", "secret", "token")}
 		req := newRequest(t, "GET", "https://api.example/", nil)
 		if err := tr.SignRequest(req); err != nil {
 			t.Fatal(err)

@@ -69,7 +69,7 @@ func TestSignRequestAgain(t *testing.T) {
 				current := &first
 				cache := held(t, func() (stschain.Credentials, error) { return *current, nil })
 				tr := s.transport()
-				tr.Source = cache
+				tr.Credentials = cache
 				req, _ := body(text(size))
 				req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
 				require.NoError(t, tr.SignRequest(req))
@@ -205,12 +205,12 @@ func TestSignRequestRefuses(t *testing.T) {
 			r.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 a", "b"}
 		},
 		"has X-Amz-Signature":         func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Signature=1" },
-		"Source is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Source = nil },
+		"Credentials is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Credentials = nil },
 		"Region is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Region = "" },
 		"is not in Hosts":             func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
 		"UnsignedPayload needs https": func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
 		"no credentials for s3 in r: ": func(_ *http.Request, tr *sigv4.Transport) {
-			tr.Source = failing
+			tr.Credentials = failing
 		},
 		"header X-Amz-A twice": func(r *http.Request, _ *sigv4.Transport) {
 			r.Header["x-amz-a"], r.Header["X-Amz-A"] = []string{"1"}, []string{"2"}
@@ -219,7 +219,7 @@ func TestSignRequestRefuses(t *testing.T) {
 			r.Response = &http.Response{Request: &http.Request{URL: mustParse(t, "https://other/")}}
 		},
 	} {
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("a", "b", "")}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("a", "b", "")}
 		body := newStream("hello")
 		req := newRequest(t, "PUT", "https://example.com/", body)
 		req.ContentLength = 5
@@ -231,7 +231,7 @@ func TestSignRequestRefuses(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "hello", string(got), "the body is whole: %s", want)
 	}
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""), MaxBody: 3}
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("a", "b", ""), MaxBody: 3}
 	body := newStream("hello")
 	err := tr.SignRequest(newRequest(t, "PUT", "https://example.com/", body))
 	require.ErrorIs(t, err, sigv4.ErrBodyTooLarge)
@@ -278,7 +278,7 @@ func TestInvalidateRejected(t *testing.T) {
 	s := newService(t, plain, rejects(403, "", fmt.Sprintf(s3Error, "ExpiredToken"), "AKID"), "AKID", "OTHER")
 	tr := s.transport()
 	cache := s.rotating()
-	tr.Source = cache
+	tr.Credentials = cache
 	req := newRequest(t, "PUT", s.URL, strings.NewReader("hello"))
 	for try := 0; ; try++ {
 		require.Less(t, try, 2)
@@ -319,7 +319,7 @@ func TestInvalidateRejected(t *testing.T) {
 	// Servers other than AWS have IDs of any form.
 	cache = held(t, func() (stschain.Credentials, error) { return creds("A/B+C"), nil })
 	tr = s.transport()
-	tr.Source = cache
+	tr.Credentials = cache
 	require.NoError(t, tr.SignRequest(req))
 	require.True(t, tr.InvalidateRejected(&http.Response{StatusCode: 403, Header: header, Body: http.NoBody, Request: req}))
 	require.True(t, cache.Status().Rejected)
@@ -333,7 +333,7 @@ func FuzzInvalidateRejected(f *testing.F) {
 	f.Add("///", "AWS4-HMAC-SHA256 Credential=")
 	f.Fuzz(func(t *testing.T, id, authorization string) {
 		cache := &stschain.Cache{Provider: stschain.Static(id, "secret", "token")}
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: cache}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: cache}
 		req := newRequest(t, "GET", "https://h/", nil)
 		rejection := &http.Response{StatusCode: 403, Header: http.Header{"X-Amzn-Errortype": {"ExpiredToken"}}, Body: http.NoBody, Request: req}
 		req.Header.Set("Authorization", authorization)

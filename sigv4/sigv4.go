@@ -4,7 +4,7 @@
 // of an http.Client with credentials that stay fresh.
 //
 //	client := &http.Client{Transport: &sigv4.Transport{
-//		Service: "s3", Region: "eu-west-1", Source: provider,
+//		Service: "s3", Region: "eu-west-1", Credentials: provider,
 //	}}
 //
 // A client of several services sets Transport.Scope, a function that returns the

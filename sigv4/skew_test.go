@@ -70,7 +70,7 @@ func TestClockSkew(t *testing.T) {
 					base := &counted{RoundTripper: ststest.InProcess(srv.Protect(service, "eu-west-1", nil))}
 					tr := &sigv4.Transport{
 						Service: service, Region: "eu-west-1", Clock: ours, Base: base,
-						Source: &assumerole.Provider{
+						Credentials: &assumerole.Provider{
 							Client:  &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client(), Clock: ours},
 							RoleARN: "arn:aws:iam::123456789012:role/backup",
 						},
@@ -133,7 +133,7 @@ func TestClockSkewIsNotBelieved(t *testing.T) {
 			var dates []string
 			honest := ststest.InProcess(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { dates = append(dates, r.Header.Get("X-Amz-Date")) }))
 			tr := &sigv4.Transport{
-				Service: "execute-api", Region: "eu-west-1", Clock: fixedClock(now), Source: stschain.Static("AKID", "secret", "token"),
+				Service: "execute-api", Region: "eu-west-1", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", "token"),
 				Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 					if r.URL.Host == "liar.example" {
 						return liar.RoundTrip(r)
@@ -163,7 +163,7 @@ func TestClockSkewIsNotBelieved(t *testing.T) {
 func TestRejectionsWithoutEnd(t *testing.T) {
 	sent := 0
 	tr := &sigv4.Transport{
-		Service: "s3", Region: "r", Clock: fixedClock(now), Source: stschain.Static("AKID", "secret", ""),
+		Service: "s3", Region: "r", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", ""),
 		Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 			sent++
 			return ststest.InProcess(skewed(now.Add(time.Duration(sent)*time.Hour), 403, "RequestTimeTooSkewed")).RoundTrip(r)
@@ -180,7 +180,7 @@ func TestRejectionsWithoutEnd(t *testing.T) {
 	ids := 0
 	tr = &sigv4.Transport{
 		Service: "s3", Region: "r", Clock: minutes,
-		Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			ids++
 			return creds(fmt.Sprint("AKID", ids)), nil
 		}),
@@ -208,7 +208,7 @@ func TestDateOrToken(t *testing.T) {
 			rejects(400, "", `<Response><Errors><Error><Code>RequestExpired</Code><Message>Request has expired.</Message></Error></Errors></Response>`, "FIRST")(w, r)
 		}
 		tr := s.transport()
-		tr.Source = s.rotating()
+		tr.Credentials = s.rotating()
 		resp, err := tr.RoundTrip(newRequest(t, "POST", s.URL, strings.NewReader("Action=DescribeInstances")))
 		require.NoError(t, err)
 		resp.Body.Close()
@@ -224,7 +224,7 @@ func TestDateOrToken(t *testing.T) {
 // Clocks of hosts that a user makes up do not fill the memory.
 func TestManySkewedHosts(t *testing.T) {
 	base := &counted{RoundTripper: ststest.InProcess(skewed(now.Add(time.Hour), 403, "RequestTimeTooSkewed"))}
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Clock: fixedClock(now), Source: stschain.Static("AKID", "secret", ""), Base: base}
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", ""), Base: base}
 	for i := range 1500 {
 		resp, err := tr.RoundTrip(newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
 		require.NoError(t, err)
@@ -254,7 +254,7 @@ func TestClockSkewOfABodyThatIsGone(t *testing.T) {
 	defer s.Close()
 	tr := &sigv4.Transport{
 		Service: "execute-api", Region: "r", Clock: fixedClock(now), Base: s.Client().Transport, UnsignedPayload: true,
-		Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
+		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
 	}
 	for range 2 {
 		resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, newStream("hello")))

@@ -85,7 +85,7 @@ func TestAnswerToABrokenBody(t *testing.T) {
 	answer := newStream("bad request")
 	req := newRequest(t, "PUT", "https://h/", newStream(text(large)))
 	req.GetBody = func() (io.ReadCloser, error) { return newStream("else"), nil }
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""),
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""),
 		Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 			io.Copy(io.Discard, r.Body)
 			return &http.Response{StatusCode: 400, Body: answer}, nil
@@ -108,7 +108,7 @@ func TestBodyThatFails(t *testing.T) {
 			{Body: &seekable{stream{Reader: failAfter(large)}, strings.NewReader("")}},
 		} {
 			req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
-			tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+			tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 			_, err := tr.RoundTrip(req)
 			require.ErrorIs(t, err, broken)
 			require.ErrorContains(t, err, "sigv4: reading the body")
@@ -127,7 +127,7 @@ func TestBodyThatFails(t *testing.T) {
 	t.Run("GetBody", func(t *testing.T) {
 		req := newRequest(t, "PUT", "https://h/", newStream(text(large)))
 		req.GetBody = func() (io.ReadCloser, error) { return nil, broken }
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 		_, err := tr.RoundTrip(req)
 		require.ErrorIs(t, err, broken)
 		require.ErrorContains(t, err, "sigv4: GetBody")
@@ -140,7 +140,7 @@ func TestBodyThatFails(t *testing.T) {
 			}
 			return 0, nil
 		})
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", b))
 		require.ErrorContains(t, err, "sigv4: going back to the start of the body: never again")
 		require.EqualValues(t, 1, b.closed.Load())
@@ -204,7 +204,7 @@ func TestBodiesThatBreakTheRules(t *testing.T) {
 		"the body's Read panicked: out of luck": func([]byte) (int, error) { panic("out of luck") },
 		"the body's Read ended its goroutine":   func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
 	} {
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""), Base: discard{}}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), Base: discard{}}
 		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", reader(read)).WithContext(t.Context()))
 		require.EqualError(t, err, "sigv4: "+want)
 	}
@@ -255,7 +255,7 @@ func TestContextEndsWhileHashing(t *testing.T) {
 			}()
 			req := give(b)
 			req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
-			tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+			tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 			_, err := tr.RoundTrip(req.WithContext(ctx))
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, cause)
@@ -272,7 +272,7 @@ func TestContextEndsWhileHashing(t *testing.T) {
 			}
 			return len(p), nil // without an end
 		})}
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", ""), MaxBody: 1 << 60}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), MaxBody: 1 << 60}
 		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", b).WithContext(ctx))
 		require.ErrorIs(t, err, context.Canceled)
 		require.EqualValues(t, 1, b.closed.Load())
@@ -281,7 +281,7 @@ func TestContextEndsWhileHashing(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		b := &stream{Reader: readerFunc(func(p []byte) (int, error) { t.Error("was read"); return 0, io.EOF })}
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("AKID", "secret", "")}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", b).WithContext(ctx))
 		require.ErrorIs(t, err, context.Canceled)
 		require.EqualValues(t, 1, b.closed.Load())
@@ -329,7 +329,7 @@ func TestContextEndsWhileBaseReads(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	pipe, _ := io.Pipe()
 	reading := &stream{Reader: readerFunc(func(p []byte) (int, error) { cancel(cause); return pipe.Read(p) }), Closer: pipe}
-	tr := &sigv4.Transport{Service: "execute-api", Region: "r", Source: stschain.Static("AKID", "secret", ""), UnsignedPayload: true,
+	tr := &sigv4.Transport{Service: "execute-api", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), UnsignedPayload: true,
 		Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 			_, err := io.Copy(io.Discard, r.Body)
 			return nil, err

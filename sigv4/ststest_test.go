@@ -37,7 +37,7 @@ func TestRoleAtAService(t *testing.T) {
 
 			tr := &sigv4.Transport{
 				Service: service, Region: "eu-west-1", Clock: mock, Base: api.Client().Transport,
-				Source: &assumerole.Provider{
+				Credentials: &assumerole.Provider{
 					Client:  &stsquery.Client{Credentials: srv.User(), Region: "eu-west-1", HTTPClient: srv.Client(), Clock: mock},
 					RoleARN: "arn:aws:iam::123456789012:role/backup",
 				},

@@ -58,9 +58,9 @@ import (
 // The Response has the caller's request as its Request, and not the signed one,
 // which contains a session token.
 type Transport struct {
-	Service string            // required without Scope: the signing name, as "s3"
-	Region  string            // required without Scope: a name, as "eu-west-1"
-	Source  stschain.Provider // required; called through stschain.Cached
+	Service     string            // required without Scope: the signing name, as "s3"
+	Region      string            // required without Scope: a name, as "eu-west-1"
+	Credentials stschain.Provider // required; called through stschain.Cached
 
 	// Scope returns the service and the region that a request is signed for, where
 	// one client calls several; nil is Service and Region, which are not used if it
@@ -93,7 +93,7 @@ type Transport struct {
 	// as they come, except at S3 those of unknown length, which are kept up to MaxBody.
 	UnsignedPayload bool
 
-	Clock stschain.Clock // nil: the system clock. Also for the cache over Source, unless Source is a *Cache
+	Clock stschain.Clock // nil: the system clock. Also for the cache over Credentials, unless that is a CachedProvider
 
 	once   sync.Once
 	signer Signer // for its keys; each request has a scope
@@ -168,7 +168,7 @@ func (t *Transport) CloseIdleConnections() {
 	}
 }
 
-// Providers returns the cache over Source, for reports such as stschain.Explain.
+// Providers returns the cache over Credentials, for reports such as stschain.Explain.
 func (t *Transport) Providers() []stschain.Provider {
 	t.once.Do(t.setUp)
 	if t.creds == nil {
@@ -179,10 +179,10 @@ func (t *Transport) Providers() []stschain.Provider {
 
 func (t *Transport) setUp() {
 	t.signer.SignedHeaders = t.SignedHeaders
-	if t.Source == nil {
+	if t.Credentials == nil {
 		return
 	}
-	t.creds = wire.Cached(t.Source, t.Clock)
+	t.creds = wire.Cached(t.Credentials, t.Clock)
 }
 
 func (t *Transport) base() http.RoundTripper {

@@ -83,7 +83,7 @@ func TestTransportChangesNothing(t *testing.T) {
 // Requests may share their header values, which Base may add to.
 func TestSharedHeaderValues(t *testing.T) {
 	values := append(make([]string, 0, 2), "a")
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.Static("a", "b", ""),
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("a", "b", ""),
 		Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 			r.Header.Add("X-Shared", "of Base")
 			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
@@ -232,7 +232,7 @@ func TestThousandGoroutines(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	tr := s.transport()
 	var asked atomic.Int32
-	tr.Source = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+	tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		asked.Add(1)
 		return creds("AKID"), nil
 	})
@@ -283,7 +283,7 @@ func TestTransportClock(t *testing.T) {
 		return c, nil
 	})
 	tr := s.transport()
-	tr.Source = source
+	tr.Credentials = source
 	for range 3 {
 		resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
 		require.NoError(t, err)
@@ -294,7 +294,7 @@ func TestTransportClock(t *testing.T) {
 
 	cache := &stschain.Cache{Provider: source, Clock: fixedClock(now.Add(time.Minute))}
 	tr = s.transport()
-	tr.Source = cache
+	tr.Credentials = cache
 	resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
 	require.NoError(t, err)
 	resp.Body.Close()
@@ -304,7 +304,7 @@ func TestTransportClock(t *testing.T) {
 func TestWaitingForCredentialsEndsWithTheRequest(t *testing.T) {
 	hung := make(chan struct{})
 	defer close(hung)
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Source: stschain.ProviderFunc(
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.ProviderFunc(
 		func(context.Context) (stschain.Credentials, error) {
 			<-hung
 			return stschain.Credentials{}, errors.New("too late")

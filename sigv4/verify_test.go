@@ -289,6 +289,6 @@ func (s *service) arrivals() []arrival {
 func (s *service) transport() *sigv4.Transport {
 	return &sigv4.Transport{
 		Service: s.verifier.service, Region: s.region, Base: s.Client().Transport, Clock: fixedClock(now),
-		Source: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return s.known[0], nil }),
+		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return s.known[0], nil }),
 	}
 }

@@ -2,7 +2,7 @@
 // where. The zero [Default] is ready:
 //
 //	client := &http.Client{Transport: &sigv4.Transport{
-//		Service: "s3", Region: "eu-west-1", Source: &source.Default{},
+//		Service: "s3", Region: "eu-west-1", Credentials: &source.Default{},
 //	}}
 //
 // A program that also assumes a role gets its STS client from it, with the region and the

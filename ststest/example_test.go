@@ -64,7 +64,7 @@ func ExampleServer_Protect() {
 	bob := srv.AddUser("bob")
 	for _, who := range []stschain.Provider{bob, stschain.Static(bob.Credentials.AccessKeyID, "a-guess", "")} {
 		client := &http.Client{Transport: &sigv4.Transport{
-			Service: "execute-api", Region: "eu-west-1", Source: who, Base: ststest.InProcess(service),
+			Service: "execute-api", Region: "eu-west-1", Credentials: who, Base: ststest.InProcess(service),
 		}}
 		res, err := client.Get("https://api.example/greeting")
 		if err != nil {

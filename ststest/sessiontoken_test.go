@@ -128,7 +128,7 @@ func TestIAMRefusesSomeSessions(t *testing.T) {
 	iam := ststest.InProcess(srv.Protect("iam", "us-east-1", nil))
 	status := func(c stschain.Credentials) int {
 		client := &http.Client{Transport: &sigv4.Transport{Service: "iam", Region: "us-east-1", Base: iam,
-			Source: stschain.Static(c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal())}}
+			Credentials: stschain.Static(c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal())}}
 		res, err := client.Get("https://iam.amazonaws.com/")
 		require.NoError(t, err)
 		res.Body.Close()

@@ -99,7 +99,7 @@ func onTransport(method string, size int) func(context.Context, *servers, string
 			base = client.Transport.(*http.Transport)
 		}
 		defer base.CloseIdleConnections()
-		signing := &http.Client{Timeout: patience, Transport: &sigv4.Transport{Service: "s3", Region: "eu-west-1", Source: s.alice, Base: base}}
+		signing := &http.Client{Timeout: patience, Transport: &sigv4.Transport{Service: "s3", Region: "eu-west-1", Credentials: s.alice, Base: base}}
 		req, err := http.NewRequestWithContext(ctx, method, endpoint+"/bucket/key", bytes.NewReader(make([]byte, size)))
 		if err != nil {
 			return err

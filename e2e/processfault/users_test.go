@@ -113,7 +113,7 @@ func transport(o order) error {
 	}
 	client := &http.Client{Transport: &sigv4.Transport{
 		Service: serviceName, Region: region,
-		Source: &stschain.Cache{Provider: role, AdvisoryWindow: advisory, MandatoryWindow: mandatory},
+		Credentials: &stschain.Cache{Provider: role, AdvisoryWindow: advisory, MandatoryWindow: mandatory},
 	}}
 	return users(func(say func(string, ...any)) {
 		resp, err := client.Post(o.API, "text/plain", strings.NewReader("hello"))

@@ -87,7 +87,7 @@ func TestDexAndMinIO(t *testing.T) {
 		RoleARN: roleARN,
 		Token:   func(ctx context.Context) (stschain.Secret, error) { return idToken(ctx, dex) },
 	}
-	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: role}}
+	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Credentials: role}}
 	do(t, client, http.MethodPut, minio.URL+"/bucket", "")
 	do(t, client, http.MethodPut, minio.URL+"/bucket/key", "by alice")
 	require.Equal(t, "by alice", do(t, client, http.MethodGet, minio.URL+"/bucket/key", ""))

@@ -33,7 +33,7 @@ import (
 func TestMinIO(t *testing.T) {
 	endpoint := realserver.MinIO(t).URL
 	root := stschain.Static(user, password, "")
-	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: root}}
+	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Credentials: root}}
 	do(t, admin, http.MethodPut, endpoint+"/bucket", "")
 
 	role := &assumerole.Provider{
@@ -41,7 +41,7 @@ func TestMinIO(t *testing.T) {
 		Duration: 15 * time.Minute,
 	}
 	clk, cache, refreshed := aheadOf(role)
-	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: cache}}
+	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Credentials: cache}}
 
 	keys := []string{"plain", "with space", "ünï/cödé 世界", "percent%2Fslash", "plus+and&equals=", "~tilde!(*)'"}
 	used := map[string]bool{}
@@ -107,7 +107,7 @@ func TestMinIOLoad(t *testing.T) {
 	endpoint := realserver.MinIO(t).URL
 	root := stschain.Static(user, password, "")
 	object := endpoint + "/bucket/object"
-	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: root}}
+	admin := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Credentials: root}}
 	do(t, admin, http.MethodPut, endpoint+"/bucket", "")
 	do(t, admin, http.MethodPut, object, "hello")
 
@@ -118,7 +118,7 @@ func TestMinIOLoad(t *testing.T) {
 	base := &http.Transport{MaxIdleConnsPerHost: atOnce}
 	defer base.CloseIdleConnections()
 	client := &http.Client{
-		Transport: &sigv4.Transport{Service: "s3", Region: region, Source: cache, Base: base},
+		Transport: &sigv4.Transport{Service: "s3", Region: region, Credentials: cache, Base: base},
 		Timeout:   30 * time.Second,
 	}
 	get := func() error {
@@ -179,7 +179,7 @@ func TestMinIORefuses(t *testing.T) {
 // A file is sent from where it lies, without being read into memory.
 func TestMinIOFile(t *testing.T) {
 	endpoint := realserver.MinIO(t).URL
-	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
+	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Credentials: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	path := filepath.Join(t.TempDir(), "file")
 	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<20) // 16 MiB, more than a body is spooled

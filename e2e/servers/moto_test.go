@@ -39,7 +39,7 @@ func startMoto(t *testing.T) string {
 // signatures and permissions from then on.
 func iamUser(t *testing.T, moto string) stschain.Provider {
 	t.Helper()
-	anybody := &http.Client{Transport: &sigv4.Transport{Service: "iam", Region: region, Source: stschain.Static("anybody", "anything", "")}}
+	anybody := &http.Client{Transport: &sigv4.Transport{Service: "iam", Region: region, Credentials: stschain.Static("anybody", "anything", "")}}
 	iam := func(action string, parameters url.Values) string {
 		parameters.Set("Action", action)
 		parameters.Set("Version", "2010-05-08")

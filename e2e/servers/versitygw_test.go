@@ -94,7 +94,7 @@ func TestVersityClockSkew(t *testing.T) {
 // Keys that proxies and clients like to change on the way.
 func TestVersityObjects(t *testing.T) {
 	endpoint := startVersity(t, "posix").URL
-	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
+	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Credentials: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	for i, path := range []string{
 		"plain", "with%20space", "%C3%BCn%C3%AF/c%C3%B6d%C3%A9%20%E4%B8%96%E7%95%8C", "a%2Fslash", "plus%2Bsign", "plus+sign",
@@ -117,7 +117,7 @@ func TestVersityObjects(t *testing.T) {
 
 func TestVersityManyAtOnce(t *testing.T) {
 	endpoint := startVersity(t, "posix").URL
-	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Source: stschain.Static(user, password, "")}}
+	client := &http.Client{Transport: &sigv4.Transport{Service: "s3", Region: region, Credentials: stschain.Static(user, password, "")}}
 	do(t, client, http.MethodPut, endpoint+"/bucket", "")
 	errs := make(chan error, 200)
 	for i := range 200 {

@@ -51,10 +51,10 @@ func main() {
 	}
 	api := &http.Client{
 		Transport: &sigv4.Transport{
-			Service: "execute-api",
-			Region:  *region,
-			Source:  &assumerole.Provider{Client: sts, RoleARN: cmp.Or(*roleARN, "arn:aws:iam::123456789012:role/orders")},
-			Base:    base,
+			Service:     "execute-api",
+			Region:      *region,
+			Credentials: &assumerole.Provider{Client: sts, RoleARN: cmp.Or(*roleARN, "arn:aws:iam::123456789012:role/orders")},
+			Base:        base,
 		},
 		Timeout: 30 * time.Second,
 	}

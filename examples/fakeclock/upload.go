@@ -26,7 +26,7 @@ type Uploader struct{ client *http.Client }
 // NewUploader returns an uploader. A nil clock is the real one.
 func NewUploader(source stschain.Provider, base http.RoundTripper, clock stschain.Clock) *Uploader {
 	return &Uploader{&http.Client{Transport: &sigv4.Transport{
-		Service: "s3", Region: "eu-west-1", Source: source, Base: base, Clock: clock,
+		Service: "s3", Region: "eu-west-1", Credentials: source, Base: base, Clock: clock,
 	}}}
 }
 

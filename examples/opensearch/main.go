@@ -51,13 +51,13 @@ func main() {
 
 func run(ctx context.Context, region, service, url string) error {
 	if url != "" {
-		return movies(ctx, &sigv4.Transport{Service: service, Region: region, Source: &source.Default{Region: region}}, url)
+		return movies(ctx, &sigv4.Transport{Service: service, Region: region, Credentials: &source.Default{Region: region}}, url)
 	}
 	sts := ststest.New()
 	defer sts.Close()
 	for _, service := range []string{"es", "aoss"} {
 		search := &sigv4.Transport{
-			Service: service, Region: region, Source: sts.User(),
+			Service: service, Region: region, Credentials: sts.User(),
 			Base: ststest.InProcess(sts.Protect(service, region, new(fakeSearch))),
 		}
 		if err := movies(ctx, search, "https://search.example"); err != nil {

@@ -103,7 +103,7 @@ func drive(ctx context.Context, s setting, line *timeline) int {
 		OnEvent:        line.event,
 	}
 	client := &http.Client{
-		Transport: &sigv4.Transport{Service: s.service, Region: s.region, Source: cache},
+		Transport: &sigv4.Transport{Service: s.service, Region: s.region, Credentials: cache},
 		Timeout:   10 * time.Second,
 	}
 

@@ -44,11 +44,11 @@ func main() {
 	if *endpoint != "" {
 		objects = strings.TrimSuffix(*endpoint, "/") + "/" + *bucket + "/"
 	}
-	transport := &sigv4.Transport{Service: "s3", Region: *region, Source: &source.Default{Region: *region}}
+	transport := &sigv4.Transport{Service: "s3", Region: *region, Credentials: &source.Default{Region: *region}}
 	if *bucket == "" {
 		sts := ststest.New()
 		objects = "https://bucket.s3.example/"
-		transport.Source = sts.User()
+		transport.Credentials = sts.User()
 		transport.Base = ststest.InProcess(sts.Protect("s3", *region, &fakeS3{objects: map[string][]byte{}}))
 	}
 	client := &http.Client{Transport: transport, Timeout: time.Minute}

@@ -57,7 +57,7 @@ func main() {
 	var err error
 	flag.Parse() // there are none, but -h
 	if urls := flag.Args(); len(urls) > 0 {
-		client := &http.Client{Transport: &sigv4.Transport{Scope: scope, Source: &source.Default{}}, Timeout: 30 * time.Second}
+		client := &http.Client{Transport: &sigv4.Transport{Scope: scope, Credentials: &source.Default{}}, Timeout: 30 * time.Second}
 		err = getAll(client, urls)
 	} else {
 		err = demonstrate()
@@ -104,7 +104,7 @@ func demonstrate() error {
 	} {
 		hosts.Handle(host+"/", sts.Protect(t.service, t.region, nil)) // answers with who we are
 	}
-	client := &http.Client{Transport: &sigv4.Transport{Scope: scope, Source: role, Base: ststest.InProcess(hosts)}}
+	client := &http.Client{Transport: &sigv4.Transport{Scope: scope, Credentials: role, Base: ststest.InProcess(hosts)}}
 	err := getAll(client, []string{
 		"https://reports.s3.eu-west-1.amazonaws.com/2026/november",
 		"https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod/orders",

@@ -105,7 +105,7 @@ func run() error {
 	}
 
 	service := &http.Client{Transport: &sigv4.Transport{
-		Service: "execute-api", Region: "eu-west-1", Source: role,
+		Service: "execute-api", Region: "eu-west-1", Credentials: role,
 		Base: ststest.InProcess(sts.Protect("execute-api", "eu-west-1", nil)), // answers with who we are
 	}}
 	calls := 0
