@@ -22,7 +22,13 @@ func TestDefects(t *testing.T) {
 			missing[fmt.Sprintf("%s.%d", prefix, i+1)] = true
 		}
 	}
-	row := regexp.MustCompile(`(?m)^\| ([\dA.]+) \| .+ \| (.+) \|$`)
+	for i := range 15 {
+		missing[fmt.Sprintf("B%d", i+1)] = true
+	}
+	for _, i := range []int{1, 2, 3, 4, 7, 8, 12, 13, 14} {
+		missing[fmt.Sprintf("C%d", i)] = true
+	}
+	row := regexp.MustCompile(`(?m)^\| ([\dA-C.]+) \| .+ \| (.+) \|$`)
 	test := regexp.MustCompile("`([a-z0-9/]+)\\.(Test\\w+)`")
 	for _, r := range row.FindAllStringSubmatch(string(document), -1) {
 		require.True(t, missing[r[1]], "%s stands twice, or in no list", r[1])
