@@ -171,7 +171,7 @@ func Succeed(cfg Config, s State, e Entry, now int64, draw [2]float64) State {
 	lifetime := span(now, e.Expires)
 	pause := pauseAfterSuccess(lifetime)
 	n := s
-	n.InFlight, n.PromptNeeded, n.Entry, n.Received = false, false, e, now
+	n.InFlight, n.PromptNeeded, n.Raised, n.Entry, n.Received = false, false, false, e, now
 	if Gains(s, e) {
 		n = State{Entry: e, Received: now, Lifetime: s.Lifetime, Windows: s.Windows, RejectFrom: s.RejectFrom}
 		if e.ID != s.Entry.ID {
