@@ -257,6 +257,9 @@ func Next(s State, now int64) int64 {
 	next := int64(Always)
 	if s.inBackoff(now) {
 		next = s.BackoffUntil
+		if s.PromptNeeded { // the next caller that waits may prompt
+			next = min(next, s.promptFrom())
+		}
 	}
 	if s.Holding() && !s.Raised {
 		next = max(next, s.due())
@@ -280,7 +283,7 @@ func Quiet(cfg Config, s State) (from, until int64) {
 	if s.BackoffUntil > until {
 		from, until = s.BackoffFrom, s.BackoffUntil
 		if s.PromptNeeded {
-			until = min(until, s.waitFrom())
+			until = min(until, s.promptFrom())
 		}
 	}
 	return from, min(until, s.End(cfg))
@@ -359,4 +362,12 @@ func (s State) waitFrom() int64 {
 		return Always
 	}
 	return plus(s.Entry.Expires, -s.Windows.Mandatory)
+}
+
+// promptFrom is from when on a caller that can prompt begins an attempt, after one that could not.
+func (s State) promptFrom() int64 {
+	if !s.Holding() || s.Raised {
+		return Always
+	}
+	return s.waitFrom()
 }
