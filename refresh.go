@@ -61,6 +61,7 @@ func (c *Cache) call(a *attempt) (r result) {
 	}
 	c.mu.Unlock()
 	ctx, end := Step{Kind: StepRefresh, Name: n, Provider: c}.Start(a)
+	defer func() { end(r.creds, r.err) }()
 	r.creds, r.err = c.Provider.Retrieve(ctx)
 	if r.err == nil {
 		if err := r.creds.complete(); err != nil {
@@ -68,7 +69,6 @@ func (c *Cache) call(a *attempt) (r result) {
 		}
 	}
 	r.class = classify(r.err, a.quiet)
-	end(r.creds, r.err)
 	return r
 }
 
