@@ -306,3 +306,30 @@ func TestStatusRefreshedAndStale(t *testing.T) {
 		require.EqualValues(t, 1, c.Status().Stale, "that one left them with nothing")
 	})
 }
+
+// The source works again, and returns the credentials that are cached already: no caller gets the error from before.
+// Found by TestExplore: retrieve, ok, boundary, boundary, retrieve, permanent, boundary, retrieve, same.
+func TestCacheFailFastEndsWithTheSameCredentials(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := key(1, time.Hour)
+		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			if n == 2 {
+				return stschain.Credentials{}, errRefused
+			}
+			return first, nil
+		}}
+		c := noJitter(&stschain.Cache{Provider: src, FailFast: true})
+		requireGet(t, c, "key-1")
+		pass(50 * time.Minute)
+		requireGet(t, c, "key-1") // while the source refuses
+		synctest.Wait()
+		_, err := c.Retrieve(t.Context())
+		require.ErrorIs(t, err, errRefused)
+		pass(time.Second)
+		for range 10 {
+			requireGet(t, c, "key-1")
+			pass(time.Second)
+		}
+		require.Equal(t, 3, src.count())
+	})
+}

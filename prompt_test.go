@@ -177,3 +177,31 @@ func ExamplePrompt() {
 	// opening a browser
 	// AKIDEXAMPLE <nil>
 }
+
+// An attempt that could not prompt delays only callers that cannot prompt either, and Status.Next says so.
+// Found by TestExplore: retrieve-quiet, retrieve.
+func TestPromptNextAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := noJitter(&stschain.Cache{Provider: &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
+			return key(n, time.Hour), stschain.Prompt(ctx)
+		}}})
+		_, err := c.Retrieve(stschain.WithoutPrompt(t.Context()))
+		require.ErrorIs(t, err, stschain.ErrPrompt)
+		require.Zero(t, c.Status().Next, "at the next call")
+		requireGet(t, c, "key-2")
+
+		pass(58 * time.Minute)
+		requireGet(t, c, "key-2") // and a background attempt
+		synctest.Wait()
+		require.Equal(t, 30*time.Second, time.Until(c.Status().Next), "half of what is left to the mandatory window")
+		pass(30 * time.Second)
+		requireGet(t, c, "key-2")
+		synctest.Wait()
+		pass(29500 * time.Millisecond)
+		requireGet(t, c, "key-2")
+		synctest.Wait()
+		require.Equal(t, 500*time.Millisecond, time.Until(c.Status().Next), "callers wait from then on")
+		pass(2 * time.Second)
+		require.Zero(t, c.Status().Next, "at the next call")
+	})
+}

@@ -61,14 +61,12 @@ func (c *Cache) call(a *attempt) (r result) {
 	}
 	c.mu.Unlock()
 	ctx, end := Step{Kind: StepRefresh, Name: n, Provider: c}.Start(a)
+	defer func() { end(r.creds, r.err) }()
 	r.creds, r.err = c.Provider.Retrieve(ctx)
-	if r.err == nil {
-		if err := r.creds.complete(); err != nil {
-			r.err = fmt.Errorf("stschain: %s returned %w", n, err)
-		}
+	if err := r.creds.complete(); err != nil && r.err == nil {
+		r.err = fmt.Errorf("stschain: %s returned %w", n, err)
 	}
 	r.class = classify(r.err, a.quiet)
-	end(r.creds, r.err)
 	return r
 }
 
