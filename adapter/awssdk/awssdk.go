@@ -9,7 +9,7 @@
 //
 // # An SDK client on our cache
 //
-//	provider := &awssdk.CredentialsProvider{Source: role}
+//	provider := &awssdk.CredentialsProvider{Credentials: role}
 //	cfg, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(provider))
 //	if err != nil {
 //		return err
@@ -66,7 +66,7 @@ type CredentialsProvider struct {
 	cache stschain.CachedProvider
 }
 
-// Retrieve returns what the cache over Source holds, and waits only where that
+// Retrieve returns what the cache over Credentials holds, and waits only where that
 // does. CanExpire and Expires say that the answer is not to be held; see
 // TellExpiry. A nil ctx is context.Background().
 func (p *CredentialsProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {

@@ -17,7 +17,7 @@ import (
 
 // Provider is a stschain.Provider over one of the SDK. Like every provider it
 // holds nothing itself: whoever asks it repeatedly asks through stschain.Cached.
-// It is safe for concurrent use if Source is. Its fields are not changed after
+// It is safe for concurrent use if the SDK's is. Its fields are not changed after
 // first use, and it is not copied.
 //
 // # What to give it
@@ -41,7 +41,7 @@ import (
 // for which stsquery.Error is, and for the UnauthorizedException of a login that ended.
 // No error is Unavailable: the SDK does not distinguish credentials that are not configured
 // from a failure, so a chain stops here, and in a chain the Provider belongs at the end. That
-// is so for a [CredentialsProvider] as Source too.
+// is so for a [CredentialsProvider] as Provider too.
 type Provider struct {
 	Provider aws.CredentialsProvider // required
 
@@ -49,7 +49,7 @@ type Provider struct {
 	given string // the access key ID of the last answer
 }
 
-// Retrieve asks Source. Expires is what the SDK says; an ExpiryWindow of an
+// Retrieve calls the SDK's provider. Expires is what the SDK says; an ExpiryWindow of an
 // aws.CredentialsCache comes off it. A nil ctx is context.Background().
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p.Provider == nil {
@@ -125,7 +125,7 @@ func (p *Provider) convert(answer aws.Credentials) (stschain.Credentials, error)
 	return creds, nil
 }
 
-// Invalidate tells a stschain.Cache behind Source that a service rejected
+// Invalidate tells a stschain.Cache behind the SDK's provider that a service rejected
 // credentials. Others of the SDK have nothing that could be told.
 func (p *Provider) Invalidate(rejected stschain.Credentials) {
 	if ours, ok := p.Provider.(*CredentialsProvider); ok && ours.Credentials != nil {

@@ -9,7 +9,7 @@
 //
 // # A minio-go client on our cache
 //
-//	provider := &miniosts.CredentialsProvider{Source: role}
+//	provider := &miniosts.CredentialsProvider{Credentials: role}
 //	client, err := minio.New("s3.eu-west-1.amazonaws.com", &minio.Options{
 //		Creds:     credentials.New(provider),
 //		Secure:    true,
@@ -31,7 +31,7 @@
 //	if _, err := cache.Retrieve(ctx); err != nil {
 //		return err
 //	}
-//	provider := &miniosts.CredentialsProvider{Source: cache}
+//	provider := &miniosts.CredentialsProvider{Credentials: cache}
 //
 // # Compatibility
 //
@@ -60,10 +60,10 @@ type CredentialsProvider struct {
 	cache stschain.CachedProvider
 }
 
-// RetrieveWithCredContext returns what the cache over Source holds, and waits only
+// RetrieveWithCredContext returns what the cache over Credentials holds, and waits only
 // where that does. It waits no longer than cc.Context, which minio-go detaches
 // from the caller's while it retrieves: then the Timeout of the cache is the bound.
-// Client and Endpoint of cc are not used: Source has its own. Nil is an empty
+// Client and Endpoint of cc are not used: the provider has its own. Nil is an empty
 // CredContext.
 func (p *CredentialsProvider) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
 	if p.Credentials == nil {

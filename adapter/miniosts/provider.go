@@ -43,7 +43,7 @@ type Provider struct {
 	given string // the access key ID of the last answer
 }
 
-// Retrieve asks Source. The providers of minio-go look at ctx while they talk
+// Retrieve calls the provider of minio-go. The providers of minio-go look at ctx while they talk
 // to a server. A nil ctx is context.Background().
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p.Provider == nil {
@@ -71,7 +71,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	}, nil
 }
 
-// ask gets an answer that Source has not given before, if there is one.
+// ask gets credentials that the provider has not returned before, if there is one.
 func (p *Provider) ask(cc *credentials.CredContext) (credentials.Value, error) {
 	answer, err := p.Provider.GetWithContext(cc)
 	if err == nil && p.gave(answer.AccessKeyID) {

@@ -30,7 +30,7 @@
 //		Audience:                       "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/aws/providers/main",
 //		SubjectTokenType:               "urn:ietf:params:aws:token-type:aws4_request",
 //		Scopes:                         []string{"https://www.googleapis.com/auth/cloud-platform"},
-//		AwsSecurityCredentialsSupplier: &oauth2sts.Google{Source: role, Region: "eu-west-1"},
+//		AwsSecurityCredentialsSupplier: &oauth2sts.Google{Credentials: role, Region: "eu-west-1"},
 //	})
 //
 // The module cloud.google.com/go/auth asks for the same two methods with types of its
