@@ -1,5 +1,11 @@
 package stschain
 
+import (
+	"time"
+
+	"github.com/stschain-go/stschain/internal/refresh"
+)
+
 // What the tests of this package see beyond its API.
 
 // SetRandom fixes the draws of jitter and backoff.
@@ -10,4 +16,29 @@ func (c *Cache) Idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.flight == nil
+}
+
+// Inside is all that decides what a cache does next.
+type Inside struct {
+	State       refresh.State
+	Now         int64 // by the clock that the state is on
+	Err         error
+	Elapsed     time.Duration // since the attempt in flight began
+	Quiet       bool          // the attempt in flight cannot prompt
+	From, Until int64         // of the snapshot
+}
+
+// Inside returns what a cache knows.
+func (c *Cache) Inside() Inside {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now, _ := c.now()
+	i := Inside{State: c.state, Now: now, Err: c.err}
+	if c.flight != nil {
+		i.Elapsed, i.Quiet = time.Since(c.flight.began), c.flight.quiet
+	}
+	if s := c.snapshot.Load(); s != nil {
+		i.From, i.Until = s.from, s.until
+	}
+	return i
 }

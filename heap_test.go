@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,18 +52,52 @@ func TestHeap(t *testing.T) {
 			require.NoError(t, signer.Sign(req, sigv4.PayloadHash(nil), creds, clk.Now()))
 		}
 	}
-	heap := func() uint64 {
-		runtime.GC()
-		runtime.GC() // the second frees what the first had finalizers and weak pointers for
-		var m runtime.MemStats
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
-	}
 	refresh(*heapRefreshes / 10)
-	before := heap()
+	before := heapInUse()
 	refresh(*heapRefreshes)
-	after := heap()
+	after := heapInUse()
 	t.Logf("%d refreshes: %d bytes before, %d after", *heapRefreshes, before, after)
 	require.Less(t, after, before+256<<10, "the heap grows")
 	require.Equal(t, uint64(serial), cache.Status().Attempts)
+}
+
+func heapInUse() uint64 {
+	runtime.GC()
+	runtime.GC() // the second frees what the first had finalizers and weak pointers for
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// tenant is a small provider of what it has.
+type tenant struct{ creds stschain.Credentials }
+
+func (t *tenant) Retrieve(context.Context) (stschain.Credentials, error) { return t.creds, nil }
+
+// TestHeapOfCache bounds what a cache costs beside the token that it holds: a gateway has one a tenant.
+func TestHeapOfCache(t *testing.T) {
+	const caches, most = 20_000, 1_100
+	tokens, all := make([]stschain.Secret, caches), make([]*stschain.Cache, caches)
+	for i := range tokens {
+		tokens[i] = stschain.NewSecret(strings.Repeat("t", 800-5) + fmt.Sprintf("%05d", i))
+	}
+	before := heapInUse()
+	for i := range all {
+		all[i] = &stschain.Cache{Provider: &tenant{stschain.Credentials{
+			AccessKeyID:     fmt.Sprintf("ASIA%016d", i),
+			SecretAccessKey: stschain.NewSecret(fmt.Sprintf("%040d", i)),
+			SessionToken:    tokens[i],
+			Expires:         time.Now().Add(time.Hour),
+			AccountID:       "123456789012",
+			Origin:          "tenant",
+		}}}
+		_, err := all[i].Retrieve(t.Context())
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return !slices.ContainsFunc(all, func(c *stschain.Cache) bool { return !c.Idle() }) }, 10*time.Second, time.Millisecond)
+	each := (heapInUse() - before) / caches
+	t.Logf("%d bytes a cache with its provider, beside the token", each)
+	require.LessOrEqual(t, each, uint64(most))
+	runtime.KeepAlive(all)
+	runtime.KeepAlive(tokens)
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// class is the error.type of a failure: a word from a list that no server and no
-// provider can lengthen.
+// class is the error.type of a failure: a word from a list that neither a server nor
+// a provider can extend.
 func class(err error) string {
 	for cause := err; ; {
 		failure, ok := errors.AsType[*stsquery.Error](cause)
@@ -30,7 +30,7 @@ func class(err error) string {
 	var network net.Error
 	switch isNetwork := errors.As(err, &network); {
 	case errors.Is(err, stschain.ErrPrompt):
-		return "unattended"
+		return "prompt_required"
 	case errors.Is(err, context.DeadlineExceeded), isNetwork && network.Timeout():
 		return "timeout"
 	case errors.Is(err, context.Canceled):

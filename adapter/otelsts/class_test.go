@@ -44,9 +44,9 @@ func TestErrorType(t *testing.T) {
 		"network":    {&net.OpError{Op: "dial", Err: errDown}, &net.DNSError{Name: "sts.example"}, &url.Error{Err: x509.UnknownAuthorityError{}}, sts("", 0, &net.OpError{Err: errDown})},
 		"unavailable": {stschain.Unavailable("no variable"), &stschain.ChainError{}, stschain.Unavailable("none: %w", &stschain.ChainError{}),
 			fmt.Errorf("assumerole: %w", &stschain.ChainError{})},
-		"unattended": {fmt.Errorf("mfa: %w", stschain.ErrPrompt)},
-		"permanent":  {fmt.Errorf("refused: %w", stschain.ErrPermanent)},
-		"_OTHER":     {nil, errDown, fmt.Errorf("role: %w", stschain.Unavailable("no variable")), sts("", 200, errors.New("no XML")), sts("Anything", 0, nil)},
+		"prompt_required": {fmt.Errorf("mfa: %w", stschain.ErrPrompt)},
+		"permanent":       {fmt.Errorf("refused: %w", stschain.ErrPermanent)},
+		"_OTHER":          {nil, errDown, fmt.Errorf("role: %w", stschain.Unavailable("no variable")), sts("", 200, errors.New("no XML")), sts("Anything", 0, nil)},
 	} {
 		for _, err := range errs {
 			require.Equal(t, want, classOf(t, err), "%v", err)

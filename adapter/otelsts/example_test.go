@@ -25,7 +25,6 @@ func ExampleTelemetry() {
 		MeterProvider:  sdkmetric.NewMeterProvider(sdkmetric.WithReader(metrics)),
 	}
 
-	log := stschain.LogEvents(slog.New(slog.DiscardHandler))
 	refreshed := make(chan bool)
 	cache := &stschain.Cache{
 		Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
@@ -36,13 +35,15 @@ func ExampleTelemetry() {
 				Origin:          "vault",
 			}, nil
 		}),
-		OnEvent: func(e stschain.Event) { // later, on a goroutine of the cache
-			log(e)
-			telemetry.OnEvent(e)
-			if e.Kind == stschain.Refreshed {
-				close(refreshed)
-			}
-		},
+		OnEvent: stschain.CombineEvents( // called later, on a goroutine of the cache
+			stschain.LogEvents(slog.New(slog.DiscardHandler)),
+			telemetry.OnEvent,
+			func(e stschain.Event) {
+				if e.Kind == stschain.Refreshed {
+					close(refreshed)
+				}
+			},
+		),
 	}
 	registration, err := telemetry.Observe(cache)
 	if err != nil {
@@ -74,7 +75,7 @@ func ExampleTelemetry() {
 	// refresh credentials
 	//    stschain.cache.name uploads
 	//    stschain.refresh.outcome success
-	//    stschain.credentials.source vault
+	//    stschain.credentials.origin vault
 	// stschain.refresh.duration s
 	// stschain.refreshes {refresh}
 	// stschain.credentials.remaining s

@@ -1,4 +1,4 @@
-// Package otelsts tells OpenTelemetry what a cache of credentials is doing, in
+// Package otelsts reports what a cache of credentials does to OpenTelemetry, in
 // spans and metrics. It is a module of its own, and uses the API of OpenTelemetry
 // alone: the SDK is the program's.
 //
@@ -6,51 +6,70 @@
 //	cache := &stschain.Cache{Provider: role, OnEvent: telemetry.OnEvent}
 //	registration, err := telemetry.Observe(cache)
 //
-// A cache has one OnEvent. Where there is also a log to write, a function calls
-// both:
+// A cache has one OnEvent. A program that also logs combines both:
 //
-//	log := stschain.LogEvents(slog.Default())
-//	cache.OnEvent = func(e stschain.Event) {
-//		log(e)
-//		telemetry.OnEvent(e)
-//	}
+//	cache.OnEvent = stschain.CombineEvents(stschain.LogEvents(slog.Default()), telemetry.OnEvent)
 //
 // # Spans
 //
-// Each try of a refresh is a span "refresh credentials", from when the provider
-// was asked to when its answer was taken. It is the root of a trace of its own: a
-// refresh belongs to no caller, since many share it and the one who started it may
-// leave. (The requests of a provider do belong to the context that they are made
-// with: an instrumented stsquery.Client.HTTPClient puts them below the caller who
-// started the refresh.)
+// There are two ways to get spans, and a Telemetry uses one of them, so that no refresh is
+// reported twice.
+//
+// OnEvent alone makes a span "refresh credentials" of each refresh. It is the root of a trace of its own: a
+// refresh belongs to no caller, since many share it and the one that started it may give up. It
+// needs no change where credentials are retrieved, and shows how often and how long, but not why.
+//
+// [Telemetry.Trace] makes spans of everything on the way to credentials, nested below the span of the caller.
+// It shows which provider, refresh or request took the time. Once Trace was called, OnEvent
+// makes metrics only.
+//
+//	ctx = stschain.WithTrace(ctx, telemetry.Trace())
+//	creds, err := cache.Retrieve(ctx)
+//
+//	retrieve credentials  the call of a provider
+//	refresh credentials   a refresh of a cache, which many callers may share
+//	AssumeRole            a request, by its operation; of the kind client
+//
+// The caller that begins a refresh has it below its span, also if it gives up and the refresh ends later. A
+// caller that joins it has a span "refresh credentials" with stschain.refresh.joined, for as long as it waits, and a link to
+// the refresh. Credentials that a cache returns at once are no span. A refresh that a caller without the trace
+// begins is none either. A provider of a chain that is not configured has an error.type, but the status of
+// its span is not an error: the chain calls the next.
+//
+// The attributes of spans:
 //
 //	stschain.cache.name          Telemetry.Cache
-//	stschain.refresh.outcome     success or failure
-//	stschain.credentials.source  Event.Origin: who made the credentials, or was asked
+//	stschain.credentials.origin  where the credentials came from, of a request those that signed it; of OnEvent, the
+//	                             provider if there are none
+//	stschain.refresh.outcome     success or failure; of OnEvent
+//	stschain.refresh.joined      true if another caller began the refresh; of Trace
+//	stschain.step.kind           provider, refresh or request; of Trace
+//	stschain.step.name           the provider, or the operation and the host of a request; of Trace
+//	stschain.step.outcome        success or failure; of Trace
 //	error.type                   of a failure; see below
 //	aws.request_id               of a failure that has one
 //
 // # Metrics
 //
-//	stschain.refresh.duration        histogram, s          how long a try took
-//	stschain.refreshes               counter, {refresh}    tries that ended
+//	stschain.refresh.duration        histogram, s          how long a refresh took
+//	stschain.refreshes               counter, {refresh}    refreshes that ended
 //	stschain.refresh.stale           counter, {refresh}    those that failed and left callers with expired credentials
 //	stschain.credentials.rejections  counter, {rejection}  credentials that a service rejected
-//	stschain.credentials.remaining   gauge, s              life that the held credentials have left, below 0 once they expired;
-//	                                                       none if they never expire or none are held
-//	stschain.waits                   counter, {wait}       callers that had to wait for a try
+//	stschain.credentials.remaining   gauge, s              remaining life of the cached credentials, below 0 once they expired;
+//	                                                       none if they never expire or none are cached
+//	stschain.waits                   counter, {wait}       callers that had to wait for a refresh
 //
 // The first four come from events, the last two from [stschain.Cache.Status] when
-// they are collected, which asks nobody. All have stschain.cache.name. The first two
+// they are collected, which calls no provider. All have stschain.cache.name. The first two
 // also have stschain.refresh.outcome and, for failures, error.type. A refresh that
 // failed is counted there, by outcome.
 //
-// # What is kept out
+// # What is left out
 //
-// error.type is a word from a fixed list: a code of STS (AccessDenied), a status of
-// HTTP where the code is not known (503), timeout, canceled, network, unavailable
-// ([stschain.Unavailable]), unattended (a person had to be asked), permanent
-// ([stschain.ErrPermanent]) or _OTHER. An error's text, which may name access keys
+// error.type is one of a fixed list: an error code of STS (AccessDenied), an HTTP status
+// if the code is not known (503), timeout, canceled, network, unavailable
+// ([stschain.Unavailable]), prompt_required ([stschain.ErrPrompt]), permanent
+// ([stschain.ErrPermanent]) or _OTHER. The text of an error, which may name access keys
 // and hosts, is neither on a span nor in a metric; it is for the log. Metrics have no
 // attribute that a provider or a server could fill, so there are not more series
 // than caches times words.
@@ -62,6 +81,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -84,7 +104,9 @@ type Telemetry struct {
 	TracerProvider trace.TracerProvider // nil: the global one. The package trace/noop has one that makes no spans
 	MeterProvider  metric.MeterProvider // nil: the global one. The package metric/noop has one that makes no metrics
 
-	once       sync.Once // for setUp
+	once       sync.Once   // for setUp
+	traces     atomic.Bool // Trace makes the spans
+	refreshing sync.Map    // of Trace: the *stepSpan of the refresh in flight, by *stschain.Cache
 	tracer     trace.Tracer
 	meter      metric.Meter
 	attributes []attribute.KeyValue
@@ -107,27 +129,43 @@ func (t *Telemetry) OnEvent(e stschain.Event) {
 	}
 }
 
-// refreshed tells of a try that ended.
+// refreshed reports a refresh that ended.
 func (t *Telemetry) refreshed(ctx context.Context, e stschain.Event) {
 	outcome := t.with(attribute.String("stschain.refresh.outcome", "success"))
 	if e.Kind == stschain.RefreshFailed {
 		outcome = t.with(attribute.String("stschain.refresh.outcome", "failure"), attribute.String("error.type", class(e.Err)))
 	}
-
-	// It starts when it has ended: an event has both instants, so there is
-	// nothing to remember from one event to the next.
-	ctx, span := t.tracer.Start(ctx, "refresh credentials", trace.WithNewRoot(), trace.WithTimestamp(e.Time.Add(-e.Took)),
-		trace.WithAttributes(outcome...), trace.WithAttributes(attribute.String("stschain.credentials.source", strings.ToValidUTF8(e.Origin, "?"))))
-	if e.Kind == stschain.RefreshFailed {
-		span.SetStatus(codes.Error, class(e.Err))
-		if failure, ok := errors.AsType[*stsquery.Error](e.Err); ok && failure.RequestID != "" {
-			span.SetAttributes(attribute.String("aws.request_id", failure.RequestID))
-		}
+	if !t.traces.Load() {
+		ctx = t.root(ctx, e, outcome)
 	}
-	span.End(trace.WithTimestamp(e.Time))
-
 	t.duration.Record(ctx, e.Took.Seconds(), metric.WithAttributes(outcome...)) // ctx: for exemplars
 	t.refreshes.Add(ctx, 1, metric.WithAttributes(outcome...))
+}
+
+// root makes the span of a refresh that ended: an event has both instants, so there is
+// nothing to remember from one event to the next.
+func (t *Telemetry) root(ctx context.Context, e stschain.Event, outcome []attribute.KeyValue) context.Context {
+	ctx, span := t.tracer.Start(ctx, "refresh credentials", trace.WithNewRoot(), trace.WithTimestamp(e.Time.Add(-e.Took)),
+		trace.WithAttributes(outcome...), trace.WithAttributes(text("stschain.credentials.origin", e.Origin)))
+	if e.Kind == stschain.RefreshFailed {
+		span.SetStatus(codes.Error, class(e.Err))
+		span.SetAttributes(requestID(e.Err)...)
+	}
+	span.End(trace.WithTimestamp(e.Time))
+	return ctx
+}
+
+// text is an attribute of what providers and servers write.
+func text(key attribute.Key, value string) attribute.KeyValue {
+	return key.String(strings.ToValidUTF8(value, "?"))
+}
+
+// requestID is the attribute of an error of STS.
+func requestID(err error) []attribute.KeyValue {
+	if failure, ok := errors.AsType[*stsquery.Error](err); ok && failure.RequestID != "" {
+		return []attribute.KeyValue{text("aws.request_id", failure.RequestID)}
+	}
+	return nil
 }
 
 // with returns the attributes of everything and more.
@@ -139,11 +177,11 @@ func (t *Telemetry) with(more ...attribute.KeyValue) []attribute.KeyValue {
 // unregistered. It is called once for each cache.
 func (t *Telemetry) Observe(c *stschain.Cache) (metric.Registration, error) {
 	if c == nil {
-		return nil, errors.New("otelsts: there is no cache to observe: it is nil")
+		return nil, errors.New("otelsts: the Cache to observe is nil")
 	}
 	t.once.Do(t.setUp)
 	remaining, err := t.meter.Float64ObservableGauge("stschain.credentials.remaining", metric.WithUnit("s"),
-		metric.WithDescription("Life that the held credentials have left."))
+		metric.WithDescription("Remaining life of the cached credentials."))
 	if err != nil {
 		return nil, fmt.Errorf("otelsts: %w", err)
 	}
@@ -174,9 +212,8 @@ func now(c *stschain.Cache) time.Time {
 	return c.Clock.Now().Round(0)
 }
 
-// setUp makes the instruments. One that cannot be made as asked for still works
-// somehow, by the contract of OpenTelemetry, and its error goes to the handler that
-// the program gave that.
+// setUp makes the instruments. By the contract of OpenTelemetry one that cannot be made
+// still works, without effect, and its error goes to the global error handler.
 func (t *Telemetry) setUp() {
 	tracers, meters := t.TracerProvider, t.MeterProvider
 	if tracers == nil {
@@ -192,10 +229,10 @@ func (t *Telemetry) setUp() {
 
 	var failed [4]error
 	t.duration, failed[0] = t.meter.Float64Histogram("stschain.refresh.duration", metric.WithUnit("s"),
-		metric.WithDescription("How long a try to refresh the credentials took."),
+		metric.WithDescription("How long a refresh of the credentials took."),
 		metric.WithExplicitBucketBoundaries(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300))
 	t.refreshes, failed[1] = t.meter.Int64Counter("stschain.refreshes", metric.WithUnit("{refresh}"),
-		metric.WithDescription("Tries to refresh the credentials that ended."))
+		metric.WithDescription("Refreshes of the credentials that ended."))
 	t.stale, failed[2] = t.meter.Int64Counter("stschain.refresh.stale", metric.WithUnit("{refresh}"),
 		metric.WithDescription("Refreshes that failed and left callers with expired credentials."))
 	t.rejections, failed[3] = t.meter.Int64Counter("stschain.credentials.rejections", metric.WithUnit("{rejection}"),

@@ -270,7 +270,7 @@ func TestRefusal(t *testing.T) {
 	require.Equal(t, map[string]string{
 		"stschain.cache.name":         "uploads",
 		"stschain.refresh.outcome":    "failure",
-		"stschain.credentials.source": "assumerole arn:aws:iam::123456789012:role/backup",
+		"stschain.credentials.origin": "assumerole arn:aws:iam::123456789012:role/backup",
 		"error.type":                  "AccessDenied",
 		"aws.request_id":              refused.RequestID,
 	}, attrs)
@@ -280,7 +280,7 @@ func TestRefusal(t *testing.T) {
 func TestObserve(t *testing.T) {
 	p := newProgram()
 	_, err := p.telemetry.Observe(nil)
-	require.EqualError(t, err, "otelsts: there is no cache to observe: it is nil")
+	require.EqualError(t, err, "otelsts: the Cache to observe is nil")
 
 	clk := clock.NewMock()
 	registration, err := p.telemetry.Observe(cacheWith(t, clk, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)))
@@ -340,7 +340,7 @@ func TestDefaults(t *testing.T) {
 	telemetry.OnEvent(stschain.Event{Kind: stschain.Refreshed, Time: time.Now(), Origin: "v\xffault"})
 	require.Equal(t, []attribute.KeyValue{
 		attribute.String("stschain.refresh.outcome", "success"),
-		attribute.String("stschain.credentials.source", "v?ault"),
+		attribute.String("stschain.credentials.origin", "v?ault"),
 	}, p.spans.Ended()[0].Attributes())
 	require.Contains(t, p.collect(t), "refreshes[success] 1")
 
@@ -426,6 +426,9 @@ func TestManual(t *testing.T) {
 	code, err := os.ReadFile("otelsts.go")
 	require.NoError(t, err)
 	manual, rest, _ := strings.Cut(string(code), "\npackage otelsts")
+	code, err = os.ReadFile("trace.go")
+	require.NoError(t, err)
+	rest += string(code)
 	for _, name := range regexp.MustCompile(`stschain(\.[a-z]+){2,}|error\.type|aws\.request_id`).FindAllString(rest, -1) {
 		require.Contains(t, manual, name)
 	}
