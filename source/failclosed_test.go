@@ -38,7 +38,7 @@ func TestFailsClosed(t *testing.T) {
 		"environment: a token alone": {env: map[string]string{"AWS_SESSION_TOKEN": "x"}, want: []string{"AWS_ACCESS_KEY_ID is not set"}},
 		"environment: expired": {
 			env:  with(keysInEnv, map[string]string{"AWS_CREDENTIAL_EXPIRATION": "1999-01-01T00:00:00Z"}),
-			want: []string{"AWS_CREDENTIAL_EXPIRATION", "past"},
+			want: []string{"AWS_CREDENTIAL_EXPIRATION", "in the past"},
 		},
 
 		"profile: named and missing":         {env: map[string]string{"AWS_PROFILE": "prod"}, want: []string{"AWS_PROFILE", `"prod"`, "/home/.aws/config"}},

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Document is what the JSON object says; a field that it lacks is empty.
@@ -141,14 +142,12 @@ func IsAccount(s string) bool {
 	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
 }
 
-// expiration takes RFC 3339, and the offset without a colon that other tools write.
 func expiration(s string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
-		if t, err := time.Parse(layout, s); err == nil && !t.IsZero() {
-			return t, nil
-		}
+	t, ok := wire.ParseTime(s)
+	if !ok {
+		return time.Time{}, errors.New("its Expiration is not a valid time, such as 2026-11-21T17:56:58Z")
 	}
-	return time.Time{}, errors.New("its Expiration is no time in RFC 3339, such as 2026-11-21T17:56:58Z")
+	return t, nil
 }
 
 // maxRefusal is how much of a service's own words an error shows, in bytes.

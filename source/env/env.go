@@ -3,7 +3,7 @@
 //	AWS_ACCESS_KEY_ID          the access key ID; also AWS_ACCESS_KEY, its old name
 //	AWS_SECRET_ACCESS_KEY      its secret; also AWS_SECRET_KEY
 //	AWS_SESSION_TOKEN          for temporary credentials
-//	AWS_CREDENTIAL_EXPIRATION  when they end, in RFC 3339; none: never
+//	AWS_CREDENTIAL_EXPIRATION  when they expire; none: never
 //	AWS_ACCOUNT_ID             the account they are for, if known
 //
 // A variable that is empty or blank counts as not set.
@@ -18,6 +18,7 @@ import (
 	"unicode"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Provider reads the environment each time it is asked, and at no other time.
@@ -80,18 +81,14 @@ func (p *Provider) expiration() (time.Time, error) {
 	if err != nil || value == "" {
 		return time.Time{}, err
 	}
-	// RFC 3339, with any fraction of seconds, and two forms of ISO 8601 that tools write.
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "20060102T150405Z0700"} {
-		expires, err := time.Parse(layout, value)
-		if err != nil {
-			continue
-		}
-		if now := p.now(); !now.Before(expires) {
-			return time.Time{}, broken(name + " is " + expires.UTC().Format(time.RFC3339) + ", which is past: these credentials are dead, get new ones")
-		}
-		return expires, nil
+	expires, ok := wire.ParseTime(value)
+	switch {
+	case !ok:
+		return time.Time{}, broken(name + " is not a valid time, such as 2026-11-21T17:56:58Z")
+	case !p.now().Before(expires):
+		return time.Time{}, broken(name + " is " + expires.UTC().Format(time.RFC3339) + ", which is in the past: the credentials have expired, get new ones")
 	}
-	return time.Time{}, broken(name + " is no time in RFC 3339, such as 2026-11-21T17:56:58Z")
+	return expires, nil
 }
 
 // word is read for what goes into a header.

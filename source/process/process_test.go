@@ -54,10 +54,12 @@ func TestParse(t *testing.T) {
 		"expires":           {out: "{" + keys + `,"Expiration":"2026-11-21T12:00:01Z"}`, want: until("2026-11-21T12:00:01Z")},
 		"fraction, offset":  {out: "{" + keys + `,"Expiration":"2026-11-21T14:00:00.000000001+02:00"}`, want: until("2026-11-21T12:00:00.000000001Z")},
 		"offset of 8601":    {out: "{" + keys + `,"Expiration":"2026-11-21T14:00:00+0100"}`, want: until("2026-11-21T13:00:00Z")},
+		"Python's form":     {out: "{" + keys + `,"Expiration":"2026-11-21 12:00:01+00:00"}`, want: until("2026-11-21T12:00:01Z")}, // A12: aws-sdk-go#3324
+		"in small letters":  {out: "{" + keys + `,"Expiration":"2026-11-21t12:00:01z"}`, want: until("2026-11-21T12:00:01Z")},      // A12: botocore#1980
 		"far":               {out: "{" + keys + `,"Expiration":"9999-12-31T23:59:59Z"}`, want: until("9999-12-31T23:59:59Z")},
 		"expires now":       {out: "{" + keys + `,"Expiration":"2026-11-21T12:00:00Z"}`, err: "credentials that expired at 2026-11-21T12:00:00Z, and it is 2026-11-21T12:00:00Z"},
-		"year 1":            {out: "{" + keys + `,"Expiration":"0001-01-01T00:00:00Z"}`, err: "Expiration is no time"},
-		"no zone":           {out: "{" + keys + `,"Expiration":"2026-11-21T14:00:00"}`, err: "Expiration is no time"},
+		"year 1":            {out: "{" + keys + `,"Expiration":"0001-01-01T00:00:00Z"}`, err: "Expiration is not a valid time"},
+		"no zone":           {out: "{" + keys + `,"Expiration":"2026-11-21T14:00:00"}`, err: "Expiration is not a valid time"},
 		"epoch":             {out: "{" + keys + `,"Expiration":1795283818}`, err: "its Expiration is no string"},
 		"account":           {out: "{" + keys + `,"AccountId":"12345678901x"}`, err: "AccountId is no account"},
 		"account, a number": {out: "{" + keys + `,"AccountId":123456789012}`, err: "its AccountId is no string"},
