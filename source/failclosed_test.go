@@ -35,7 +35,7 @@ func TestFailsClosed(t *testing.T) {
 		asked    []string // hosts
 	}{
 		"environment: half the keys": {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, want: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
-		"environment: a token alone": {env: map[string]string{"AWS_SESSION_TOKEN": "x"}, want: []string{"AWS_ACCESS_KEY_ID is not set"}},
+
 		"environment: expired": {
 			env:  with(keysInEnv, map[string]string{"AWS_CREDENTIAL_EXPIRATION": "1999-01-01T00:00:00Z"}),
 			want: []string{"AWS_CREDENTIAL_EXPIRATION", "in the past"},
@@ -124,6 +124,7 @@ func TestPassesOver(t *testing.T) {
 			"AWS_WEB_IDENTITY_TOKEN_FILE": " ", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": " ",
 			"AWS_EC2_METADATA_DISABLED": " ", "AWS_RETRY_MODE": " ", "AWS_MAX_ATTEMPTS": "",
 		}},
+		"variables left over":           {env: map[string]string{"AWS_SESSION_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "y"}}, // A4
 		"a role without a token":        {env: map[string]string{"AWS_ROLE_ARN": roleARN, "AWS_ROLE_SESSION_NAME": "x"}},
 		"a token without an agent":      {env: map[string]string{"AWS_CONTAINER_AUTHORIZATION_TOKEN": "x"}},
 		"settings alone":                {env: map[string]string{"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://sts.example"}},
