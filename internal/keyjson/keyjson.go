@@ -46,7 +46,6 @@ func Parse(body []byte, tokenName string) (Document, error) {
 		"SecretAccessKey": func(v string) { d.secretAccessKey = stschain.NewSecret(v) },
 		tokenName:         func(v string) { d.token = stschain.NewSecret(v) },
 		"Expiration":      func(v string) { d.expiration = v },
-		"AccountId":       func(v string) { d.accountID = v },
 	}
 	members, err := object(body)
 	if err != nil {
@@ -54,6 +53,10 @@ func Parse(body []byte, tokenName string) (Document, error) {
 	}
 	if v, ok := members["version"]; ok {
 		d.Version = string(v)
+	}
+	// The account only informs: what is not the number of one is no reason to refuse good keys.
+	if account := strings.Trim(string(members["accountid"]), `"`); IsAccount(account) {
+		d.accountID = account
 	}
 	for name, set := range fields {
 		var value *string
@@ -122,12 +125,10 @@ func (d Document) Credentials(source string) (stschain.Credentials, error) {
 		err = errors.New("it has no SecretAccessKey")
 	case strings.ContainsFunc(c.AccessKeyID, sent):
 		err = errors.New("its AccessKeyId has spaces or characters beyond ASCII, which no request can carry")
-	case strings.ContainsFunc(c.SecretAccessKey.Reveal(), unicode.IsControl):
-		err = errors.New("its SecretAccessKey has control characters, such as line breaks")
+	case strings.ContainsFunc(c.SecretAccessKey.Reveal(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		err = errors.New("its SecretAccessKey has control characters or white space")
 	case strings.ContainsFunc(c.SessionToken.Reveal(), sent):
 		err = errors.New("its session token has spaces or characters beyond ASCII, which no request can carry")
-	case c.AccountID != "" && !IsAccount(c.AccountID):
-		err = errors.New("its AccountId is no account: that has 12 digits")
 	case d.expiration != "":
 		c.Expires, err = expiration(d.expiration)
 	}
