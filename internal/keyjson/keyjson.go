@@ -151,22 +151,39 @@ func expiration(s string) (time.Time, error) {
 	return t, nil
 }
 
-// maxRefusal is how much of a service's own words an error shows, in bytes.
-const maxRefusal = 512
-
-// Refusal is the code and the message of a service on one line, "" if there is
-// neither. A message that shows a key, a token or one of the secrets is left out.
+// Refusal is the code and the message of a service, as Said has them. It is "" if there is neither.
 func (d Document) Refusal(secrets ...stschain.Secret) string {
 	said := d.Code
 	if d.Message != "" {
 		said = strings.TrimPrefix(said+": "+d.Message, ": ")
 	}
-	for _, s := range append(secrets, d.secretAccessKey, d.token) {
-		if !s.IsZero() && strings.Contains(said, s.Reveal()) {
+	return Said(said, append(secrets, d.secretAccessKey, d.token)...)
+}
+
+// maxSaid is how much of a service's own text an error shows, in bytes.
+const maxSaid = 512
+
+// Said makes the text of a service fit for an error: one line, at most 512 bytes of it. A text that
+// contains a part of one of the secrets is left out.
+func Said(text string, secrets ...stschain.Secret) string {
+	text = OneLine(text, maxSaid)
+	for _, s := range secrets {
+		if shows(text, s.Reveal()) || shows(strings.ReplaceAll(text, " ", ""), s.Reveal()) {
 			return "a message that is not shown, since it holds a secret"
 		}
 	}
-	return OneLine(said, maxRefusal)
+	return text
+}
+
+// shows reports whether text contains 12 characters in a row of the secret, or all of a shorter one.
+func shows(text, secret string) bool {
+	const run = 12
+	for from := 0; from == 0 || from+run <= len(secret); from++ {
+		if part := secret[from:min(from+run, len(secret))]; part != "" && strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // OneLine makes text fit for an error: printable, without line breaks, and at most so
