@@ -2,9 +2,9 @@ package profile
 
 import "context"
 
-// Parse reads the texts of both files.
+// Parse reads the texts of both files. What cannot be read is an error.
 func Parse(config, credentials string) (*Files, error) {
-	files := &Files{Config: "config", Credentials: "credentials", sections: map[string]*Section{}, stray: map[string]Position{}}
+	files := &Files{Config: "config", Credentials: "credentials", sections: map[string]*Section{}, stray: map[string]Position{}, indents: map[string]indent{}}
 	for _, f := range []struct {
 		dialect
 		text string
@@ -15,12 +15,17 @@ func Parse(config, credentials string) (*Files, error) {
 		}
 		files.add(s)
 	}
+	if problems := files.Problems(); len(problems) > 0 {
+		return nil, problems[0]
+	}
 	return files, nil
 }
 
 // Locate returns the paths that the provider would read on a system.
 func (p *Provider) Locate(goos string) (config, credentials string) {
-	return p.locate("AWS_CONFIG_FILE", "config", goos).path, p.locate("AWS_SHARED_CREDENTIALS_FILE", "credentials", goos).path
+	at, _ := p.locate("AWS_CONFIG_FILE", "config", goos)
+	and, _ := p.locate("AWS_SHARED_CREDENTIALS_FILE", "credentials", goos)
+	return at.path, and.path
 }
 
 // Selected returns the name of the profile.
@@ -61,3 +66,6 @@ func (p *Provider) Steps(ctx context.Context) (chain []map[string]map[string]str
 	}
 	return chain, err
 }
+
+// Quoted is how the AWS CLI writes a name into a header.
+var Quoted = quoted

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -154,13 +155,7 @@ func (r *reader) retry() (retry stsquery.Retry) {
 	return retry
 }
 
-// region is, for a profile that is a source, its own if it has one.
 func (r *reader) region() string {
-	if len(r.profiles) > 1 {
-		if own := r.profiles[0].value("region"); own != "" {
-			return own
-		}
-	}
 	if r.p.Region != "" {
 		return r.p.Region
 	}
@@ -188,8 +183,11 @@ func (r *reader) configured(service string) string {
 	}
 	for _, profile := range r.profiles {
 		if services, ok := profile.Property("services"); ok {
-			section := r.files.Services(services.text())
-			if section == nil {
+			section, err := r.files.find(kindServices, services.text())
+			switch {
+			case err != nil:
+				r.err = errors.Join(r.err, err)
+			case section == nil:
 				r.fail(setting{origin: services.origin()}, "there is no [services %s] in %s", services.text(), r.files.Config)
 			}
 			if url, ok := section.sub(service, "endpoint_url"); ok {
@@ -214,7 +212,15 @@ func (p *Provider) profile(ctx context.Context) (*Files, *Section, error) {
 		return nil, nil, err
 	}
 	name, by := p.selected()
-	section := files.Profile(name)
+	if by != "" && len(files.refused) > 0 {
+		refused := files.refused[0]
+		return nil, nil, refused.errorf("it cannot be opened: %v; %s names the profile %q, which may be in it: give this program access to the file, or set %s=%s to do without it",
+			refused.reason, by, name, refused.variable, os.DevNull)
+	}
+	section, err := files.find(kindProfile, name)
+	if err != nil {
+		return nil, nil, err
+	}
 	if section == nil && by != "" {
 		return nil, nil, stschain.Permanent(fmt.Errorf("profile: %s names the profile %q, which is not in %s%s", by, name, files.places(), files.hint(name)))
 	}
