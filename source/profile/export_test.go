@@ -34,16 +34,6 @@ func (p *Provider) Selected() string {
 	return name
 }
 
-// EndpointURL returns where a service is asked.
-func (p *Provider) EndpointURL(ctx context.Context, service string) (string, error) {
-	files, section, err := p.profile(ctx)
-	if err != nil {
-		return "", err
-	}
-	r := reader{p: p, files: files, profiles: []*Section{section}}
-	return r.endpoint(service), r.err
-}
-
 // Steps returns the plan of the profile as the conformance vectors have it.
 func (p *Provider) Steps(ctx context.Context) (chain []map[string]map[string]string, err error) {
 	steps, err := p.plan(ctx)

@@ -72,6 +72,18 @@ func (p *Provider) plan(ctx context.Context) ([]step, error) {
 	return nil, stschain.Unavailable("profile: no profile is selected, and the profile %s (%s) has no credentials%s", name, section.Position, section.indented(credentialKeys...))
 }
 
+// CredentialKey returns the key that makes the selected profile a source of credentials, such as
+// role_arn. Its errors are those of Retrieve before anything is retrieved: [stschain.Unavailable] if there is
+// no such key.
+func (p *Provider) CredentialKey(ctx context.Context) (Property, error) {
+	if _, err := p.plan(ctx); err != nil {
+		return Property{}, err
+	}
+	_, section, err := p.profile(ctx)
+	key, _ := section.credentialKey()
+	return key, err
+}
+
 // credentialKey returns the first key that makes the profile a source of credentials.
 func (s *Section) credentialKey() (Property, bool) {
 	for _, key := range credentialKeys {
@@ -224,9 +236,10 @@ func (p *planner) webIdentity(path []*Section) ([]step, error) {
 // assumed is the step of a profile's role.
 func (p *planner) assumed(path []*Section) (step, error) {
 	s := path[len(path)-1]
-	settings, err := p.settings(p.files, path...)
-	if err != nil {
-		return step{}, err
+	r := p.reader(p.files, path...)
+	settings := r.settings()
+	if r.checked(sts); r.err != nil {
+		return step{}, r.err
 	}
 	a := step{kind: fromRole, profile: s.Name, settings: settings, role: role{
 		arn: s.value("role_arn"), sessionName: s.value("role_session_name"),
@@ -249,14 +262,14 @@ func (p *planner) sso(path []*Section) ([]step, error) {
 		return nil, err
 	}
 	r := p.reader(p.files, path...)
-	own.portal, own.oidc = r.configured("sso"), r.configured("sso_oidc")
+	own.portal, own.oidc = r.endpoint("sso").text, r.endpoint("sso_oidc").text
 	return []step{{kind: fromSSO, profile: s.Name, sso: own, settings: r.settings()}}, r.err
 }
 
 func (p *planner) login(path []*Section) ([]step, error) {
 	s := path[len(path)-1]
 	r := p.reader(p.files, path...)
-	own := loginSession{s.value("login_session"), r.configured("signin")}
+	own := loginSession{s.value("login_session"), r.endpoint("signin").text}
 	return []step{{kind: fromLogin, profile: s.Name, login: own, settings: r.settings()}}, r.err
 }
 
