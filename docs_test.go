@@ -22,6 +22,9 @@ func TestDefects(t *testing.T) {
 			missing[fmt.Sprintf("%s.%d", prefix, i+1)] = true
 		}
 	}
+	for _, n := range []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 19} { // field cases; 18 is not built yet
+		missing[fmt.Sprintf("A%d", n)] = true
+	}
 	row := regexp.MustCompile(`(?m)^\| ([\dA.]+) \| .+ \| (.+) \|$`)
 	test := regexp.MustCompile("`([a-z0-9/]+)\\.(Test\\w+)`")
 	for _, r := range row.FindAllStringSubmatch(string(document), -1) {
