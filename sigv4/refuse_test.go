@@ -18,11 +18,11 @@ import (
 
 func TestTransportFieldErrors(t *testing.T) {
 	for want, tr := range map[string]*sigv4.Transport{
-		"Credentials is missing":  {Service: "s3", Region: "r"},
-		"Service is missing": {Region: "r", Credentials: stschain.Static("a", "b", "")},
-		"Region is missing":  {Service: "s3", Credentials: stschain.Static("a", "b", "")},
-		`"x.evil.com/"`:      {Service: "s3", Region: "x.evil.com/", Credentials: stschain.Static("a", "b", "")},
-		"names Connection":   {Service: "s3", Region: "r", SignedHeaders: []string{"Connection"}, Credentials: stschain.Static("a", "b", "")},
+		"Credentials is missing": {Service: "s3", Region: "r"},
+		"Service is missing":     {Region: "r", Credentials: stschain.Static("a", "b", "")},
+		"Region is missing":      {Service: "s3", Credentials: stschain.Static("a", "b", "")},
+		`"x.evil.com/"`:          {Service: "s3", Region: "x.evil.com/", Credentials: stschain.Static("a", "b", "")},
+		"names Connection":       {Service: "s3", Region: "r", SignedHeaders: []string{"Connection"}, Credentials: stschain.Static("a", "b", "")},
 		"no credentials for s3 in r": {Service: "s3", Region: "r", Credentials: stschain.ProviderFunc(
 			func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, errors.New("none") })},
 	} {

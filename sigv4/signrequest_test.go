@@ -205,7 +205,7 @@ func TestSignRequestRefuses(t *testing.T) {
 			r.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 a", "b"}
 		},
 		"has X-Amz-Signature":         func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Signature=1" },
-		"Credentials is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Credentials = nil },
+		"Credentials is missing":      func(_ *http.Request, tr *sigv4.Transport) { tr.Credentials = nil },
 		"Region is missing":           func(_ *http.Request, tr *sigv4.Transport) { tr.Region = "" },
 		"is not in Hosts":             func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
 		"UnsignedPayload needs https": func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },

@@ -107,7 +107,9 @@ func runCase(t *testing.T, name, dir string) {
 
 	replay := &replay{t: t, connections: traffic.connections(t), form: formOf(name, env, files)}
 	w := world{env: env, files: files, clock: recordingTime, transport: replay}
-	creds, err := w.chain(t).Retrieve(t.Context())
+	d := w.chain(t)
+	d.ProfileFirst = true // as the library that the cases are of
+	creds, err := d.Retrieve(t.Context())
 	replay.finished()
 	if want.Result.OK == nil {
 		require.NotEmpty(t, want.Result.ErrorContains)

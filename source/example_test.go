@@ -52,8 +52,8 @@ func ExampleDefault_nowhere() {
 	// Output:
 	// source: no AWS credentials found; tried, in order:
 	//   1. env: AWS_ACCESS_KEY_ID is not set
-	//   2. profile default: no profile is selected, and there is no profile default in any file, since there is no home directory to look in
-	//   3. webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set
+	//   2. webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set
+	//   3. profile default: no profile is selected, and there is no profile default in any file, since there is no home directory to look in
 	//   4. container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set
 	//   5. imds: AWS_EC2_METADATA_DISABLED is true
 	// Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write a profile (aws configure, aws configure sso and aws login do) and name it by AWS_PROFILE if it is not the default one, or give the pod, the task or the instance a role

@@ -29,17 +29,17 @@ func TestExplain(t *testing.T) {
 		calls int // of AssumeRole
 	}{
 		"keys": {env: keysInEnv, want: []string{
-			"succeeded default chain", "succeeded env", "not called profile default", "not called webidentity from the environment", "not called container", "not called imds"}},
+			"succeeded default chain", "succeeded env", "not called webidentity from the environment", "not called profile default", "not called container", "not called imds"}},
 		"roles on the task's": {env: ecs, files: config("EcsContainer"), calls: 2, want: []string{
-			"succeeded default chain", "not configured env", "succeeded profile default", "succeeded assumerole " + roleARN, "succeeded assumerole " + hop, "succeeded container",
-			"not called webidentity from the environment", "not called container", "not called imds"}},
+			"succeeded default chain", "not configured env", "not configured webidentity from the environment", "succeeded profile default", "succeeded assumerole " + roleARN, "succeeded assumerole " + hop, "succeeded container",
+			"not called container has credentials too (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI)", "not called imds"}},
 		"roles on nothing": {files: config("Environment"), want: []string{
-			"failed default chain", "not configured env", "failed profile default", "failed assumerole " + roleARN, "failed assumerole " + hop, "not configured env",
-			"not called webidentity from the environment", "not called container", "not called imds"}},
+			"failed default chain", "not configured env", "not configured webidentity from the environment", "failed profile default", "failed assumerole " + roleARN, "failed assumerole " + hop, "not configured env",
+			"not called container", "not called imds"}},
 		"the instance": {want: []string{
-			"succeeded default chain", "not configured env", "not configured profile default", "not configured webidentity from the environment", "not configured container", "succeeded imds"}},
+			"succeeded default chain", "not configured env", "not configured webidentity from the environment", "not configured profile default", "not configured container", "succeeded imds"}},
 		"a broken file": {files: map[string]string{"/home/.aws/config": "{}"}, want: []string{
-			"failed default chain", "not configured env", "failed profile default", "not called webidentity from the environment", "not called container", "not called imds"}},
+			"failed default chain", "not configured env", "not configured webidentity from the environment", "failed profile default", "not called container", "not called imds"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestExplainAsksNobody(t *testing.T) {
 	for _, p := range []stschain.Provider{d, stschain.Cached(d)} {
 		x := stschain.Explain(t.Context(), p)
 		require.Equal(t, []string{
-			"needs prompt default chain", "not configured env", "needs prompt profile default", "needs prompt assumerole " + roleARN, "succeeded profile base",
-			"not called webidentity from the environment", "not called container", "not called imds"}, lines(x))
+			"needs prompt default chain", "not configured env", "not configured webidentity from the environment", "needs prompt profile default", "needs prompt assumerole " + roleARN, "succeeded profile base",
+			"not called container", "not called imds"}, lines(x))
 		canary.Check(t, canarySecret, x)
 	}
 	require.Empty(t, m.hosts())

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"syscall"
 	"testing"
 	"testing/synctest"
 
@@ -35,24 +36,32 @@ func TestFailsClosed(t *testing.T) {
 		asked    []string // hosts
 	}{
 		"environment: half the keys": {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, want: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
-		"environment: a token alone": {env: map[string]string{"AWS_SESSION_TOKEN": "x"}, want: []string{"AWS_ACCESS_KEY_ID is not set"}},
+
 		"environment: expired": {
 			env:  with(keysInEnv, map[string]string{"AWS_CREDENTIAL_EXPIRATION": "1999-01-01T00:00:00Z"}),
-			want: []string{"AWS_CREDENTIAL_EXPIRATION", "past"},
+			want: []string{"AWS_CREDENTIAL_EXPIRATION", "in the past"},
 		},
 
-		"profile: named and missing":         {env: map[string]string{"AWS_PROFILE": "prod"}, want: []string{"AWS_PROFILE", `"prod"`, "/home/.aws/config"}},
-		"profile: named, has no credentials": {env: map[string]string{"AWS_PROFILE": "prod"}, files: aws("[profile prod]\nregion = eu-west-1\n"), want: []string{"prod", "no credentials"}},
-		"profile: file named and missing":    {env: map[string]string{"AWS_CONFIG_FILE": "/etc/aws"}, want: []string{"/etc/aws"}},
-		"profile: config unreadable":         {refused: map[string]error{"/home/.aws/config": fs.ErrPermission}, want: []string{"/home/.aws/config", "permission denied"}},
-		"profile: credentials unreadable":    {refused: map[string]error{"/home/.aws/credentials": errors.New("input/output error")}, want: []string{"/home/.aws/credentials", "input/output error"}},
-		"profile: a directory":               {files: map[string]string{"/home/.aws/config/x": ""}, want: []string{"/home/.aws/config", "directory"}},
-		"profile: no INI file":               {files: aws("{}"), want: []string{"/home/.aws/config:1"}},
-		"profile: half the keys":             {files: aws("[default]\naws_access_key_id = AKIA\n"), want: []string{"/home/.aws/config", "aws_secret_access_key"}},
-		"profile: process exits with 1":      {files: process, want: []string{"keys", "exit status 1"}},
-		"profile: role of no source":         {files: aws("[default]\nrole_arn = " + roleARN), want: []string{"role_arn", "source_profile"}},
-		"profile: STS throttles":             {files: role, faults: throttled, want: []string{roleARN, "Throttling"}, asked: []string{"sts.eu-west-1.amazonaws.com"}},
-		"profile: STS denies":                {files: role, faults: denied, want: []string{roleARN, "AccessDenied"}, asked: []string{"sts.eu-west-1.amazonaws.com"}},
+		"profile: named and missing":      {env: map[string]string{"AWS_PROFILE": "prod"}, want: []string{"AWS_PROFILE", `"prod"`, "/home/.aws/config"}},
+		"profile: file named and missing": {env: map[string]string{"AWS_CONFIG_FILE": "/etc/aws"}, want: []string{"/etc/aws"}},
+		"profile: config unreadable, keys in credentials": {
+			files:   map[string]string{"/home/.aws/credentials": keysInProfile},
+			refused: map[string]error{"/home/.aws/config": fs.ErrPermission}, want: []string{"/home/.aws/config", "permission denied", "aws_access_key_id in /home/.aws/credentials"},
+		},
+		"profile: config unreadable, and a profile named": {env: map[string]string{"AWS_PROFILE": "prod"}, refused: map[string]error{"/home/.aws/config": fs.ErrPermission}, want: []string{"/home/.aws/config", "AWS_PROFILE"}},
+		"profile: config named and unreadable": {
+			env: map[string]string{"AWS_CONFIG_FILE": "/etc/aws"}, files: map[string]string{"/home/.aws/credentials": keysInProfile},
+			refused: map[string]error{"/etc/aws": fs.ErrPermission}, want: []string{"/etc/aws (AWS_CONFIG_FILE)", "permission denied"},
+		},
+		"profile: credentials fail":     {refused: map[string]error{"/home/.aws/credentials": errors.New("input/output error")}, want: []string{"/home/.aws/credentials", "input/output error"}},
+		"profile: out of descriptors":   {env: ecs, refused: map[string]error{"/home/.aws/config": syscall.EMFILE}, want: []string{"/home/.aws/config", "too many open files"}},
+		"profile: a link to itself":     {refused: map[string]error{"/home/.aws/config": syscall.ELOOP}, want: []string{"/home/.aws/config"}},
+		"profile: no INI file":          {files: aws("{}"), want: []string{"/home/.aws/config:1"}},
+		"profile: half the keys":        {files: aws("[default]\naws_access_key_id = AKIA\n"), want: []string{"/home/.aws/config", "aws_secret_access_key"}},
+		"profile: process exits with 1": {files: process, want: []string{"keys", "exit status 1"}},
+		"profile: role of no source":    {files: aws("[default]\nrole_arn = " + roleARN), want: []string{"role_arn", "source_profile"}},
+		"profile: STS throttles":        {files: role, faults: throttled, want: []string{roleARN, "Throttling"}, asked: []string{"sts.eu-west-1.amazonaws.com"}},
+		"profile: STS denies":           {files: role, faults: denied, want: []string{roleARN, "AccessDenied"}, asked: []string{"sts.eu-west-1.amazonaws.com"}},
 		"profile: its instance has no role": {
 			files:    aws("[default]\nrole_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\nregion = eu-west-1\n"),
 			metadata: roleless, want: []string{roleARN, "no role"}, asked: []string{imdsHost},
@@ -115,15 +124,26 @@ func TestFailsClosed(t *testing.T) {
 // What is not set up is passed over, up to the instance.
 func TestPassesOver(t *testing.T) {
 	for name, test := range map[string]struct {
-		env   map[string]string
-		files map[string]string
+		env     map[string]string
+		files   map[string]string
+		refused map[string]error
 	}{
 		"nothing is there": {},
+		// Field case A1: another user's home, a directory that docker made.
+		"files of another user":   {refused: map[string]error{"/home/.aws/config": syscall.EACCES, "/home/.aws/credentials": syscall.EACCES}},
+		"files that are kept out": {refused: map[string]error{"/home/.aws/credentials": syscall.EPERM}},
+		"a directory":             {files: map[string]string{"/home/.aws/config/x": ""}},
+		"a home that is a file":   {refused: map[string]error{"/home/.aws/config": syscall.ENOTDIR, "/home/.aws/credentials": syscall.ENOTDIR}},
+		// Field case A3.
+		"a named profile of settings": {env: map[string]string{"AWS_PROFILE": "prod"}, files: map[string]string{"/home/.aws/config": "[profile prod]\nregion = eu-west-1\noutput = json\n"}},
+		// Field case A10.
+		"a broken section of others": {files: map[string]string{"/home/.aws/config": "[profile prod] old\nrole_arn: x\n[default]\nregion = eu-west-1\n"}},
 		"blank variables": {env: map[string]string{
 			"AWS_ACCESS_KEY_ID": " ", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "\t", "AWS_PROFILE": " ", "AWS_CONFIG_FILE": "",
 			"AWS_WEB_IDENTITY_TOKEN_FILE": " ", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": " ",
 			"AWS_EC2_METADATA_DISABLED": " ", "AWS_RETRY_MODE": " ", "AWS_MAX_ATTEMPTS": "",
 		}},
+		"variables left over":           {env: map[string]string{"AWS_SESSION_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "y"}}, // A4
 		"a role without a token":        {env: map[string]string{"AWS_ROLE_ARN": roleARN, "AWS_ROLE_SESSION_NAME": "x"}},
 		"a token without an agent":      {env: map[string]string{"AWS_CONTAINER_AUTHORIZATION_TOKEN": "x"}},
 		"settings alone":                {env: map[string]string{"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://sts.example"}},
@@ -134,7 +154,7 @@ func TestPassesOver(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &machine{}
-			creds, err := world{env: with(test.env), files: test.files, transport: m}.chain(t).Retrieve(t.Context())
+			creds, err := world{env: with(test.env), files: test.files, refused: test.refused, transport: m}.chain(t).Retrieve(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, "ASIAINSTANCE", creds.AccessKeyID)
 			require.Equal(t, []string{imdsHost}, m.hosts())

@@ -1,40 +1,49 @@
-// Package source finds credentials where every AWS SDK finds them, without being told
-// where. The zero [Default] is ready:
+// Package source finds credentials where the AWS SDKs find them. With no configuration, [Default]
+// resolves credentials through the standard AWS default chain:
 //
 //	client := &http.Client{Transport: &sigv4.Transport{
 //		Service: "s3", Region: "eu-west-1", Credentials: &source.Default{},
 //	}}
 //
-// A program that also assumes a role gets its STS client from it, with the region and the
-// endpoint that environment and profile name:
+// It also makes such a Transport in the region of environment and profile, and tells the endpoint that they
+// configure:
 //
-//	sts, err := (&source.Default{}).Client(ctx)
+//	chain := &source.Default{}
+//	transport, err := chain.Transport(ctx, "s3")
+//	endpoint, err := chain.Endpoint(ctx, "s3") // "": that of AWS
+//
+// A program that assumes a role gets its STS client from it:
+//
+//	sts, err := chain.Client(ctx)
 //	role := &assumerole.Provider{Client: sts, RoleARN: "arn:aws:iam::123456789012:role/backup"}
 //
 // # The places
 //
-// They are looked at in this order:
+// They are called in this order:
 //
 //	environment   AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY          package env
-//	profile       ~/.aws/config and ~/.aws/credentials                 package profile
 //	web identity  AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN         webidentity.FromEnv
+//	profile       ~/.aws/config and ~/.aws/credentials                 package profile
 //	container     AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or _FULL_URI  package container
 //	instance      the metadata service at 169.254.169.254              package imds
 //
-// The SDKs for Rust and C++ have this order too; those for Go and Java ask the web
-// identity before the profile.
+// This is the order of the SDKs for Go and Java. Those for Rust and C++ have the profile before web
+// identity, see Default.ProfileFirst.
 //
-// A profile may name people as well, who sign in with `aws sso login` or `aws login`: packages
+// A profile may also name a user who signs in with `aws sso login` or `aws login`: packages
 // sso and login.
 //
-// A place that is not set up is passed over. One that is set up and fails, be it an
-// unreadable file, a throttled STS, a session that somebody must sign in to again or a
-// program that exits with 1, is the end: its error is returned, and no other identity
-// stands in for it. The first place that has credentials is kept for good, and a refresh
-// asks no other.
+// A place that is not configured is passed over. One that is configured and fails stops the chain, be it
+// a malformed file, a throttled STS, a session that has expired or a program that exits with 1: its error is
+// returned, and no other identity is used instead. The first place that returns credentials is
+// pinned, and a refresh calls no other.
 //
-// A profile that is asked for by name, by AWS_PROFILE or in code, is set up: that it is
-// missing or has no credentials is an error.
+// Default files that do not exist or cannot be opened are passed over. A file or a profile
+// that AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE or code names is configured: that it is missing
+// is an error. A profile without credentials is an error if code names it.
+//
+// Where more than one place is configured, [stschain.Explain] shows which, and so does the error of the
+// one that fails.
 package source
 
 import (
@@ -45,35 +54,38 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/source/imds"
 	"github.com/stschain-go/stschain/source/profile"
-	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/webidentity"
 )
 
 // Default is the default chain of the AWS SDKs. It reads nothing before it is first
-// asked. Its fields are not changed after that, and it is not copied.
+// called. Its fields are not changed after that, and it is not copied.
 //
-// It asks the place that it keeps to each time: hold it by something that asks through
+// It calls the pinned place each time: hold it by something that calls it through
 // [stschain.Cached], such as a sigv4.Transport or an stsquery.Client.
 type Default struct {
-	// Profile is all that is asked: a program that names one does not mean keys that
+	// Profile is all that is called: a program that names one does not mean keys that
 	// happen to be in its environment. "": the whole chain, with the profile that
 	// AWS_PROFILE names, or else AWS_DEFAULT_PROFILE, or else the one called default.
 	Profile string
 
-	Region    string // of STS; "": AWS_REGION, AWS_DEFAULT_REGION, the profile's
-	AllowHTTP bool   // true: a configured endpoint of STS may be plain http beyond loopback, as in stsquery.Client
+	// ProfileFirst puts the profile before web identity, as the SDKs for Rust and C++ do.
+	ProfileFirst bool
 
-	// MFAToken asks for the current code of the MFA device that a profile names. nil: such
+	Region    string // of Client and Transport, and of STS for every role of a profile; "": AWS_REGION, AWS_DEFAULT_REGION, the profile's
+	AllowHTTP bool   // true: configured endpoints, and requests of a Transport, may be plain http beyond loopback
+
+	// MFAToken prompts for the current code of the MFA device that a profile names. nil: such
 	// a profile is an error. If set, a cache over this leaves refreshing to the callers.
 	MFAToken func(ctx context.Context, serial string) (stschain.Secret, error)
 
-	// The world that all of it is read from.
+	// Where all of it is read from.
 	LookupEnv  func(name string) (value string, ok bool)                            // nil: os.LookupEnv
 	Home       string                                                               // the home directory; "": as the system says
 	Open       func(path string) (fs.File, error)                                   // nil: os.Open
@@ -82,8 +94,10 @@ type Default struct {
 	Clock      stschain.Clock                                                       // nil: the real one
 
 	once     sync.Once
+	called   atomic.Bool
 	profile  *profile.Provider
 	instance *later[*imds.Provider]
+	places   []place
 	chain    *stschain.Chain
 }
 
@@ -95,23 +109,31 @@ func (d *Default) setUp() {
 			LookupEnv: d.LookupEnv, Home: d.Home, Open: d.Open, Run: d.Run, HTTPClient: d.HTTPClient, Clock: d.Clock,
 		}
 		d.instance = &later[*imds.Provider]{name: "imds", make: d.newInstance}
-		if d.Profile != "" {
-			d.chain = stschain.NewChain(d.profile)
-			return
+		fromProfile := place{d.profile, d.profileKey}
+		d.places = []place{
+			{&env.Provider{LookupEnv: d.LookupEnv, Clock: d.Clock}, d.variable("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")},
+			{&later[*webidentity.FromEnv]{name: "webidentity from the environment", make: d.newWebIdentity}, d.variable(tokenFile)},
+			fromProfile,
+			{&later[*container.Provider]{name: "container", make: d.newContainer}, d.variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")},
+			{d.instance, d.variable()}, // the last, which nothing configures
 		}
-		d.chain = stschain.NewChain(
-			&env.Provider{LookupEnv: d.LookupEnv, Clock: d.Clock},
-			d.profile,
-			&later[*webidentity.FromEnv]{name: "webidentity from the environment", make: d.newWebIdentity},
-			&later[*container.Provider]{name: "container", make: d.newContainer},
-			d.instance,
-		)
+		switch {
+		case d.Profile != "":
+			d.places = []place{fromProfile}
+		case d.ProfileFirst:
+			d.places[1], d.places[2] = fromProfile, d.places[1]
+		}
+		providers := make([]stschain.Provider, len(d.places))
+		for i, p := range d.places {
+			providers[i] = p.Provider
+		}
+		d.chain = stschain.NewChain(providers...)
 	})
 }
 
 // Retrieve returns the credentials of the first place that is configured. If none is, it
 // returns an [stschain.Unavailable] error that lists all of them, each with the reason, and
-// wraps the [*stschain.ChainError].
+// wraps the [*stschain.ChainError]. The error of a place that fails tells which others are configured.
 func (d *Default) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
 	if d == nil {
 		return stschain.Credentials{}, errNil
@@ -120,40 +142,18 @@ func (d *Default) Retrieve(ctx context.Context) (creds stschain.Credentials, err
 	ctx, end := stschain.Step{Provider: d}.Start(ctx)
 	defer func() { end(creds, err) }()
 	creds, err = d.chain.Retrieve(ctx)
+	d.called.Store(true)
 	if all, ok := err.(*stschain.ChainError); ok && stschain.IsUnavailable(err) {
 		return stschain.Credentials{}, stschain.Unavailable("source: %w", &nowhereError{all})
 	}
-	return creds, err
-}
-
-// Client returns a new client of STS with the settings of environment and profile, which
-// package profile lists, and the credentials of the chain. If nothing names a region, the
-// instance is asked for its own, which takes about a second where there is no instance.
-//
-// Files and environment are read once for a client. A program makes one and shares it.
-func (d *Default) Client(ctx context.Context) (*stsquery.Client, error) {
-	if d == nil {
-		return nil, errNil
-	}
-	d.setUp()
-	client, err := d.profile.Client(ctx, d)
-	if err != nil {
-		return nil, fmt.Errorf("source: no client of STS: %w", err)
-	}
-	if client.Region == "" {
-		if client.Region, err = d.instanceRegion(ctx); err != nil {
-			return nil, fmt.Errorf("source: no client of STS: no region is set: set AWS_REGION, region in the profile, or Default.Region; and the instance tells none: %w", err)
+	if err != nil && ctx.Err() == nil {
+		for _, other := range d.unused(ctx) {
+			if other != nil {
+				err = fmt.Errorf("%w\n  %s, and is not used instead", err, other)
+			}
 		}
 	}
-	return client, nil
-}
-
-func (d *Default) instanceRegion(ctx context.Context) (string, error) {
-	instance, err := d.instance.get(ctx)
-	if err != nil {
-		return "", err
-	}
-	return instance.Region(ctx)
+	return creds, err
 }
 
 var errNil = stschain.Permanent(errors.New("source: the Default is nil"))
@@ -166,13 +166,22 @@ func (d *Default) Invalidate(rejected stschain.Credentials) {
 	}
 }
 
-// Providers returns the places in order.
+// Providers returns the places in order. After a call, one that is configured and comes after another one
+// that is says so in its name: "profile default has credentials too (role_arn, /home/me/.aws/config:2)".
 func (d *Default) Providers() []stschain.Provider {
 	if d == nil {
 		return nil
 	}
 	d.setUp()
-	return d.chain.Providers()
+	providers := d.chain.Providers()
+	if d.called.Load() {
+		for i, other := range d.unused(context.Background()) {
+			if other != nil {
+				providers[i] = other
+			}
+		}
+	}
+	return providers
 }
 
 // String returns "default chain", and the profile if one is named.
@@ -182,72 +191,6 @@ func (d *Default) String() string {
 	}
 	return "default chain"
 }
-
-// newWebIdentity leaves Client nil where there is no region: FromEnv has words for that.
-func (d *Default) newWebIdentity(ctx context.Context) (*webidentity.FromEnv, error) {
-	client, err := d.profile.Client(ctx, nil)
-	if err != nil {
-		return nil, err
-	}
-	from := &webidentity.FromEnv{LookupEnv: d.LookupEnv, Open: d.Open}
-	if client.Region != "" || client.Endpoint != "" {
-		from.Client = func(string) *stsquery.Client { return client }
-	}
-	return from, nil
-}
-
-func (d *Default) newContainer(ctx context.Context) (*container.Provider, error) {
-	client, err := d.profile.Client(ctx, nil) // whose HTTPClient trusts the configured certificates
-	if err != nil {
-		return nil, err
-	}
-	return &container.Provider{LookupEnv: d.LookupEnv, Open: d.Open, HTTPClient: client.HTTPClient}, nil
-}
-
-func (d *Default) newInstance(ctx context.Context) (*imds.Provider, error) {
-	s, err := d.profile.Settings(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &imds.Provider{
-		ProfileEndpoint: s.EC2MetadataEndpoint, ProfileEndpointMode: s.EC2MetadataEndpointMode, DisableV1: s.EC2MetadataV1Disabled,
-		LookupEnv: d.LookupEnv, HTTPClient: d.HTTPClient, Clock: d.Clock,
-	}, nil
-}
-
-// later is a place that is asked by settings of the profile. It is made when the chain
-// first comes to it, so that keys in the environment cost no look at files.
-type later[P stschain.Provider] struct {
-	name string
-	make func(ctx context.Context) (P, error)
-
-	mu   sync.Mutex
-	done bool
-	made P
-}
-
-func (l *later[P]) get(ctx context.Context) (P, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.done {
-		return l.made, nil
-	}
-	made, err := l.make(ctx)
-	if err == nil {
-		l.made, l.done = made, true
-	}
-	return made, err
-}
-
-func (l *later[P]) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	p, err := l.get(ctx)
-	if err != nil {
-		return stschain.Credentials{}, fmt.Errorf("%s: %w", l, err)
-	}
-	return p.Retrieve(ctx)
-}
-
-func (l *later[P]) String() string { return l.name }
 
 // nowhereError lists the places, none of which is configured.
 type nowhereError struct{ chain *stschain.ChainError }

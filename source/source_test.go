@@ -64,17 +64,24 @@ func TestOrder(t *testing.T) {
 
 	delete(w.env, "AWS_ACCESS_KEY_ID")
 	delete(w.env, "AWS_SECRET_ACCESS_KEY")
+	d := w.chain(t)
+	d.ProfileFirst = true
+	creds, err := d.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "profile default", creds.Origin)
+	require.Empty(t, m.hosts())
+
+	creds, asked = retrieve()
+	require.Equal(t, "webidentity "+roleARN, creds.Origin)
+	require.Equal(t, []string{"sts.eu-west-1.amazonaws.com"}, asked)
+
+	delete(w.env, "AWS_WEB_IDENTITY_TOKEN_FILE")
 	creds, asked = retrieve()
 	require.Equal(t, "AKIAPROFILE", creds.AccessKeyID)
 	require.Equal(t, "profile default", creds.Origin)
 	require.Empty(t, asked)
 
 	delete(w.files, "/home/.aws/credentials")
-	creds, asked = retrieve()
-	require.Equal(t, "webidentity "+roleARN, creds.Origin)
-	require.Equal(t, []string{"sts.eu-west-1.amazonaws.com"}, asked)
-
-	delete(w.env, "AWS_WEB_IDENTITY_TOKEN_FILE")
 	creds, asked = retrieve()
 	require.Equal(t, "ASIATASK", creds.AccessKeyID)
 	require.Equal(t, []string{ecsHost}, asked)
@@ -105,8 +112,8 @@ func TestNowhere(t *testing.T) {
 			for i, want := range []string{
 				"source: no AWS credentials found; tried, in order:\n",
 				"1. env: AWS_ACCESS_KEY_ID is not set",
-				"2. profile default: no profile is selected, and there is no profile default in /home/.aws/config (which does not exist) and /home/.aws/credentials (which does not exist)",
-				"3. webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set",
+				"2. webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set",
+				"3. profile default: no profile is selected, and there is no profile default in /home/.aws/config (which does not exist) and /home/.aws/credentials (which does not exist)",
 				"4. container: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set",
 				test.want,
 				"Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, write a profile",
@@ -299,6 +306,7 @@ func TestRealWorld(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "webidentity "+roleARN, creds.Origin)
 
+	t.Setenv("AWS_WEB_IDENTITY_TOKEN_FILE", "")
 	require.NoError(t, os.Mkdir(filepath.Join(home, ".aws"), 0o700))
 	config := filepath.Join(home, ".aws", "config")
 	require.NoError(t, os.WriteFile(config, []byte("[default]\naws_access_key_id = AKIAFILE\naws_secret_access_key = "+canarySecret+"\n"), 0o600))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Bounds on an answer. The largest that STS gives are a few kilobytes and a few
@@ -227,13 +228,12 @@ func sendable(name, value string) error {
 	return nil
 }
 
-// expirationOf reads when something ends. RFC 3339 as time parses it has any
-// number of fractional digits. Servers written in Go have a time that was never
-// set, which would stand for never.
+// expirationOf returns when something expires. Servers written in Go send the zero time for one that
+// was never set, and ParseTime refuses it.
 func expirationOf(e *element) (time.Time, error) {
-	expires, err := time.Parse(time.RFC3339, e.value("Expiration"))
-	if err != nil || expires.IsZero() {
-		return time.Time{}, errors.New("the answer's Expiration is missing or no time")
+	expires, ok := wire.ParseTime(e.value("Expiration"))
+	if !ok {
+		return time.Time{}, errors.New("the answer's Expiration is missing or not a valid time")
 	}
 	return expires, nil
 }

@@ -21,8 +21,8 @@ import (
 //
 // It is [stschain.ErrPermanent] for the codes that asking again does not mend
 // (AccessDenied, IDPRejectedClaim, InvalidIdentityToken, MalformedPolicyDocument,
-// PackedPolicyTooLarge and RegionDisabled, with and without the suffix
-// "Exception"), for requests that break a limit, and for missing or bad settings. It is
+// PackedPolicyTooLarge and RegionDisabled; of other servers also InvalidAction, MethodNotAllowed,
+// NoSuchEntity and NotImplemented; with and without the suffix "Exception"), for requests that break a limit, and for missing or bad settings. It is
 // [stschain.ErrThrottled] for the throttling codes that are retried, and for HTTP 429.
 //
 // It holds no secret: what a server says is cut to 1 KiB and scrubbed of
@@ -100,7 +100,8 @@ func (e *Error) Is(target error) bool {
 func permanent(code string) bool {
 	switch baseCode(code) {
 	case "AccessDenied", "IDPRejectedClaim", "InvalidIdentityToken",
-		"MalformedPolicyDocument", "PackedPolicyTooLarge", "RegionDisabled":
+		"MalformedPolicyDocument", "PackedPolicyTooLarge", "RegionDisabled",
+		"InvalidAction", "MethodNotAllowed", "NoSuchEntity", "NotImplemented": // of radosgw, MinIO and versitygw
 		return true
 	}
 	return false

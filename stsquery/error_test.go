@@ -52,6 +52,9 @@ func TestHints(t *testing.T) {
 		{"AssumeRole", "PackedPolicyTooLarge", "", "fewer tags"},
 		{"AssumeRole", "MalformedPolicyDocument", "", "session policy"},
 		{"AssumeRole", "ThrottlingException", "", "share one"},
+		{"AssumeRole", "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining", "duration_seconds in the profile, to an hour or less"}, // A17: granted#154
+		{"AssumeRole", "NoSuchEntity", "", "the server has no such role"},
+		{"GetSessionToken", "MethodNotAllowed", "", "check the endpoint"},
 		{"AssumeRole", "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", "shorter Duration"},
 		{"AssumeRole", "AccessDenied", "User: x is not authorized to perform: sts:AssumeRole", "trust policy"},
 		{"AssumeRole", "AccessDenied", "MultiFactorAuthentication failed with invalid MFA one time pass code.", "MFA device"},
@@ -100,6 +103,8 @@ func TestPermanentCodes(t *testing.T) {
 		"AccessDenied": true, "AccessDeniedException": true, "IDPRejectedClaim": true, "IDPRejectedClaimException": true,
 		"InvalidIdentityToken": true, "InvalidIdentityTokenException": true, "MalformedPolicyDocument": true, "MalformedPolicyDocumentException": true,
 		"PackedPolicyTooLarge": true, "PackedPolicyTooLargeException": true, "RegionDisabled": true, "RegionDisabledException": true,
+		"NoSuchEntity": true, "NoSuchEntityException": true, "MethodNotAllowed": true, "NotImplemented": true, "InvalidAction": true, // radosgw's and others' (A14)
+		"NoSuchBucket": false, "MethodNotAllow": false,
 		"": false, "Exception": false, "ExpiredToken": false, "ExpiredTokenException": false, "IDPCommunicationError": false, "Throttling": false,
 		"InternalFailure": false, "ValidationError": false, "InvalidClientTokenId": false, "SignatureDoesNotMatch": false, "accessdenied": false,
 	} {

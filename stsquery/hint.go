@@ -49,9 +49,16 @@ func (e *Error) hint() string {
 	case "JWTPayloadSizeExceeded":
 		return "pass fewer or shorter tags and audiences"
 	case "ValidationError":
-		if strings.Contains(e.Message, "MaxSessionDuration") {
+		switch {
+		case strings.Contains(e.Message, "role chaining"):
+			return "a role that is assumed with the credentials of another role lives an hour at most: set Duration, or duration_seconds in the profile, to an hour or less, or assume it with long-lived keys"
+		case strings.Contains(e.Message, "MaxSessionDuration"):
 			return "ask for a shorter Duration or raise the role's maximum; a role assumed by a role lives an hour at most"
 		}
+	case "NoSuchEntity":
+		return "check the ARN of the role: the server has no such role"
+	case "MethodNotAllowed", "NotImplemented", "InvalidAction":
+		return "the server does not have this operation: check the endpoint"
 	case "Throttling", "TooManyRequests":
 		return "share one stschain.Cache instead of assuming the role again and again"
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain/internal/skew"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // skewTolerance is for signatures: one whose date was off by less was refused for another
@@ -67,7 +68,7 @@ func setBack(result *element, by time.Duration) {
 	}
 	for i := range result.children {
 		e := &result.children[i]
-		if at, err := time.Parse(time.RFC3339, e.text); e.name == "Expiration" && err == nil {
+		if at, ok := wire.ParseTime(e.text); e.name == "Expiration" && ok {
 			if text := at.Add(-by).Format(time.RFC3339Nano); isTime(text) {
 				e.text = text
 			}

@@ -26,16 +26,16 @@ type command struct {
 type flags struct {
 	profile, region, roleARN string
 	timeout                  time.Duration
-	json, verbose            bool
+	json, verbose, allowHTTP bool
 	shell, addr, tokenFile   string
 }
 
-var common = []string{"profile", "region", "role-arn", "timeout", "v"}
+var common = []string{"allow-http", "profile", "region", "role-arn", "timeout", "v"}
 
 // commands are in the order of help.
 func commands() []command {
 	return []command{
-		{"explain", "who was asked for credentials, and what came of it", explainHelp, []string{"json", "profile", "region", "role-arn", "timeout"}, explain},
+		{"explain", "who was asked for credentials, and what came of it", explainHelp, []string{"allow-http", "json", "profile", "region", "role-arn", "timeout"}, explain},
 		{"whoami", "whose credentials they are, as STS says", whoamiHelp, append([]string{"json"}, common...), whoami},
 		{"env", "the credentials, as variables for a shell", envHelp, append([]string{"json", "shell"}, common...), env},
 		{"process", "the credentials, as a credential_process prints them", processHelp, common, printProcess},
@@ -60,6 +60,7 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 	all.StringVar(&c.region, "region", "", "ask STS in this `region`; otherwise as AWS_REGION or the profile says")
 	all.StringVar(&c.roleARN, "role-arn", "", "assume the role of this `arn` by what is found")
 	all.DurationVar(&c.timeout, "timeout", time.Minute, "give up after this `time`; for serve, on one answer")
+	all.BoolVar(&c.allowHTTP, "allow-http", false, "call configured endpoints by plain http, which anyone on the network path can read")
 	all.BoolVar(&c.verbose, "v", false, "tell on standard error what goes on")
 	all.BoolVar(&c.json, "json", false, "print JSON")
 	all.StringVar(&c.shell, "shell", defaultShell(runtime.GOOS), "print for this `shell`: "+strings.Join(shells, ", "))
@@ -126,8 +127,8 @@ func (c *call) help(args []string) error {
 }
 
 const exitHelp = `
-Credentials are looked for as every AWS SDK does: in environment variables, in the profile of
-AWS_PROFILE or the one called default, then with web identity, container and instance.
+Credentials are looked for as the AWS SDKs for Go and Java do: in environment variables, with web
+identity, in the profile of AWS_PROFILE or the one called default, then with container and instance.
 
 exit codes:
   0  all went well

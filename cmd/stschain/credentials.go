@@ -19,7 +19,7 @@ import (
 
 // chain is where credentials are looked for.
 func (c *call) chain() *source.Default {
-	return &source.Default{Profile: c.profile, Region: c.region, LookupEnv: c.lookupEnv, MFAToken: c.askCode, Run: c.runProcess}
+	return &source.Default{Profile: c.profile, Region: c.region, AllowHTTP: c.allowHTTP, LookupEnv: c.lookupEnv, MFAToken: c.askCode, Run: c.runProcess}
 }
 
 // runProcess runs a credential_process that is killed when the command is over. A cache goes

@@ -28,6 +28,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -110,7 +111,7 @@ func (c *call) exit(name string, err error) int {
 		fmt.Fprintf(c.stderr, "stschain: %v; \"stschain help\" tells more\n", err)
 		return exitUsage
 	}
-	fmt.Fprintf(c.stderr, "stschain %s: %v\n", name, err)
+	fmt.Fprintf(c.stderr, "stschain %s: %s\n", name, strings.ReplaceAll(err.Error(), "set AllowHTTP", "give -allow-http"))
 	if chain, ok := errors.AsType[*stschain.ChainError](err); ok && chain.Unavailable() {
 		return exitUnavailable
 	}

@@ -117,7 +117,7 @@ func TestCommands(t *testing.T) {
 
 		"serve, nothing here": {args: "serve", code: 3, stderr: []string{"no AWS credentials found"}},
 
-		"explain":               {keys: true, args: "explain", stdout: []string{"succeeded       default chain\nsucceeded         env: ", ", no expiry\nnot called        profile default\n"}},
+		"explain":               {keys: true, args: "explain", stdout: []string{"succeeded       default chain\nsucceeded         env: ", ", no expiry\nnot called        webidentity from the environment\nnot called        profile default\n"}},
 		"explain, nothing here": {args: "explain", code: 3, stdout: []string{"not configured  default chain\n", "not configured    container: neither "}},
 		"explain, a role": {keys: true, args: "explain -role-arn " + roleARN, stdout: []string{"succeeded       assumerole " + roleARN + ": ASIA",
 			"\nsucceeded         default chain\nsucceeded           env: "}},
@@ -125,7 +125,7 @@ func TestCommands(t *testing.T) {
 			stdout: []string{"succeeded       default chain\n"}, stderr: []string{"cannot be assumed: source: no client of STS: no region is set"}},
 		"explain, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "explain -role-arn " + roleARN, code: 3, stdout: []string{"not configured  default chain\n"}},
 		"explain, broken role": {config: role, args: "explain", code: 1, outage: down, stdout: []string{
-			"failed          default chain\nnot configured    env: AWS_ACCESS_KEY_ID is not set\nfailed            profile default",
+			"failed          default chain\nnot configured    env: AWS_ACCESS_KEY_ID is not set\nnot configured    webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set\nfailed            profile default",
 			"\nfailed              assumerole " + roleARN + ": ", "AccessDenied", "\nsucceeded             profile base: AKIABASE, no expiry\n", "not called        imds"}},
 		"explain, JSON": {config: role, args: "explain -json", code: 1, outage: down, stdout: []string{`"outcome": "failed"`, `"provider": "profile base"`}},
 	} {

@@ -56,9 +56,6 @@ func FuzzParse(f *testing.F) {
 		if creds.AccessKeyID == "" || creds.SecretAccessKey.IsZero() {
 			t.Fatalf("incomplete: %+v", creds)
 		}
-		if _, offset := creds.Expires.Zone(); max(offset, -offset) >= 24*60*60 {
-			return // time.Parse takes 24:60, and nothing takes 25:00
-		}
 		members := map[string]any{"AccessKeyId": creds.AccessKeyID, "SecretAccessKey": creds.SecretAccessKey.Reveal(), "Token": creds.SessionToken.Reveal(), "AccountId": creds.AccountID}
 		if !creds.Expires.IsZero() {
 			members["Expiration"] = creds.Expires.Format(time.RFC3339Nano)

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Document is what the JSON object says; a field that it lacks is empty.
@@ -45,7 +46,6 @@ func Parse(body []byte, tokenName string) (Document, error) {
 		"SecretAccessKey": func(v string) { d.secretAccessKey = stschain.NewSecret(v) },
 		tokenName:         func(v string) { d.token = stschain.NewSecret(v) },
 		"Expiration":      func(v string) { d.expiration = v },
-		"AccountId":       func(v string) { d.accountID = v },
 	}
 	members, err := object(body)
 	if err != nil {
@@ -53,6 +53,10 @@ func Parse(body []byte, tokenName string) (Document, error) {
 	}
 	if v, ok := members["version"]; ok {
 		d.Version = string(v)
+	}
+	// The account only informs: what is not the number of one is no reason to refuse good keys.
+	if account := strings.Trim(string(members["accountid"]), `"`); IsAccount(account) {
+		d.accountID = account
 	}
 	for name, set := range fields {
 		var value *string
@@ -121,12 +125,10 @@ func (d Document) Credentials(source string) (stschain.Credentials, error) {
 		err = errors.New("it has no SecretAccessKey")
 	case strings.ContainsFunc(c.AccessKeyID, sent):
 		err = errors.New("its AccessKeyId has spaces or characters beyond ASCII, which no request can carry")
-	case strings.ContainsFunc(c.SecretAccessKey.Reveal(), unicode.IsControl):
-		err = errors.New("its SecretAccessKey has control characters, such as line breaks")
+	case strings.ContainsFunc(c.SecretAccessKey.Reveal(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
+		err = errors.New("its SecretAccessKey has control characters or white space")
 	case strings.ContainsFunc(c.SessionToken.Reveal(), sent):
 		err = errors.New("its session token has spaces or characters beyond ASCII, which no request can carry")
-	case c.AccountID != "" && !IsAccount(c.AccountID):
-		err = errors.New("its AccountId is no account: that has 12 digits")
 	case d.expiration != "":
 		c.Expires, err = expiration(d.expiration)
 	}
@@ -141,32 +143,47 @@ func IsAccount(s string) bool {
 	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
 }
 
-// expiration takes RFC 3339, and the offset without a colon that other tools write.
 func expiration(s string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700"} {
-		if t, err := time.Parse(layout, s); err == nil && !t.IsZero() {
-			return t, nil
-		}
+	t, ok := wire.ParseTime(s)
+	if !ok {
+		return time.Time{}, errors.New("its Expiration is not a valid time, such as 2026-11-21T17:56:58Z")
 	}
-	return time.Time{}, errors.New("its Expiration is no time in RFC 3339, such as 2026-11-21T17:56:58Z")
+	return t, nil
 }
 
-// maxRefusal is how much of a service's own words an error shows, in bytes.
-const maxRefusal = 512
-
-// Refusal is the code and the message of a service on one line, "" if there is
-// neither. A message that shows a key, a token or one of the secrets is left out.
+// Refusal is the code and the message of a service, as Said has them. It is "" if there is neither.
 func (d Document) Refusal(secrets ...stschain.Secret) string {
 	said := d.Code
 	if d.Message != "" {
 		said = strings.TrimPrefix(said+": "+d.Message, ": ")
 	}
-	for _, s := range append(secrets, d.secretAccessKey, d.token) {
-		if !s.IsZero() && strings.Contains(said, s.Reveal()) {
+	return Said(said, append(secrets, d.secretAccessKey, d.token)...)
+}
+
+// maxSaid is how much of a service's own text an error shows, in bytes.
+const maxSaid = 512
+
+// Said makes the text of a service fit for an error: one line, at most 512 bytes of it. A text that
+// contains a part of one of the secrets is left out.
+func Said(text string, secrets ...stschain.Secret) string {
+	text = OneLine(text, maxSaid)
+	for _, s := range secrets {
+		if shows(text, s.Reveal()) || shows(strings.ReplaceAll(text, " ", ""), s.Reveal()) {
 			return "a message that is not shown, since it holds a secret"
 		}
 	}
-	return OneLine(said, maxRefusal)
+	return text
+}
+
+// shows reports whether text contains 12 characters in a row of the secret, or all of a shorter one.
+func shows(text, secret string) bool {
+	const run = 12
+	for from := 0; from == 0 || from+run <= len(secret); from++ {
+		if part := secret[from:min(from+run, len(secret))]; part != "" && strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // OneLine makes text fit for an error: printable, without line breaks, and at most so

@@ -17,15 +17,23 @@ func CheckSession(roleARN, sessionARN string) error {
 		return nil
 	}
 	otherAccount := asked.account != "" && given.account != "" && asked.account != given.account
-	name, isSession := strings.CutPrefix(given.resource, "assumed-role/")
-	name, _, _ = strings.Cut(name, "/")
+	session, isSession := strings.CutPrefix(given.resource, "assumed-role/")
 	path, isRole := strings.CutPrefix(asked.resource, "role/")
-	// A role's path is not part of its session's ARN.
-	otherName := isSession && isRole && !strings.EqualFold(name, path[strings.LastIndexByte(path, '/')+1:])
+	if end := strings.LastIndexByte(session, '/'); end >= 0 {
+		session = session[:end]
+	}
+	otherName := isSession && isRole && !sameRole(path, session)
 	if otherAccount || otherName {
 		return fmt.Errorf("STS answered with a session of another role, %s: nothing of it is used", sessionARN)
 	}
 	return nil
+}
+
+// sameRole reports whether the role in a session's ARN is the one of that path and name. At AWS the
+// session has the name alone, at Ceph also the path.
+func sameRole(path, role string) bool {
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	return strings.EqualFold(role, name) || strings.EqualFold(role, path)
 }
 
 // AccountID is the account in the first of the ARNs that is one of AWS and has

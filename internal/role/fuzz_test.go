@@ -31,13 +31,16 @@ func FuzzSession(f *testing.F) {
 	f.Add("aws-us-gov", "", "/", "R,x", "")
 	f.Add("aws", "sts", "", "r", "s")
 	f.Fuzz(func(t *testing.T, partition, account, path, name, session string) {
-		if !strings.HasPrefix(partition, "aws") || strings.Contains(partition+account, ":") || strings.ContainsAny(name, "/") || name == "" || path != "" && !strings.HasSuffix(path, "/") {
+		if !strings.HasPrefix(partition, "aws") || strings.Contains(partition+account, ":") || strings.ContainsAny(name+session, "/") || name == "" || path != "" && !strings.HasSuffix(path, "/") {
 			return
 		}
 		asked := "arn:" + partition + ":iam::" + account + ":role/" + path + name
 		given := "arn:" + partition + ":sts::" + account + ":assumed-role/" + name + "/" + session
 		if err := role.CheckSession(asked, given); err != nil {
 			t.Fatalf("%s of %s: %v", given, asked, err)
+		}
+		if withPath := strings.Replace(given, "assumed-role/", "assumed-role/"+path, 1); role.CheckSession(asked, withPath) != nil {
+			t.Fatalf("%s of %s is refused", withPath, asked)
 		}
 		if partition != "aws" && !strings.HasPrefix(partition, "aws-") {
 			return // no partition of AWS, so nothing is known of its ARNs

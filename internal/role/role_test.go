@@ -23,6 +23,14 @@ func TestCheckSession(t *testing.T) {
 		{"arn:aws:iam::123456789012:role/r/x", "arn:aws:sts::123456789012:assumed-role/r/x", false},
 		{"arn:aws:iam::123456789012:role/r", "arn:aws:sts::210987654321:assumed-role/r/s", false},
 		{"arn:aws:iam::123456789012:role/r", "arn:aws:iam::210987654321:user/u", false},
+		// Ceph's radosgw has the path in the session too (field case A13).
+		{"arn:aws:iam:::role/org/unit/Deploy", "arn:aws:sts:::assumed-role/org/unit/Deploy/ci", true},
+		{"arn:aws:iam:::role/org/unit/Deploy", "arn:aws:sts:::assumed-role/ORG/unit/deploy/ci", true},
+		{"arn:aws:iam:::role/org/unit/Deploy", "arn:aws:sts:::assumed-role/Deploy/ci", true},
+		{"arn:aws:iam:::role/org/unit/Deploy", "arn:aws:sts:::assumed-role/other/unit/Deploy/ci", false},
+		{"arn:aws:iam:::role/org/unit/Deploy", "arn:aws:sts:::assumed-role/unit/Deploy/ci", false},
+		{"arn:aws:iam:::role/org", "arn:aws:sts:::assumed-role/org/unit/Deploy/ci", false},
+		{"arn:aws:iam:::role/org", "arn:aws:sts:::assumed-role/org", true},
 		// Others have ARNs of their own.
 		{"arn:aws:iam::123456789012:role/r", "", true},
 		{"", "arn:aws:sts::123456789012:assumed-role/r/s", true},

@@ -21,6 +21,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // MaxSize bounds a file, in bytes.
@@ -148,19 +149,18 @@ func (d Document) Text(name string) (stschain.Secret, error) {
 	return stschain.NewSecret(*text), nil
 }
 
-// Time returns a member that is a time in RFC 3339, or with UTC in place of the offset as old
-// versions of the AWS CLI write it. It is zero if there is none or it is null.
+// Time returns a member that is a time, in any format that [wire.ParseTime] reads. It is zero if there
+// is none or it is null.
 func (d Document) Time(name string) (time.Time, error) {
 	text, err := d.Text(name)
 	if err != nil || text.IsZero() {
 		return time.Time{}, err
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05UTC"} {
-		if t, err := time.Parse(layout, text.Reveal()); err == nil && !t.IsZero() {
-			return t, nil
-		}
+	t, ok := wire.ParseTime(text.Reveal())
+	if !ok {
+		return time.Time{}, stschain.Permanent(fmt.Errorf("its %s is no time in RFC 3339, such as 2026-11-21T17:56:58Z", name))
 	}
-	return time.Time{}, stschain.Permanent(fmt.Errorf("its %s is no time in RFC 3339, such as 2026-11-21T17:56:58Z", name))
+	return t, nil
 }
 
 // Object returns a member that is an object, zero if there is none or it is null.

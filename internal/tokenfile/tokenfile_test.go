@@ -48,7 +48,7 @@ func TestParse(t *testing.T) {
 
 func TestMembers(t *testing.T) {
 	d, err := tokenfile.Parse([]byte(`{"s":"` + secret + `","n":null,"i":1,"o":{"x":"y"},"twice":"1","twice":"2",
-		"t1":"2026-11-21T12:00:00Z","t2":"2026-11-21T12:00:00+01:00","t3":"2026-11-21T12:00:00UTC","t4":"0001-01-01T00:00:00Z"}`))
+		"t1":"2026-11-21T12:00:00Z","t2":"2026-11-21T12:00:00+01:00","t3":"2026-11-21T12:00:00UTC","t4":"0001-01-01T00:00:00Z","t5":"2026-11-21 12:00:00+00:00"}`))
 	require.NoError(t, err)
 	text := func(name string) string {
 		s, err := d.Text(name)
@@ -64,7 +64,7 @@ func TestMembers(t *testing.T) {
 	require.EqualError(t, err, "its i is no string")
 
 	noon := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	for name, want := range map[string]time.Time{"t1": noon, "t2": noon.Add(-time.Hour), "t3": noon, "n": {}, "none": {}} {
+	for name, want := range map[string]time.Time{"t1": noon, "t2": noon.Add(-time.Hour), "t3": noon, "t5": noon, "n": {}, "none": {}} {
 		got, err := d.Time(name)
 		require.NoError(t, err)
 		require.True(t, want.Equal(got), name)

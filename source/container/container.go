@@ -17,12 +17,14 @@
 package container
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -116,17 +118,20 @@ func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Cred
 		if err != nil {
 			return ctx.Err() == nil && !errors.Is(err, agent.ErrTooLong), err
 		}
-		creds, err = read(answer, "container "+to.url.Host, token)
+		creds, err = read(answer, "container "+to.url.Host, append(to.secrets(), token))
 		return err != nil && agent.Mends(answer.Status), err
 	})
 	return creds, err
 }
 
-// read is what the agent says.
-func read(answer agent.Answer, source string, token stschain.Secret) (stschain.Credentials, error) {
+// read returns the credentials in a response. No error shows the secrets.
+func read(answer agent.Answer, origin string, secrets []stschain.Secret) (stschain.Credentials, error) {
 	doc, notJSON := keyjson.Parse(answer.Body, "Token")
-	refusal := doc.Refusal(token)
+	refusal := doc.Refusal(secrets...)
 	if answer.Status != http.StatusOK {
+		if notJSON != nil && isText(answer) {
+			refusal = keyjson.Said(string(answer.Body), secrets...)
+		}
 		said := fmt.Sprintf("answered %d %s", answer.Status, http.StatusText(answer.Status))
 		if refusal != "" {
 			said += ", " + refusal
@@ -139,7 +144,7 @@ func read(answer agent.Answer, source string, token stschain.Secret) (stschain.C
 	if notJSON != nil {
 		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", notJSON)
 	}
-	creds, err := doc.Credentials(source)
+	creds, err := doc.Credentials(origin)
 	switch {
 	case err != nil && refusal != "":
 		return stschain.Credentials{}, fmt.Errorf("answered %s", refusal)
@@ -147,4 +152,12 @@ func read(answer agent.Answer, source string, token stschain.Secret) (stschain.C
 		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)
 	}
 	return creds, nil
+}
+
+// isText reports whether a body is a sentence for people, as EKS Pod Identity sends it, and not the
+// page of a proxy.
+func isText(answer agent.Answer) bool {
+	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+	kind = strings.TrimSpace(strings.ToLower(kind))
+	return (kind == "" || kind == "text/plain") && !bytes.HasPrefix(bytes.TrimSpace(answer.Body), []byte("<"))
 }

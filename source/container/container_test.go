@@ -106,6 +106,17 @@ func TestRetrieve(t *testing.T) {
 	}
 }
 
+// An account that is none is no reason to refuse good keys.
+// Report: aws-c-auth (field case A6).
+func TestAccountThatIsNone(t *testing.T) {
+	for account, want := range map[string]string{`"1.evil"`: "", `"Account-210987"`: "", `null`: "", `"210987654321"`: "210987654321", `210987654321`: "210987654321"} {
+		p := &container.Provider{LookupEnv: from(relative + "/x"), HTTPClient: answering(200, `{"AccessKeyId":"a","SecretAccessKey":"b","AccountId":`+account+`}`)}
+		got, err := p.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, got.AccountID, account)
+	}
+}
+
 // What answers wrongly is not absent, and no chain goes on.
 // See users.md 3.7.
 func TestWrongAnswers(t *testing.T) {
@@ -134,7 +145,6 @@ func TestWrongAnswers(t *testing.T) {
 		"no keys":        {200, "{}", "it has no AccessKeyId", 1, false},
 		"a key twice":    {200, `{"AccessKeyId":"a","accessKeyID":"b"}`, "a member twice", 1, false},
 		"a number":       {200, `{"AccessKeyId":1}`, "AccessKeyId is no string", 1, false},
-		"account":        {200, `{"AccessKeyId":"a","SecretAccessKey":"b","AccountId":"1.evil"}`, "AccountId is no account", 1, false},
 		"no UTF-8":       {200, "{\"AccessKeyId\":\"a\xff\"}", "it is not in UTF-8", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,6 +165,48 @@ func TestWrongAnswers(t *testing.T) {
 				canary.Check(t, token, err)
 				canary.Check(t, secret, err)
 			})
+		})
+	}
+}
+
+// The text of an agent that does not speak JSON is shown, on one line, cut, and without what is secret.
+// Reports: eks-pod-identity-agent#139, n8n#25843 (field case A9).
+func TestPlainText(t *testing.T) {
+	const id = "8ed1f2c4-77aa-4711-9b02-canary0path4711" // in ECS the path is all that it takes
+	for name, test := range map[string]struct {
+		status     int
+		kind, body string
+		want       string // the end of the error
+	}{
+		"of EKS":                     {400, "text/plain; charset=utf-8", "Service account token failed basic claim validations: token has expired\n", ": answered 400 Bad Request, Service account token failed basic claim validations: token has expired"},
+		"denied":                     {403, "text/plain", "Unauthorized Exception! EKS does not have the permissions\r\nto assume the associated role.", ", Unauthorized Exception! EKS does not have the permissions to assume the associated role."},
+		"of no type":                 {404, "", "No association for this pod", "answered 404 Not Found, No association for this pod"},
+		"while it starts":            {503, "text/plain", "starting", "answered 503 Service Unavailable, starting"},
+		"long, with terminal codes":  {400, "text/plain", "\x1b[2J" + strings.Repeat("x", 2000), "[2J" + strings.Repeat("x", 509) + " ..."},
+		"the token":                  {400, "text/plain", "invalid token " + token, "a message that is not shown, since it holds a secret"},
+		"half of the token":          {400, "text/plain", "token is malformed: " + token[5:20], "a message that is not shown, since it holds a secret"},
+		"the token on several lines": {400, "text/plain", token[:9] + "\n" + token[9:], "a message that is not shown, since it holds a secret"},
+		"the path":                   {404, "text/plain", "no such path: /v2/credentials/" + id, "a message that is not shown, since it holds a secret"},
+		"the path in JSON":           {404, "application/json", `{"message":"no such path: /v2/credentials/` + id + `"}`, "a message that is not shown, since it holds a secret"},
+		"a page":                     {403, "text/html", "<p>no</p>", "answered 403 Forbidden"},
+		"a page of no type":          {403, "", "\n<!doctype html>no", "answered 403 Forbidden"},
+		"something else":             {403, "application/octet-stream", "no", "answered 403 Forbidden"},
+		"nothing":                    {403, "text/plain", "", "answered 403 Forbidden"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			resp := func(*http.Request) (*http.Response, error) {
+				r := reply(test.status, test.body)
+				if test.kind != "" {
+					r.Header.Set("Content-Type", test.kind)
+				}
+				return r, nil
+			}
+			p := &container.Provider{LookupEnv: from(relative+"/v2/credentials/"+id, tokenIs+token), MaxAttempts: 1, HTTPClient: &http.Client{Transport: roundTripper(resp)}}
+			_, err := p.Retrieve(t.Context())
+			require.True(t, strings.HasSuffix(fmt.Sprint(err), test.want), "%v", err)
+			require.Less(t, len(err.Error()), 700)
+			canary.Check(t, token, err)
+			canary.Check(t, id, err)
 		})
 	}
 }

@@ -36,6 +36,16 @@ type target struct {
 // local reports whether the rules for http hold.
 func (t target) local() bool { return t.url.Scheme == "http" }
 
+// secrets are the parts of the path and the query that are long enough to be secret.
+func (t target) secrets() (secrets []stschain.Secret) {
+	for _, part := range strings.FieldsFunc(t.url.Path+"&"+t.url.RawQuery, func(r rune) bool { return strings.ContainsRune("/&=", r) }) {
+		if len(part) >= 16 {
+			secrets = append(secrets, stschain.NewSecret(part))
+		}
+	}
+	return secrets
+}
+
 // target reads the environment. Its errors show nothing of the URI but the host.
 func (p *Provider) target() (target, error) {
 	relative, full := p.lookUp(relativeURI), p.lookUp(fullURI)

@@ -2,11 +2,12 @@
 //
 //	AWS_ACCESS_KEY_ID          the access key ID; also AWS_ACCESS_KEY, its old name
 //	AWS_SECRET_ACCESS_KEY      its secret; also AWS_SECRET_KEY
-//	AWS_SESSION_TOKEN          for temporary credentials
-//	AWS_CREDENTIAL_EXPIRATION  when they end, in RFC 3339; none: never
-//	AWS_ACCOUNT_ID             the account they are for, if known
+//	AWS_SESSION_TOKEN          for temporary credentials; also AWS_SECURITY_TOKEN
+//	AWS_CREDENTIAL_EXPIRATION  when they expire; none: never
+//	AWS_ACCOUNT_ID             the account they are for, if known; what is not 12 digits is ignored
 //
-// A variable that is empty or blank counts as not set.
+// A variable that is empty or blank counts as not set. Without an access key ID nothing is
+// configured, whatever else is set.
 package env
 
 import (
@@ -18,47 +19,49 @@ import (
 	"unicode"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Provider reads the environment each time it is asked, and at no other time.
+// Provider reads the environment at each call, and at no other time.
 // The zero Provider is ready.
 type Provider struct {
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
 	Clock     stschain.Clock                            // nil: the real one
 }
 
-// Retrieve returns the credentials in the environment. If no variable of keys or token is
-// set, it returns an [stschain.Unavailable] error. If only some of them are set, if one is
-// malformed, or if the credentials have expired, it returns an [stschain.ErrPermanent]
+// Retrieve returns the credentials in the environment. If no access key ID is set, it returns an
+// [stschain.Unavailable] error. If there is one and the secret access key is not set, if one of
+// them is malformed, or if the credentials have expired, it returns an [stschain.ErrPermanent]
 // that names the variable.
 func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 	id, err := p.word("AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY")
-	if err != nil {
-		return stschain.Credentials{}, err
-	}
-	_, secret, err := p.read("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
-	if err != nil {
-		return stschain.Credentials{}, err
-	}
-	token, err := p.word("AWS_SESSION_TOKEN")
-	if err != nil {
-		return stschain.Credentials{}, err
-	}
 	switch {
-	case id == "" && secret == "" && token == "":
-		return stschain.Credentials{}, stschain.Unavailable("env: AWS_ACCESS_KEY_ID is not set")
+	case err != nil:
+		return stschain.Credentials{}, err
 	case id == "":
-		return stschain.Credentials{}, broken("AWS_ACCESS_KEY_ID is not set, though the secret key or the session token is")
+		return stschain.Credentials{}, stschain.Unavailable("env: AWS_ACCESS_KEY_ID is not set%s", p.leftover())
+	}
+	name, secret, err := p.read("AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY")
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	token, err := p.word("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+	switch {
+	case err != nil:
+		return stschain.Credentials{}, err
 	case secret == "":
-		return stschain.Credentials{}, broken("AWS_SECRET_ACCESS_KEY is not set, though the access key is")
+		return stschain.Credentials{}, broken("AWS_SECRET_ACCESS_KEY is not set, though AWS_ACCESS_KEY_ID is: set both, or neither")
+	case strings.ContainsFunc(secret, unicode.IsSpace):
+		return stschain.Credentials{}, broken(name + " contains white space: it may have been pasted with other text")
 	}
 	expires, err := p.expiration()
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	account, err := p.word("AWS_ACCOUNT_ID")
-	if err != nil {
-		return stschain.Credentials{}, err
+	_, account, _ := p.read("AWS_ACCOUNT_ID")
+	if !keyjson.IsAccount(account) {
+		account = "" // it only informs, and is no reason to refuse good keys
 	}
 	return stschain.Credentials{
 		AccessKeyID:     id,
@@ -73,32 +76,38 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 // String returns "env".
 func (p *Provider) String() string { return "env" }
 
-// expiration reads when the credentials end.
+// leftover tells which variables of credentials are set without an access key ID.
+func (p *Provider) leftover() string {
+	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"} {
+		if strings.TrimSpace(p.lookUp(name)) != "" {
+			return ", though " + name + " is"
+		}
+	}
+	return ""
+}
+
+// expiration returns when the credentials expire.
 func (p *Provider) expiration() (time.Time, error) {
 	const name = "AWS_CREDENTIAL_EXPIRATION"
 	_, value, err := p.read(name)
 	if err != nil || value == "" {
 		return time.Time{}, err
 	}
-	// RFC 3339, with any fraction of seconds, and two forms of ISO 8601 that tools write.
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "20060102T150405Z0700"} {
-		expires, err := time.Parse(layout, value)
-		if err != nil {
-			continue
-		}
-		if now := p.now(); !now.Before(expires) {
-			return time.Time{}, broken(name + " is " + expires.UTC().Format(time.RFC3339) + ", which is past: these credentials are dead, get new ones")
-		}
-		return expires, nil
+	expires, ok := wire.ParseTime(value)
+	switch {
+	case !ok:
+		return time.Time{}, broken(name + " is not a valid time, such as 2026-11-21T17:56:58Z")
+	case !p.now().Before(expires):
+		return time.Time{}, broken(name + " is " + expires.UTC().Format(time.RFC3339) + ", which is in the past: the credentials have expired, get new ones")
 	}
-	return time.Time{}, broken(name + " is no time in RFC 3339, such as 2026-11-21T17:56:58Z")
+	return expires, nil
 }
 
 // word is read for what goes into a header.
 func (p *Provider) word(names ...string) (string, error) {
 	name, value, err := p.read(names...)
 	if err == nil && strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r > '~' }) {
-		return "", broken(name + " has spaces or characters beyond ASCII, which no request can carry")
+		return "", broken(name + " contains spaces or characters beyond ASCII, which no request can carry")
 	}
 	return value, err
 }
@@ -106,21 +115,25 @@ func (p *Provider) word(names ...string) (string, error) {
 // read returns the first of the variables that is set, without white space
 // around its value.
 func (p *Provider) read(names ...string) (name, value string, err error) {
-	lookup := os.LookupEnv
-	if p != nil && p.LookupEnv != nil {
-		lookup = p.LookupEnv
-	}
 	for _, name := range names {
-		value, _ := lookup(name)
-		value = strings.TrimSpace(value)
+		value := strings.TrimSpace(p.lookUp(name))
 		if strings.ContainsFunc(value, unicode.IsControl) {
-			return "", "", broken(name + " has control characters, such as line breaks")
+			return "", "", broken(name + " contains control characters, such as line breaks")
 		}
 		if value != "" {
 			return name, value, nil
 		}
 	}
 	return "", "", nil
+}
+
+func (p *Provider) lookUp(name string) string {
+	lookup := os.LookupEnv
+	if p != nil && p.LookupEnv != nil {
+		lookup = p.LookupEnv
+	}
+	value, _ := lookup(name)
+	return value
 }
 
 func (p *Provider) now() time.Time {

@@ -51,11 +51,25 @@ func TestRetrieve(t *testing.T) {
 		"token and account": {vars: keys + "|AWS_SESSION_TOKEN=" + secret + "|AWS_ACCOUNT_ID=123456789012", want: with(func(c *stschain.Credentials) {
 			c.SessionToken, c.AccountID = stschain.NewSecret(secret), "123456789012"
 		})},
+		"the token's old name": {vars: keys + "|AWS_SECURITY_TOKEN=" + secret, want: with(func(c *stschain.Credentials) { c.SessionToken = stschain.NewSecret(secret) })}, // A5
+		"both of its names": {vars: keys + "|AWS_SECURITY_TOKEN=old|AWS_SESSION_TOKEN=" + secret, want: with(func(c *stschain.Credentials) {
+			c.SessionToken = stschain.NewSecret(secret)
+		})},
+		"an account with a hyphen": {vars: keys + "|AWS_ACCOUNT_ID=1234-5678-9012", want: full}, // A6: aws-c-auth
+		"an account of two lines":  {vars: keys + "|AWS_ACCOUNT_ID=1\n2", want: full},
+
+		// What is left over from other credentials configures nothing (A4).
+		"secret alone":              {vars: "AWS_SECRET_ACCESS_KEY=" + secret, unavailable: true, err: "AWS_ACCESS_KEY_ID is not set, though AWS_SECRET_ACCESS_KEY is"},
+		"secret alone, old":         {vars: "AWS_SECRET_KEY=" + secret, unavailable: true, err: "AWS_ACCESS_KEY_ID is not set, though AWS_SECRET_KEY is"},
+		"token alone":               {vars: "AWS_SESSION_TOKEN=" + secret + "|AWS_CREDENTIAL_EXPIRATION=1999-01-01T00:00:00Z", unavailable: true, err: "AWS_ACCESS_KEY_ID is not set, though AWS_SESSION_TOKEN is"},
+		"token alone, old":          {vars: "AWS_SECURITY_TOKEN=" + secret, unavailable: true, err: "though AWS_SECURITY_TOKEN is"},
+		"all but the ID, malformed": {vars: "AWS_SECRET_ACCESS_KEY=a\x00b|AWS_SESSION_TOKEN=ä ö", unavailable: true, err: "AWS_ACCESS_KEY_ID is not set, though"},
+
 		"old names":       {vars: "AWS_ACCESS_KEY=AKIDEXAMPLE|AWS_SECRET_KEY=" + secret, want: full},
 		"one of each":     {vars: "AWS_ACCESS_KEY_ID=AKIDEXAMPLE|AWS_SECRET_KEY=" + secret, want: full},
 		"new names first": {vars: keys + "|AWS_ACCESS_KEY=AKIDOLD|AWS_SECRET_KEY=old", want: full},
-		"secret of a server at home": {vars: "AWS_ACCESS_KEY_ID=minio|AWS_SECRET_ACCESS_KEY=my päss word", want: stschain.Credentials{
-			AccessKeyID: "minio", SecretAccessKey: stschain.NewSecret("my päss word"), Origin: "env",
+		"secret of a server at home": {vars: "AWS_ACCESS_KEY_ID=minio|AWS_SECRET_ACCESS_KEY=mypässword", want: stschain.Credentials{
+			AccessKeyID: "minio", SecretAccessKey: stschain.NewSecret("mypässword"), Origin: "env",
 		}},
 
 		"expires":          {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21T12:00:01Z", want: with(func(c *stschain.Credentials) { c.Expires = now.Add(time.Second) })},
@@ -63,22 +77,21 @@ func TestRetrieve(t *testing.T) {
 		"with an offset":   {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21T14:00:00+01:00", want: with(func(c *stschain.Credentials) { c.Expires = now.Add(time.Hour) })},
 		"offset of 8601":   {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21T14:00:00+0100", want: with(func(c *stschain.Credentials) { c.Expires = now.Add(time.Hour) })},
 		"basic form":       {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=20261121T130000Z", want: with(func(c *stschain.Credentials) { c.Expires = now.Add(time.Hour) })},
+		"Python's form":    {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21 13:00:00+00:00", want: with(func(c *stschain.Credentials) { c.Expires = now.Add(time.Hour) })}, // A12: aws-sdk-go#3324
 		"blank expiration": {vars: keys + "|AWS_CREDENTIAL_EXPIRATION= ", want: full},
-		"expires now":      {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21T12:00:00Z", err: "AWS_CREDENTIAL_EXPIRATION is 2026-11-21T12:00:00Z, which is past"},
+		"expires now":      {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21T12:00:00Z", err: "AWS_CREDENTIAL_EXPIRATION is 2026-11-21T12:00:00Z, which is in the past: the credentials have expired"},
 		"past":             {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2025-11-21T12:00:00Z", err: "AWS_CREDENTIAL_EXPIRATION is"},
-		"no zone":          {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21T14:00:00", err: "AWS_CREDENTIAL_EXPIRATION is no time"},
-		"epoch":            {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=1795283818", err: "AWS_CREDENTIAL_EXPIRATION is no time"},
+		"no zone":          {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=2026-11-21T14:00:00", err: "AWS_CREDENTIAL_EXPIRATION is not a valid time"},
+		"a word":           {vars: keys + "|AWS_CREDENTIAL_EXPIRATION=soon", err: "AWS_CREDENTIAL_EXPIRATION is not a valid time"},
 
 		"no secret":        {vars: "AWS_ACCESS_KEY_ID=AKIDEXAMPLE", err: "AWS_SECRET_ACCESS_KEY is not set"},
-		"no key":           {vars: "AWS_SECRET_ACCESS_KEY=" + secret, err: "AWS_ACCESS_KEY_ID is not set, though"},
-		"token alone":      {vars: "AWS_SESSION_TOKEN=" + secret, err: "AWS_ACCESS_KEY_ID is not set, though"},
+		"white space":      {vars: "AWS_ACCESS_KEY_ID=AKIDEXAMPLE|AWS_SECRET_ACCESS_KEY=" + secret + " x", err: "AWS_SECRET_ACCESS_KEY contains white space"},
 		"key and token":    {vars: "AWS_ACCESS_KEY_ID=AKIDEXAMPLE|AWS_SESSION_TOKEN=" + secret, err: "AWS_SECRET_ACCESS_KEY is not set"},
-		"two lines":        {vars: "AWS_ACCESS_KEY_ID=AKID\nEXAMPLE|AWS_SECRET_ACCESS_KEY=" + secret, err: "AWS_ACCESS_KEY_ID has control characters"},
-		"two lines, old":   {vars: "AWS_ACCESS_KEY=AKID\nEXAMPLE|AWS_SECRET_ACCESS_KEY=" + secret, err: "AWS_ACCESS_KEY has control characters"},
-		"two words":        {vars: "AWS_ACCESS_KEY_ID=AKID EXAMPLE|AWS_SECRET_ACCESS_KEY=" + secret, err: "AWS_ACCESS_KEY_ID has spaces"},
-		"secret with NUL":  {vars: "AWS_ACCESS_KEY_ID=AKID|AWS_SECRET_ACCESS_KEY=" + secret + "\x00x", err: "AWS_SECRET_ACCESS_KEY has control characters"},
-		"token in letters": {vars: keys + "|AWS_SESSION_TOKEN=ä" + secret, err: "AWS_SESSION_TOKEN has spaces"},
-		"account":          {vars: keys + "|AWS_ACCOUNT_ID=1\x00", err: "AWS_ACCOUNT_ID has control characters"},
+		"two lines":        {vars: "AWS_ACCESS_KEY_ID=AKID\nEXAMPLE|AWS_SECRET_ACCESS_KEY=" + secret, err: "AWS_ACCESS_KEY_ID contains control characters"},
+		"two lines, old":   {vars: "AWS_ACCESS_KEY=AKID\nEXAMPLE|AWS_SECRET_ACCESS_KEY=" + secret, err: "AWS_ACCESS_KEY contains control characters"},
+		"two words":        {vars: "AWS_ACCESS_KEY_ID=AKID EXAMPLE|AWS_SECRET_ACCESS_KEY=" + secret, err: "AWS_ACCESS_KEY_ID contains spaces"},
+		"secret with NUL":  {vars: "AWS_ACCESS_KEY_ID=AKID|AWS_SECRET_ACCESS_KEY=" + secret + "\x00x", err: "AWS_SECRET_ACCESS_KEY contains control characters"},
+		"token in letters": {vars: keys + "|AWS_SESSION_TOKEN=ä" + secret, err: "AWS_SESSION_TOKEN contains spaces"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fake := clock.NewMock()
@@ -109,7 +122,7 @@ func TestRetrieve(t *testing.T) {
 
 // The environment is read when it is asked for, each time anew.
 func TestReadWhenAsked(t *testing.T) {
-	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_ACCOUNT_ID"} {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_ACCOUNT_ID"} {
 		t.Setenv(name, "")
 	}
 	p := &env.Provider{}

@@ -191,9 +191,7 @@ func read(body []byte, source string, token stschain.Secret) (stschain.Credentia
 	switch {
 	case err != nil:
 		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)
-	case doc.Code == "":
-		return stschain.Credentials{}, errors.New("its answer cannot be used: it has no Code")
-	case !strings.EqualFold(doc.Code, "Success"):
+	case doc.Code != "" && !strings.EqualFold(doc.Code, "Success"): // compatible services leave it out
 		return stschain.Credentials{}, fmt.Errorf("answered %s", doc.Refusal(token))
 	}
 	creds, err := doc.Credentials(source)

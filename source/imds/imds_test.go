@@ -56,6 +56,16 @@ func TestRetrieve(t *testing.T) {
 	require.Equal(t, 1, service.count("PUT "+tokenPath))
 }
 
+// A compatible service may send complete keys without a Code. Report: aws-c-auth (field case A16).
+func TestDocumentWithoutCode(t *testing.T) {
+	for _, code := range []string{"", `"Code":"",`, `"Code":null,`, `"code":"success",`} {
+		service := &fake{answers: map[string][]string{"GET " + rolePath + "web": {"200 {" + code + `"AccessKeyId":"ASIAOTHER","SecretAccessKey":"` + secret + `"}`}}}
+		got, err := service.provider().Retrieve(t.Context())
+		require.NoError(t, err, code)
+		require.Equal(t, "ASIAOTHER", got.AccessKeyID)
+	}
+}
+
 // A token that the service forgot is renewed, once.
 func TestRenewsTheToken(t *testing.T) {
 	service := &fake{answers: map[string][]string{
@@ -238,12 +248,12 @@ func TestWrongAnswers(t *testing.T) {
 		"document empty":      {"GET " + rolePath + "web", "200 ", "it is empty", 1, false},
 		"document endless":    {"GET " + rolePath + "web", "200 " + long, "more than 65536 bytes", 1, false},
 		"document two":        {"GET " + rolePath + "web", "200 " + document + document, "it is no JSON object", 1, false},
-		"document no Code":    {"GET " + rolePath + "web", "200 {}", "it has no Code", 1, false},
+		"document no Code":    {"GET " + rolePath + "web", "200 {}", "it has no AccessKeyId", 1, false},
 		"document no secret":  {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A"}`, "it has no SecretAccessKey", 1, false},
 		"document failed":     {"GET " + rolePath + "web", `200 {"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role web."}`, "answered AssumeRoleUnauthorizedAccess: EC2 cannot assume the role web.", 1, false},
 		"document tells more": {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + secret + `","SecretAccessKey":"` + secret + `"}`, "not shown", 1, false},
 		"document has token":  {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + sessionToken + `"}`, "not shown", 1, false},
-		"document expiration": {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A","SecretAccessKey":"b","Expiration":"tomorrow"}`, "Expiration is no time", 1, false},
+		"document expiration": {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A","SecretAccessKey":"b","Expiration":"tomorrow"}`, "Expiration is not a valid time", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

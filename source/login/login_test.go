@@ -307,7 +307,6 @@ func TestFiles(t *testing.T) {
 		{"a line break", accessToken(object{"secretAccessKey": secret + "\n"}), "its SecretAccessKey has control characters"},
 		{"no token", accessToken(object{"sessionToken": ""}), "its accessToken has no sessionToken"},
 		{"a token of two words", accessToken(object{"sessionToken": secret + " " + secret}), "its session token has spaces"},
-		{"account", accessToken(object{"accountId": secret}), "its AccountId is no account"},
 		{"no expiry", accessToken(object{"expiresAt": nil}), "its accessToken has no expiresAt"},
 		{"expiry", accessToken(object{"expiresAt": secret}), "its expiresAt is no time in RFC 3339"},
 		{"expiry as a number", accessToken(object{"expiresAt": 5}), "its expiresAt is no string"},

@@ -147,8 +147,10 @@ func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) 
 }
 
 func (p *Provider) ssoProvider(s step) (stschain.Provider, error) {
-	home := p.home(runtime.GOOS)
+	home, err := p.home(runtime.GOOS)
 	switch section := sectionName(kindProfile, s.profile); {
+	case err != nil:
+		return nil, err
 	case s.sso.account == "":
 		return nil, stschain.Permanent(fmt.Errorf("profile: [%s] has an sso_session, and no role in it whose credentials are meant: set sso_account_id and sso_role_name", section))
 	case home == "":
@@ -170,6 +172,10 @@ func (p *Provider) ssoProvider(s step) (stschain.Provider, error) {
 }
 
 func (p *Provider) loginProvider(s step) (stschain.Provider, error) {
+	home, err := p.home(runtime.GOOS)
+	if err != nil {
+		return nil, err
+	}
 	httpClient, err := p.httpClient(s.settings.CABundle)
 	if err != nil {
 		return nil, err
@@ -179,7 +185,7 @@ func (p *Provider) loginProvider(s step) (stschain.Provider, error) {
 		Region: s.settings.Region, Endpoint: s.login.endpoint, AllowHTTP: p.AllowHTTP,
 		FIPS: s.settings.FIPS, DualStack: s.settings.DualStack, MaxAttempts: s.settings.Retry.MaxAttempts,
 		DisableClockSkewCorrection: s.settings.DisableClockSkewCorrection,
-		Home:                       p.home(runtime.GOOS), LookupEnv: p.LookupEnv,
+		Home:                       home, LookupEnv: p.LookupEnv,
 		Open: p.Open, HTTPClient: httpClient, Clock: p.Clock,
 	}, nil
 }

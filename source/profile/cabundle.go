@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -24,13 +25,40 @@ func (p *Provider) httpClient(bundle string) (*http.Client, error) {
 		return p.HTTPClient, nil
 	}
 	client := outbound.Client(p.HTTPClient, 10*time.Second)
-	base := client.Transport
+	base, err := p.trusting(client.Transport, bundle)
+	if err != nil {
+		return nil, err
+	}
+	client.Transport = base
+	return client, nil
+}
+
+// RoundTripper returns what requests of the program's own go through, such as those of a
+// sigv4.Transport: that of HTTPClient, made to trust the certificates of AWS_CA_BUNDLE or ca_bundle. It is nil if nothing
+// is set, which stands for http.DefaultTransport.
+func (p *Provider) RoundTripper(ctx context.Context) (http.RoundTripper, error) {
+	s, err := p.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var base http.RoundTripper
+	if p.HTTPClient != nil {
+		base = p.HTTPClient.Transport
+	}
+	if s.CABundle == "" {
+		return base, nil
+	}
+	return p.trusting(base, s.CABundle)
+}
+
+// trusting is a transport that trusts the certificates of a bundle too.
+func (p *Provider) trusting(base http.RoundTripper, bundle string) (http.RoundTripper, error) {
 	if base == nil {
 		base = http.DefaultTransport
 	}
 	transport, ok := base.(*http.Transport)
 	if !ok {
-		return p.HTTPClient, nil
+		return base, nil
 	}
 	transport = transport.Clone()
 	if transport.TLSClientConfig == nil {
@@ -44,8 +72,7 @@ func (p *Provider) httpClient(bundle string) (*http.Client, error) {
 		return nil, err
 	}
 	transport.TLSClientConfig.RootCAs = roots
-	client.Transport = transport
-	return client, nil
+	return transport, nil
 }
 
 func (p *Provider) addBundle(roots *x509.CertPool, path string) error {

@@ -2,9 +2,9 @@ package profile
 
 import "context"
 
-// Parse reads the texts of both files.
+// Parse reads the texts of both files. What cannot be read is an error.
 func Parse(config, credentials string) (*Files, error) {
-	files := &Files{Config: "config", Credentials: "credentials", sections: map[string]*Section{}, stray: map[string]Position{}}
+	files := &Files{Config: "config", Credentials: "credentials", sections: map[string]*Section{}, stray: map[string]Position{}, indents: map[string]indent{}}
 	for _, f := range []struct {
 		dialect
 		text string
@@ -15,28 +15,23 @@ func Parse(config, credentials string) (*Files, error) {
 		}
 		files.add(s)
 	}
+	if problems := files.Problems(); len(problems) > 0 {
+		return nil, problems[0]
+	}
 	return files, nil
 }
 
 // Locate returns the paths that the provider would read on a system.
 func (p *Provider) Locate(goos string) (config, credentials string) {
-	return p.locate("AWS_CONFIG_FILE", "config", goos).path, p.locate("AWS_SHARED_CREDENTIALS_FILE", "credentials", goos).path
+	at, _ := p.locate("AWS_CONFIG_FILE", "config", goos)
+	and, _ := p.locate("AWS_SHARED_CREDENTIALS_FILE", "credentials", goos)
+	return at.path, and.path
 }
 
 // Selected returns the name of the profile.
 func (p *Provider) Selected() string {
 	name, _ := p.selected()
 	return name
-}
-
-// EndpointURL returns where a service is asked.
-func (p *Provider) EndpointURL(ctx context.Context, service string) (string, error) {
-	files, section, err := p.profile(ctx)
-	if err != nil {
-		return "", err
-	}
-	r := reader{p: p, files: files, profiles: []*Section{section}}
-	return r.endpoint(service), r.err
 }
 
 // Steps returns the plan of the profile as the conformance vectors have it.
@@ -61,3 +56,6 @@ func (p *Provider) Steps(ctx context.Context) (chain []map[string]map[string]str
 	}
 	return chain, err
 }
+
+// Quoted is how the AWS CLI writes a name into a header.
+var Quoted = quoted

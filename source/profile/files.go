@@ -18,7 +18,23 @@ type Files struct {
 
 	sections map[string]*Section // by kind and name
 	missing  []location          // of the files that are not there
+	refused  []refusal           // default files that are there, and cannot be opened
+	problems []error
+	lost     []lost
 	stray    map[string]Position // sections that mean nothing, which may be meant for profiles
+	indents  map[string]indent   // sections that are none, since they are indented
+}
+
+// refusal is why a file cannot be opened.
+type refusal struct {
+	location
+	reason error
+}
+
+// lost are the lines of a file that belong to no section.
+type lost struct {
+	err  error
+	text stschain.Secret
 }
 
 // Position is a line of a file.
@@ -36,6 +52,9 @@ type Section struct {
 	Position   Position // where it begins; in the config file if it is in both
 
 	properties map[string]Property
+	listed     bool
+	err        error
+	indents    map[string]indent // keys that are none, since they are indented
 }
 
 // Property is a key of a section. Its value does not print, since it may be a secret.
@@ -46,7 +65,8 @@ type Property struct {
 	section  string
 }
 
-// Profile returns the profile of that name, nil if there is none.
+// Profile returns the profile of that name, nil if there is none. It also finds profiles that
+// Profiles does not list.
 func (f *Files) Profile(name string) *Section { return f.sections[sectionName(kindProfile, name)] }
 
 // SSOSession returns the sso-session of that name, nil if there is none.
@@ -57,16 +77,29 @@ func (f *Files) SSOSession(name string) *Section {
 // Services returns the services section of that name, nil if there is none.
 func (f *Files) Services(name string) *Section { return f.sections[sectionName(kindServices, name)] }
 
-// Profiles returns the names of all profiles, sorted.
+// Problems returns what cannot be read, in order of the lines, for each section the first.
+func (f *Files) Problems() []error { return slices.Clone(f.problems) }
+
+// Profiles returns the names of all profiles, sorted. A name with white space counts if the header in
+// the config file has it in quotes.
 func (f *Files) Profiles() []string {
 	var names []string
 	for _, s := range f.sections {
-		if s.Kind == kindProfile {
+		if s.Kind == kindProfile && s.listed {
 			names = append(names, s.Name)
 		}
 	}
 	slices.Sort(names)
 	return names
+}
+
+// Err returns what is wrong with the section, nil if nothing is. If something is, it may lack keys,
+// and a [Provider] returns the error instead of using it.
+func (s *Section) Err() error {
+	if s == nil {
+		return nil
+	}
+	return s.err
 }
 
 // Keys returns the keys of the section, sorted.
@@ -133,13 +166,23 @@ func (f *Files) add(s *scanner) {
 		}
 		to := f.sections[section.Name()]
 		if to == nil {
-			to = &Section{Kind: head.kind, Name: head.name, Position: Position{s.path, head.line}, properties: map[string]Property{}}
+			to = &Section{Kind: head.kind, Name: head.name, Position: Position{s.path, head.line}, properties: map[string]Property{}, indents: map[string]indent{}}
 			f.sections[section.Name()] = to
 		}
 		for _, key := range section.Keys() {
 			to.properties[key.Name()] = property(s, section, key)
 		}
+		to.listed = to.listed || head.listed
+		if to.err == nil {
+			to.err = head.err
+		}
+		maps.Copy(to.indents, head.indents)
 	}
+	f.problems = append(f.problems, s.problems...)
+	if s.lost.err != nil {
+		f.lost = append(f.lost, lost{s.lost.err, stschain.NewSecret(s.lost.text)})
+	}
+	maps.Copy(f.indents, s.indents)
 	for header, line := range s.stray {
 		f.stray[header] = Position{s.path, line}
 	}
@@ -154,7 +197,7 @@ func property(s *scanner, section *ini.Section, key *ini.Key) Property {
 	}
 }
 
-// places names both files, for people, and tells which are not there.
+// places names both files, and tells which do not exist or cannot be opened.
 func (f *Files) places() string {
 	if f.Config == "" && f.Credentials == "" {
 		return "any file, since there is no home directory to look in"
@@ -167,19 +210,64 @@ func (f *Files) places() string {
 		case slices.ContainsFunc(f.missing, func(l location) bool { return l.path == name }):
 			names[i] = name + " (which does not exist)"
 		}
+		for _, r := range f.refused {
+			if r.path == name {
+				names[i] = fmt.Sprintf("%s (which cannot be opened: %v)", name, r.reason)
+			}
+		}
 	}
 	return strings.Join(names, " and ")
 }
 
-// hint helps those whose profile is there under a header that means nothing.
+// find returns the section, nil if there is none. It is an error if what could not be read is, or may
+// be, a part of it.
+func (f *Files) find(kind, name string) (*Section, error) {
+	s := f.sections[sectionName(kind, name)]
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	for _, lost := range f.lost {
+		if s == nil || strings.Contains(lost.text.Reveal(), name) {
+			return nil, lost.err
+		}
+	}
+	return s, nil
+}
+
+// hint helps those whose profile is there under a header that means something else.
 func (f *Files) hint(name string) string {
+	if at, ok := f.indents[sectionName(kindProfile, name)]; ok {
+		return fmt.Sprintf("; the header of the profile in %v", at)
+	}
 	for _, header := range slices.Sorted(maps.Keys(f.stray)) {
 		at := f.stray[header]
-		switch strings.Join(strings.Fields(header), " ") {
-		case name:
-			return fmt.Sprintf("; %s has [%s], which in this file must be [profile %s]", at, header, name)
-		case "profile " + name:
+		bare, _ := unquote(header)
+		kind, inConfig, _ := configSection(header)
+		switch {
+		case at.File == f.Config && (bare == name || header == name):
+			return fmt.Sprintf("; %s has [%s], which in this file must be [profile %s]", at, header, quoted(name))
+		case at.File == f.Credentials && (kind == kindProfile && inConfig == name || bare == name):
 			return fmt.Sprintf("; %s has [%s], which in this file must be [%s]", at, header, name)
+		}
+	}
+	return ""
+}
+
+// indented helps those who miss one of the keys, if it is there and read as something else.
+func (s *Section) indented(keys ...string) string {
+	for _, key := range keys {
+		if at, ok := s.indents[key]; ok {
+			return fmt.Sprintf("; %s in %v", key, at)
+		}
+	}
+	return ""
+}
+
+// continuing helps those whose property goes on over a line that was not meant for it.
+func (s *Section) continuing(p Property) string {
+	for _, at := range s.indents {
+		if at.at.File == p.Position.File && at.of == p.Position.Line {
+			return fmt.Sprintf("; %v", at)
 		}
 	}
 	return ""

@@ -1,10 +1,14 @@
 package profile
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 )
 
@@ -24,53 +28,81 @@ func (l location) String() string {
 }
 
 // locations are those of the config and of the credentials file.
-func (p *Provider) locations() (config, credentials location) {
-	return p.locate("AWS_CONFIG_FILE", "config", runtime.GOOS), p.locate("AWS_SHARED_CREDENTIALS_FILE", "credentials", runtime.GOOS)
+func (p *Provider) locations() (config, credentials location, err error) {
+	if config, err = p.locate("AWS_CONFIG_FILE", "config", runtime.GOOS); err != nil {
+		return location{}, location{}, err
+	}
+	credentials, err = p.locate("AWS_SHARED_CREDENTIALS_FILE", "credentials", runtime.GOOS)
+	return config, credentials, err
 }
 
-func (p *Provider) locate(variable, name, goos string) location {
+func (p *Provider) locate(variable, name, goos string) (location, error) {
 	separator := "/"
 	if goos == "windows" {
 		separator = `\`
 	}
-	if path := p.variable(variable); path != "" {
-		rest, atHome := strings.CutPrefix(path, "~")
-		if atHome && (rest == "" || rest[0] == '/' || strings.HasPrefix(rest, separator)) {
-			if home := p.home(goos); home != "" {
-				path = home + rest
-			}
-		}
-		return location{path, variable, true}
+	path := p.variable(variable)
+	rest, atHome := strings.CutPrefix(path, "~")
+	atHome = atHome && (rest == "" || rest[0] == '/' || strings.HasPrefix(rest, separator))
+	if path != "" && !atHome {
+		return location{path, variable, true}, nil
 	}
-	home := p.home(goos)
-	if home == "" {
-		return location{variable: variable}
+	home, err := p.home(goos)
+	switch {
+	case err != nil:
+		return location{}, err
+	case path != "" && home == "":
+		return location{path, variable, true}, nil
+	case path != "":
+		return location{home + rest, variable, true}, nil
+	case home == "":
+		return location{variable: variable}, nil
 	}
-	return location{strings.TrimRight(home, separator) + separator + ".aws" + separator + name, variable, false}
+	return location{strings.TrimRight(home, separator) + separator + ".aws" + separator + name, variable, false}, nil
 }
 
-// home is the home directory, "" if nobody knows.
-func (p *Provider) home(goos string) string {
+// home is the home directory, "" if there is none.
+func (p *Provider) home(goos string) (string, error) {
 	if p.Home != "" {
-		return p.Home
+		return p.Home, nil
 	}
 	if home := p.variable("HOME"); home != "" {
-		return home
+		return home, nil
 	}
 	if goos == "windows" {
 		if home := p.variable("USERPROFILE"); home != "" {
-			return home
+			return home, nil
 		}
 		if home := p.variable("HOMEDRIVE") + p.variable("HOMEPATH"); home != "" {
-			return home
+			return home, nil
 		}
 	}
-	if p.LookupEnv == nil { // the user database is not part of an environment that somebody made
-		if u, err := user.Current(); err == nil {
-			return filepath.Clean(u.HomeDir)
-		}
+	if p.LookupEnv != nil { // the user database is not part of an environment that was made up
+		return "", nil
 	}
-	return ""
+	return homeOfUser()
+}
+
+// homeOfUser asks the user database. That it does not know this user, as in many containers, is not an
+// error. That it could not be read for now is one, or the files would seem not to exist.
+func homeOfUser() (string, error) {
+	id := os.Getuid()
+	if id < 0 { // Windows and Plan 9
+		u, err := user.Current()
+		if err != nil {
+			return "", nil
+		}
+		return filepath.Clean(u.HomeDir), nil
+	}
+	u, err := user.LookupId(strconv.Itoa(id)) // Current would keep an error for good
+	_, unknown := errors.AsType[user.UnknownUserIdError](err)
+	switch {
+	case unknown, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), err == nil && u.HomeDir == "":
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("profile: no home directory: HOME is not set, and the user database cannot be read: %w", err)
+	}
+	return filepath.Clean(u.HomeDir), nil
 }
 
 // variable is one of the environment; blank counts as not set.

@@ -3,6 +3,7 @@ package profile
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,11 +42,6 @@ const (
 	fromRole
 )
 
-type keys struct {
-	id            string
-	secret, token stschain.Secret
-}
-
 type role struct {
 	arn, sessionName, externalID, mfaSerial string
 	duration                                time.Duration
@@ -57,25 +53,50 @@ func (p *Provider) plan(ctx context.Context) ([]step, error) {
 	if err != nil {
 		return nil, err
 	}
-	if section != nil && section.has(credentialKeys...) {
-		return (&planner{p, files}).steps([]*Section{section})
-	}
 	name, by := p.selected()
+	key, configured := section.credentialKey()
 	switch {
+	case configured && len(files.refused) > 0:
+		refused := files.refused[0]
+		return nil, refused.errorf("cannot be opened: %v; the profile %s has %s in %s, and the file that cannot be opened may name a role instead: "+
+			"give this program access to the file, or set %s=%s to do without it", refused.reason, name, key.Key, key.Position.File, refused.variable, os.DevNull)
+	case configured:
+		return (&planner{p, files}).steps([]*Section{section})
+	case p.Profile != "":
+		return nil, section.errorf("%s names this profile, and it has no credentials: none of %s%s", by, strings.Join(credentialKeys, ", "), section.indented(credentialKeys...))
 	case by != "":
-		return nil, section.errorf("%s names this profile, and it has no credentials: none of %s. Name no profile if other sources may be asked instead",
-			by, strings.Join(credentialKeys, ", "))
-	case slices.ContainsFunc(files.missing, func(l location) bool { return l.named }):
-		return nil, stschain.Permanent(fmt.Errorf("profile: the profile %s has no credentials in %s: make the file that is named and missing, or unset the variable", name, files.places()))
+		return nil, stschain.Unavailable("profile: %s names the profile %s (%s), which has settings and no credentials%s", by, name, section.Position, section.indented(credentialKeys...))
 	case section == nil:
 		return nil, stschain.Unavailable("profile: no profile is selected, and there is no profile %s in %s%s", name, files.places(), files.hint(name))
 	}
-	return nil, stschain.Unavailable("profile: no profile is selected, and the profile %s (%s) has no credentials", name, section.Position)
+	return nil, stschain.Unavailable("profile: no profile is selected, and the profile %s (%s) has no credentials%s", name, section.Position, section.indented(credentialKeys...))
+}
+
+// CredentialKey returns the key that makes the selected profile a source of credentials, such as
+// role_arn. Its errors are those of Retrieve before anything is retrieved: [stschain.Unavailable] if there is
+// no such key.
+func (p *Provider) CredentialKey(ctx context.Context) (Property, error) {
+	if _, err := p.plan(ctx); err != nil {
+		return Property{}, err
+	}
+	_, section, err := p.profile(ctx)
+	key, _ := section.credentialKey()
+	return key, err
+}
+
+// credentialKey returns the first key that makes the profile a source of credentials.
+func (s *Section) credentialKey() (Property, bool) {
+	for _, key := range credentialKeys {
+		if property, ok := s.Property(key); ok {
+			return property, true
+		}
+	}
+	return Property{}, false
 }
 
 // credentialKeys are those that make a profile a source of credentials.
 var credentialKeys = []string{
-	"aws_access_key_id", "aws_secret_access_key", "aws_session_token",
+	"aws_access_key_id", "aws_secret_access_key", "aws_session_token", "aws_security_token",
 	"role_arn", "source_profile", "credential_source", "web_identity_token_file", "credential_process",
 	"sso_session", "sso_account_id", "sso_role_name", "sso_start_url", "login_session",
 }
@@ -103,7 +124,7 @@ func (p *planner) steps(path []*Section) ([]step, error) {
 		return p.webIdentity(path)
 	case s.has("role_arn"):
 		return p.role(path)
-	case s.has(keyPair...), s.has("aws_session_token"):
+	case s.has(keyPair...), s.has(tokenKeys...):
 		return keysStep(s)
 	case s.has("sso_session", "sso_account_id", "sso_role_name", "sso_start_url"):
 		return p.sso(path)
@@ -111,14 +132,16 @@ func (p *planner) steps(path []*Section) ([]step, error) {
 		return p.login(path)
 	case s.has("credential_process"):
 		command, _ := s.Property("credential_process")
-		return []step{{kind: fromProcess, profile: s.Name, command: command.Value, account: s.value("aws_account_id")}}, nil
+		return []step{{kind: fromProcess, profile: s.Name, command: command.Value, account: accountOf(s)}}, nil
 	case s.has("source_profile", "credential_source"):
-		return nil, s.errorf("role_arn is missing, which source_profile or credential_source is to assume")
+		by, _ := s.Property("source_profile")
+		if source, ok := s.Property("credential_source"); ok {
+			by = source
+		}
+		return nil, by.errorf("role_arn is missing%s: add the ARN of the role to assume with the credentials of %s, or remove %s", s.indented("role_arn"), by.text(), by.Key)
 	}
-	return nil, s.errorf("the profile has no credentials: none of %s", strings.Join(credentialKeys, ", "))
+	return nil, s.errorf("the profile has no credentials: none of %s%s", strings.Join(credentialKeys, ", "), s.indented(credentialKeys...))
 }
-
-var keyPair = []string{"aws_access_key_id", "aws_secret_access_key"}
 
 // role is a role, and before it what assumes it.
 func (p *planner) role(path []*Section) ([]step, error) {
@@ -136,7 +159,8 @@ func (p *planner) role(path []*Section) ([]step, error) {
 	case bySource:
 		before, err = p.named(path, source)
 	default:
-		return nil, arn.errorf("nothing says what assumes the role: set source_profile, credential_source or web_identity_token_file")
+		return nil, arn.errorf("nothing says what assumes the role: set source_profile, credential_source or web_identity_token_file%s",
+			s.indented("source_profile", "credential_source", "web_identity_token_file"))
 	}
 	if err != nil {
 		return nil, err
@@ -154,10 +178,13 @@ func (p *planner) role(path []*Section) ([]step, error) {
 // follow goes to the profile that source_profile names.
 func (p *planner) follow(path []*Section, next Property) ([]step, error) {
 	name, from := next.text(), path[len(path)-1]
-	to := p.files.Profile(name)
+	to, err := p.files.find(kindProfile, name)
+	if err != nil {
+		return nil, fmt.Errorf("%w; it is named by %s", err, next.origin())
+	}
 	switch i := slices.Index(path, to); {
 	case to == nil:
-		return nil, next.errorf("there is no profile %q in %s%s", name, p.files.places(), p.files.hint(name))
+		return nil, next.errorf("there is no profile %q in %s%s%s", name, p.files.places(), p.files.hint(name), from.continuing(next))
 	case to == from && to.has(keyPair...):
 		return keysStep(to)
 	case i >= 0:
@@ -199,7 +226,7 @@ func (p *planner) webIdentity(path []*Section) ([]step, error) {
 	s := path[len(path)-1]
 	file, _ := s.Property("web_identity_token_file")
 	if !s.has("role_arn") {
-		return nil, file.errorf("role_arn is missing, the role for which the token in the file vouches")
+		return nil, file.errorf("role_arn is missing, the role to assume with the token in the file%s", s.indented("role_arn"))
 	}
 	last, err := p.assumed(path)
 	last.kind, last.tokenFile = fromWebIdentity, file.text()
@@ -209,9 +236,10 @@ func (p *planner) webIdentity(path []*Section) ([]step, error) {
 // assumed is the step of a profile's role.
 func (p *planner) assumed(path []*Section) (step, error) {
 	s := path[len(path)-1]
-	settings, err := p.settings(p.files, path...)
-	if err != nil {
-		return step{}, err
+	r := p.reader(p.files, path...)
+	settings := r.settings()
+	if r.checked(sts); r.err != nil {
+		return step{}, r.err
 	}
 	a := step{kind: fromRole, profile: s.Name, settings: settings, role: role{
 		arn: s.value("role_arn"), sessionName: s.value("role_session_name"),
@@ -227,37 +255,6 @@ func (p *planner) assumed(path []*Section) (step, error) {
 	return a, nil
 }
 
-// keysStep is the step of a profile's keys.
-func keysStep(s *Section) ([]step, error) {
-	keys, err := keysOf(s)
-	return []step{{kind: fromKeys, profile: s.Name, keys: keys, account: s.value("aws_account_id")}}, err
-}
-
-// keysOf takes all parts of the keys from one file: parts of two would not fit.
-func keysOf(s *Section) (k keys, err error) {
-	id, hasID := s.Property("aws_access_key_id")
-	secret, hasSecret := s.Property("aws_secret_access_key")
-	token, _ := s.Property("aws_session_token")
-	switch {
-	case !hasID && !hasSecret:
-		return k, token.errorf("there are no keys that the token belongs to: aws_access_key_id and aws_secret_access_key are missing")
-	case !hasSecret:
-		return k, id.errorf("aws_secret_access_key is missing")
-	case !hasID:
-		return k, secret.errorf("aws_access_key_id is missing")
-	case id.Position.File != secret.Position.File:
-		return k, id.errorf("aws_secret_access_key is in another file (%s): both belong into one", secret.Position)
-	case id.Position.File != token.Position.File:
-		token = Property{}
-	}
-	for _, property := range []Property{id, secret, token} {
-		if strings.ContainsFunc(property.text(), func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return k, property.errorf("the value has white space or characters beyond ASCII, which no request can carry")
-		}
-	}
-	return keys{id.text(), secret.Value, token.Value}, nil
-}
-
 func (p *planner) sso(path []*Section) ([]step, error) {
 	s := path[len(path)-1]
 	own, err := p.ssoOf(s)
@@ -265,14 +262,14 @@ func (p *planner) sso(path []*Section) ([]step, error) {
 		return nil, err
 	}
 	r := p.reader(p.files, path...)
-	own.portal, own.oidc = r.configured("sso"), r.configured("sso_oidc")
+	own.portal, own.oidc = r.endpoint("sso").text, r.endpoint("sso_oidc").text
 	return []step{{kind: fromSSO, profile: s.Name, sso: own, settings: r.settings()}}, r.err
 }
 
 func (p *planner) login(path []*Section) ([]step, error) {
 	s := path[len(path)-1]
 	r := p.reader(p.files, path...)
-	own := loginSession{s.value("login_session"), r.configured("signin")}
+	own := loginSession{s.value("login_session"), r.endpoint("signin").text}
 	return []step{{kind: fromLogin, profile: s.Name, login: own, settings: r.settings()}}, r.err
 }
 
@@ -293,7 +290,10 @@ func (p *planner) ssoOf(s *Section) (ssoRole, error) {
 		}
 		return own, nil
 	}
-	session := p.files.SSOSession(own.session)
+	session, err := p.files.find(kindSSOSession, own.session)
+	if err != nil {
+		return ssoRole{}, err
+	}
 	if session == nil {
 		name, _ := s.Property("sso_session")
 		return ssoRole{}, name.errorf("there is no [sso-session %s] in %s", own.session, p.files.Config)

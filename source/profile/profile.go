@@ -19,23 +19,23 @@
 //	role_arn and web_identity_token_file   a role, for whom the token in the file vouches
 //	role_arn and source_profile            a role, assumed by the credentials of another profile
 //	role_arn and credential_source         a role, assumed by those of Environment, EcsContainer or Ec2InstanceMetadata
-//	aws_access_key_id                      with aws_secret_access_key, and aws_session_token for temporary ones
+//	aws_access_key_id                      with aws_secret_access_key, and aws_session_token (or aws_security_token) for temporary ones
 //	sso_session, sso_account_id            a role in IAM Identity Center, after aws sso login; package sso
 //	login_session                          who signed in with aws login; package login
 //	credential_process                     a program that prints them
 //
 // A profile that another one names as its source_profile is taken by its keys first.
 // Profiles chain as long as none comes twice; only a profile with keys may name itself.
-// Each role of such a chain is cached on its own and asked for in its own region, so a refresh of the
-// last role costs one call.
+// Each role of such a chain is cached on its own, so a refresh of the last role costs one call.
 //
 // To a role belong external_id, mfa_serial, role_session_name and duration_seconds;
 // aws_account_id tells the account of keys and processes.
 //
 // # Settings
 //
-// How STS is asked comes from the environment, then from the profile, then, for a
-// profile that is the source of another one, from that other one:
+// How STS is called comes from the environment, then from the profile, then, for a
+// profile that is the source of another one, from that other one. What code or the environment says
+// thus holds for all roles of a chain:
 //
 //	AWS_REGION, AWS_DEFAULT_REGION              region
 //	AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL      services with sts, endpoint_url; also for SSO, SSO_OIDC and SIGNIN
@@ -47,17 +47,21 @@
 //	AWS_CA_BUNDLE                               ca_bundle
 //	AWS_DISABLE_CLOCK_SKEW_CORRECTION           disable_clock_skew_correction
 //
-// One differs: the region of a source profile is its own before it is the
-// environment's, since a role may have to be assumed in another partition.
-//
 // # Files
 //
 // AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name other files. They are looked
 // at each time credentials are asked for, and read again if they changed; what does
 // not depend on the change, such as a role that was assumed with an MFA code, is kept.
 // A file of more than 4 MiB is refused, and so is one that is not text.
+//
+// A default file that does not exist, that this program may not open, or that is a directory counts
+// as empty: a container that runs as another user still gets its role. It is an error if a variable
+// names such a file, if a profile is selected by name, or if the other file has credentials for the
+// profile. Any other failure is an error, such as too many open files.
+//
 // The dialect is that of the AWS SDKs. Where it leaves room, it is that of the AWS CLI: indented
-// files, indented comments and quoted profile names are read as the CLI does.
+// files, indented comments and profile names in quotes are read as the CLI does. A line that cannot be
+// read makes its section unusable, and no other one; see [Files.Problems].
 package profile
 
 import (
@@ -66,6 +70,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net/http"
+	"strings"
 	"sync"
 
 	"github.com/stschain-go/stschain"
@@ -101,10 +106,10 @@ type Provider struct {
 }
 
 // Retrieve returns the profile's credentials. If no profile is selected by name and there is no
-// default profile with credentials, it returns an [stschain.Unavailable] error. A selected
-// profile that is missing or has no credentials is a failure, as is anything wrong with the
-// files or with what the profile names: a profile whose credential_source is not configured
-// has failed.
+// default profile, or if the profile has no key that names credentials, it returns an
+// [stschain.Unavailable] error. A profile that is selected by name and missing is a failure, and so is
+// one that Profile names and that has no credentials. Anything wrong with the files or with what the
+// profile names is a failure too: a profile whose credential_source is not configured has failed.
 func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
 	ctx, end := stschain.Step{Provider: p}.Start(ctx)
 	defer func() { end(creds, err) }()
@@ -149,7 +154,8 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 	}
 }
 
-// Providers returns what the profile got its credentials from last, if it was asked.
+// Providers returns what the profile got its credentials from last, if it was called. What cannot be
+// read in the files follows, for reports: each problem is a provider that fails with it.
 func (p *Provider) Providers() []stschain.Provider {
 	if p == nil {
 		return nil
@@ -159,7 +165,21 @@ func (p *Provider) Providers() []stschain.Provider {
 	if len(p.built) == 0 {
 		return nil
 	}
-	return []stschain.Provider{p.built[len(p.built)-1].provider()}
+	providers := []stschain.Provider{p.built[len(p.built)-1].provider()}
+	const most = 16
+	for _, err := range p.read.files.problems[:min(most, len(p.read.files.problems))] {
+		providers = append(providers, problem{err})
+	}
+	return providers
+}
+
+// problem is something in the files that cannot be read, as a report names it.
+type problem struct{ err error }
+
+func (p problem) String() string { return strings.TrimPrefix(p.err.Error(), "profile: ") }
+
+func (p problem) Retrieve(context.Context) (stschain.Credentials, error) {
+	return stschain.Credentials{}, p.err
 }
 
 // String returns "profile" and the name of the profile.

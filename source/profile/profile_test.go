@@ -131,7 +131,6 @@ func TestErrors(t *testing.T) {
 	for _, tt := range []struct{ name, config, want string }{
 		{"no such profile", "[default]\n" + pair, `AWS_PROFILE names the profile "p", which is not in /home/.aws/config and /home/.aws/credentials (which does not exist)`},
 		{"no such profile, but a section", "[p]\n" + pair, "/home/.aws/config:1 has [p], which in this file must be [profile p]"},
-		{"no credentials", "[profile p]\nregion = x", "/home/.aws/config:1: [profile p]: AWS_PROFILE names this profile, and it has no credentials"},
 		{"half a key pair", "[profile p]\n\naws_access_key_id = AKID", "/home/.aws/config:3: [profile p] aws_access_key_id: aws_secret_access_key is missing"},
 		{"the other half", "[profile p]\naws_secret_access_key = s", ":2: [profile p] aws_secret_access_key: aws_access_key_id is missing"},
 		{"a token alone", "[profile p]\naws_session_token = t", ":2: [profile p] aws_session_token: there are no keys"},
@@ -140,7 +139,7 @@ func TestErrors(t *testing.T) {
 		{"a role and keys", "[profile p]\n" + arn + pair, ":2: [profile p] role_arn: nothing says what assumes the role"},
 		{"two sources", "[profile p]\n" + arn + "source_profile = q\ncredential_source = Environment", ":3: [profile p] source_profile: credential_source is set as well (/home/.aws/config:4)"},
 		{"an unknown source", "[profile p]\n" + arn + "credential_source = Ec2Instance", ":3: [profile p] credential_source: the value is none of Environment, Ec2InstanceMetadata, EcsContainer"},
-		{"a source without a role", "[profile p]\nsource_profile = q", ":1: [profile p]: role_arn is missing"},
+		{"a source without a role", "[profile p]\nsource_profile = q", ":2: [profile p] source_profile: role_arn is missing"},
 		{"no source profile", "[profile p]\n" + arn + "source_profile = q", `:3: [profile p] source_profile: there is no profile "q"`},
 		{"itself, without keys", "[profile p]\n" + arn + "source_profile = p", ":3: [profile p] source_profile: the profiles go in a circle: p -> p"},
 		{"a circle of three", "[profile p]\n" + arn + "source_profile = a\n[profile a]\n" + arn + "source_profile = b\n[profile b]\n" + arn + "source_profile = p", ":9: [profile b] source_profile: the profiles go in a circle: p -> a -> b -> p"},
@@ -247,18 +246,6 @@ func TestChainOfProfiles(t *testing.T) {
 		require.LessOrEqual(t, calls["arn:aws:iam::222222222222:role/middle"], 34)
 		require.GreaterOrEqual(t, calls["arn:aws:iam::333333333333:role/last"], 24*4)
 	})
-}
-
-// The region of the selected profile is the environment's first, as in the SDKs.
-func TestRegionOfTheEnvironment(t *testing.T) {
-	srv := ststest.NewTest(t)
-	_, err := at(srv, chain+keysOf(srv.User()), env{"AWS_REGION": "ap-south-1"}).Retrieve(t.Context())
-	require.NoError(t, err)
-	var regions []string
-	for _, c := range srv.Calls() {
-		regions = append(regions, c.Region)
-	}
-	require.Equal(t, []string{"ap-south-1", "eu-central-1", "ap-south-1"}, regions)
 }
 
 // If STS is asked nowhere, that is said; but first, if what would assume the role is not there.

@@ -23,8 +23,9 @@ type snapshot struct {
 // version tells one state of a file from another.
 type version struct {
 	location
-	info   fs.FileInfo // nil: there is none
-	secure bool        // it was old enough when it was read that a later change shows in its date
+	info    fs.FileInfo // nil: there is none, or it is refused
+	refused bool
+	secure  bool // it was old enough when it was read that a later change shows in its date
 }
 
 const (
@@ -34,18 +35,23 @@ const (
 	settleTries = 4
 )
 
-// Files reads both files, unless what was read last still holds. It is an error if one
-// cannot be read, or is not as it should be; that there is none is not.
+// Files reads both files, unless what was read last still holds. A default file that does not exist or
+// cannot be opened (permission denied, a directory) counts as empty. It is an error if a file fails in
+// another way, or if AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE names one that cannot be opened. What is wrong with lines of a file is an error of their
+// section, see [Section.Err].
 func (p *Provider) Files(ctx context.Context) (*Files, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	config, credentials := p.locations()
+	config, credentials, err := p.locations()
+	if err != nil {
+		return nil, err
+	}
 	if s := p.read; s.files != nil && p.unchanged(s.config, config) && p.unchanged(s.credentials, credentials) {
 		return s.files, nil
 	}
 	files := &Files{
 		Config: config.path, Credentials: credentials.path,
-		sections: map[string]*Section{}, stray: map[string]Position{},
+		sections: map[string]*Section{}, stray: map[string]Position{}, indents: map[string]indent{},
 	}
 	v1, err := p.load(ctx, files, configFile, config)
 	if err != nil {
@@ -68,8 +74,8 @@ func (p *Provider) unchanged(v version, at location) bool {
 		return true
 	}
 	info, err := p.stat(at.path)
-	if absent(err) {
-		return v.info == nil
+	if missing(err) || refused(err) {
+		return v.info == nil && v.refused == refused(err)
 	}
 	return err == nil && v.info != nil && v.secure && sameFile(v.info, info)
 }
@@ -102,15 +108,23 @@ func (p *Provider) load(ctx context.Context, files *Files, d dialect, at locatio
 	}
 	for try := 1; ; try++ {
 		text, v, err := p.readFile(at)
-		if err != nil {
-			return version{}, err
-		}
-		if v.info == nil {
+		switch {
+		case !at.named && missing(err):
 			files.missing = append(files.missing, at)
-			return v, nil
+			return version{location: at}, nil
+		case !at.named && refused(err):
+			files.refused = append(files.refused, refusal{at, reason(err)})
+			return version{location: at, refused: true}, nil
+		case missing(err):
+			return version{}, at.errorf("it does not exist: create it, or unset %s", at.variable)
+		case refused(err):
+			return version{}, at.errorf("it cannot be opened: %v: give this program access, or name another file by %s", reason(err), at.variable)
+		case err != nil:
+			return version{}, at.errorf("%v", reason(err))
 		}
 		s, err := scan(d, at.path, text)
-		if age := p.now().Sub(v.info.ModTime()); (err != nil || text == "") && age >= 0 && age < settled && try < settleTries {
+		half := err != nil || text == "" || len(s.problems) > 0
+		if age := p.now().Sub(v.info.ModTime()); half && age >= 0 && age < settled && try < settleTries {
 			if err := wait(ctx, settling); err != nil {
 				return version{}, err
 			}
@@ -131,20 +145,15 @@ func (p *Provider) readFile(at location) (text string, v version, err error) {
 		if text, before, after, err = p.readOnce(at.path); err != nil {
 			break
 		}
-		v = version{at, after, p.now().Sub(after.ModTime()) > dateGrain}
+		v = version{location: at, info: after, secure: p.now().Sub(after.ModTime()) > dateGrain}
 		if before.Size() == after.Size() && before.ModTime().Equal(after.ModTime()) {
 			return text, v, nil
 		}
 	}
-	switch {
-	case absent(err):
-		return "", version{location: at}, nil
-	case err == nil:
-		return "", version{}, at.errorf("it changes while it is read, again and again")
-	case errors.Is(err, fs.ErrPermission):
-		return "", version{}, at.errorf("it cannot be read: %v: give this program access, or name another file by %s", reason(err), at.variable)
+	if err == nil {
+		err = errChanges
 	}
-	return "", version{}, at.errorf("%v", reason(err))
+	return "", version{}, err
 }
 
 func (p *Provider) readOnce(path string) (text string, before, after fs.FileInfo, err error) {
@@ -171,6 +180,7 @@ func (p *Provider) readOnce(path string) (text string, before, after fs.FileInfo
 }
 
 var (
+	errChanges   = errors.New("it changes while it is read, again and again")
 	errTooLarge  = errors.New("it is larger than 4 MiB, which no such file needs to be")
 	errDirectory = errors.New("it is a directory")
 	errIrregular = errors.New("it is no regular file, which could be read again and again")
@@ -203,9 +213,17 @@ func (p *Provider) open(path string) (fs.File, error) {
 	return os.Open(path)
 }
 
-// absent: there is no such file, nor can there be one below what is a file itself.
-func absent(err error) bool {
+// missing: there is no such file, nor can there be one below what is a file itself.
+func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// refused: this program may not open the file, or it is a directory, as docker makes one where it is to mount
+// a file that does not exist. Neither is a reason to stop a program that does not need the file. Any
+// other failure is, such as too many open files (EMFILE): it says nothing about the file, and would
+// switch the identity.
+func refused(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR) || errors.Is(err, errDirectory)
 }
 
 // reason is an error without the path, which is told once.

@@ -61,7 +61,7 @@ func TestSyntaxErrors(t *testing.T) {
 		{"no equals sign", "[default]\n\nkey " + canary, "", "profile: config:3: [profile default] expected an '=' sign"},
 		{"no section", "key = " + canary, "", "config:1: expected a profile definition"},
 		{"no key", "[default]\n= " + canary, "", "config:2: [profile default] property did not have a name"},
-		{"no bracket", "", "[default]\na = 1\n[" + canary, "credentials:3: [profile default] profile definition must end with ']'"},
+		{"no bracket", "", "[default]\na = 1\n[" + canary, "profile: credentials:3: profile definition must end with ']'"},
 		{"a line that belongs to nothing", "[default]\n  " + canary, "", "config:2: [profile default] expected a property definition, found continuation"},
 		{"sub-property without an equals sign", "[services s]\nsts =\n  " + canary, "", "config:3: [services s] expected an '=' sign defining a sub-property"},
 		{"sub-property without a name", "[services s]\nsts =\n  = " + canary, "", "config:3: [services s] sub-property did not have a name"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,6 +30,8 @@ type Settings struct {
 	EC2MetadataEndpoint, EC2MetadataEndpointMode string
 	EC2MetadataV1Disabled                        bool
 }
+
+const sts = "sts"
 
 // Settings returns those of the profile. A default profile that is not there has only the
 // environment's; one that is asked for and is not there is an error.
@@ -88,7 +91,7 @@ type reader struct {
 
 func (r *reader) settings() (s Settings) {
 	s.Region = r.region()
-	s.Endpoint = r.endpoint("sts")
+	s.Endpoint = r.endpoint(sts).text
 	s.FIPS = r.flag("use_fips_endpoint", "AWS_USE_FIPS_ENDPOINT")
 	s.DualStack = r.flag("use_dualstack_endpoint", "AWS_USE_DUALSTACK_ENDPOINT")
 	s.Global = r.choice("sts_regional_endpoints", "AWS_STS_REGIONAL_ENDPOINTS", "regional", "legacy") == "legacy"
@@ -105,7 +108,7 @@ func (r *reader) settings() (s Settings) {
 type setting struct{ text, origin string }
 
 func (r *reader) fail(s setting, format string, args ...any) {
-	r.err = errors.Join(r.err, stschain.Permanent(fmt.Errorf("profile: %s: %s", s.origin, fmt.Sprintf(format, args...))))
+	r.err = errors.Join(r.err, stschain.Permanent(fmt.Errorf("profile: %s: %w", s.origin, fmt.Errorf(format, args...))))
 }
 
 // value is that of the first variable that is set, or else of the nearest profile that has the key.
@@ -154,53 +157,11 @@ func (r *reader) retry() (retry stsquery.Retry) {
 	return retry
 }
 
-// region is, for a profile that is a source, its own if it has one.
 func (r *reader) region() string {
-	if len(r.profiles) > 1 {
-		if own := r.profiles[0].value("region"); own != "" {
-			return own
-		}
-	}
 	if r.p.Region != "" {
 		return r.p.Region
 	}
 	return r.value("region", "AWS_REGION", "AWS_DEFAULT_REGION").text
-}
-
-// endpoint is Provider.Endpoint, which is STS's, or else the configured one.
-func (r *reader) endpoint(service string) string {
-	if r.p.Endpoint != "" {
-		return r.p.Endpoint
-	}
-	return r.configured(service)
-}
-
-// configured is where a service is asked; "" if nothing says. Services are named as in the
-// files: lower case, with underscores.
-func (r *reader) configured(service string) string {
-	if r.p.IgnoreConfiguredEndpoints || r.flag("ignore_configured_endpoint_urls", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
-		return ""
-	}
-	for _, name := range []string{"AWS_ENDPOINT_URL_" + strings.ToUpper(service), "AWS_ENDPOINT_URL"} {
-		if url := r.p.variable(name); url != "" {
-			return url
-		}
-	}
-	for _, profile := range r.profiles {
-		if services, ok := profile.Property("services"); ok {
-			section := r.files.Services(services.text())
-			if section == nil {
-				r.fail(setting{origin: services.origin()}, "there is no [services %s] in %s", services.text(), r.files.Config)
-			}
-			if url, ok := section.sub(service, "endpoint_url"); ok {
-				return url.text()
-			}
-		}
-		if url, ok := profile.Property("endpoint_url"); ok {
-			return url.text()
-		}
-	}
-	return ""
 }
 
 // profile returns what the files say of the selected profile: nil if nothing, and
@@ -214,7 +175,15 @@ func (p *Provider) profile(ctx context.Context) (*Files, *Section, error) {
 		return nil, nil, err
 	}
 	name, by := p.selected()
-	section := files.Profile(name)
+	if by != "" && len(files.refused) > 0 {
+		refused := files.refused[0]
+		return nil, nil, refused.errorf("it cannot be opened: %v; %s names the profile %q, which may be in it: give this program access to the file, or set %s=%s to do without it",
+			refused.reason, by, name, refused.variable, os.DevNull)
+	}
+	section, err := files.find(kindProfile, name)
+	if err != nil {
+		return nil, nil, err
+	}
 	if section == nil && by != "" {
 		return nil, nil, stschain.Permanent(fmt.Errorf("profile: %s names the profile %q, which is not in %s%s", by, name, files.places(), files.hint(name)))
 	}

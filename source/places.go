@@ -1,0 +1,147 @@
+package source
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/source/container"
+	"github.com/stschain-go/stschain/source/imds"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/webidentity"
+)
+
+// place is where credentials may come from, and what configures it: "" if nothing does. To look for
+// that retrieves nothing.
+type place struct {
+	stschain.Provider
+	configured func(context.Context) string
+}
+
+const tokenFile = "AWS_WEB_IDENTITY_TOKEN_FILE"
+
+// variable: a place that one of these variables configures.
+func (d *Default) variable(names ...string) func(context.Context) string {
+	lookup := os.LookupEnv
+	if d.LookupEnv != nil {
+		lookup = d.LookupEnv
+	}
+	return func(context.Context) string {
+		for _, name := range names {
+			if value, _ := lookup(name); strings.TrimSpace(value) != "" {
+				return name
+			}
+		}
+		return ""
+	}
+}
+
+func (d *Default) profileKey(ctx context.Context) string {
+	key, err := d.profile.CredentialKey(ctx)
+	switch {
+	case stschain.IsUnavailable(err):
+		return ""
+	case err != nil:
+		return strings.TrimPrefix(err.Error(), "profile: ")
+	}
+	return fmt.Sprintf("%s, %v", key.Key, key.Position)
+}
+
+// unused returns, for each place, itself with what configures it if it comes after another place that is
+// configured too, and nil otherwise.
+func (d *Default) unused(ctx context.Context) []stschain.Provider {
+	others, first := make([]stschain.Provider, len(d.places)), true
+	for i, p := range d.places {
+		what := p.configured(ctx)
+		if what != "" && !first {
+			others[i] = also{p.Provider, what}
+		}
+		first = first && what == ""
+	}
+	return others
+}
+
+// also is a place that is configured and not used, as reports name it.
+type also struct {
+	stschain.Provider
+	what string
+}
+
+func (a also) String() string { return fmt.Sprintf("%v has credentials too (%s)", a.Provider, a.what) }
+
+// newWebIdentity looks at the files only if web identity is configured. It leaves Client nil where there is
+// no region: FromEnv has an error for that.
+func (d *Default) newWebIdentity(ctx context.Context) (*webidentity.FromEnv, error) {
+	from := &webidentity.FromEnv{LookupEnv: d.LookupEnv, Open: d.Open}
+	if d.variable(tokenFile)(ctx) == "" {
+		_, err := from.Retrieve(ctx)
+		return nil, err
+	}
+	client, err := d.stsClient(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if client.Region != "" || client.Endpoint != "" {
+		from.Client = func(string) *stsquery.Client { return client }
+	}
+	return from, nil
+}
+
+func (d *Default) newContainer(ctx context.Context) (*container.Provider, error) {
+	client, err := d.profile.Client(ctx, nil) // whose HTTPClient trusts the configured certificates
+	if err != nil {
+		return nil, err
+	}
+	return &container.Provider{LookupEnv: d.LookupEnv, Open: d.Open, HTTPClient: client.HTTPClient}, nil
+}
+
+func (d *Default) newInstance(ctx context.Context) (*imds.Provider, error) {
+	s, err := d.profile.Settings(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &imds.Provider{
+		ProfileEndpoint: s.EC2MetadataEndpoint, ProfileEndpointMode: s.EC2MetadataEndpointMode, DisableV1: s.EC2MetadataV1Disabled,
+		LookupEnv: d.LookupEnv, HTTPClient: d.HTTPClient, Clock: d.Clock,
+	}, nil
+}
+
+// later is a place that is called by settings of the profile. It is made when the chain
+// first comes to it, so that keys in the environment cost no look at files.
+type later[P stschain.Provider] struct {
+	name string
+	make func(ctx context.Context) (P, error)
+
+	mu   sync.Mutex
+	done bool
+	made P
+}
+
+func (l *later[P]) get(ctx context.Context) (P, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.done {
+		return l.made, nil
+	}
+	made, err := l.make(ctx)
+	if err == nil {
+		l.made, l.done = made, true
+	}
+	return made, err
+}
+
+func (l *later[P]) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	p, err := l.get(ctx)
+	switch {
+	case stschain.IsUnavailable(err):
+		return stschain.Credentials{}, err
+	case err != nil:
+		return stschain.Credentials{}, fmt.Errorf("%s: %w", l, err)
+	}
+	return p.Retrieve(ctx)
+}
+
+func (l *later[P]) String() string { return l.name }

@@ -1,0 +1,73 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/stschain-go/stschain/internal/host"
+)
+
+// EndpointURL returns the URL at which a service is to be called, as environment and profile say, "" if
+// they do not: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the services section of the profile,
+// endpoint_url. The service is named by its ID, as "s3" or "Elastic Beanstalk". Endpoint counts
+// for STS alone. A URL that is not valid, or of plain http without AllowHTTP, is an error.
+func (p *Provider) EndpointURL(ctx context.Context, service string) (string, error) {
+	files, section, err := p.profile(ctx)
+	if err != nil {
+		return "", err
+	}
+	r := p.reader(files, section)
+	url := r.checked(strings.NewReplacer(" ", "_", "-", "_").Replace(strings.ToLower(service)))
+	if url != "" && !strings.Contains(url, "://") {
+		url = "https://" + url
+	}
+	return url, r.err
+}
+
+// checked is endpoint, and fails if that cannot be called.
+func (r *reader) checked(service string) string {
+	at := r.endpoint(service)
+	if at.text == "" {
+		return ""
+	}
+	if _, err := host.ParseURL(at.text, r.p.AllowHTTP); err != nil {
+		r.fail(at, "the value %w", err)
+		return ""
+	}
+	return at.text
+}
+
+// endpoint is where a service is called, zero if nothing says. Services are named as in the files:
+// lower case, with underscores.
+func (r *reader) endpoint(service string) setting {
+	if service == sts && r.p.Endpoint != "" {
+		return setting{r.p.Endpoint, "Provider.Endpoint"}
+	}
+	if r.p.IgnoreConfiguredEndpoints || r.flag("ignore_configured_endpoint_urls", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
+		return setting{}
+	}
+	for _, name := range []string{"AWS_ENDPOINT_URL_" + strings.ToUpper(service), "AWS_ENDPOINT_URL"} {
+		if url := r.p.variable(name); url != "" {
+			return setting{url, name}
+		}
+	}
+	for _, profile := range r.profiles {
+		if services, ok := profile.Property("services"); ok {
+			section, err := r.files.find(kindServices, services.text())
+			switch {
+			case err != nil:
+				r.err = errors.Join(r.err, err)
+			case section == nil:
+				r.fail(setting{origin: services.origin()}, "there is no [services %s] in %s", services.text(), r.files.Config)
+			}
+			if url, ok := section.sub(service, "endpoint_url"); ok {
+				return setting{url.text(), url.origin()}
+			}
+		}
+		if url, ok := profile.Property("endpoint_url"); ok {
+			return setting{url.text(), url.origin()}
+		}
+	}
+	return setting{}
+}
