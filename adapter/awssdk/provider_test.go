@@ -227,7 +227,7 @@ func TestProviderPanic(t *testing.T) {
 	_, err := stschain.Cached(&awssdk.Provider{Provider: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 		panic("boom")
 	})}).Retrieve(t.Context())
-	require.ErrorContains(t, err, "aws-sdk-go-v2 aws.CredentialsProviderFunc panicked at")
+	require.ErrorContains(t, err, "*awssdk.Provider panicked at")
 }
 
 // Only the SDK's own types show what they hold, and no text of ours shows them.

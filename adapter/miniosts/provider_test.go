@@ -221,7 +221,7 @@ func TestProviderExpiredAnswer(t *testing.T) {
 func TestProviderPanic(t *testing.T) {
 	p := &miniosts.Provider{Provider: held(func(*credentials.CredContext) (credentials.Value, error) { panic("boom") })}
 	_, err := stschain.Cached(p).Retrieve(t.Context())
-	require.ErrorContains(t, err, "credentials of minio-go panicked at")
+	require.ErrorContains(t, err, "*miniosts.Provider panicked at")
 }
 
 // Only minio-go's own types show what they hold.

@@ -294,7 +294,7 @@ func TestGoogleFailures(t *testing.T) {
 		})}, t.Context(), "expired at", nil},
 		"too short": {&oauth2sts.Google{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			return living(20 * time.Second), nil
-		})}, t.Context(), "30s are asked for", nil},
+		})}, t.Context(), "30s are required", nil},
 		"cancelled": {&oauth2sts.Google{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			return living(time.Hour), nil
 		})}, ended, "", context.Canceled},

@@ -29,8 +29,9 @@ func TestProgramThatAssumesARole(t *testing.T) {
 	require.Equal(t, []string{"golang.org/x/sync"}, ours.Modules)
 	t.Logf("%d bytes over the %d of the plain program", ours.Bytes-plain.Bytes, plain.Bytes)
 	// The goal is 250 kB. What is left beyond it is code that the features need, see
-	// README; this bound keeps it from growing unseen.
-	require.LessOrEqual(t, ours.Bytes-plain.Bytes, int64(350_000))
+	// README; this bound keeps it from growing unseen. Since it was 350,000, Transport reads compressed
+	// rejections, corrects clock skew and presigns, and the root has traces and prompts.
+	require.LessOrEqual(t, ours.Bytes-plain.Bytes, int64(400_000))
 }
 
 // TestProgramOnTheDefaultChain: what it adds with everything in it, profiles, SSO and
@@ -46,5 +47,5 @@ func TestProgramOnTheDefaultChain(t *testing.T) {
 	require.Equal(t, []string{"golang.org/x/sync", "gopkg.in/ini.v1"}, ours.Modules)
 	t.Logf("%d bytes over the %d of the plain program", ours.Bytes-plain.Bytes, plain.Bytes)
 	// The goal is 1 MB; README tells where the rest is. This bound keeps it from growing unseen.
-	require.LessOrEqual(t, ours.Bytes-plain.Bytes, int64(1_850_000))
+	require.LessOrEqual(t, ours.Bytes-plain.Bytes, int64(2_000_000))
 }
