@@ -51,7 +51,7 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 	case err != nil:
 		return stschain.Credentials{}, err
 	case secret == "":
-		return stschain.Credentials{}, broken("AWS_SECRET_ACCESS_KEY is not set, though AWS_ACCESS_KEY_ID is: set both, or neither")
+		return stschain.Credentials{}, broken("AWS_SECRET_ACCESS_KEY is not set, though the access key is")
 	case strings.ContainsFunc(secret, unicode.IsSpace):
 		return stschain.Credentials{}, broken(name + " contains white space: it may have been pasted with other text")
 	}

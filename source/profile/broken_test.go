@@ -25,12 +25,12 @@ func TestBrokenSection(t *testing.T) {
 		"no name":                  {"[profile ops]\n" + goodKeys + "= x\n", ":4: [profile ops] property did not have a name"},
 		"nothing to continue":      {"[profile ops]\n  region\n", ":2: [profile ops] expected a property definition, found continuation"},
 		"a sub-property of none":   {"[profile ops]\n" + goodKeys + "s3 =\n  signature\n", ":5: [profile ops] expected an '=' sign defining a sub-property"},
-		"bytes that are no text":   {"[profile ops]\n" + goodKeys + "note = M\xfcller\n", ":4: [profile ops] the line has bytes that are no text"},
-		"a control character":      {"[profile ops]\n" + goodKeys + "note = \x1b[2J\n", ":4: [profile ops] the line has bytes that are no text"},
+		"bytes that are no text":   {"[profile ops]\n" + goodKeys + "note = M\xfcller\n", ":4: [profile ops] the line is not UTF-8 text"},
+		"a control character":      {"[profile ops]\n" + goodKeys + "note = \x1b[2J\n", ":4: [profile ops] the line is not UTF-8 text"},
 		"too many keys":            {"[profile ops]\n" + goodKeys + lines("k%d = x", 1000), "[profile ops] there are more than 1000 keys"},
 		"twice, and then not":      {"[profile ops]\nregion: x\n[profile other]\n[profile ops]\n" + goodKeys, ":2: [profile ops] expected an '=' sign"},
 		"first good":               {"[profile ops]\n" + goodKeys + "[profile ops] x\n", ":4: [profile ops] profile definition must end"},
-		"a header that is no text": {"[profile \xff ops]\n" + goodKeys, ":1: the line has bytes that are no text"},
+		"a header that is no text": {"[profile \xff ops]\n" + goodKeys, ":1: the line is not UTF-8 text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, wanted := range []string{"default", "good"} {

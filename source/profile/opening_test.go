@@ -102,7 +102,6 @@ func TestKeysBesideAFileThatCannotBeOpened(t *testing.T) {
 			}
 
 			// The advice works: the file is done without when that is said.
-			e["AWS_CONFIG_FILE"], e["AWS_SHARED_CREDENTIALS_FILE"] = e["AWS_CONFIG_FILE"], credentials
 			if test.refused == config && test.disk[credentials] == keys {
 				e["AWS_CONFIG_FILE"] = os.DevNull
 				_, err = p.Retrieve(t.Context())

@@ -56,8 +56,8 @@ func TestBadFiles(t *testing.T) {
 			put(t, path, keysAB)
 			require.NoError(t, os.Truncate(path, 100<<20))
 		}, "larger than 4 MiB"},
-		{"no text", func(t *testing.T, path string) { put(t, path, "\x7fELF\x02\x00") }, "no text in UTF-8"},
-		{"a NUL byte", func(t *testing.T, path string) { put(t, path, keysAB+"a = \x00\n") }, ":4: [profile default] the line has bytes"},
+		{"no text", func(t *testing.T, path string) { put(t, path, "\x7fELF\x02\x00") }, "not UTF-8 text"},
+		{"a NUL byte", func(t *testing.T, path string) { put(t, path, keysAB+"a = \x00\n") }, ":4: [profile default] the line is not UTF-8 text"},
 		{"a profile cut off", func(t *testing.T, path string) { put(t, path, keysAB[:20]) }, ":2: [profile default] expected an '=' sign"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -288,7 +288,7 @@ func withoutComment(text string) string {
 
 // What can be wrong with a line, in the words of the AWS SDKs.
 var (
-	errNoText     = errors.New("the line has bytes that are no text in UTF-8: save the file as UTF-8, and without control characters")
+	errNoText     = errors.New("the line is not UTF-8 text: save the file as UTF-8, without control characters")
 	errHeader     = errors.New("profile definition must end with ']', and only a comment may follow: the keys below it are not read")
 	errNoSection  = errors.New("expected a profile definition, such as [default], before the first property")
 	errNoProperty = errors.New("expected a property definition, found continuation: there is no property above that it could belong to")
