@@ -24,6 +24,6 @@ func ExampleExplain() {
 	// Output:
 	// failed          chain
 	// not configured    static: credentials are empty
-	// failed            env: AWS_SECRET_ACCESS_KEY is not set, though AWS_ACCESS_KEY_ID is: set both, or neither
+	// failed            env: AWS_SECRET_ACCESS_KEY is not set, though the access key is
 	// not called        static
 }
