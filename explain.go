@@ -112,8 +112,9 @@ func (r *reporter) called(i, depth int) Explanation {
 	if !s.ended {
 		s.Err = errors.New("stschain: it has not returned")
 	}
+	x.take(s.Step)
 	layers := r.layers(&x, s.Provider)
-	x.Cached = x.Cache != nil && s.Kind != StepRefresh // unless there is a refresh below
+	x.Cached = x.Cache != nil && s.Kind != StepRefresh // unless it is the result of a refresh below
 	below := r.below(layers[len(layers)-1])
 	others := r.others(&x, i, layers, below)
 	for _, b := range below {
@@ -127,7 +128,6 @@ func (r *reporter) called(i, depth int) Explanation {
 	for _, o := range others {
 		x.Below = append(x.Below, r.called(o, depth+1))
 	}
-	x.take(s.Step)
 	return x
 }
 
@@ -140,7 +140,7 @@ func (r *reporter) others(x *Explanation, above int, layers, listed []Provider) 
 		}
 		is := func(p Provider) bool { return alike(p, s.Provider) }
 		if _, chain := s.Provider.(*Chain); slices.ContainsFunc(layers, is) || chain && !slices.ContainsFunc(listed, is) {
-			x.Cached = x.Cached && s.Kind != StepRefresh
+			x.Cached = x.Cached && !(s.Kind == StepRefresh && s.ended && s.AccessKeyID == x.AccessKeyID && (s.Err == nil) == (x.Err == nil))
 			x.Joined = x.Joined || s.Joined
 			others = append(others, r.others(x, i, layers, listed)...)
 			continue
