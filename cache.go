@@ -88,6 +88,7 @@ type cached struct {
 type snapshot struct {
 	*cached
 	from, until int64
+	at          int64 // received, on the wall clock
 }
 
 // CachedProvider is a provider that keeps what it retrieved, such as a [*Cache]. A holder that takes
@@ -124,7 +125,8 @@ func (c *Cache) Retrieve(ctx context.Context) (Credentials, error) {
 	}
 	if s := c.snapshot.Load(); s != nil {
 		t := c.time()
-		if now := refresh.Nanos(t); now >= s.from && now < s.until && s.lag(t) == 0 {
+		// The last condition is a cheap form of lag.
+		if now := refresh.Nanos(t); now >= s.from && now < s.until && t.Sub(s.received)-time.Duration(now-s.at) < time.Second {
 			return s.creds, nil
 		}
 	}
@@ -404,8 +406,10 @@ func (c *Cache) rebase() {
 
 // publish makes the snapshot from the state.
 func (c *Cache) publish() {
-	from, until := refresh.Quiet(c.config(), c.state)
-	c.snapshot.Store(&snapshot{c.cached, from, until})
+	if c.cached != nil {
+		from, until := refresh.Quiet(c.config(), c.state)
+		c.snapshot.Store(&snapshot{c.cached, from, until, refresh.Nanos(c.cached.received)})
+	}
 }
 
 // knownName is the provider's name when it was last called, since its String is not called under the lock.
