@@ -140,7 +140,7 @@ func (r *reporter) others(x *Explanation, above int, layers, listed []Provider) 
 		}
 		is := func(p Provider) bool { return alike(p, s.Provider) }
 		if _, chain := s.Provider.(*Chain); slices.ContainsFunc(layers, is) || chain && !slices.ContainsFunc(listed, is) {
-			x.Cached = x.Cached && s.Kind != StepRefresh
+			x.Cached = x.Cached && (s.Kind != StepRefresh || s.AccessKeyID != r.steps[above].AccessKeyID) // or it is in the background
 			x.Joined = x.Joined || s.Joined
 			others = append(others, r.others(x, i, layers, listed)...)
 			continue
