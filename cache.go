@@ -62,20 +62,13 @@ type Cache struct {
 	// No code of others runs under the lock, except Clock.Now.
 	mu      sync.Mutex
 	state   refresh.State
-	cached  *cached // nil: the provider has not returned any
-	err     error   // of the last attempt; nil if it succeeded
-	flight  *flight
-	running []time.Time // when the calls of the provider that have not returned began, on the real clock
-	name    string      // of the provider, when it was last called
+	cached  *cached  // nil: the provider has not returned any
+	err     error    // of the last attempt; nil if it succeeded
+	flight  *attempt // in flight
+	running *attempt // the last one whose call of the provider has not returned; before it, earlier ones
+	name    string   // of the provider, when it was last called
 
 	attempts, failures, stale uint64
-}
-
-// flight is the attempt in flight, and the callers that wait for it. It is dropped when the attempt ends, so
-// nobody can join one that has ended.
-type flight struct {
-	*attempt
-	group singleflight.Group // joined under the lock of the cache
 }
 
 // cached is what the provider returned, and when.
@@ -88,6 +81,7 @@ type cached struct {
 type snapshot struct {
 	*cached
 	from, until int64
+	at          int64 // received, on the wall clock
 }
 
 // CachedProvider is a provider that keeps what it retrieved, such as a [*Cache]. A holder that takes
@@ -124,7 +118,8 @@ func (c *Cache) Retrieve(ctx context.Context) (Credentials, error) {
 	}
 	if s := c.snapshot.Load(); s != nil {
 		t := c.time()
-		if now := refresh.Nanos(t); now >= s.from && now < s.until && s.lag(t) == 0 {
+		// The last condition is a cheap form of lag.
+		if now := refresh.Nanos(t); now >= s.from && now < s.until && t.Sub(s.received)-time.Duration(now-s.at) < time.Second {
 			return s.creds, nil
 		}
 	}
@@ -184,13 +179,14 @@ func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, er
 		if d.joined = c.flight != nil; !d.joined {
 			c.begin(ctx, above, quiet || background)
 		}
-		a := c.flight.attempt
-		d.flight, d.landing = a, c.flight.group.DoChan("", func() (any, error) { return c.run(a), nil })
+		a := c.flight
+		d.flight, d.landing = a, a.callers.DoChan("", func() (any, error) { return c.run(a), nil })
 		if waits {
 			c.waits.Add(1)
 		}
 	}
-	refused := refusal{d.Reason, d.creds.Origin, time.Duration(c.state.Entry.Expires - now), c.state.Lifetime, c.err, len(c.running), c.longest()}
+	running, longest := c.unreturned()
+	refused := refusal{d.Reason, d.creds.Origin, time.Duration(c.state.Entry.Expires - now), c.state.Lifetime, c.err, running, longest}
 	c.mu.Unlock()
 	if d.Action == refresh.Refuse {
 		return decision{}, refused.error(atLeast)
@@ -209,9 +205,9 @@ func (c *Cache) above(ctx context.Context) bool {
 
 // begin begins an attempt. The lock is held, as it is for all that follows and takes no lock.
 func (c *Cache) begin(ctx context.Context, above *attempt, quiet bool) {
-	c.flight = &flight{attempt: newAttempt(ctx, c, above, quiet)}
+	c.flight = newAttempt(ctx, c, above, quiet)
+	c.flight.earlier, c.running = c.running, c.flight
 	c.state = refresh.Begin(c.state)
-	c.running = append(c.running, c.flight.began)
 	c.attempts++
 	c.publish()
 }
@@ -220,15 +216,16 @@ func (c *Cache) begin(ctx context.Context, above *attempt, quiet bool) {
 // run. Beside one of these, one attempt may run. There is no third before the first has run for 15
 // minutes, and then one more for each 15 minutes.
 func (c *Cache) blocked() bool {
-	return c.flight == nil && len(c.running) >= 2+int(c.longest()/(15*time.Minute))
+	n, longest := c.unreturned()
+	return c.flight == nil && n >= 2+int(longest/(15*time.Minute))
 }
 
-// longest is how long the oldest call that has not returned has run.
-func (c *Cache) longest() time.Duration {
-	if len(c.running) == 0 {
-		return 0
+// unreturned is how many calls of the provider have not returned, and how long the oldest has run.
+func (c *Cache) unreturned() (n int, longest time.Duration) {
+	for a := c.running; a != nil; a = a.earlier {
+		n, longest = n+1, time.Since(a.began)
 	}
-	return time.Since(c.running[0])
+	return n, longest
 }
 
 // wait waits for a flight. The error is errAgain if the caller is to decide again.
@@ -338,9 +335,7 @@ func (c *Cache) String() string { return name(c.Provider) }
 // check finds what is missing or invalid.
 func (c *Cache) check() error {
 	switch {
-	case c == nil:
-		return errors.New("stschain: the Cache is nil")
-	case c.Provider == nil:
+	case c == nil || c.Provider == nil:
 		return errors.New("stschain: Cache.Provider is required")
 	case c.AdvisoryWindow < 0, c.MandatoryWindow < 0, c.MaxStale < 0, c.Timeout < 0:
 		return fmt.Errorf("stschain: a Cache's durations must not be negative: AdvisoryWindow %v, MandatoryWindow %v, MaxStale %v, Timeout %v",
@@ -404,8 +399,10 @@ func (c *Cache) rebase() {
 
 // publish makes the snapshot from the state.
 func (c *Cache) publish() {
-	from, until := refresh.Quiet(c.config(), c.state)
-	c.snapshot.Store(&snapshot{c.cached, from, until})
+	if c.cached != nil {
+		from, until := refresh.Quiet(c.config(), c.state)
+		c.snapshot.Store(&snapshot{c.cached, from, until, refresh.Nanos(c.cached.received)})
+	}
 }
 
 // knownName is the provider's name when it was last called, since its String is not called under the lock.

@@ -3,6 +3,7 @@ package stschain_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 	"unsafe"
@@ -13,21 +14,33 @@ import (
 )
 
 // twoClocks is a Clock whose wall clock and monotonic clock go apart.
-type twoClocks struct{ wall, mono time.Duration }
+type twoClocks struct {
+	mu         sync.Mutex // background refreshes read it too
+	wall, mono time.Duration
+}
 
 var twoClocksBegan = time.Now()
 
 // Now makes a time.Time by hand: no API sets its monotonic reading, which is the second word.
 func (c *twoClocks) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	t := twoClocksBegan.Add(c.wall)
 	(*[3]int64)(unsafe.Pointer(&t))[1] += int64(c.mono - c.wall)
 	return t
 }
 
-func (c *twoClocks) pass(d time.Duration)    { c.wall += d; c.mono += d }
-func (c *twoClocks) set(d time.Duration)     { c.wall += d }
-func (c *twoClocks) sleep(d time.Duration)   { c.wall += d } // the monotonic clock of Linux stands still
-func (c *twoClocks) migrate(d time.Duration) { c.mono += d } // to a host that has been up for longer
+func (c *twoClocks) add(wall, mono time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall += wall
+	c.mono += mono
+}
+
+func (c *twoClocks) pass(d time.Duration)    { c.add(d, d) }
+func (c *twoClocks) set(d time.Duration)     { c.add(d, 0) }
+func (c *twoClocks) sleep(d time.Duration)   { c.add(d, 0) } // the monotonic clock of Linux stands still
+func (c *twoClocks) migrate(d time.Duration) { c.add(0, d) } // to a host that has been up for longer
 
 func TestTwoClocks(t *testing.T) {
 	c := &twoClocks{}
@@ -39,20 +52,20 @@ func TestTwoClocks(t *testing.T) {
 	require.Equal(t, time.Minute-10*time.Hour, after.Round(0).Sub(before.Round(0)))
 }
 
-// hourly returns a cache over a source of credentials that live for an hour, and the number of its calls.
-func hourly(clk *twoClocks) (*stschain.Cache, *int) {
+// hourly returns a cache over a source of credentials that live for an hour.
+func hourly(clk *twoClocks) *stschain.Cache {
 	n := 0
 	return noJitter(&stschain.Cache{Clock: clk, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		n++
 		return stschain.Credentials{AccessKeyID: fmt.Sprintf("key-%d", n), SecretAccessKey: stschain.NewSecret("s"), Expires: clk.Now().Add(time.Hour)}, nil
-	})}), &n
+	})})
 }
 
 // The wall clock was 10 hours ahead when the credentials came, and was put right a minute later:
 // they do not live for 10 hours more. Found by a model check.
 func TestCacheClockAheadAtReceipt(t *testing.T) {
 	clk := &twoClocks{}
-	c, n := hourly(clk)
+	c := hourly(clk)
 	clk.set(10 * time.Hour)
 	requireGetKey(t, c, "key-1")
 	clk.pass(time.Minute)
@@ -64,7 +77,7 @@ func TestCacheClockAheadAtReceipt(t *testing.T) {
 	require.Equal(t, creds.Expires, c.Status().Expires)
 	clk.pass(43 * time.Minute)
 	requireGetKey(t, c, "key-1")
-	require.Equal(t, 1, *n)
+	require.EqualValues(t, 1, c.Status().Attempts)
 	clk.pass(15 * time.Minute)
 	requireGetKey(t, c, "key-2") // the mandatory window
 	clk.pass(time.Hour - 1)
@@ -76,7 +89,7 @@ func TestCacheClockAheadAtReceipt(t *testing.T) {
 // The wall clock was set back by more than the life of the credentials while nobody called.
 func TestCacheClockSetBackUnseen(t *testing.T) {
 	clk := &twoClocks{}
-	c, _ := hourly(clk)
+	c := hourly(clk)
 	requireGetKey(t, c, "key-1")
 	clk.pass(61 * time.Minute)
 	clk.set(-3 * time.Hour)
@@ -86,7 +99,7 @@ func TestCacheClockSetBackUnseen(t *testing.T) {
 
 func TestCacheClockSetBackAndForth(t *testing.T) {
 	clk := &twoClocks{}
-	c, n := hourly(clk)
+	c := hourly(clk)
 	requireGetKey(t, c, "key-1")
 	expires := c.Status().Expires
 	clk.set(-10 * time.Hour)
@@ -98,13 +111,13 @@ func TestCacheClockSetBackAndForth(t *testing.T) {
 	clk.pass(time.Minute)
 	requireGetKey(t, c, "key-1")
 	require.Equal(t, expires, c.Status().Expires)
-	require.Equal(t, 1, *n, "no refresh for a clock that came back")
+	require.EqualValues(t, 1, c.Status().Attempts, "no refresh for a clock that came back")
 }
 
 // A difference under a second is no clock that was set: time servers do that all day.
 func TestCacheClockSlewed(t *testing.T) {
 	clk := &twoClocks{}
-	c, _ := hourly(clk)
+	c := hourly(clk)
 	requireGetKey(t, c, "key-1")
 	expires := c.Status().Expires
 	clk.set(-time.Second + 1)
@@ -115,7 +128,7 @@ func TestCacheClockSlewed(t *testing.T) {
 
 func TestCacheLaptopSlept(t *testing.T) {
 	clk := &twoClocks{}
-	c, n := hourly(clk)
+	c := hourly(clk)
 	requireGetKey(t, c, "key-1")
 	clk.sleep(61 * time.Minute)
 	require.Equal(t, stschain.Expired, c.Status().Phase)
@@ -128,7 +141,7 @@ func TestCacheLaptopSlept(t *testing.T) {
 		clk.pass(time.Minute)
 		c.Retrieve(t.Context())
 	}
-	require.Less(t, *n, 6)
+	require.Less(t, c.Status().Attempts, uint64(6))
 	clk.pass(2 * time.Minute)
 	creds, err := c.Retrieve(t.Context())
 	require.NoError(t, err)
@@ -140,7 +153,7 @@ func TestCacheProcessMigrated(t *testing.T) {
 	for name, invalidate := range map[string]bool{"and goes on": false, "and a service rejects what it has": true} {
 		t.Run(name, func(t *testing.T) {
 			clk := &twoClocks{}
-			c, n := hourly(clk)
+			c := hourly(clk)
 			requireGetKey(t, c, "key-1")
 			clk.pass(time.Minute)
 			clk.migrate(30 * 24 * time.Hour)
@@ -154,7 +167,7 @@ func TestCacheProcessMigrated(t *testing.T) {
 				clk.pass(time.Minute)
 				requireGetKey(t, c, "key-2")
 			}
-			require.Equal(t, 2, *n)
+			require.EqualValues(t, 2, c.Status().Attempts)
 		})
 	}
 }

@@ -98,9 +98,6 @@ func rejectEvents() []worldEvent {
 			if !w.rejected {
 				w.cached.Expires, w.cachedOff = w.expires(), w.off
 				w.rejected, w.tried = true, false
-				if w.quiet { // the backoff of an attempt that could not prompt ends
-					w.ended = time.Time{}
-				}
 			}
 			w.c.Invalidate(w.cached)
 		}},

@@ -372,7 +372,7 @@ func (w *world) recovers() {
 		w.recovered()
 	}
 	if s := w.c.Status(); w.prompts && s.Phase != stschain.Fresh { // no attempt prompts before a caller waits
-		if w.pass(w.left() - time.Second); w.failures > 0 { // then none waits before they expire
+		if w.pass(w.left() - time.Second); w.c.Inside().State.Settled { // then none waits before they expire
 			w.pass(time.Second)
 		}
 	}

@@ -328,7 +328,7 @@ func TestCacheMisconfigured(t *testing.T) {
 		func() (stschain.Credentials, error) { return none.RetrieveFor(t.Context(), time.Minute) },
 	} {
 		_, err := retrieve()
-		require.ErrorContains(t, err, "the Cache is nil")
+		require.ErrorContains(t, err, "Cache.Provider is required")
 	}
 }
 

@@ -122,11 +122,8 @@ func (e *ChainError) Error() string {
 		b.WriteString("stschain: no provider of the chain is configured:")
 	}
 	for _, a := range e.Attempts {
-		text := fmt.Sprint(a.Err)
-		if prefix := a.Provider + ": "; !strings.HasPrefix(text, prefix) {
-			text = prefix + text
-		}
-		b.WriteString("\n  " + text)
+		prefix := a.Provider + ": "
+		b.WriteString("\n  " + prefix + strings.TrimPrefix(fmt.Sprint(a.Err), prefix))
 	}
 	return b.String()
 }

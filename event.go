@@ -49,28 +49,19 @@ type Event struct {
 // credentials as warnings, refreshes and rejections as information, and the
 // start of a refresh for debugging. A nil l is slog.Default().
 func LogEvents(l *slog.Logger) func(Event) {
+	levels := map[EventKind]slog.Level{RefreshStarted: slog.LevelDebug, RefreshFailed: slog.LevelWarn, ServingStale: slog.LevelWarn}
 	return func(e Event) {
-		level := slog.LevelInfo
-		switch e.Kind {
-		case RefreshStarted:
-			level = slog.LevelDebug
-		case RefreshFailed, ServingStale:
-			level = slog.LevelWarn
-		}
 		attrs := []slog.Attr{slog.String("source", e.Origin)}
-		if !e.Expires.IsZero() {
-			attrs = append(attrs, slog.Time("expires", e.Expires))
+		attr := func(when bool, a slog.Attr) {
+			if when {
+				attrs = append(attrs, a)
+			}
 		}
-		if !e.Next.IsZero() {
-			attrs = append(attrs, slog.Time("next", e.Next))
-		}
-		if e.Took > 0 {
-			attrs = append(attrs, slog.Duration("took", e.Took))
-		}
-		if e.Err != nil {
-			attrs = append(attrs, slog.Any("err", e.Err))
-		}
-		cmp.Or(l, slog.Default()).LogAttrs(context.Background(), level, "aws credentials "+e.Kind.String(), attrs...)
+		attr(!e.Expires.IsZero(), slog.Time("expires", e.Expires))
+		attr(!e.Next.IsZero(), slog.Time("next", e.Next))
+		attr(e.Took > 0, slog.Duration("took", e.Took))
+		attr(e.Err != nil, slog.Any("err", e.Err))
+		cmp.Or(l, slog.Default()).LogAttrs(context.Background(), levels[e.Kind], "aws credentials "+e.Kind.String(), attrs...)
 	}
 }
 

@@ -89,12 +89,12 @@ func report(steps []explained, top int) Explanation {
 		reports <- (&reporter{steps: steps, parents: true}).called(top, 0)
 		return result{}
 	})
+	x := (&reporter{steps: steps}).called(top, 0)
 	select {
-	case x := <-reports:
-		return x
+	case x = <-reports:
 	default:
-		return (&reporter{steps: steps}).called(top, 0)
 	}
+	return x
 }
 
 // reporter makes lines of steps, and of the providers that were not called.

@@ -52,9 +52,6 @@ func (o Outcome) String() string {
 	return word(o, "Outcome", "not called", "succeeded", "not configured", "failed", "needs prompt")
 }
 
-// MarshalText returns String.
-func (o Outcome) MarshalText() ([]byte, error) { return []byte(o.String()), nil }
-
 // take notes how a call ended.
 func (x *Explanation) take(s Step) {
 	x.Err = s.Err
@@ -193,7 +190,7 @@ func (x Explanation) MarshalJSON() ([]byte, error) {
 	}
 	out := struct {
 		Provider    string        `json:"provider"`
-		Outcome     Outcome       `json:"outcome"`
+		Outcome     string        `json:"outcome"`
 		Error       string        `json:"error,omitempty"`
 		TookMs      float64       `json:"tookMs"`
 		Cached      bool          `json:"cached,omitempty"`
@@ -202,7 +199,7 @@ func (x Explanation) MarshalJSON() ([]byte, error) {
 		Cache       *cache        `json:"cache,omitempty"`
 		Below       []Explanation `json:"below,omitempty"`
 	}{
-		Provider: x.Provider, Outcome: x.Outcome, TookMs: float64(x.Took.Microseconds()) / 1000,
+		Provider: x.Provider, Outcome: x.Outcome.String(), TookMs: float64(x.Took.Microseconds()) / 1000,
 		Cached: x.Cached, Joined: x.Joined, Below: x.Below,
 	}
 	if x.Err != nil {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/singleflight"
 )
 
 // ErrPrompt is the error of a provider that needs an interactive prompt where none is possible.
@@ -46,7 +48,8 @@ const (
 )
 
 // attempt is one refresh of a Cache, and the context of the provider. It has the values of the
-// context of the caller that began it, and a deadline of its own, which Prompt moves.
+// context of the caller that began it, and a deadline of its own, which Prompt moves. The cache drops it when it
+// ends, so no caller can join one that has ended.
 type attempt struct {
 	values   context.Context
 	cache    *Cache
@@ -55,8 +58,10 @@ type attempt struct {
 	began    time.Time // on the real clock
 	limit    atomic.Int64
 	timer    *time.Timer
-	over     context.Context // done when the attempt is over
-	end      context.CancelCauseFunc
+	callers  singleflight.Group // that wait; joined under the lock of the cache
+	earlier  *attempt           // see Cache.running
+	done     chan struct{}
+	err      atomic.Pointer[error] // set before done is closed
 	once     sync.Once
 	prompted chan struct{} // closed by the first prompt
 }
@@ -72,8 +77,7 @@ func newAttempt(ctx context.Context, c *Cache, above *attempt, quiet bool) *atte
 	if quiet {
 		ctx = WithoutPrompt(ctx)
 	}
-	a := &attempt{values: context.WithoutCancel(ctx), cache: c, above: above, quiet: quiet, began: time.Now(), prompted: make(chan struct{})}
-	a.over, a.end = context.WithCancelCause(context.Background())
+	a := &attempt{values: context.WithoutCancel(ctx), cache: c, above: above, quiet: quiet, began: time.Now(), done: make(chan struct{}), prompted: make(chan struct{})}
 	limit := cmp.Or(c.Timeout, defaultTimeout)
 	a.limit.Store(int64(limit))
 	a.timer = time.AfterFunc(limit, func() { a.end(context.DeadlineExceeded) })
@@ -95,9 +99,20 @@ func (a *attempt) timeout() time.Duration { return time.Duration(a.limit.Load())
 
 func (a *attempt) Deadline() (time.Time, bool) { return a.began.Add(a.timeout()), true }
 
-func (a *attempt) Done() <-chan struct{} { return a.over.Done() }
+func (a *attempt) Done() <-chan struct{} { return a.done }
 
-func (a *attempt) Err() error { return context.Cause(a.over) }
+func (a *attempt) Err() error {
+	if err := a.err.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+func (a *attempt) end(err error) {
+	if a.err.CompareAndSwap(nil, &err) {
+		close(a.done)
+	}
+}
 
 func (a *attempt) Value(key any) any {
 	if key == (attemptKey{}) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ func (c *Cache) run(a *attempt) outcome {
 func (c *Cache) call(a *attempt) (r result) {
 	n := name(c.Provider)
 	c.mu.Lock()
-	if c.flight != nil && c.flight.attempt == a { // or else it has taken too long
+	if c.flight == a { // or else it has taken too long
 		c.name = n
 		c.emit(Event{Kind: RefreshStarted, Origin: n})
 	}
@@ -87,8 +86,11 @@ func classify(err error, quiet bool) refresh.Class {
 func (c *Cache) returned(a *attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	i := slices.Index(c.running, a.began)
-	c.running = slices.Concat(c.running[:i], c.running[i+1:]) // nil if it was the only one
+	at := &c.running
+	for *at != a {
+		at = &(*at).earlier
+	}
+	*at = a.earlier
 }
 
 // finish takes what an attempt brought into the state as it is now.

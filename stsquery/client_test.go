@@ -103,7 +103,7 @@ func TestMissingFields(t *testing.T) {
 		"nil client":             {nil, "the Client is nil"},
 		"zero client":            {&stsquery.Client{}, "Client.Credentials is missing"},
 		"no credentials":         {&stsquery.Client{Region: "us-east-1"}, "Client.Credentials is missing"},
-		"nil cache":              {&stsquery.Client{Region: "us-east-1", Credentials: (*stschain.Cache)(nil)}, "the Cache is nil"},
+		"nil cache":              {&stsquery.Client{Region: "us-east-1", Credentials: (*stschain.Cache)(nil)}, "Cache.Provider is required"},
 		"zero cache":             {&stsquery.Client{Region: "us-east-1", Credentials: &stschain.Cache{}}, "Cache.Provider is required"},
 		"nil func":               {&stsquery.Client{Region: "us-east-1", Credentials: stschain.ProviderFunc(nil)}, "ProviderFunc is nil"},
 		"no region":              {&stsquery.Client{Credentials: keys}, "Client.Region is missing"},
