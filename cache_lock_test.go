@@ -16,10 +16,10 @@ import (
 
 // nosy is a provider whose String does what it should not.
 type nosy struct {
-	mu  sync.Mutex
-	do  func(n *nosy)
-	in  bool
-	key stschain.Credentials
+	mu     sync.Mutex
+	do     func(n *nosy)
+	in     bool
+	locked int
 }
 
 func (n *nosy) String() string {
@@ -48,7 +48,7 @@ func TestCacheCallsStringUnderNoLock(t *testing.T) {
 		"asks Status": {func(*nosy) { c.Status() }, true},
 		"invalidates": {func(*nosy) { c.Invalidate(stschain.Credentials{AccessKeyID: "x"}) }, true},
 		"explains":    {func(*nosy) { stschain.Explain(context.Background(), stschain.Static("A", "s", "")) }, true},
-		"locks":       {func(n *nosy) { n.mu.Lock(); n.mu.Unlock() }, true},
+		"locks":       {func(n *nosy) { n.mu.Lock(); defer n.mu.Unlock(); n.locked++ }, true},
 		"panics":      {func(*nosy) { panic("oh") }, true}, // fmt survives it
 		"retrieves": {func(*nosy) {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)

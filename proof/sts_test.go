@@ -18,8 +18,6 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-var getCallerIdentity = stsquery.GetCallerIdentityInput{}
-
 func clusterHeader(cluster string) http.Header { return http.Header{"X-K8s-Aws-Id": {cluster}} }
 
 // fakeSTS is an STS and a client of it, with the keys of a role.
