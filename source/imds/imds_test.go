@@ -146,7 +146,7 @@ func TestCallersShare(t *testing.T) {
 		"silent":              {1, 8, false}, // version 1
 		"hang":                {1, 0, true},
 	} {
-		t.Run(answer, func(t *testing.T) {
+		t.Run(strings.TrimSuffix(answer, sessionToken), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				service := &fake{answers: map[string][]string{"PUT " + tokenPath: {answer}}}
 				p := service.provider()
