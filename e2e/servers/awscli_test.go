@@ -125,7 +125,7 @@ func TestAWSCLICredentials(t *testing.T) {
 		c.compare(name)
 	}
 	script := filepath.Join(c.home, "keys of mine")
-	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho '{\"Version\": 1, \"AccessKeyId\": \"AKIDPROCESS\", \"SecretAccessKey\": \"s'\"$1\"'\"}'\n"), 0o700))
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\necho '{\"Version\": 1, \"AccessKeyId\": \"AKIDPROCESS\", \"SecretAccessKey\": \"s'\"$(echo \"$1\" | tr ' ' -)\"'\"}'\n"), 0o700))
 	c.must("configure", "set", "credential_process", `"`+script+`" "two words"`, "--profile", "process")
 	c.compare("process")
 }
