@@ -8,8 +8,8 @@ import (
 
 // Errors that callers branch on, with errors.Is.
 var (
-	// ErrPermanent marks a failure that a retry does not fix: somebody has to change a
-	// policy, a token or a setting first. See [Permanent].
+	// ErrPermanent marks a failure that a retry does not fix: a policy, a token or a
+	// setting has to change first. See [Permanent].
 	ErrPermanent = errors.New("stschain: permanent failure")
 
 	// ErrThrottled marks a failure that calls for fewer requests: a throttling error code,

@@ -43,7 +43,7 @@ func (g *Google) AwsRegion(context.Context, externalaccount.SupplierOptions) (st
 	case g.Region == "":
 		return "", stschain.Permanent(errors.New("oauth2sts: Google.Region is missing"))
 	case !region.MatchString(g.Region):
-		return "", stschain.Permanent(fmt.Errorf("oauth2sts: Google.Region %q is no region's name", g.Region))
+		return "", stschain.Permanent(fmt.Errorf("oauth2sts: Google.Region %q is not a valid region name", g.Region))
 	}
 	return g.Region, nil
 }

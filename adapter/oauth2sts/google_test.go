@@ -316,10 +316,10 @@ func TestGoogleRegion(t *testing.T) {
 		"":                        "Google.Region is missing",
 		"eu-west-1":               "",
 		"us-gov-west-1":           "",
-		"evil.example/?":          "is no region's name",
-		"eu-west-1.evil.example#": "is no region's name",
-		"-eu":                     "is no region's name",
-		"EU-WEST-1":               "is no region's name",
+		"evil.example/?":          "is not a valid region name",
+		"eu-west-1.evil.example#": "is not a valid region name",
+		"-eu":                     "is not a valid region name",
+		"EU-WEST-1":               "is not a valid region name",
 	} {
 		var nobodys context.Context
 		got, err := (&oauth2sts.Google{Region: region}).AwsRegion(nobodys, none)
