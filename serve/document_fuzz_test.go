@@ -22,10 +22,15 @@ func FuzzDocuments(f *testing.F) {
 	f.Add("A", "<&>\u2028/", "", "", int64(0))
 	f.Add("A\xff", "s", "t", "1", int64(time.Second-1))
 	f.Add("", "", "", "", int64(-1))
+	f.Add("A", "s", "t", "=", int64(time.Second))
 	f.Fuzz(func(t *testing.T, id, key, session, account string, left int64) {
 		c := stschain.Credentials{AccessKeyID: id, SecretAccessKey: stschain.NewSecret(key), SessionToken: stschain.NewSecret(session), AccountID: account, Origin: "a fuzzer"}
 		if left != 0 {
 			c.Expires = noon.Add(time.Duration(left))
+		}
+		known := "" // what is not the number of an account is left out by those who read it
+		if keyjson.IsAccount(account) {
+			known = account
 		}
 		read := func(body []byte, tokenName string) {
 			t.Helper()
@@ -37,7 +42,7 @@ func FuzzDocuments(f *testing.F) {
 			if err != nil {
 				return // ours are pickier than the protocols about characters that no request can carry
 			}
-			if got.AccessKeyID != id || got.SecretAccessKey != c.SecretAccessKey || got.SessionToken != c.SessionToken || got.AccountID != account ||
+			if got.AccessKeyID != id || got.SecretAccessKey != c.SecretAccessKey || got.SessionToken != c.SessionToken || got.AccountID != known ||
 				left != 0 && (got.Expires.After(c.Expires) || c.Expires.Sub(got.Expires) >= time.Second) {
 				t.Fatalf("%s is read as %+v", body, got)
 			}
