@@ -61,12 +61,12 @@ func mustNotReach(pkg, dep string) string {
 		return "only source/profile reads INI files"
 	case thirdParty && !under(dep, "golang.org/x/sync", "gopkg.in/ini.v1"):
 		return "programs link golang.org/x/sync, and nothing else"
+	case isOurs && under(pkg, "internal/refresh", "internal/redact", "internal/system"):
+		return "it stands below the root package and knows nothing of ours"
 	case !isOurs, ours == "":
 		return ""
-	case pkg == "" && ours != "internal/refresh":
+	case pkg == "" && !under(ours, "internal/refresh", "internal/system"):
 		return "the root package knows no flow and no transport, and its internals know nothing above them"
-	case pkg == "internal/refresh":
-		return "the engine is pure"
 	case under(pkg, "sigv4") && !under(ours, "internal", "sigv4"):
 		return "signing knows nothing of STS"
 	case under(pkg, "stsquery") && !under(ours, "internal", "sigv4", "stsquery"):
@@ -75,7 +75,7 @@ func mustNotReach(pkg, dep string) string {
 		return "a flow needs the client and nothing else"
 	case under(pkg, "proof") && !under(ours, "internal", "sigv4", "stsquery", "proof"):
 		return "a proof needs credentials, signatures and STS's endpoints, and nothing else"
-	case under(pkg, "ststest") && !under(ours, "ststest", "internal/refresh"):
+	case under(pkg, "ststest") && !under(ours, "ststest", "internal/refresh", "internal/system"):
 		return "it verifies with code of its own, so that a signing bug cannot hide behind its mirror image"
 	case under(pkg, "serve") && !under(ours, "internal", "serve"):
 		return "serving needs a Provider and nothing else"
@@ -99,6 +99,8 @@ func TestMustNotReach(t *testing.T) {
 		{"", module + "/sigv4", false},
 		{"", module + "/internal/signature", false},
 		{"internal/refresh", module + "/internal/signature", false},
+		{"internal/redact", module, false},
+		{"", module + "/internal/system", true},
 		{"sigv4", "testing", false},
 		{"sigv4", module + "/internal/test/canary", false},
 		{"assumerole", "gopkg.in/ini.v1", false},

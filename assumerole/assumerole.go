@@ -31,8 +31,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/mfa"
-	"github.com/stschain-go/stschain/internal/role"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -106,30 +105,30 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleOutput, 
 		MinimumSessionTokenSize: p.MinimumSessionTokenSize,
 	}
 	if in.RoleSessionName == "" {
-		in.RoleSessionName = role.SessionName()
+		in.RoleSessionName = flow.SessionName()
 	}
 	out, err := p.send(ctx, in)
 	if err != nil {
 		return nil, err
 	}
-	if err := role.CheckSession(p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
+	if err := flow.CheckSession(p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
 		return nil, err
 	}
 	out.Credentials.Origin = p.String()
-	out.Credentials.AccountID = role.AccountID(out.AssumedRoleUser.ARN, p.RoleARN)
+	out.Credentials.AccountID = flow.AccountID(out.AssumedRoleUser.ARN, p.RoleARN)
 	return out, nil
 }
 
 // send asks STS, with an MFA code if there is somebody to ask for one.
 func (p *Provider) send(ctx context.Context, in stsquery.AssumeRoleInput) (*stsquery.AssumeRoleOutput, error) {
 	in.SerialNumber = p.SerialNumber
-	return mfa.Send(ctx, p.device(), p.Client, func(code stschain.Secret) (*stsquery.AssumeRoleOutput, error) {
+	return flow.SendMFA(ctx, p.device(), p.Client, func(code stschain.Secret) (*stsquery.AssumeRoleOutput, error) {
 		in.TokenCode = code
 		return p.Client.AssumeRole(ctx, in)
 	})
 }
 
-func (p *Provider) device() mfa.Device { return mfa.Device{Serial: p.SerialNumber, Token: p.MFAToken} }
+func (p *Provider) device() flow.MFA { return flow.MFA{Serial: p.SerialNumber, Token: p.MFAToken} }
 
 // Providers returns what assumes the role: the cache over the client's
 // credentials.

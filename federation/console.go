@@ -7,8 +7,7 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/host"
-	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // console is where the console of a partition is.
@@ -62,7 +61,7 @@ func (s *SignIn) endpoint() (*url.URL, error) {
 func parseEndpoint(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	switch {
-	case err != nil, !host.IsHost(u.Hostname()), u.User != nil, u.Scheme != "https" && !(u.Scheme == "http" && outbound.Loopback(u.Hostname())):
+	case err != nil, !wire.IsHost(u.Hostname()), u.User != nil, u.Scheme != "https" && !(u.Scheme == "http" && wire.IsLoopback(u.Hostname())):
 		return nil, stschain.Permanent(errors.New("Endpoint is no URL of a sign-in endpoint, such as https://signin.aws.amazon.com/federation; plain http is for loopback only"))
 	case u.RawQuery != "", u.ForceQuery, u.Fragment != "":
 		return nil, stschain.Permanent(errors.New("Endpoint has a query or a fragment, which the parameters would be mixed up with"))

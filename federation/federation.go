@@ -36,8 +36,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/longterm"
-	"github.com/stschain-go/stschain/internal/role"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -91,7 +90,7 @@ func (p *Provider) getFederationToken(ctx context.Context) (*stsquery.GetFederat
 	case p.Client == nil:
 		return nil, stschain.Permanent(errors.New("Client is missing"))
 	}
-	base, err := longterm.Keys(ctx, p.Client, "GetFederationToken")
+	base, err := flow.LongLivedKeys(ctx, p.Client, "GetFederationToken")
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +106,7 @@ func (p *Provider) getFederationToken(ctx context.Context) (*stsquery.GetFederat
 		return nil, err
 	}
 	out.Credentials.Origin = p.String()
-	out.Credentials.AccountID = cmp.Or(role.AccountID(out.FederatedUser.ARN), base.AccountID)
+	out.Credentials.AccountID = cmp.Or(flow.AccountID(out.FederatedUser.ARN), base.AccountID)
 	return out, nil
 }
 

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/outbound"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -169,7 +168,7 @@ func (s *SignIn) lost(ctx, bounded context.Context, endpoint *url.URL, err error
 	if ctx.Err() == nil && bounded.Err() != nil {
 		return fmt.Errorf("%s did not answer within %v: %w", endpoint.Host, s.timeout(), bounded.Err())
 	}
-	return fmt.Errorf("%s did not answer: %w", endpoint.Host, outbound.Cause(ctx, err, creds.SecretAccessKey, creds.SessionToken))
+	return fmt.Errorf("%s did not answer: %w", endpoint.Host, wire.Cause(ctx, err, creds.SecretAccessKey, creds.SessionToken))
 }
 
 // read takes the token out of an answer. Nothing of the answer is shown: a token
@@ -203,7 +202,7 @@ const goodCredentials = "the credentials must be good, of this partition, and of
 // setUp makes what the SignIn owns, once.
 func (s *SignIn) setUp() {
 	s.once.Do(func() {
-		s.http = outbound.Client(s.HTTPClient, s.timeout())
+		s.http = wire.Client(s.HTTPClient, s.timeout())
 		s.cache = wire.Cached(s.Credentials, s.Clock)
 	})
 }

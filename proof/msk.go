@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/host"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // MSK makes tokens for clusters of Amazon MSK, for the SASL mechanism OAUTHBEARER.
@@ -43,7 +43,7 @@ func (m *MSK) token(ctx context.Context) (Token, error) {
 	if m == nil {
 		return Token{}, stschain.Permanent(errors.New("the MSK is nil"))
 	}
-	if m.Region != "" && !host.IsLabel(m.Region) { // it becomes part of the host
+	if m.Region != "" && !wire.IsLabel(m.Region) { // it becomes part of the host
 		return Token{}, stschain.Permanent(fmt.Errorf("Region %.128q is not one host label", m.Region))
 	}
 	query := url.Values{"Action": {"kafka-cluster:Connect"}}

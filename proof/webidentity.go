@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -77,7 +77,7 @@ func (w *WebIdentity) token(ctx context.Context) (Token, error) {
 func (w *WebIdentity) Invalidate(rejected Token) {
 	if w.check() == nil {
 		w.once.Do(w.setUp)
-		w.cache.Invalidate(stschain.Credentials{AccessKeyID: agent.Fingerprint(rejected.Value)})
+		w.cache.Invalidate(stschain.Credentials{AccessKeyID: wire.Fingerprint(rejected.Value)})
 	}
 }
 
@@ -111,7 +111,7 @@ func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, err
 	}
 	return stschain.Credentials{
-		AccessKeyID:     agent.Fingerprint(out.WebIdentityToken),
+		AccessKeyID:     wire.Fingerprint(out.WebIdentityToken),
 		SecretAccessKey: out.WebIdentityToken,
 		SessionToken:    out.WebIdentityToken,
 		Expires:         out.Expires,

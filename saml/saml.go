@@ -36,7 +36,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/role"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -124,12 +124,12 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleWithSAML
 		}
 		return nil, err
 	}
-	if err := role.CheckSession(roleARN, out.AssumedRoleUser.ARN); err != nil {
+	if err := flow.CheckSession(roleARN, out.AssumedRoleUser.ARN); err != nil {
 		return nil, err
 	}
 	creds := &out.Credentials
 	creds.Origin = (&Provider{RoleARN: roleARN}).String()
-	creds.AccountID = role.AccountID(out.AssumedRoleUser.ARN, roleARN)
+	creds.AccountID = flow.AccountID(out.AssumedRoleUser.ARN, roleARN)
 	if end := a.sessionNotOnOrAfter; !end.IsZero() {
 		// By this process's clock, as the client has it with Expires.
 		if ahead := p.Client.ClockSkew(); ahead.Abs() > time.Minute {

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/credjson"
 	"github.com/stschain-go/stschain/serve"
 )
 
@@ -29,12 +29,12 @@ func FuzzDocuments(f *testing.F) {
 			c.Expires = noon.Add(time.Duration(left))
 		}
 		known := "" // what is not the number of an account is left out by those who read it
-		if keyjson.IsAccount(account) {
+		if credjson.IsAccount(account) {
 			known = account
 		}
 		read := func(body []byte, tokenName string) {
 			t.Helper()
-			doc, err := keyjson.Parse(body, tokenName)
+			doc, err := credjson.Parse(body, tokenName)
 			if err != nil {
 				t.Fatalf("%s: %v", body, err)
 			}

@@ -12,8 +12,7 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // guard tells why a request is not to be trusted, whatever token it has.
@@ -46,7 +45,7 @@ func (h *Handler) near(r *http.Request) bool {
 	switch {
 	case addr.IsLoopback():
 		return true
-	case slices.Contains(agent.Addresses(), addr) && addr == local(r):
+	case slices.Contains(wire.AgentAddresses(), addr) && addr == local(r):
 		return true // an address of this machine, which no other can send from
 	}
 	return slices.ContainsFunc(h.Peers, func(p netip.Prefix) bool { return p.Contains(addr) })
@@ -72,7 +71,7 @@ func (h *Handler) serves(hostport string) bool {
 		return slices.ContainsFunc(h.Hosts, func(allowed string) bool { return strings.EqualFold(host, strings.Trim(allowed, "[]")) })
 	}
 	addr, err := netip.ParseAddr(host)
-	return outbound.Loopback(host) || err == nil && slices.Contains(agent.Addresses(), addr)
+	return wire.IsLoopback(host) || err == nil && slices.Contains(wire.AgentAddresses(), addr)
 }
 
 // hostname is a host without its port and brackets.

@@ -15,8 +15,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // NewToken returns a new random token for a [Handler]: 240 bits, in letters, digits, - and _.
@@ -39,7 +38,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 		return nil, fmt.Errorf("serve: %q is no address such as 127.0.0.1:8080", address)
 	}
 	addr, err := netip.ParseAddr(host)
-	if !outbound.Loopback(host) && (err != nil || !slices.Contains(agent.Addresses(), addr)) {
+	if !wire.IsLoopback(host) && (err != nil || !slices.Contains(wire.AgentAddresses(), addr)) {
 		return nil, fmt.Errorf("serve: %q is no loopback address, and others must not reach credentials: take 127.0.0.1:%s", address, port)
 	}
 	if err != nil { // localhost, whatever the resolver makes of it

@@ -49,8 +49,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/longterm"
-	"github.com/stschain-go/stschain/internal/mfa"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -95,7 +94,7 @@ func (p *Provider) getSessionToken(ctx context.Context) (*stsquery.GetSessionTok
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	base, err := longterm.Keys(ctx, p.Client, "GetSessionToken")
+	base, err := flow.LongLivedKeys(ctx, p.Client, "GetSessionToken")
 	if err != nil {
 		return nil, err
 	}
@@ -104,7 +103,7 @@ func (p *Provider) getSessionToken(ctx context.Context) (*stsquery.GetSessionTok
 		SerialNumber:            p.SerialNumber,
 		MinimumSessionTokenSize: p.MinimumSessionTokenSize,
 	}
-	out, err := mfa.Send(ctx, p.device(), p.Client, func(code stschain.Secret) (*stsquery.GetSessionTokenOutput, error) {
+	out, err := flow.SendMFA(ctx, p.device(), p.Client, func(code stschain.Secret) (*stsquery.GetSessionTokenOutput, error) {
 		in.TokenCode = code
 		return p.Client.GetSessionToken(ctx, in)
 	})
@@ -116,7 +115,7 @@ func (p *Provider) getSessionToken(ctx context.Context) (*stsquery.GetSessionTok
 	return out, nil
 }
 
-func (p *Provider) device() mfa.Device { return mfa.Device{Serial: p.SerialNumber, Token: p.MFAToken} }
+func (p *Provider) device() flow.MFA { return flow.MFA{Serial: p.SerialNumber, Token: p.MFAToken} }
 
 // Providers returns what signs: the cache over the client's credentials.
 func (p *Provider) Providers() []stschain.Provider {

@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/stschain-go/stschain/internal/outbound"
 	"github.com/stschain-go/stschain/internal/signature"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // maxSignedHeaders bounds what the clients of a gateway can make it sort and
@@ -37,7 +37,7 @@ func (t *Transport) check(req *http.Request, again bool) (scope, error) {
 		return scope{}, errors.New("sigv4: UnsignedPayload needs https: nothing else protects the body")
 	case t.Hosts != nil && !t.allows(u):
 		return scope{}, fmt.Errorf("sigv4: host %q is not in Hosts", u.Host)
-	case u.Scheme == "http" && !t.AllowHTTP && !outbound.Loopback(u.Hostname()):
+	case u.Scheme == "http" && !t.AllowHTTP && !wire.IsLoopback(u.Hostname()):
 		return scope{}, fmt.Errorf("sigv4: refused to send credentials to %q over plain http, where anyone on the network path can read the session token; use https, or set Transport.AllowHTTP", u.Host)
 	}
 	for name, values := range req.Header {

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/stschain-go/stschain/internal/skew"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 const (
@@ -44,7 +44,7 @@ func (c *clocks) of(host string) time.Duration {
 // the host, and remembers by how much. The check step has refused plain http over
 // a network, where a Date could be anybody's.
 func (c *clocks) learn(host string, d date, header http.Header, received time.Time) bool {
-	s, ok := skew.Measure(header, d.sent, received)
+	s, ok := wire.MeasureSkew(header, d.sent, received)
 	if !ok || (s.Least-d.ahead).Abs() <= skewTolerance || s.Least.Abs() > maxSkew {
 		return false
 	}

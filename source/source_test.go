@@ -101,7 +101,7 @@ func TestNowhere(t *testing.T) {
 		metadata http.HandlerFunc
 		want     string
 	}{
-		"nobody answers":           {metadata: nobody, want: "5. imds: http://169.254.169.254/latest/api/token: no answer: connection refused"},
+		"nobody answers":           {metadata: nobody, want: "5. imds: http://169.254.169.254/latest/api/token: no response: connection refused"},
 		"an instance with no role": {metadata: roleless, want: "5. imds: the instance has no role"},
 		"switched off":             {env: map[string]string{"AWS_EC2_METADATA_DISABLED": "true"}, want: "5. imds: AWS_EC2_METADATA_DISABLED is true"},
 	} {

@@ -46,7 +46,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/outbound"
 	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/sigv4"
 )
@@ -142,7 +141,7 @@ func (c *Client) Cache() stschain.CachedProvider {
 // setUp makes what else the client owns, once.
 func (c *Client) setUp() {
 	c.once.Do(func() {
-		c.http = outbound.Client(c.HTTPClient, c.timeout())
+		c.http = wire.Client(c.HTTPClient, c.timeout())
 		c.home, c.homeErr = c.resolve("")
 		if c.homeErr == nil {
 			c.signer = newSigner(c.home)

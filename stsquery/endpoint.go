@@ -4,7 +4,7 @@ import (
 	"net/url"
 	"slices"
 
-	"github.com/stschain-go/stschain/internal/host"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // endpoint is where requests go, and what their signature is scoped to.
@@ -29,7 +29,7 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 	if region == "" {
 		region = c.Region
 	}
-	if region != "" && !host.IsLabel(region) {
+	if region != "" && !wire.IsLabel(region) {
 		return nil, invalidf("Region is %s, which is no region: letters, digits and hyphens are allowed, such as eu-west-1", quote(region))
 	}
 	e, err := c.locate(region)
@@ -45,7 +45,7 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 	for _, part := range []struct{ field, value string }{
 		{"SigningName", e.signingName}, {"SigningRegion", e.signingRegion},
 	} {
-		if part.value != "" && !host.IsLabel(part.value) {
+		if part.value != "" && !wire.IsLabel(part.value) {
 			return nil, invalidf("Client.%s is %s; letters, digits and hyphens are allowed", part.field, quote(part.value))
 		}
 	}
@@ -68,11 +68,11 @@ func (c *Client) locate(region string) (*endpoint, error) {
 		e.signingRegion = "us-east-1"
 	}
 	if c.Endpoint != "" {
-		u, err := host.ParseURL(c.Endpoint, c.AllowHTTP)
+		u, err := wire.ParseURL(c.Endpoint, c.AllowHTTP)
 		if err != nil {
 			return nil, invalidf("Client.Endpoint %v", err)
 		}
-		e.url, e.aws = *u, host.IsAWS(u.Hostname())
+		e.url, e.aws = *u, wire.IsAWSHost(u.Hostname())
 		return e, nil
 	}
 	e.url.Scheme, e.url.Path, e.aws = "https", "/", true
@@ -81,6 +81,6 @@ func (c *Client) locate(region string) (*endpoint, error) {
 		e.url.Host, e.signingRegion = globalHost, "us-east-1"
 		return e, nil
 	}
-	e.url.Host = host.Of("sts", region, c.FIPS, c.DualStack)
+	e.url.Host = wire.ServiceHost("sts", region, c.FIPS, c.DualStack)
 	return e, nil
 }

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/skew"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
@@ -135,7 +135,7 @@ func readBody(resp *http.Response) ([]byte, error) {
 }
 
 // read takes a result out of an answer, or a fault into e.
-func (e *Error) read(resp *http.Response, body []byte, op operation, skew skew.Skew, decode decoder) error {
+func (e *Error) read(resp *http.Response, body []byte, op operation, skew wire.Skew, decode decoder) error {
 	if resp.StatusCode >= 300 && resp.StatusCode < 400 {
 		return fmt.Errorf("the answer is a redirect to %s, and redirects are not followed: set Client.Endpoint to where STS is", hostIn(resp.Header))
 	}

@@ -6,8 +6,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/host"
-	"github.com/stschain-go/stschain/internal/skew"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // UnsignedInput asks an operation that does not exist yet without a signature.
@@ -41,7 +40,7 @@ func (c *Client) Resolve(region string) (Resolved, error) {
 }
 
 func ParseEndpoint(s string, allowHTTP bool) (string, error) {
-	u, err := host.ParseURL(s, allowHTTP)
+	u, err := wire.ParseURL(s, allowHTTP)
 	if err != nil {
 		return "", err
 	}
@@ -71,7 +70,7 @@ func (c *Client) SetSkew(d time.Duration) { c.skew.Store(int64(d)) }
 
 // MeasureSkew tells the bounds, and by how much expiry dates are set back.
 func MeasureSkew(answer http.Header, sent, received time.Time) (least, most, expiry time.Duration, ok bool) {
-	s, ok := skew.Measure(answer, sent, received)
+	s, ok := wire.MeasureSkew(answer, sent, received)
 	return s.Least, s.Most, s.Expiry(), ok
 }
 

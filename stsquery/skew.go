@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/stschain-go/stschain/internal/skew"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -16,13 +15,13 @@ const skewTolerance = 4 * time.Minute
 type date struct {
 	sent      time.Time     // on this process's clock
 	used      time.Duration // by how much the signature's date is ahead of that
-	skew.Skew               // what it should have been, as far as one knows
+	wire.Skew               // what it should have been, as far as one knows
 }
 
 // date is that of a request now.
 func (c *Client) date() date {
 	known := time.Duration(c.skew.Load())
-	return date{c.now(), known, skew.Skew{Least: known, Most: known}}
+	return date{c.now(), known, wire.Skew{Least: known, Most: known}}
 }
 
 // signed is the date of the signature.
@@ -38,7 +37,7 @@ func (c *Client) compare(d *date, answer http.Header) {
 	if c.DisableClockSkewCorrection {
 		return
 	}
-	if measured, ok := skew.Measure(answer, d.sent, c.now()); ok {
+	if measured, ok := wire.MeasureSkew(answer, d.sent, c.now()); ok {
 		d.Skew = measured
 		c.skew.Store(int64(measured.Least))
 	}

@@ -14,8 +14,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/host"
-	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // GitHubActions asks the runner of a GitHub Actions job for ID tokens. Its method
@@ -80,9 +79,9 @@ func (g *GitHubActions) request() (*url.URL, stschain.Secret, error) {
 	}
 	u, err := url.Parse(address)
 	switch {
-	case err != nil || !host.IsHost(u.Hostname()) || u.User != nil:
+	case err != nil || !wire.IsHost(u.Hostname()) || u.User != nil:
 		return nil, stschain.Secret{}, fmt.Errorf("%s is no URL to ask", urlName)
-	case u.Scheme != "https" && !(u.Scheme == "http" && outbound.Loopback(u.Hostname())):
+	case u.Scheme != "https" && !(u.Scheme == "http" && wire.IsLoopback(u.Hostname())):
 		return nil, stschain.Secret{}, fmt.Errorf("%s is no https URL, and others would read the token on the way", urlName)
 	}
 	audience := "sts.amazonaws.com"
@@ -108,10 +107,10 @@ func (g *GitHubActions) ask(ctx context.Context, to *url.URL, secret stschain.Se
 		"Accept":        {"application/json; api-version=2.0"},
 		"User-Agent":    {"stschain"},
 	}
-	g.once.Do(func() { g.client = outbound.Client(g.HTTPClient, githubTimeout) })
+	g.once.Do(func() { g.client = wire.Client(g.HTTPClient, githubTimeout) })
 	resp, err := g.client.Do(req)
 	if err != nil {
-		return stschain.Secret{}, ctx.Err() == nil, fmt.Errorf("%s did not answer: %w", to.Host, outbound.Cause(ctx, err, secret))
+		return stschain.Secret{}, ctx.Err() == nil, fmt.Errorf("%s did not answer: %w", to.Host, wire.Cause(ctx, err, secret))
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, githubAnswer+1))
@@ -121,7 +120,7 @@ func (g *GitHubActions) ask(ctx context.Context, to *url.URL, secret stschain.Se
 	case status != http.StatusOK:
 		return stschain.Secret{}, false, fmt.Errorf("%s answered %d %s", to.Host, status, http.StatusText(status))
 	case err != nil:
-		return stschain.Secret{}, ctx.Err() == nil, fmt.Errorf("%s did not answer: %w", to.Host, outbound.Cause(ctx, err, secret))
+		return stschain.Secret{}, ctx.Err() == nil, fmt.Errorf("%s did not answer: %w", to.Host, wire.Cause(ctx, err, secret))
 	case len(body) > githubAnswer:
 		return stschain.Secret{}, false, fmt.Errorf("%s answered with more than %d bytes", to.Host, githubAnswer)
 	}

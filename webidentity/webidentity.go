@@ -38,7 +38,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/role"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -111,17 +111,17 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleWithWebI
 		MinimumSessionTokenSize: p.MinimumSessionTokenSize,
 	}
 	if in.RoleSessionName == "" {
-		in.RoleSessionName = role.SessionName()
+		in.RoleSessionName = flow.SessionName()
 	}
 	out, err := p.Client.AssumeRoleWithWebIdentity(ctx, in)
 	if err != nil {
 		return nil, sent.explain(err, p.now())
 	}
-	if err := role.CheckSession(p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
+	if err := flow.CheckSession(p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
 		return nil, err
 	}
 	out.Credentials.Origin = p.String()
-	out.Credentials.AccountID = role.AccountID(out.AssumedRoleUser.ARN, p.RoleARN)
+	out.Credentials.AccountID = flow.AccountID(out.AssumedRoleUser.ARN, p.RoleARN)
 	return out, nil
 }
 

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/redact"
 )
 
 // Run is the advice to run a command, with an option if that has a value: "run aws login
 // --profile dev". A value that a shell might take for something else is quoted.
 func Run(command, option, value string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./@"
-	switch value = keyjson.OneLine(value, 128); {
+	switch value = redact.OneLine(value, 128); {
 	case value == "":
 		return "run " + command
 	case strings.Trim(value, plain) != "":

@@ -8,12 +8,12 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Token is what a provider reads from a file.
 type Token interface {
-	agent.Token
+	wire.Token
 	Content() Content
 }
 
@@ -48,12 +48,12 @@ const rounds = 3
 
 // Token returns the token, refreshed if it is due. What a refresh returned is in the file
 // afterwards. If the file cannot be written it is in cache, as long as the file does not change.
-func (f File[T]) Token(ctx context.Context, cache *agent.TokenCache[T]) (T, error) {
+func (f File[T]) Token(ctx context.Context, cache *wire.TokenCache[T]) (T, error) {
 	return cache.Get(ctx, f.source())
 }
 
-func (f File[T]) source() agent.TokenSource[T] {
-	return agent.TokenSource[T]{Advisory: f.Advisory, Now: f.Now, Load: f.load, Refresh: func(ctx context.Context, old T) (T, error) {
+func (f File[T]) source() wire.TokenSource[T] {
+	return wire.TokenSource[T]{Advisory: f.Advisory, Now: f.Now, Load: f.load, Refresh: func(ctx context.Context, old T) (T, error) {
 		t, err := f.refresh(ctx, old)
 		if err != nil {
 			expires := time.Unix(0, old.Entry().Expires).UTC()

@@ -13,9 +13,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
 	"github.com/stschain-go/stschain/internal/refresh"
 	"github.com/stschain-go/stschain/internal/tokenfile"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // token is the text of a file. "old" has expired, the others expire at midnight.
@@ -42,7 +42,7 @@ var (
 // process is a process that uses the file. It refreshes the token to "new".
 type process struct {
 	tokenfile.File[token]
-	agent.TokenCache[token]
+	wire.TokenCache[token]
 	meanwhile func() error // what happens during the request
 	requests  int
 }

@@ -1,4 +1,5 @@
-// Package wire has what the clients of services and agents share.
+// Package wire has what the clients of AWS services and of local agents share: HTTP clients for requests
+// that carry secrets, retries, the cache of an agent's token, host and region rules, clock skew and times.
 package wire
 
 import "github.com/stschain-go/stschain"

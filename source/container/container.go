@@ -28,8 +28,9 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/credjson"
+	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Provider asks the agent that the environment names, at each call. The zero Provider is
@@ -94,7 +95,7 @@ func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Cred
 	}
 	client, guarded, done := p.client(to)
 	defer done()
-	err = agent.Retry(ctx, attempts, firstPause, func() (again bool, err error) {
+	err = wire.Retry(ctx, attempts, firstPause, func() (again bool, err error) {
 		token, err := p.token()
 		if err != nil {
 			return false, err
@@ -103,12 +104,12 @@ func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Cred
 		if !token.IsZero() {
 			header.Set("Authorization", token.Reveal())
 		}
-		var answer agent.Answer
+		var answer wire.Response
 		if !guarded && to.local() {
 			err = p.check(ctx, to, timeout)
 		}
 		if err == nil {
-			answer, err = agent.Ask(ctx, client, agent.Request{
+			answer, err = wire.Send(ctx, client, wire.Request{
 				Method: http.MethodGet, URL: to.url.String(), Header: header, Timeout: timeout, Secrets: []stschain.Secret{token},
 			})
 		}
@@ -116,28 +117,28 @@ func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Cred
 			return false, stschain.Permanent(refused)
 		}
 		if err != nil {
-			return ctx.Err() == nil && !errors.Is(err, agent.ErrTooLong), err
+			return ctx.Err() == nil && !errors.Is(err, wire.ErrTooLarge), err
 		}
 		creds, err = read(answer, "container "+to.url.Host, append(to.secrets(), token))
-		return err != nil && agent.Mends(answer.Status), err
+		return err != nil && wire.Retryable(answer.Status), err
 	})
 	return creds, err
 }
 
 // read returns the credentials in a response. No error shows the secrets.
-func read(answer agent.Answer, origin string, secrets []stschain.Secret) (stschain.Credentials, error) {
-	doc, notJSON := keyjson.Parse(answer.Body, "Token")
+func read(answer wire.Response, origin string, secrets []stschain.Secret) (stschain.Credentials, error) {
+	doc, notJSON := credjson.Parse(answer.Body, "Token")
 	refusal := doc.Refusal(secrets...)
 	if answer.Status != http.StatusOK {
 		if notJSON != nil && isText(answer) {
-			refusal = keyjson.Said(string(answer.Body), secrets...)
+			refusal = redact.Text(string(answer.Body), secrets)
 		}
 		said := fmt.Sprintf("answered %d %s", answer.Status, http.StatusText(answer.Status))
 		if refusal != "" {
 			said += ", " + refusal
 		}
-		if agent.Mends(answer.Status) {
-			return stschain.Credentials{}, agent.Throttled(answer.Status, errors.New(said))
+		if wire.Retryable(answer.Status) {
+			return stschain.Credentials{}, wire.Throttled(answer.Status, errors.New(said))
 		}
 		return stschain.Credentials{}, stschain.Permanent(errors.New(said))
 	}
@@ -156,7 +157,7 @@ func read(answer agent.Answer, origin string, secrets []stschain.Secret) (stscha
 
 // isText reports whether a body is a sentence for people, as EKS Pod Identity sends it, and not the
 // page of a proxy.
-func isText(answer agent.Answer) bool {
+func isText(answer wire.Response) bool {
 	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
 	kind = strings.TrimSpace(strings.ToLower(kind))
 	return (kind == "" || kind == "text/plain") && !bytes.HasPrefix(bytes.TrimSpace(answer.Body), []byte("<"))

@@ -141,7 +141,7 @@ func TestWrongAnswers(t *testing.T) {
 		"null":           {200, "null", "it is no JSON object", 1, false},
 		"half":           {200, document[:200], "it is no JSON object", 1, false},
 		"and more":       {200, document + "x", "it is no JSON object", 1, false},
-		"endless":        {200, document + strings.Repeat(" ", 100<<10), "more than 65536 bytes", 1, false},
+		"endless":        {200, document + strings.Repeat(" ", 100<<10), "exceeds 65536 bytes", 1, false},
 		"no keys":        {200, "{}", "it has no AccessKeyId", 1, false},
 		"a key twice":    {200, `{"AccessKeyId":"a","accessKeyID":"b"}`, "a member twice", 1, false},
 		"a number":       {200, `{"AccessKeyId":1}`, "AccessKeyId is no string", 1, false},
@@ -241,7 +241,7 @@ func TestTriesAgain(t *testing.T) {
 			require.NoError(t, err)
 		}
 		took, err := run(hang)
-		require.ErrorContains(t, err, "no answer: waited 2s")
+		require.ErrorContains(t, err, "no response: waited 2s")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.False(t, stschain.IsUnavailable(err), "%v", err)
 		require.LessOrEqual(t, took, 7500*time.Millisecond)

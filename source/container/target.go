@@ -14,9 +14,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/host"
-	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 const (
@@ -68,7 +66,7 @@ func parseFull(full string) (*url.URL, error) {
 	switch {
 	case err != nil:
 		return nil, stschain.Permanent(fmt.Errorf("%s is no URI", fullURI))
-	case !host.IsHost(u.Hostname()):
+	case !wire.IsHost(u.Hostname()):
 		return nil, stschain.Permanent(fmt.Errorf("%s names no host; it is a whole URI, such as http://localhost/credentials", fullURI))
 	case u.User != nil:
 		return nil, stschain.Permanent(fmt.Errorf("%s has a user and a password, which are not for URIs; %s is", fullURI, tokenVariable))
@@ -96,17 +94,17 @@ func (e *addressError) Error() string {
 // mayDial reports whether http may be spoken to an address.
 func mayDial(addr netip.Addr) bool {
 	addr = addr.Unmap()
-	return addr.IsLoopback() || slices.Contains(agent.Addresses(), addr)
+	return addr.IsLoopback() || slices.Contains(wire.AgentAddresses(), addr)
 }
 
 // client asks without a proxy. Guarded tells whether the rules for http are in force when it
 // connects; what it keeps open is closed by done.
 func (p *Provider) client(to target) (client *http.Client, guarded bool, done func()) {
-	var guard func(agent.Dial) agent.Dial
+	var guard func(wire.Dial) wire.Dial
 	if to.local() {
 		guard = p.guard
 	}
-	client, guarded = agent.Client(p.HTTPClient, guard)
+	client, guarded = wire.DirectClient(p.HTTPClient, guard)
 	if guarded {
 		return client, true, client.CloseIdleConnections
 	}
@@ -114,7 +112,7 @@ func (p *Provider) client(to target) (client *http.Client, guarded bool, done fu
 }
 
 // guard lets dial connect only to addresses that were checked.
-func (p *Provider) guard(dial agent.Dial) agent.Dial {
+func (p *Provider) guard(dial wire.Dial) wire.Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
 		if err != nil {
@@ -143,7 +141,7 @@ func (p *Provider) check(ctx context.Context, to target, timeout time.Duration) 
 	defer cancel()
 	_, err := p.allowed(bounded, to.url.Hostname())
 	if err != nil && ctx.Err() != nil {
-		return outbound.Cause(ctx, err)
+		return wire.Cause(ctx, err)
 	}
 	return err
 }

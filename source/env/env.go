@@ -19,7 +19,7 @@ import (
 	"unicode"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/credjson"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -60,7 +60,7 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, err
 	}
 	_, account, _ := p.read("AWS_ACCOUNT_ID")
-	if !keyjson.IsAccount(account) {
+	if !credjson.IsAccount(account) {
 		account = "" // it only informs, and is no reason to refuse good keys
 	}
 	return stschain.Credentials{

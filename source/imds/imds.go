@@ -32,7 +32,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/credjson"
 )
 
 // Provider calls the metadata service. The zero Provider is ready for use. It keeps the session
@@ -187,7 +187,7 @@ func notInRoles(r rune) bool {
 
 // read is what the service says of a role.
 func read(body []byte, source string, token stschain.Secret) (stschain.Credentials, error) {
-	doc, err := keyjson.Parse(body, "Token")
+	doc, err := credjson.Parse(body, "Token")
 	switch {
 	case err != nil:
 		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)

@@ -231,22 +231,22 @@ func TestWrongAnswers(t *testing.T) {
 		"token HTML":          {"PUT " + tokenPath, "200 " + html, "did not return a valid session token", 1, false},
 		"token empty":         {"PUT " + tokenPath, "200 ", "did not return a valid session token", 1, false},
 		"token with CR":       {"PUT " + tokenPath, "200 a\rb", "did not return a valid session token", 1, false},
-		"token endless":       {"PUT " + tokenPath, "200 " + long, "more than 65536 bytes", 1, false},
+		"token endless":       {"PUT " + tokenPath, "200 " + long, "exceeds 65536 bytes", 1, false},
 		"token redirect":      {"PUT " + tokenPath, "302 ", "answered 302", 1, false},
-		"token reset":         {"PUT " + tokenPath, "reset", "no answer: unexpected EOF", 3, false},
+		"token reset":         {"PUT " + tokenPath, "reset", "no response: unexpected EOF", 3, false},
 		"role 403":            {"GET " + rolePath, "403 ", "answered 403 Forbidden", 1, true},
 		"role 500":            {"GET " + rolePath, "500 ", "answered 500", 3, false},
 		"role HTML":           {"GET " + rolePath, "200 " + html, "something else than the name of a role", 1, false},
 		"role path":           {"GET " + rolePath, "200 ../../x", "something else than the name of a role", 1, false},
-		"role hangs":          {"GET " + rolePath, "hang", "no answer: waited 1s", 3, false},
+		"role hangs":          {"GET " + rolePath, "hang", "no response: waited 1s", 3, false},
 		"role redirect":       {"GET " + rolePath, "302 ", "answered 302", 1, false},
 		"document 403":        {"GET " + rolePath + "web", "403 ", "answered 403", 1, true},
 		"document 503":        {"GET " + rolePath + "web", "503 ", "answered 503", 3, false},
 		"document HTML":       {"GET " + rolePath + "web", "200 " + html, "it is no JSON object", 1, false},
-		"document cut":        {"GET " + rolePath + "web", "cut " + document[:100], "no answer: unexpected EOF", 3, false},
+		"document cut":        {"GET " + rolePath + "web", "cut " + document[:100], "no response: unexpected EOF", 3, false},
 		"document half":       {"GET " + rolePath + "web", "200 " + document[:100], "it is no JSON object", 1, false},
 		"document empty":      {"GET " + rolePath + "web", "200 ", "it is empty", 1, false},
-		"document endless":    {"GET " + rolePath + "web", "200 " + long, "more than 65536 bytes", 1, false},
+		"document endless":    {"GET " + rolePath + "web", "200 " + long, "exceeds 65536 bytes", 1, false},
 		"document two":        {"GET " + rolePath + "web", "200 " + document + document, "it is no JSON object", 1, false},
 		"document no Code":    {"GET " + rolePath + "web", "200 {}", "it has no AccessKeyId", 1, false},
 		"document no secret":  {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A"}`, "it has no SecretAccessKey", 1, false},
@@ -388,7 +388,7 @@ func TestNotThere(t *testing.T) {
 				p.ProfileEndpoint = "http://imds.test:8080/at/"
 				_, err = p.Retrieve(t.Context())
 				require.False(t, stschain.IsUnavailable(err), "%v", err)
-				require.ErrorContains(t, err, "imds: http://imds.test:8080/at"+tokenPath+": no answer: waited")
+				require.ErrorContains(t, err, "imds: http://imds.test:8080/at"+tokenPath+": no response: waited")
 			})
 		})
 	}
@@ -406,7 +406,7 @@ func TestCannotConnect(t *testing.T) {
 	})
 	_, err := (&imds.Provider{LookupEnv: from(), HTTPClient: refused}).Retrieve(t.Context())
 	require.True(t, stschain.IsUnavailable(err), "%v", err)
-	require.ErrorContains(t, err, "http://169.254.169.254"+tokenPath+": no answer")
+	require.ErrorContains(t, err, "http://169.254.169.254"+tokenPath+": no response")
 
 	_, err = (&imds.Provider{LookupEnv: from(), HTTPClient: refused, Endpoint: "http://" + closed}).Retrieve(t.Context())
 	require.False(t, stschain.IsUnavailable(err), "%v", err)

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
 	"github.com/stschain-go/stschain/internal/refresh"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 const (
@@ -32,7 +32,7 @@ type sessionToken struct {
 }
 
 func (t sessionToken) Entry() refresh.Entry {
-	return refresh.Entry{ID: agent.Fingerprint(t.value), Expires: refresh.Expiry(t.expires)}
+	return refresh.Entry{ID: wire.Fingerprint(t.value), Expires: refresh.Expiry(t.expires)}
 }
 
 // unknownV2 is the error if the service may know version 1 only.
@@ -52,10 +52,10 @@ func (e *statusError) Error() string {
 // instance may get a role soon, or the service accepts another session token.
 func (s *service) refused(path string, code int) error {
 	var err error = &statusError{url: s.endpoint + path, code: code}
-	if code/100 == 4 && !agent.Mends(code) && code != http.StatusNotFound && code != http.StatusUnauthorized {
+	if code/100 == 4 && !wire.Retryable(code) && code != http.StatusNotFound && code != http.StatusUnauthorized {
 		return stschain.Permanent(err)
 	}
-	return agent.Throttled(code, err)
+	return wire.Throttled(code, err)
 }
 
 // get gets a document. If the service rejects the session token, it is replaced once.
@@ -96,9 +96,9 @@ func (s *service) session(ctx context.Context) error {
 	if s.v1 != nil {
 		return nil
 	}
-	kept, _ := s.tokens.LoadOrStore(s.place, new(agent.TokenCache[sessionToken]))
-	s.cache = kept.(*agent.TokenCache[sessionToken])
-	t, err := s.cache.Get(ctx, agent.TokenSource[sessionToken]{
+	kept, _ := s.tokens.LoadOrStore(s.place, new(wire.TokenCache[sessionToken]))
+	s.cache = kept.(*wire.TokenCache[sessionToken])
+	t, err := s.cache.Get(ctx, wire.TokenSource[sessionToken]{
 		Advisory: window, Now: s.now, Refresh: s.newToken,
 		Load: func(_ context.Context, cached sessionToken) (sessionToken, error) { return cached, nil },
 	})
@@ -114,7 +114,7 @@ func (s *service) newToken(ctx context.Context, _ sessionToken) (t sessionToken,
 	life := tokenLife
 	asked := s.now()
 	answer, err := s.ask(ctx, http.MethodPut, tokenPath, http.Header{lifeHeader: {strconv.Itoa(int(life.Seconds()))}}, stschain.Secret{})
-	if none, ok := errors.AsType[*agent.NoAnswer](err); ok {
+	if none, ok := errors.AsType[*wire.NoResponse](err); ok {
 		if none.Connected && none.TimedOut && !s.noV1 {
 			return t, unknownV2{fmt.Errorf("%w (in a container the instance's hop limit must be 2 or more)", err)}
 		}
@@ -147,7 +147,7 @@ func (s *service) absent(ctx context.Context, err error, causes ...error) error 
 		return err
 	}
 	for _, cause := range causes {
-		none, ok := errors.AsType[*agent.NoAnswer](cause)
+		none, ok := errors.AsType[*wire.NoResponse](cause)
 		if !ok || none.Connected && !none.TimedOut || ours(none) {
 			return err
 		}
@@ -166,20 +166,20 @@ func ours(err error) bool {
 }
 
 // ask calls the service until the result is not retryable.
-func (s *service) ask(ctx context.Context, method, path string, header http.Header, token stschain.Secret) (answer agent.Answer, err error) {
+func (s *service) ask(ctx context.Context, method, path string, header http.Header, token stschain.Secret) (answer wire.Response, err error) {
 	if token.IsZero() {
 		header.Del(tokenHeader)
 	}
 	tries := 0
-	err = agent.Retry(ctx, max(s.attempts, s.probes), firstPause, func() (again bool, err error) {
+	err = wire.Retry(ctx, max(s.attempts, s.probes), firstPause, func() (again bool, err error) {
 		tries++
-		answer, err = agent.Ask(ctx, s.client, agent.Request{
+		answer, err = wire.Send(ctx, s.client, wire.Request{
 			Method: method, URL: s.endpoint + path, Header: header, Timeout: s.timeout, Secrets: []stschain.Secret{token},
 		})
-		if none, ok := errors.AsType[*agent.NoAnswer](err); ok {
+		if none, ok := errors.AsType[*wire.NoResponse](err); ok {
 			probing := method == http.MethodPut || token.IsZero()
 			again = !probing || none.Connected && !none.TimedOut || tries < s.probes
-		} else if err == nil && agent.Mends(answer.Status) {
+		} else if err == nil && wire.Retryable(answer.Status) {
 			again, err = true, s.refused(path, answer.Status)
 		}
 		return again, err

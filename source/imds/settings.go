@@ -12,8 +12,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/host"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 const (
@@ -47,8 +46,8 @@ type service struct {
 	probes   int           // while there is no response
 	v1       error         // why version 1 is used; nil: it is not, so far
 
-	cache *agent.TokenCache[sessionToken] // of place
-	token stschain.Secret                 // zero: version 1 is used
+	cache *wire.TokenCache[sessionToken] // of place
+	token stschain.Secret                // zero: version 1 is used
 }
 
 // service reads the settings.
@@ -82,7 +81,7 @@ func (p *Provider) service() (*service, error) {
 	if s.attempts == 0 {
 		s.attempts, s.probes = 3, 1
 	}
-	p.once.Do(func() { p.client, _ = agent.Client(p.HTTPClient, nil) })
+	p.once.Do(func() { p.client, _ = wire.DirectClient(p.HTTPClient, nil) })
 	s.client = p.client
 	return s, nil
 }
@@ -123,7 +122,7 @@ func (p *Provider) locate() (place, error) {
 func parseEndpoint(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil, !host.IsHost(u.Hostname()), u.Scheme != "http" && u.Scheme != "https":
+	case err != nil, !wire.IsHost(u.Hostname()), u.Scheme != "http" && u.Scheme != "https":
 		return "", stschain.Permanent(fmt.Errorf("is no URL of http or https, such as %s", ipv4Endpoint))
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
 		return "", stschain.Permanent(errors.New("has more than a host, a port and a path, such as a user or a query"))

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/host"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // tokenURL is where refresh tokens are redeemed: of the operation CreateOAuth2Token.
@@ -18,7 +18,7 @@ func (p *Provider) tokenURL() (*url.URL, error) {
 	case p.Endpoint != "" && (p.FIPS || p.DualStack):
 		return nil, stschain.Permanent(errors.New("Endpoint is set beside FIPS or DualStack: give the endpoint that is FIPS or dual-stack itself"))
 	case p.Endpoint != "":
-		given, err := host.ParseURL(p.Endpoint, p.AllowHTTP)
+		given, err := wire.ParseURL(p.Endpoint, p.AllowHTTP)
 		if err != nil {
 			return nil, stschain.Permanent(fmt.Errorf("Endpoint %v", err))
 		}
@@ -28,10 +28,10 @@ func (p *Provider) tokenURL() (*url.URL, error) {
 		to = given
 	case region == "":
 		return nil, stschain.Permanent(errors.New("Region is missing, which says where to refresh them: set region in the profile, or AWS_REGION"))
-	case !host.IsLabel(region):
+	case !wire.IsLabel(region):
 		return nil, stschain.Permanent(errors.New("Region is no region: letters, digits and hyphens are allowed, such as eu-west-1"))
 	default:
-		to.Host = host.SignIn(region, p.FIPS, p.DualStack)
+		to.Host = wire.SignInHost(region, p.FIPS, p.DualStack)
 	}
 	return to.JoinPath("v1", "token"), nil
 }

@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/skew"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // ParseKey reads a key and signs a proof with it.
@@ -28,7 +28,7 @@ func TokenURL(p *Provider) (string, error) {
 }
 
 func Ahead(answer http.Header, sent, received time.Time) (time.Duration, bool) {
-	measured, ok := skew.Measure(answer, sent, received)
+	measured, ok := wire.MeasureSkew(answer, sent, received)
 	return ahead(measured), ok
 }
 

@@ -50,9 +50,9 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/tokenfile"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Provider returns the credentials of one session. It reads the file each time, so use it through a
@@ -79,7 +79,7 @@ type Provider struct {
 	HTTPClient *http.Client                              // follows no redirect and uses no cookies; nil: one with bounded times
 	Clock      stschain.Clock                            // nil: the real one
 
-	sessions agent.TokenCache[session]
+	sessions wire.TokenCache[session]
 
 	mu    sync.Mutex
 	ahead time.Duration // by which the server's clock is ahead of this process's, as far as known
@@ -117,7 +117,7 @@ func (p *Provider) String() string {
 	if p == nil || !strings.HasPrefix(strings.TrimSpace(p.Session), "arn:") {
 		return "login" // it may be a secret in the wrong place
 	}
-	return "login " + keyjson.OneLine(p.Session, 256)
+	return "login " + redact.OneLine(p.Session, 256)
 }
 
 func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {

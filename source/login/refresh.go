@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/skew"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // patience limits a refresh, the wait for other processes included.
@@ -55,7 +55,7 @@ func (p *Provider) clockOff() time.Duration {
 
 // compare learns from a response how the clocks differ.
 func (p *Provider) compare(answer http.Header, sent, received time.Time) {
-	measured, ok := skew.Measure(answer, sent, received)
+	measured, ok := wire.MeasureSkew(answer, sent, received)
 	if !ok || p.DisableClockSkewCorrection {
 		return
 	}
@@ -68,7 +68,7 @@ func (p *Provider) compare(answer http.Header, sent, received time.Time) {
 }
 
 // ahead is by how much the server's clock is ahead at least, and 0 if the clocks may agree.
-func ahead(s skew.Skew) time.Duration {
+func ahead(s wire.Skew) time.Duration {
 	if s.Least > tolerance || s.Most < -tolerance {
 		return s.Least
 	}

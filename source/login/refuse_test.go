@@ -105,7 +105,7 @@ func TestAnswers(t *testing.T) {
 		"overflow":       {`{"accessToken":{` + keys + `},"expiresIn":9223372036854775807}`, "its expiresIn"},
 		"text as number": {`{"accessToken":{` + keys + `},"expiresIn":"` + secret + `"}`, "it is no JSON object"},
 		"OAuth's names":  {`{"access_token":{` + keys + `},"expires_in":900}`, "its accessToken cannot be used"},
-		"too much":       {`{"accessToken":{` + keys + `},"expiresIn":900,"x":"` + strings.Repeat("x", 64<<10) + `"}`, "answered with more than 65536 bytes"},
+		"too much":       {`{"accessToken":{` + keys + `},"expiresIn":900,"x":"` + strings.Repeat("x", 64<<10) + `"}`, "response body exceeds 65536 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, 0, func(t *testing.T, w *world) {
@@ -167,7 +167,7 @@ func TestHanging(t *testing.T) {
 		hang(w)
 		start := time.Now()
 		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, "eu-west-1.signin.aws.amazon.com: no answer: waited 5s")
+		require.ErrorContains(t, err, "eu-west-1.signin.aws.amazon.com: no response: waited 5s")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.NotErrorIs(t, err, stschain.ErrPermanent)
 		require.Less(t, time.Since(start), 20*time.Second)

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/credjson"
 	"github.com/stschain-go/stschain/internal/refresh"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
@@ -104,7 +104,7 @@ func credentials(doc tokenfile.Document) (stschain.Credentials, error) {
 
 // parseKeys reads an accessToken, which a file and the service have alike.
 func parseKeys(accessToken stschain.Secret) (stschain.Credentials, error) {
-	object, err := keyjson.Parse([]byte(accessToken.Reveal()), "SessionToken")
+	object, err := credjson.Parse([]byte(accessToken.Reveal()), "SessionToken")
 	if err != nil {
 		return stschain.Credentials{}, errors.New("its accessToken cannot be used: " + err.Error())
 	}

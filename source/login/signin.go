@@ -11,9 +11,8 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 const (
@@ -32,7 +31,7 @@ type answer struct {
 // ask redeems a refresh token, and tries again where that may help: redeeming one twice
 // gives the same.
 func (p *Provider) ask(ctx context.Context, to *url.URL, g grant) (a answer, err error) {
-	client := outbound.Client(p.HTTPClient, tryTimeout)
+	client := wire.Client(p.HTTPClient, tryTimeout)
 	client.Jar = nil
 	if p.HTTPClient == nil {
 		defer client.CloseIdleConnections()
@@ -47,23 +46,23 @@ func (p *Provider) ask(ctx context.Context, to *url.URL, g grant) (a answer, err
 	if err != nil {
 		return answer{}, err
 	}
-	err = agent.Retry(ctx, attempts, firstPause, func() (again bool, err error) {
+	err = wire.Retry(ctx, attempts, firstPause, func() (again bool, err error) {
 		sent := p.now()
 		dpop, err := proof(g.key(), to.String(), sent.Add(p.clockOff()))
 		if err != nil {
 			return false, err
 		}
-		got, err := agent.Ask(ctx, client, agent.Request{
+		got, err := wire.Send(ctx, client, wire.Request{
 			Method: http.MethodPost, URL: to.String(), Timeout: tryTimeout,
 			Header: http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "Dpop": {dpop.Reveal()}},
 			Body:   stschain.NewSecret(string(body)), Secrets: []stschain.Secret{g.refreshToken, dpop},
 		})
 		if err != nil {
-			return ctx.Err() == nil && !errors.Is(err, agent.ErrTooLong), fmt.Errorf("%s: %w", to.Host, err)
+			return ctx.Err() == nil && !errors.Is(err, wire.ErrTooLarge), fmt.Errorf("%s: %w", to.Host, err)
 		}
 		p.compare(got.Header, sent, p.now())
 		if got.Status != http.StatusOK {
-			return agent.Mends(got.Status), p.refused(to, got, g.refreshToken, dpop).marked()
+			return wire.Retryable(got.Status), p.refused(to, got, g.refreshToken, dpop).marked()
 		}
 		if a, err = parseAnswer(got.Body, sent); err != nil {
 			return true, fmt.Errorf("the answer of %s cannot be used: %w", to.Host, err)
@@ -106,7 +105,7 @@ func (r *refusal) Error() string { return r.text }
 
 // judged reports whether the service looked at the request and found it wanting.
 func (r *refusal) judged() bool {
-	return r.code != "" && r.status >= 400 && r.status < 500 && !agent.Mends(r.status)
+	return r.code != "" && r.status >= 400 && r.status < 500 && !wire.Retryable(r.status)
 }
 
 // final reports whether the session has ended.
@@ -120,7 +119,7 @@ func (r *refusal) marked() error {
 	if r.judged() {
 		return stschain.Permanent(r)
 	}
-	return agent.Throttled(r.status, r)
+	return wire.Throttled(r.status, r)
 }
 
 // endings are the codes of sessions that have ended, and what that means.
@@ -133,13 +132,13 @@ var endings = map[string]string{
 
 // refused reads an answer that gives nothing. What the service says is not shown if it holds
 // a secret.
-func (p *Provider) refused(to *url.URL, a agent.Answer, secrets ...stschain.Secret) *refusal {
+func (p *Provider) refused(to *url.URL, a wire.Response, secrets ...stschain.Secret) *refusal {
 	var doc struct{ Error, Message string }
 	if json.Unmarshal(a.Body, &doc) != nil {
 		doc.Error, doc.Message = "", ""
 	}
-	r := &refusal{status: a.Status, code: keyjson.OneLine(doc.Error, 64)}
-	said := strings.TrimSuffix(r.code+": "+keyjson.OneLine(doc.Message, 512), ": ")
+	r := &refusal{status: a.Status, code: redact.OneLine(doc.Error, 64)}
+	said := strings.TrimSuffix(r.code+": "+redact.OneLine(doc.Message, 512), ": ")
 	for _, s := range secrets {
 		if strings.Contains(doc.Error+doc.Message, s.Reveal()) {
 			r.code, said = "UNKNOWN", "a message that is not shown, since it holds a secret"

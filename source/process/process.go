@@ -27,7 +27,8 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/credjson"
+	"github.com/stschain-go/stschain/internal/redact"
 )
 
 // Provider runs a command each time it is asked.
@@ -90,7 +91,7 @@ func (p *Provider) parse(stdout []byte) (stschain.Credentials, error) {
 	if len(stdout) > maxOutput {
 		return stschain.Credentials{}, errFlood
 	}
-	doc, err := keyjson.Parse(stdout, "SessionToken")
+	doc, err := credjson.Parse(stdout, "SessionToken")
 	switch {
 	case err != nil:
 		return stschain.Credentials{}, fmt.Errorf("its output cannot be used: %w", err)
@@ -159,7 +160,7 @@ func program(command string) string {
 		case sets && (rest == "" || unended), unclear(word):
 			return "the command"
 		case !sets:
-			return keyjson.OneLine(strings.Trim(word, `"'`), 256)
+			return redact.OneLine(strings.Trim(word, `"'`), 256)
 		}
 		command = rest
 	}

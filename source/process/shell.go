@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/redact"
 )
 
 // linger is how long children may keep the output open after the program has ended.
@@ -156,7 +156,7 @@ func (t *tail) shown(command string, stdout []byte) string {
 	if over := len(text) - maxStderr; over > 0 {
 		text = "... " + text[over:]
 	}
-	return keyjson.OneLine(text, 2*maxStderr)
+	return redact.OneLine(text, 2*maxStderr)
 }
 
 // notInSecrets are the characters between the words of JSON and of shells; keys and

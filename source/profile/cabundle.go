@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 const maxBundle = 8 << 20
@@ -24,7 +24,7 @@ func (p *Provider) httpClient(bundle string) (*http.Client, error) {
 	if bundle == "" {
 		return p.HTTPClient, nil
 	}
-	client := outbound.Client(p.HTTPClient, 10*time.Second)
+	client := wire.Client(p.HTTPClient, 10*time.Second)
 	base, err := p.trusting(client.Transport, bundle)
 	if err != nil {
 		return nil, err

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/stschain-go/stschain/internal/host"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // EndpointURL returns the URL at which a service is to be called, as environment and profile say, "" if
@@ -31,7 +31,7 @@ func (r *reader) checked(service string) string {
 	if at.text == "" {
 		return ""
 	}
-	if _, err := host.ParseURL(at.text, r.p.AllowHTTP); err != nil {
+	if _, err := wire.ParseURL(at.text, r.p.AllowHTTP); err != nil {
 		r.fail(at, "the value %w", err)
 		return ""
 	}

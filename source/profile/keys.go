@@ -4,7 +4,7 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/credjson"
 )
 
 var (
@@ -26,7 +26,7 @@ func keysStep(s *Section) ([]step, error) {
 // accountOf returns the account of keys and processes. It only informs, so what is not the number of
 // one is ignored.
 func accountOf(s *Section) string {
-	if account := s.value("aws_account_id"); keyjson.IsAccount(account) {
+	if account := s.value("aws_account_id"); credjson.IsAccount(account) {
 		return account
 	}
 	return ""

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/outbound"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // snapshot is what the files said when they were read.
@@ -252,6 +252,6 @@ func wait(ctx context.Context, d time.Duration) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("profile: %w", outbound.Cause(ctx, ctx.Err()))
+		return fmt.Errorf("profile: %w", wire.Cause(ctx, ctx.Err()))
 	}
 }

@@ -11,10 +11,8 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/keyjson"
-	"github.com/stschain-go/stschain/internal/outbound"
-	"github.com/stschain-go/stschain/internal/skew"
+	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 const (
@@ -31,8 +29,8 @@ type reply struct {
 }
 
 // ask retries where that may help. The error of a response other than 200 wraps a *refusal.
-func (p *Provider) ask(ctx context.Context, to *url.URL, r agent.Request) (answer reply, err error) {
-	client := outbound.Client(p.HTTPClient, tryTimeout)
+func (p *Provider) ask(ctx context.Context, to *url.URL, r wire.Request) (answer reply, err error) {
+	client := wire.Client(p.HTTPClient, tryTimeout)
 	client.Jar = nil
 	if p.HTTPClient == nil {
 		defer client.CloseIdleConnections()
@@ -43,16 +41,16 @@ func (p *Provider) ask(ctx context.Context, to *url.URL, r agent.Request) (answe
 	}
 	r.URL, r.Timeout = to.String(), tryTimeout
 	r.Header.Set("Accept", "application/json")
-	err = agent.Retry(ctx, attempts, firstPause, func() (again bool, err error) {
+	err = wire.Retry(ctx, attempts, firstPause, func() (again bool, err error) {
 		answer = reply{sent: p.now()}
-		got, err := agent.Ask(ctx, client, r)
+		got, err := wire.Send(ctx, client, r)
 		if err != nil {
-			return ctx.Err() == nil && !errors.Is(err, agent.ErrTooLong), fmt.Errorf("%s: %w", to.Host, err)
+			return ctx.Err() == nil && !errors.Is(err, wire.ErrTooLarge), fmt.Errorf("%s: %w", to.Host, err)
 		}
-		measured, _ := skew.Measure(got.Header, answer.sent, p.now())
+		measured, _ := wire.MeasureSkew(got.Header, answer.sent, p.now())
 		answer.body, answer.ahead = got.Body, measured.Expiry()
 		if got.Status != http.StatusOK {
-			return agent.Mends(got.Status), refuse(to.Host, got, r.Secrets).marked()
+			return wire.Retryable(got.Status), refuse(to.Host, got, r.Secrets).marked()
 		}
 		return false, nil
 	})
@@ -70,7 +68,7 @@ func (r *refusal) Error() string { return r.text }
 
 // judged reports whether the service looked at the request and found it wanting.
 func (r *refusal) judged() bool {
-	return (r.code != "" || r.status == http.StatusUnauthorized) && r.status >= 400 && r.status < 500 && !agent.Mends(r.status)
+	return (r.code != "" || r.status == http.StatusUnauthorized) && r.status >= 400 && r.status < 500 && !wire.Retryable(r.status)
 }
 
 // marked returns r, marked as ErrPermanent or ErrThrottled.
@@ -78,7 +76,7 @@ func (r *refusal) marked() error {
 	if r.judged() {
 		return stschain.Permanent(r)
 	}
-	return agent.Throttled(r.status, r)
+	return wire.Throttled(r.status, r)
 }
 
 // unauthorized reports whether the token was refused.
@@ -89,7 +87,7 @@ func unauthorized(err error) bool {
 
 // refuse reads an answer that gives nothing. What the service says is not shown if it holds
 // a secret. The two services have their words in different members.
-func refuse(host string, answer agent.Answer, secrets []stschain.Secret) *refusal {
+func refuse(host string, answer wire.Response, secrets []stschain.Secret) *refusal {
 	var doc struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description"`
@@ -114,12 +112,12 @@ func refuse(host string, answer agent.Answer, secrets []stschain.Secret) *refusa
 			code, message = "a message that is not shown, since it holds a secret", ""
 		}
 	}
-	r := &refusal{status: answer.Status, code: keyjson.OneLine(code, 64)}
+	r := &refusal{status: answer.Status, code: redact.OneLine(code, 64)}
 	r.text = fmt.Sprintf("%s answered %d %s", host, r.status, http.StatusText(r.status))
 	if r.code != "" {
 		r.text += ", " + r.code
 	}
-	if message = keyjson.OneLine(message, 512); message != "" {
+	if message = redact.OneLine(message, 512); message != "" {
 		r.text += ": " + message
 	}
 	return r

@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/host"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/credjson"
+	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // credentials asks the portal: the operation GetRoleCredentials.
@@ -21,7 +21,7 @@ func (p *Provider) credentials(ctx context.Context, at places, t token) (stschai
 	defer cancel()
 	u := at.portal.JoinPath("federation", "credentials")
 	u.RawQuery = url.Values{"account_id": {p.AccountID}, "role_name": {p.RoleName}}.Encode()
-	answer, err := p.ask(bounded, u, agent.Request{
+	answer, err := p.ask(bounded, u, wire.Request{
 		Method: http.MethodGet,
 		Header: http.Header{"X-Amz-Sso_bearer_token": {t.access.Reveal()}}, Secrets: []stschain.Secret{t.access},
 	})
@@ -60,7 +60,7 @@ func parse(body []byte) (stschain.Credentials, error) {
 	if err != nil {
 		return stschain.Credentials{}, errors.New("it is no JSON object of roleCredentials")
 	}
-	given, err := keyjson.Parse(keys, "sessionToken")
+	given, err := credjson.Parse(keys, "sessionToken")
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
@@ -84,13 +84,13 @@ func (p *Provider) explain(refused error, status int, t token, ahead time.Durati
 			why += fmt.Sprintf(" by this machine's clock, which is %v behind: set it right", ahead.Round(time.Second))
 		}
 		region, _ := t.content.Text("region")
-		if other := region.Reveal(); host.IsLabel(other) && other != p.Region {
+		if other := region.Reveal(); wire.IsLabel(other) && other != p.Region {
 			why += fmt.Sprintf("; or it is of another region, for it was got in %s, and Region (sso_region) is %s", other, p.Region)
 		}
 		return fmt.Errorf("%w; %s; %s", refused, why, p.advice())
 	case http.StatusForbidden, http.StatusNotFound:
 		return fmt.Errorf("%w; who signed in has no role %s in the account %s: look at sso_role_name and sso_account_id, and at what is assigned to them",
-			refused, keyjson.OneLine(p.RoleName, 128), keyjson.OneLine(p.AccountID, 128))
+			refused, redact.OneLine(p.RoleName, 128), redact.OneLine(p.AccountID, 128))
 	}
 	return refused
 }

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // grant is what a refresh sends.
@@ -48,7 +48,7 @@ func (p *Provider) redeem(ctx context.Context, at places, t token, g grant) (tok
 	if err != nil {
 		return token{}, err
 	}
-	answer, err := p.ask(ctx, at.oidc.JoinPath("token"), agent.Request{
+	answer, err := p.ask(ctx, at.oidc.JoinPath("token"), wire.Request{
 		Method: http.MethodPost,
 		Header: http.Header{"Content-Type": {"application/json"}}, Body: stschain.NewSecret(string(body)),
 		Secrets: []stschain.Secret{g.clientID, g.clientSecret, g.refreshToken},

@@ -151,7 +151,7 @@ func TestTransient(t *testing.T) {
 		"503":        {good, func(w *world) { w.service.portal = status(503, "<html>") }, "portal.sso.eu-west-1.amazonaws.com answered 503 Service Unavailable", 3},
 		"429":        {good, func(w *world) { w.service.portal = status(429, `{"__type":"TooManyRequestsException"}`) }, "answered 429 Too Many Requests, TooManyRequestsException", 3},
 		"two tries":  {good, func(w *world) { w.service.portal, w.MaxAttempts = status(500, ""), 2 }, "answered 500 Internal Server Error", 2},
-		"no network": {good, func(w *world) { w.HTTPClient.Transport = failing(access) }, "portal.sso.eu-west-1.amazonaws.com: no answer: the transport failed, and its error is not shown", 0},
+		"no network": {good, func(w *world) { w.HTTPClient.Transport = failing(access) }, "portal.sso.eu-west-1.amazonaws.com: no response: the transport failed, and its error is not shown", 0},
 		"a proxy":    {good, func(w *world) { w.service.portal = status(403, "<html>") }, "answered 403 Forbidden", 1},
 		"a redirect": {good, func(w *world) {
 			w.service.portal = http.RedirectHandler("https://evil.example", http.StatusFound).ServeHTTP
@@ -163,7 +163,7 @@ func TestTransient(t *testing.T) {
 		"no token": {good, func(w *world) {
 			w.service.portal = status(200, `{"roleCredentials":{"expiration":1,"accessKeyId":"A","secretAccessKey":"`+secretKey+`"}}`)
 		}, "it has no sessionToken", 1},
-		"too long":         {good, func(w *world) { w.service.portal = status(200, fmt.Sprintf("%0100000d", 0)) }, "answered with more than 65536 bytes", 1},
+		"too long":         {good, func(w *world) { w.service.portal = status(200, fmt.Sprintf("%0100000d", 0)) }, "response body exceeds 65536 bytes", 1},
 		"OIDC, 500":        {document(noon), func(w *world) { w.service.oidc = status(500, `{"error":"server_error"}`) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 500 Internal Server Error, server_error", 3},
 		"OIDC, 429":        {document(noon), func(w *world) { w.service.oidc = status(429, `{"error":"slow_down"}`) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 429 Too Many Requests, slow_down", 3},
 		"OIDC, a proxy":    {document(noon), func(w *world) { w.service.oidc = status(403, "<html>") }, "answered 403 Forbidden", 1},
@@ -172,7 +172,7 @@ func TestTransient(t *testing.T) {
 		"OIDC, no life":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"`+renewed+`"}`) }, "its expiresIn is not between 1 and 31622400 seconds", 1},
 		"OIDC, eternal":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"x","expiresIn":9223372036854775807}`) }, "its expiresIn is not between", 1},
 		"OIDC, odd token":  {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"a\nb","expiresIn":3600}`) }, "its accessToken has characters", 1},
-		"OIDC, no network": {document(noon), func(w *world) { w.HTTPClient.Transport = failing(refreshToken) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com: no answer", 0},
+		"OIDC, no network": {document(noon), func(w *world) { w.HTTPClient.Transport = failing(refreshToken) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com: no response", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, test.doc)

@@ -57,10 +57,9 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/host"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/tokenfile"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Provider returns the credentials of one role. It reads the file and calls the portal each time,
@@ -89,7 +88,7 @@ type Provider struct {
 	HTTPClient *http.Client                       // follows no redirect and uses no cookies; nil: one with bounded times
 	Clock      stschain.Clock                     // nil: the real one
 
-	tokens agent.TokenCache[token]
+	tokens wire.TokenCache[token]
 }
 
 // Limits on waiting. Together they fit into the default Timeout of a stschain.Cache, 30 s.
@@ -141,7 +140,7 @@ func (p *Provider) String() string {
 	if p == nil || p.AccountID == "" || p.RoleName == "" {
 		return "sso"
 	}
-	return "sso " + keyjson.OneLine(p.AccountID+"/"+p.RoleName, 128)
+	return "sso " + redact.OneLine(p.AccountID+"/"+p.RoleName, 128)
 }
 
 // places are where things are.
@@ -158,7 +157,7 @@ func (p *Provider) places() (places, error) {
 			return places{}, stschain.Permanent(fmt.Errorf("%s is missing", field.name))
 		}
 	}
-	if !host.IsLabel(p.Region) {
+	if !wire.IsLabel(p.Region) {
 		return places{}, stschain.Permanent(errors.New("Region is no region: letters, digits and hyphens are allowed, such as eu-west-1; a profile has it as sso_region"))
 	}
 	file, err := p.path()
@@ -176,11 +175,11 @@ func (p *Provider) places() (places, error) {
 func (p *Provider) endpoint(field, configured, service string) (*url.URL, error) {
 	switch {
 	case configured == "":
-		return &url.URL{Scheme: "https", Host: host.Of(service, p.Region, p.FIPS, p.DualStack), Path: "/"}, nil
+		return &url.URL{Scheme: "https", Host: wire.ServiceHost(service, p.Region, p.FIPS, p.DualStack), Path: "/"}, nil
 	case p.FIPS || p.DualStack:
 		return nil, stschain.Permanent(fmt.Errorf("%s is set beside FIPS or DualStack: give the endpoint that is FIPS or dual-stack itself", field))
 	}
-	u, err := host.ParseURL(configured, p.AllowHTTP)
+	u, err := wire.ParseURL(configured, p.AllowHTTP)
 	if err != nil {
 		return nil, stschain.Permanent(fmt.Errorf("%s %v", field, err))
 	}

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/agent"
-	"github.com/stschain-go/stschain/internal/keyjson"
+	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/refresh"
 	"github.com/stschain-go/stschain/internal/tokenfile"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // token is what the file holds.
@@ -28,7 +28,7 @@ type token struct {
 func (t token) Content() tokenfile.Content { return t.content }
 
 func (t token) Entry() refresh.Entry {
-	return refresh.Entry{ID: agent.Fingerprint(t.access), Expires: refresh.Expiry(t.expires)}
+	return refresh.Entry{ID: wire.Fingerprint(t.access), Expires: refresh.Expiry(t.expires)}
 }
 
 // window is how long before it expires a token is refreshed, as in the AWS SDKs.
@@ -69,7 +69,7 @@ func (p *Provider) parse(c tokenfile.Content) (token, error) {
 		return token{}, err
 	}
 	if have, want := bare(startURL.Reveal()), bare(p.StartURL); have != "" && want != "" && have != want {
-		return token{}, fmt.Errorf("its token is not of the start URL %s", keyjson.OneLine(p.StartURL, 256))
+		return token{}, fmt.Errorf("its token is not of the start URL %s", redact.OneLine(p.StartURL, 256))
 	}
 	access, err := c.Text("accessToken")
 	if err != nil {

@@ -1,0 +1,3 @@
+package flow
+
+var MakeSessionName = makeSessionName

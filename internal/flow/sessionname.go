@@ -1,0 +1,45 @@
+package flow
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// STS's limit on session names.
+const maxSessionName = 64
+
+// SessionName says who assumes a role: program@host. CloudTrail shows it.
+func SessionName() string {
+	program := ""
+	if len(os.Args) > 0 {
+		program = os.Args[0]
+	}
+	host, _ := os.Hostname() // a name without the host is better than none
+	return makeSessionName(program, host)
+}
+
+// makeSessionName makes a session name of a program's path and a host's name, both
+// cut down to what STS allows.
+func makeSessionName(program, host string) string {
+	program = strings.TrimSuffix(filepath.Base(strings.ReplaceAll(program, `\`, "/")), ".exe")
+	if program == "." || program == "/" || program == "" {
+		program = "stschain"
+	}
+	host, _, _ = strings.Cut(host, ".")
+	if host == "" {
+		host = "localhost"
+	}
+	name := strings.Map(allowed, program)
+	name = name[:min(len(name), maxSessionName/2-1)] + "@" + strings.Map(allowed, host)
+	return name[:min(len(name), maxSessionName)]
+}
+
+// allowed replaces what a session name must not have.
+func allowed(r rune) rune {
+	switch {
+	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("_+=,.-", r):
+		return r
+	}
+	return '-'
+}

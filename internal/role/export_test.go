@@ -1,3 +1,0 @@
-package role
-
-var MakeSessionName = makeSessionName

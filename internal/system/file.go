@@ -1,0 +1,75 @@
+package system
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+)
+
+// Errors of ReadFile, beside those of the system.
+var (
+	ErrDirectory = errors.New("is a directory")
+	ErrIrregular = errors.New("is not a regular file")
+)
+
+// TooLargeError is the error of a file that is larger than the limit.
+type TooLargeError struct{ Limit int64 }
+
+func (e *TooLargeError) Error() string { return fmt.Sprintf("exceeds %d bytes", e.Limit) }
+
+// maxRead bounds the time of a read: some files under /proc are regular and never end.
+const maxRead = 5 * time.Second
+
+// ReadFile reads a regular file of at most limit bytes without blocking on pipes and devices. nil opens
+// the file as os.Open does. info is the file's, before it was read. The error does not name the path.
+func ReadFile(open func(path string) (fs.File, error), path string, limit int64) (content []byte, info fs.FileInfo, err error) {
+	if open == nil {
+		open = openNonBlocking
+	}
+	f, err := open(path)
+	if err != nil {
+		return nil, nil, withoutPath(err)
+	}
+	defer f.Close()
+	info, err = f.Stat()
+	switch {
+	case err != nil:
+		return nil, nil, withoutPath(err)
+	case info.IsDir():
+		return nil, info, ErrDirectory
+	case !info.Mode().IsRegular():
+		return nil, info, ErrIrregular
+	case info.Size() > limit:
+		return nil, info, &TooLargeError{limit}
+	}
+	if d, ok := f.(interface{ SetReadDeadline(time.Time) error }); ok {
+		_ = d.SetReadDeadline(time.Now().Add(maxRead)) // ordinary files have none, and do not block
+	}
+	content, err = io.ReadAll(io.LimitReader(f, limit+1))
+	switch {
+	case err != nil:
+		return nil, info, withoutPath(err)
+	case int64(len(content)) > limit:
+		return nil, info, &TooLargeError{limit}
+	}
+	return content, info, nil
+}
+
+func openNonBlocking(path string) (fs.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|nonBlock, 0)
+	if err != nil {
+		return nil, err // not f: a nil *os.File is not a nil fs.File
+	}
+	return f, nil
+}
+
+// withoutPath returns the cause of a file's error: callers name the path themselves.
+func withoutPath(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,51 @@
+// Package system is the edge to the operating system: clock, sleep, the end of a context, environment
+// variables and files.
+package system
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+)
+
+// Now returns the time by the clock. nil is the real clock.
+func Now(clock interface{ Now() time.Time }) time.Time {
+	if clock == nil {
+		return time.Now()
+	}
+	return clock.Now()
+}
+
+// Sleep waits for d. If ctx ends first it returns [ContextErr].
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ContextErr(ctx)
+	}
+}
+
+// ContextErr returns why ctx ended, or nil if it has not: an error that wraps ctx.Err() and
+// context.Cause(ctx).
+func ContextErr(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if err == nil || cause == nil || cause == err {
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
+// Getenv returns the value of an environment variable without white space around it. It is "" if the
+// variable is not set. A nil lookup is os.LookupEnv.
+func Getenv(lookup func(name string) (value string, ok bool), name string) string {
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	value, _ := lookup(name)
+	return strings.TrimSpace(value)
+}

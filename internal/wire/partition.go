@@ -1,0 +1,86 @@
+package wire
+
+import "strings"
+
+// partition is a part of AWS with its own regions and host names.
+type partition struct {
+	name      string
+	prefix    string // its regions are this, a word, a hyphen and a number
+	suffix    string // its hosts are <service>.<region>.<suffix>
+	dualStack string // the same for hosts that speak IPv6 as well
+	plainFIPS bool   // its hosts are FIPS by their common names, but for dual-stack ones
+	signIn    string // where people sign in, and in front of which a region stands
+}
+
+// partitions are all there are; the first one has the regions that fit no other.
+var partitions = [...]partition{
+	{"aws", "", "amazonaws.com", "api.aws", false, "signin.aws.amazon.com"},
+	{"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", false, "signin.amazonaws.cn"},
+	{"aws-eusc", "eusc-de-", "amazonaws.eu", "api.amazonwebservices.eu", false, "signin.amazonaws-eusc.eu"},
+	{"aws-iso", "us-iso-", "c2s.ic.gov", "api.aws.ic.gov", false, "signin.c2shome.ic.gov"},
+	{"aws-iso-b", "us-isob-", "sc2s.sgov.gov", "api.aws.scloud", false, "signin.sc2shome.sgov.gov"},
+	{"aws-iso-e", "eu-isoe-", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk", false, "signin.csphome.adc-e.uk"},
+	{"aws-iso-f", "us-isof-", "csp.hci.ic.gov", "api.aws.hci.ic.gov", false, "signin.csphome.hci.ic.gov"},
+	{"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", true, "signin.amazonaws-us-gov.com"},
+}
+
+func partitionOf(region string) partition {
+	for _, p := range partitions[1:] {
+		if region == p.name+"-global" {
+			return p
+		}
+		if rest, ok := strings.CutPrefix(region, p.prefix); ok && wordAndNumber(rest) {
+			return p
+		}
+	}
+	return partitions[0]
+}
+
+// ServiceHost is the host of a service in a region, for the services whose hosts have the common form:
+// STS, and the portal and the OIDC service of IAM Identity Center. Source: the endpoint rules
+// of the AWS SDKs.
+func ServiceHost(service, region string, fips, dualStack bool) string {
+	p := partitionOf(region)
+	if fips && (dualStack || !p.plainFIPS) {
+		service += "-fips"
+	}
+	suffix := p.suffix
+	if dualStack {
+		suffix = p.dualStack
+	}
+	return service + "." + region + "." + suffix
+}
+
+// SignInHost is the host of the sign-in service in a region, for those who have a refresh token of
+// `aws login`. Source: the endpoint rules of the AWS SDKs for the service signin.
+func SignInHost(region string, fips, dualStack bool) string {
+	p := partitionOf(region)
+	switch {
+	case fips && !dualStack && region == "us-gov-west-1":
+		return strings.Replace(p.signIn, "signin", "signin-fips", 1)
+	case fips && !dualStack && p.plainFIPS:
+		return region + "." + strings.Replace(p.signIn, "signin", "signin-fips", 1)
+	case fips, dualStack:
+		return ServiceHost("signin", region, fips, dualStack)
+	}
+	return region + "." + p.signIn
+}
+
+// IsAWSHost reports whether a host is under a domain of AWS.
+func IsAWSHost(host string) bool {
+	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
+	for _, p := range partitions {
+		if strings.HasSuffix(host, "."+p.suffix) || strings.HasSuffix(host, "."+p.dualStack) {
+			return true
+		}
+	}
+	return false
+}
+
+// wordAndNumber matches ^\w+-\d+$, the end of every region's name.
+func wordAndNumber(s string) bool {
+	word, number, ok := strings.Cut(s, "-")
+	return ok && word != "" && number != "" &&
+		strings.IndexFunc(word, func(r rune) bool { return !isLetter(r) && !isDigit(r) && r != '_' }) < 0 &&
+		strings.IndexFunc(number, func(r rune) bool { return !isDigit(r) }) < 0
+}

@@ -1,0 +1,81 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// ParseURL reads a configured endpoint; without a scheme it is https. Plain http is for
+// loopback, unless it is allowed. Its errors say what the value is not, as "is no URL", and
+// show no more of it than the host, since people put passwords into URLs.
+func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
+	if scheme, _, ok := strings.Cut(s, "://"); !ok || strings.ContainsAny(scheme, "/?#@:") {
+		s = "https://" + s
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return nil, errors.New("is no URL; it should look like https://sts.example.com:8443/path")
+	}
+	host, port := u.Hostname(), u.Port()
+	switch {
+	case u.Scheme != "https" && u.Scheme != "http":
+		return nil, fmt.Errorf("has the scheme %s; only https and http are spoken", quote(u.Scheme))
+	case u.User != nil:
+		return nil, errors.New("holds a user name or password, which are not sent")
+	case u.Fragment != "" || strings.HasSuffix(s, "#"):
+		return nil, errors.New("has a fragment (#), which no server would see")
+	case strings.EqualFold(host, "https") || strings.EqualFold(host, "http"):
+		return nil, errors.New("has a scheme without // after it; it should look like https://sts.example.com:8443/path")
+	case !IsHost(host):
+		return nil, fmt.Errorf("has the host %s, which is no host name or IP address", quote(host))
+	case !isPort(port) || strings.HasSuffix(u.Host, ":"):
+		return nil, fmt.Errorf("has the port %s; 1 to 65535 are allowed", quote(port))
+	case u.Scheme == "http" && !allowHTTP && !IsLoopback(host):
+		return nil, fmt.Errorf("is plain http to %s, where everybody on the way reads the credentials that come back: use https, or set AllowHTTP", quote(host))
+	}
+	if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
+		u.Host = strings.TrimSuffix(u.Host, ":"+port)
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	return u, nil
+}
+
+// IsLabel reports whether s is one label of a host name, as a region must be before it goes
+// into one: letters, digits and inner hyphens, at most 63 (RFC 1123, 2.1).
+func IsLabel(s string) bool {
+	return s != "" && len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-' &&
+		strings.IndexFunc(s, func(r rune) bool { return !isLetter(r) && !isDigit(r) && r != '-' }) < 0
+}
+
+// IsHost reports whether s is an IP address or the name of a host: labels, in which servers at
+// home use underscores.
+func IsHost(s string) bool {
+	if ip, err := netip.ParseAddr(s); err == nil {
+		zone := ip.Zone() // the name of an interface
+		return zone == "" || IsHost(zone)
+	}
+	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
+		if !IsLabel(strings.ReplaceAll(label, "_", "x")) {
+			return false
+		}
+	}
+	return len(s) <= 254
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return s == "" || err == nil && n > 0
+}
+
+func isDigit(r rune) bool { return '0' <= r && r <= '9' }
+
+func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
+
+// quote shows the start of what was configured.
+func quote(s string) string { return strconv.Quote(s[:min(len(s), 64)]) }

@@ -1,0 +1,80 @@
+package wire_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain/internal/wire"
+)
+
+// The hosts are those of the endpoint rules of the AWS SDKs; package stsquery's tests hold
+// every region of the table of partitions to them.
+func TestOf(t *testing.T) {
+	for _, test := range []struct {
+		service, region string
+		fips, dualStack bool
+		want            string
+	}{
+		{service: "sts", region: "eu-west-1", want: "sts.eu-west-1.amazonaws.com"},
+		{service: "portal.sso", region: "us-east-2", want: "portal.sso.us-east-2.amazonaws.com"},
+		{service: "portal.sso", region: "us-east-2", fips: true, want: "portal.sso-fips.us-east-2.amazonaws.com"},
+		{service: "portal.sso", region: "us-east-2", dualStack: true, want: "portal.sso.us-east-2.api.aws"},
+		{service: "portal.sso", region: "us-east-2", fips: true, dualStack: true, want: "portal.sso-fips.us-east-2.api.aws"},
+		{service: "oidc", region: "cn-north-1", want: "oidc.cn-north-1.amazonaws.com.cn"},
+		{service: "oidc", region: "us-gov-west-1", fips: true, want: "oidc.us-gov-west-1.amazonaws.com"},
+		{service: "oidc", region: "us-gov-west-1", fips: true, dualStack: true, want: "oidc-fips.us-gov-west-1.api.aws"},
+		{service: "oidc", region: "eusc-de-east-1", want: "oidc.eusc-de-east-1.amazonaws.eu"},
+		{service: "oidc", region: "mars-north-1", want: "oidc.mars-north-1.amazonaws.com"},
+	} {
+		require.Equal(t, test.want, wire.ServiceHost(test.service, test.region, test.fips, test.dualStack))
+	}
+}
+
+func TestIsLabel(t *testing.T) {
+	for s, want := range map[string]bool{
+		"eu-west-1": true, "x": true, strings.Repeat("x", 63): true,
+		"": false, "-x": false, "x-": false, "a.b": false, "a/b": false, "a@b": false, "a#": false, "a b": false, "ä": false, strings.Repeat("x", 64): false,
+	} {
+		require.Equal(t, want, wire.IsLabel(s), s)
+	}
+}
+
+func TestIsAWS(t *testing.T) {
+	for s, want := range map[string]bool{
+		"sts.eu-west-1.amazonaws.com": true, "STS.AMAZONAWS.COM.": true, "sts.eu-west-1.api.aws": true,
+		"amazonaws.com.example.com": false, "notamazonaws.com": false, "": false, "localhost": false,
+	} {
+		require.Equal(t, want, wire.IsAWSHost(s), s)
+	}
+}
+
+func TestParseURL(t *testing.T) {
+	for s, want := range map[string]string{
+		"localhost:9000":         "https://localhost:9000/",
+		"https://h.example:443":  "https://h.example/",
+		"http://127.0.0.1/a?b=c": "http://127.0.0.1/a?b=c",
+	} {
+		u, err := wire.ParseURL(s, false)
+		require.NoError(t, err)
+		require.Equal(t, want, u.String())
+	}
+	for s, want := range map[string]string{
+		"https://user:hunter2@h":  "holds a user name or password",
+		"http://h.example":        "is plain http to",
+		"ftp://h.example":         "has the scheme",
+		"https://h.example#x":     "has a fragment",
+		"https://h_.example-:9/x": "has the host",
+		"https:7/path":            "has a scheme without // after it",
+		"HTTP:80":                 "has a scheme without",
+		"https://h.example:0":     "has the port",
+		"https://hunter2%zz":      "is no URL",
+	} {
+		_, err := wire.ParseURL(s, false)
+		require.ErrorContains(t, err, want)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+	_, err := wire.ParseURL("http://h.example", true)
+	require.NoError(t, err)
+}
