@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -26,8 +27,7 @@ const formType = "application/x-www-form-urlencoded; charset=utf-8"
 // caller signs GetCallerIdentity for one audience.
 type caller struct {
 	signer
-	err error // of finding out where to
-	to  stsquery.Target
+	to wire.Target
 }
 
 // statement is what a caller says.
@@ -51,18 +51,16 @@ func (c *caller) begin(ctx context.Context, s statement) (signing, error) {
 	case !isHeaderValue(s.audience):
 		return signing{}, stschain.Permanent(fmt.Errorf("%s is not what a header can carry unchanged: printable ASCII with single spaces inside", s.field))
 	}
+	var to wire.Target
+	if _, err := s.client.Presign(wire.WithTarget(ctx, &to), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}}); err != nil {
+		return signing{}, err
+	}
 	c.once.Do(func() {
-		if c.to, c.err = s.client.Target(); c.err != nil {
-			return
-		}
-		c.cache = s.client.Cache()
-		c.sigv4.Service, c.sigv4.Region = c.to.Service, c.to.Region
+		c.to, c.cache = to, s.client.Cache()
+		c.sigv4.Service, c.sigv4.Region = to.Service, to.Region
 		c.sigv4.SignedHeaders = append([]string{s.header}, s.also...)
 	})
-	if c.err != nil {
-		return signing{}, c.err
-	}
-	return c.signer.begin(ctx, terms{life: s.life, minLife: s.minLife, clock: s.client.Clock, skew: s.client.ClockSkew()})
+	return c.signer.begin(ctx, terms{life: s.life, minLife: s.minLife, clock: s.client.Clock, skew: to.Ahead})
 }
 
 // url presigns a statement as a GET; life is what the URL itself says.

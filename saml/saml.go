@@ -113,6 +113,7 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleWithSAML
 		RoleARN:                 roleARN,
 		PrincipalARN:            principalARN,
 		SAMLAssertion:           response,
+		SessionNotOnOrAfter:     a.sessionNotOnOrAfter,
 		Policy:                  p.Policy,
 		PolicyARNs:              p.PolicyARNs,
 		Duration:                p.Duration,
@@ -130,15 +131,6 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleWithSAML
 	creds := &out.Credentials
 	creds.Origin = (&Provider{RoleARN: roleARN}).String()
 	creds.AccountID = flow.AccountID(out.AssumedRoleUser.ARN, roleARN)
-	if end := a.sessionNotOnOrAfter; !end.IsZero() {
-		// By this process's clock, as the client has it with Expires.
-		if ahead := p.Client.ClockSkew(); ahead.Abs() > time.Minute {
-			end = end.Add(-ahead)
-		}
-		if end.Before(creds.Expires) {
-			creds.Expires = end
-		}
-	}
 	return out, nil
 }
 

@@ -122,7 +122,7 @@ func TestExpirationAtItsEnds(t *testing.T) {
 		require.Equal(t, want, out.Credentials.Expires.Format(time.RFC3339))
 	}
 	_, err := sessionUntil("0001-01-01T00:00:00Z", noon).GetSessionToken(t.Context(), stsquery.GetSessionTokenInput{})
-	require.ErrorContains(t, err, "the answer's Expiration is missing or not a valid time")
+	require.ErrorContains(t, err, "Expiration of the response is missing or not a valid time")
 }
 
 // Servers other than AWS write the time as their libraries do.

@@ -9,73 +9,65 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// AssumeRoleWithWebIdentityInput is what [Client.AssumeRoleWithWebIdentity] is
-// asked with. A field that is zero is not sent. The limits are those of AWS.
+// AssumeRoleWithWebIdentityInput is the input of [Client.AssumeRoleWithWebIdentity]. Zero fields are not
+// sent. The limits are those of AWS.
 type AssumeRoleWithWebIdentityInput struct {
 	RoleARN         string // required by AWS; 20 to 2048 characters
 	RoleSessionName string // required by AWS; 2 to 64 letters, digits and _+=,.@-
 
-	// WebIdentityToken is an OpenID Connect ID token, or an OAuth 2.0 access token
-	// of one of the providers of ProviderID; 4 to 20,000 characters. Token brings
-	// one anew for each attempt instead, which is worth it for tokens that rotate;
-	// it is also asked again, once, if STS says that the token expired. One of the
-	// two is required.
+	// WebIdentityToken is an OpenID Connect ID token, or an OAuth 2.0 access token of one of the providers
+	// of ProviderID; 4 to 20,000 characters. Token is called for each attempt instead, for tokens that
+	// rotate; it is also called again, once, if STS returns that the token expired. One of the two is
+	// required.
 	WebIdentityToken stschain.Secret
 	Token            func(ctx context.Context) (stschain.Secret, error)
 
-	// ProviderID is who made an OAuth 2.0 access token: www.amazon.com or
-	// graph.facebook.com. Not for ID tokens, which say it themselves. 4 to 2048
-	// characters.
+	// ProviderID is the issuer of an OAuth 2.0 access token: www.amazon.com or graph.facebook.com. Not for
+	// ID tokens, which contain it. 4 to 2048 characters.
 	ProviderID string
 
-	// Policy is JSON of at most 2048 characters that the session's permissions are
-	// cut down to, together with the managed policies of PolicyARNs, at most 10.
+	// Policy is JSON of at most 2048 characters that limits the permissions of the session, together with
+	// the managed policies of PolicyARNs, at most 10.
 	Policy     string
 	PolicyARNs []string
 
 	Duration time.Duration // 15 minutes to 12 hours and at most the role's own maximum. 0: 1 hour
 
-	MinimumSessionTokenSize int // in bytes, up to 4096: STS pads the token to this; for testing what carries it
+	MinimumSessionTokenSize int // in bytes, up to 4096: STS pads the token to this size, to test whether proxies, headers and databases accept large tokens. 0: no padding
 }
 
-// AssumeRoleWithWebIdentityOutput is what [Client.AssumeRoleWithWebIdentity]
-// answers.
+// AssumeRoleWithWebIdentityOutput is the response of [Client.AssumeRoleWithWebIdentity].
 type AssumeRoleWithWebIdentityOutput struct {
 	Credentials                 stschain.Credentials
 	AssumedRoleUser             AssumedRoleUser
-	SubjectFromWebIdentityToken string // the token's sub: who the provider vouched for
+	SubjectFromWebIdentityToken string // the token's sub: the user that the provider authenticated
 	Provider                    string // the token's iss, or the ProviderID sent
 	Audience                    string // of the token: the application that it was made for
 	SourceIdentity              string // from a claim of the token
-	PackedPolicySize            int    // policies and tags, as percentage of the space for them; AWS gave it up for SessionTokenUtilization
+	PackedPolicySize            int    // policies and tags, as a percentage of the space for them; AWS replaced it by SessionTokenUtilization
 	SessionTokenSize            int    // in bytes; 0: not reported
-	SessionTokenUtilization     int    // the same as percentage of the largest
+	SessionTokenUtilization     int    // SessionTokenSize as a percentage of the maximum
 	RequestID                   string
 }
 
-// AssumeRoleWithWebIdentity gets credentials for a session of a role for whom a
-// web identity provider vouches: an OpenID Connect provider that IAM knows, or
-// one of those that STS knows itself. The request is not signed: nobody's keys
-// are needed, and the client's Credentials are not touched.
+// AssumeRoleWithWebIdentity returns credentials for a session of a role for a user or workload that a web
+// identity provider authenticated: an OpenID Connect provider in IAM, or one of those built into STS.
+// The request is not signed: it needs no keys, and the client's Credentials are not used.
 //
-// The role's trust policy must admit the provider, and should check the token's
-// audience and subject. Tokens are signed with RSA (RS256, RS384, RS512) or ECDSA
-// (ES256, ES384, ES512). Session tags and source identity come from their claims.
+// The role's trust policy must admit the provider, and should check the token's audience and subject.
+// Tokens are signed with RSA (RS256, RS384, RS512) or ECDSA (ES256, ES384, ES512). Session tags and
+// source identity come from their claims.
 //
-// STS fetches the provider's keys itself, and may fail to in passing: then it
-// answers IDPCommunicationError or InvalidIdentityToken, and both are tried again.
+// STS fetches the provider's keys itself, which may fail temporarily: then it returns
+// IDPCommunicationError or InvalidIdentityToken, and both are retried.
 //
-// The session can do anything that the role and its session policies both allow,
-// but call GetFederationToken or GetSessionToken. CloudTrail shows the token's
-// subject: have it be one that says nothing private.
+// The session has the permissions that the role and its session policies both allow, except
+// GetFederationToken and GetSessionToken. CloudTrail logs the token's subject: use one without private
+// data.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func (c *Client) AssumeRoleWithWebIdentity(ctx context.Context, in AssumeRoleWithWebIdentityInput) (*AssumeRoleWithWebIdentityOutput, error) {
-	var out AssumeRoleWithWebIdentityOutput
-	if err := c.call(ctx, in, out.decode); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return do[AssumeRoleWithWebIdentityOutput](ctx, c, in)
 }
 
 func (AssumeRoleWithWebIdentityInput) operation() operation {
@@ -90,7 +82,7 @@ func (in AssumeRoleWithWebIdentityInput) renew(ctx context.Context) (Input, erro
 	token, err := in.Token(ctx)
 	switch {
 	case err != nil:
-		// A call without a token is a failed call, not an absent one.
+		// Wrapped: a chain must not take Token's Unavailable for the call's.
 		return nil, fmt.Errorf("no web identity token: %w", err)
 	case token.IsZero():
 		return nil, errors.New("no web identity token: Token returned an empty one")
@@ -100,22 +92,19 @@ func (in AssumeRoleWithWebIdentityInput) renew(ctx context.Context) (Input, erro
 }
 
 func (in AssumeRoleWithWebIdentityInput) check(r *rules) {
-	r.required("RoleARN", in.RoleARN)
-	r.text("RoleARN", in.RoleARN, arnLimits)
-	r.required("RoleSessionName", in.RoleSessionName)
-	r.text("RoleSessionName", in.RoleSessionName, nameLimits)
+	r.required("RoleARN", in.RoleARN, arnLimits)
+	r.required("RoleSessionName", in.RoleSessionName, nameLimits)
 	switch {
 	case in.WebIdentityToken.IsZero() && in.Token == nil:
-		r.addf("WebIdentityToken and Token are missing: one of them is needed")
+		r.addf("WebIdentityToken and Token are missing: set one of them")
 	case !in.WebIdentityToken.IsZero() && in.Token != nil:
-		r.addf("WebIdentityToken and Token are both set: one of them is needed")
+		r.addf("WebIdentityToken and Token are both set: set one of them")
 	}
 	r.secret("WebIdentityToken", in.WebIdentityToken, limits{4, 20_000, nil, ""})
 	r.text("ProviderID", in.ProviderID, limits{4, 2048, nil, ""})
-	r.policy("Policy", in.Policy, shortPolicyLimits)
-	r.arns("PolicyARNs", in.PolicyARNs)
-	r.duration("Duration", in.Duration, 15*time.Minute, 12*time.Hour)
-	r.number("MinimumSessionTokenSize", in.MinimumSessionTokenSize, maxTokenSize)
+	r.policies(in.Policy, in.PolicyARNs, shortPolicyLimits)
+	r.duration(in.Duration, 15*time.Minute, 12*time.Hour)
+	r.tokenSize(in.MinimumSessionTokenSize)
 }
 
 func (in AssumeRoleWithWebIdentityInput) encode(q *query) {
@@ -124,19 +113,24 @@ func (in AssumeRoleWithWebIdentityInput) encode(q *query) {
 	q.secret("WebIdentityToken", in.WebIdentityToken)
 	q.add("ProviderId", in.ProviderID)
 	q.add("Policy", in.Policy)
-	encodePolicyARNs(q, in.PolicyARNs)
+	q.members("PolicyArns", "arn", in.PolicyARNs)
 	q.seconds("DurationSeconds", in.Duration)
 	q.number("MinimumSessionTokenSize", in.MinimumSessionTokenSize)
 }
 
-func (out *AssumeRoleWithWebIdentityOutput) decode(result *element, requestID string) (err error) {
-	out.Credentials, err = credentialsOf(result, "AssumeRoleWithWebIdentity")
-	out.AssumedRoleUser = assumedRoleUserOf(result)
-	out.SubjectFromWebIdentityToken = result.value("SubjectFromWebIdentityToken")
-	out.Provider = result.value("Provider")
-	out.Audience = result.value("Audience")
-	out.SourceIdentity = result.value("SourceIdentity")
-	out.PackedPolicySize, out.SessionTokenSize, out.SessionTokenUtilization = sizesOf(result)
-	out.RequestID = requestID
+func (out *AssumeRoleWithWebIdentityOutput) decode(r result) error {
+	creds, err := r.credentials()
+	*out = AssumeRoleWithWebIdentityOutput{
+		Credentials:                 creds,
+		AssumedRoleUser:             r.user(),
+		SubjectFromWebIdentityToken: r.value("SubjectFromWebIdentityToken"),
+		Provider:                    r.value("Provider"),
+		Audience:                    r.value("Audience"),
+		SourceIdentity:              r.value("SourceIdentity"),
+		PackedPolicySize:            r.number("PackedPolicySize"),
+		SessionTokenSize:            r.number("SessionTokenSize"),
+		SessionTokenUtilization:     r.number("SessionTokenUtilization"),
+		RequestID:                   r.requestID,
+	}
 	return err
 }

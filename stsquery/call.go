@@ -9,22 +9,22 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 )
 
-// Input is what an operation is asked with: one of the types of this package
-// that are called so.
+// Input is the input of an operation: one of the types of this package whose names end in Input.
 type Input interface {
 	operation() operation
 	check(*rules)
 	encode(*query)
 }
 
-// operation is what the client has to know of one.
+// operation is what the client has to know about an operation.
 type operation struct {
 	name     string
-	unsigned bool   // Credentials are never touched
-	once     bool   // holds an MFA code, which works once
-	retried  string // a code, without "Exception", that may pass for this operation
+	unsigned bool   // Credentials are never used
+	once     bool   // the input has an MFA code, which works once
+	retried  string // a code, without "Exception", that this operation also returns for passing faults
 }
 
 // request is an input that was checked and encoded for an endpoint.
@@ -34,12 +34,20 @@ type request struct {
 	query *query
 }
 
-// decoder takes a result into an output.
-type decoder func(result *element, requestID string) error
+// do calls an operation and returns its output.
+func do[O any, P interface {
+	*O
+	output
+}](ctx context.Context, c *Client, in Input) (*O, error) {
+	out := new(O)
+	if err := c.call(ctx, in, P(out)); err != nil {
+		return nil, err
+	}
+	return out, nil
+}
 
-// call checks a request, sends it until there is an answer that counts, and
-// has that decoded.
-func (c *Client) call(ctx context.Context, in Input, decode decoder) error {
+// call checks a request, sends it until a response is final, and decodes that into out.
+func (c *Client) call(ctx context.Context, in Input, out output) error {
 	req, err := c.prepare(in, "")
 	if err != nil {
 		return &Error{Operation: in.operation().name, Err: err}
@@ -54,7 +62,7 @@ func (c *Client) call(ctx context.Context, in Input, decode decoder) error {
 			return failure.gaveUp(err)
 		}
 		var class failureClass
-		failure, class = s.attempt(ctx, s.request, s.creds, decode)
+		failure, class = s.attempt(ctx, s.request, s.creds, out)
 		s.learn(class)
 		if failure == nil {
 			return nil
@@ -80,11 +88,10 @@ type series struct {
 	attempts int                  // that failed
 	retries  int                  // among them
 	paid     int                  // for the last retry
-	replayed bool                 // with other credentials or another token, which is no retry
+	replayed bool                 // with other credentials or another token, which is not a retry
 }
 
-// renew makes the request anew, if it is one that gets old, and reports whether
-// it is another one now.
+// renew makes the request again if a part of it is read for each attempt, and reports whether it changed.
 func (s *series) renew(ctx context.Context) (changed bool, err error) {
 	r, ok := s.in.(renewing)
 	if !ok {
@@ -103,10 +110,10 @@ func (s *series) renew(ctx context.Context) (changed bool, err error) {
 	return changed, nil
 }
 
-// admit gets what the next attempt needs: room, and credentials.
+// admit waits until the next attempt may be made, and gets credentials for it.
 func (s *series) admit(ctx context.Context) (err error) {
 	if s.Retry.Mode == Adaptive {
-		if err := pause(ctx, s.limiter.take(time.Now())); err != nil {
+		if err := system.Sleep(ctx, s.limiter.take(time.Now())); err != nil {
 			s.limiter.give()
 			return err
 		}
@@ -115,30 +122,31 @@ func (s *series) admit(ctx context.Context) (err error) {
 	return err
 }
 
-// learn takes note of how an attempt went.
+// learn records the result of an attempt.
 func (s *series) learn(class failureClass) {
 	if s.Retry.Mode == Adaptive {
 		s.limiter.learn(time.Now(), class == throttled)
 	}
 	if class == none {
-		s.quota.give(max(s.paid, firstTryReward))
+		s.quota.give(max(s.paid, 1))
 	}
 }
 
-// again reports whether there is to be another attempt, and makes it possible.
-// Its error is that of a caller that left, or of a request that could not be renewed.
+// again reports whether to make another attempt, and waits for it. Its error is that of a caller that
+// gave up, or of a request that could not be renewed.
 func (s *series) again(ctx context.Context, failure *Error, class failureClass) (bool, error) {
 	if rejected(failure.Code) {
 		return s.replay(ctx)
 	}
+	b := s.Retry.backoff(class)
 	switch {
 	case class == final, class == transient && s.op.once:
 		return false, nil
-	case s.retries+1 >= s.Retry.maxAttempts(), !s.quota.take(s.Retry.cost(class)):
+	case s.retries+1 >= s.Retry.maxAttempts(), !s.quota.take(b.cost):
 		return false, nil
 	}
-	s.paid = s.Retry.cost(class)
-	if err := pause(ctx, s.Retry.delay(s.retries, class, rand.Float64(), failure.RetryAfter)); err != nil {
+	s.paid = b.cost
+	if err := system.Sleep(ctx, b.delay(s.retries, rand.Float64(), failure.RetryAfter)); err != nil {
 		s.quota.give(s.paid) // for a retry that is not made
 		return false, err
 	}
@@ -147,8 +155,8 @@ func (s *series) again(ctx context.Context, failure *Error, class failureClass) 
 	return true, err
 }
 
-// replay reports whether there is something else to send now that credentials or
-// a token were rejected as expired.
+// replay reports whether there are other credentials, or another token, now that they were rejected as
+// expired.
 func (s *series) replay(ctx context.Context) (bool, error) {
 	if !s.op.unsigned {
 		s.Cache().Invalidate(s.creds)
@@ -165,7 +173,7 @@ func (s *series) replay(ctx context.Context) (bool, error) {
 		creds.SecretAccessKey != s.creds.SecretAccessKey || creds.SessionToken != s.creds.SessionToken), nil
 }
 
-// gaveUp tells why there is no attempt, or no other one.
+// gaveUp adds why there is no attempt, or no other one.
 func (e *Error) gaveUp(err error) *Error {
 	switch {
 	case e.Attempts == 0:
@@ -178,12 +186,9 @@ func (e *Error) gaveUp(err error) *Error {
 	return e
 }
 
-// prepare checks the client and a request, and encodes the request for the
-// endpoint of a region; "" is the client's own.
+// prepare checks the client and a request, and encodes the request for the endpoint of a region; "" is
+// the client's own.
 func (c *Client) prepare(in Input, region string) (*request, error) {
-	if c == nil {
-		return nil, invalidf("the Client is nil")
-	}
 	c.setUp()
 	op := in.operation()
 	if err := c.check(op); err != nil {
@@ -197,7 +202,7 @@ func (c *Client) prepare(in Input, region string) (*request, error) {
 		return nil, err
 	}
 	if !op.unsigned && to.signingRegion == "" {
-		return nil, invalidf("Client.Region is missing, which the signature is for: set it or Client.SigningRegion")
+		return nil, invalidf("Client.Region is missing, and requests are signed for a region: set it or Client.SigningRegion")
 	}
 	r := rules{aws: to.aws, global: strings.EqualFold(to.url.Host, globalHost)}
 	in.check(&r)
@@ -209,7 +214,7 @@ func (c *Client) prepare(in Input, region string) (*request, error) {
 	return &request{op, to, q}, nil
 }
 
-// credentials are what the next attempt is signed with.
+// credentials returns the credentials that sign the next attempt.
 func (c *Client) credentials(ctx context.Context, op operation) (stschain.Credentials, error) {
 	if op.unsigned {
 		return stschain.Credentials{}, nil
@@ -219,7 +224,7 @@ func (c *Client) credentials(ctx context.Context, op operation) (stschain.Creden
 	creds, err := base.Retrieve(ctx)
 	end(creds, err)
 	if err != nil {
-		// A call whose base has no keys is a failed call, not an absent one.
+		// Wrapped: a chain must not take the base's Unavailable for the call's.
 		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", err)
 	}
 	return creds, nil

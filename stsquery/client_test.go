@@ -100,7 +100,6 @@ func TestMissingFields(t *testing.T) {
 		client *stsquery.Client
 		want   string
 	}{
-		"nil client":             {nil, "the Client is nil"},
 		"zero client":            {&stsquery.Client{}, "Client.Credentials is missing"},
 		"no credentials":         {&stsquery.Client{Region: "us-east-1"}, "Client.Credentials is missing"},
 		"nil cache":              {&stsquery.Client{Region: "us-east-1", Credentials: (*stschain.Cache)(nil)}, "Cache.Provider is required"},

@@ -1,18 +1,19 @@
 package stsquery
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// endpoint is where requests go, and what their signature is scoped to.
+// endpoint is the URL of requests and the scope of their signatures.
 type endpoint struct {
 	url           url.URL
 	signingRegion string
 	signingName   string
-	aws           bool // STS's own limits hold
+	aws           bool // the limits of AWS apply
 }
 
 const globalHost = "sts.amazonaws.com"
@@ -23,25 +24,21 @@ var oldRegions = []string{
 	"eu-west-2", "eu-west-3", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
 }
 
-// resolve finds the endpoint for a region; "" is the client's own.
+// resolve returns the endpoint of a region; "" is the client's own.
 func (c *Client) resolve(region string) (*endpoint, error) {
-	override := region
-	if region == "" {
-		region = c.Region
+	signingRegion := c.SigningRegion
+	if region != "" {
+		signingRegion = ""
 	}
+	region = cmp.Or(region, c.Region)
 	if region != "" && !wire.IsLabel(region) {
-		return nil, invalidf("Region is %s, which is no region: letters, digits and hyphens are allowed, such as eu-west-1", quote(region))
+		return nil, invalidf("Region is %s, not a valid region: letters, digits and hyphens are allowed, such as eu-west-1", quote(region))
 	}
 	e, err := c.locate(region)
 	if err != nil {
 		return nil, err
 	}
-	if c.SigningName != "" {
-		e.signingName = c.SigningName
-	}
-	if c.SigningRegion != "" && override == "" {
-		e.signingRegion = c.SigningRegion
-	}
+	e.signingName, e.signingRegion = cmp.Or(c.SigningName, "sts"), cmp.Or(signingRegion, e.signingRegion)
 	for _, part := range []struct{ field, value string }{
 		{"SigningName", e.signingName}, {"SigningRegion", e.signingRegion},
 	} {
@@ -52,18 +49,17 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 	return e, nil
 }
 
-// locate follows the rules for endpoints of AWS, whose error texts are quoted for
-// those who search for them.
+// locate applies the endpoint rules of AWS. It quotes their error texts for those who search for them.
 func (c *Client) locate(region string) (*endpoint, error) {
 	switch {
 	case c.Endpoint != "" && c.FIPS:
-		return nil, invalidf("Client.FIPS and Client.Endpoint are both set (Invalid Configuration: FIPS and custom endpoint are not supported): give the endpoint that is FIPS itself")
+		return nil, invalidf("Client.FIPS and Client.Endpoint are both set (Invalid Configuration: FIPS and custom endpoint are not supported): set Endpoint to the FIPS endpoint")
 	case c.Endpoint != "" && c.DualStack:
-		return nil, invalidf("Client.DualStack and Client.Endpoint are both set (Invalid Configuration: Dualstack and custom endpoint are not supported): give the endpoint that is dual-stack itself")
+		return nil, invalidf("Client.DualStack and Client.Endpoint are both set (Invalid Configuration: Dualstack and custom endpoint are not supported): set Endpoint to the dual-stack endpoint")
 	case c.Endpoint == "" && region == "":
-		return nil, invalidf("Client.Region is missing (Invalid Configuration: Missing Region), which also names the endpoint: set it, or set Client.Endpoint and Client.SigningRegion")
+		return nil, invalidf("Client.Region is missing (Invalid Configuration: Missing Region), which also selects the endpoint: set it, or set Client.Endpoint and Client.SigningRegion")
 	}
-	e := &endpoint{signingName: "sts", signingRegion: region}
+	e := &endpoint{signingRegion: region}
 	if region == "aws-global" {
 		e.signingRegion = "us-east-1"
 	}
@@ -75,12 +71,10 @@ func (c *Client) locate(region string) (*endpoint, error) {
 		e.url, e.aws = *u, wire.IsAWSHost(u.Hostname())
 		return e, nil
 	}
-	e.url.Scheme, e.url.Path, e.aws = "https", "/", true
+	e.url, e.aws = url.URL{Scheme: "https", Host: wire.ServiceHost("sts", region, c.FIPS, c.DualStack), Path: "/"}, true
 	global := region == "aws-global" || c.Global && slices.Contains(oldRegions, region)
 	if global && !c.FIPS && !c.DualStack {
 		e.url.Host, e.signingRegion = globalHost, "us-east-1"
-		return e, nil
 	}
-	e.url.Host = wire.ServiceHost("sts", region, c.FIPS, c.DualStack)
 	return e, nil
 }

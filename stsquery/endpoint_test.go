@@ -2,8 +2,6 @@ package stsquery_test
 
 import (
 	"errors"
-	"net/netip"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -149,36 +147,4 @@ func TestEndpointOverride(t *testing.T) {
 			}
 		})
 	}
-}
-
-// An endpoint either is refused, or is a URL that says what it was given.
-func FuzzEndpoint(f *testing.F) {
-	for _, s := range []string{
-		"https://sts.amazonaws.com", "localhost:9000", "http://127.0.0.1:1/a?b=c", "user:pw@h", "http://[::1%25lo]:80/", "//h", "h:x", "https://h/%zz", "a://b://c",
-		"http://[0:0:0:0:0:0:0:1]/", "http://[::1%25\x88o]", // a zone that no URL can hold
-	} {
-		f.Add(s, false)
-	}
-	f.Fuzz(func(t *testing.T, s string, allowHTTP bool) {
-		got, err := stsquery.ParseEndpoint(s, allowHTTP)
-		if err != nil {
-			return
-		}
-		u, err := url.Parse(got)
-		if err != nil {
-			t.Fatalf("%q became %q: %v", s, got, err)
-		}
-		switch {
-		case u.Scheme != "https" && u.Scheme != "http", u.Host == "", u.User != nil, u.Fragment != "", u.Path == "":
-			t.Fatalf("%q became %q", s, got)
-		case u.Scheme == "http" && !allowHTTP && !strings.EqualFold(u.Hostname(), "localhost"):
-			if ip, _ := netip.ParseAddr(u.Hostname()); !ip.Unmap().IsLoopback() {
-				t.Fatalf("%q became %q", s, got)
-			}
-		}
-		again, err := stsquery.ParseEndpoint(got, allowHTTP)
-		if err != nil || again != got {
-			t.Fatalf("%q became %q and then %q, %v", s, got, again, err)
-		}
-	})
 }

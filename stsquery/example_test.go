@@ -86,18 +86,3 @@ func ExampleClient_Presign() {
 	// sts.eu-west-1.amazonaws.com GetCallerIdentity host;x-k8s-aws-id
 	// [redacted]
 }
-
-// Why a request was refused, from the message that EC2 sent along.
-func ExampleDecodeAuthorizationMessageOutput_Decision() {
-	out := &stsquery.DecodeAuthorizationMessageOutput{ // of Client.DecodeAuthorizationMessage
-		DecodedMessage: `{"allowed":false,"explicitDeny":false,"context":{"principal":{"arn":"arn:aws:iam::123456789012:user/alice"},"action":"ec2:StopInstances"}}`,
-	}
-	d, err := out.Decision()
-	if err != nil {
-		log.Fatal(err)
-	}
-	if !d.Allowed && !d.ExplicitDeny {
-		fmt.Println("nothing allows", d.Context.Principal.ARN, "to", d.Context.Action)
-	}
-	// Output: nothing allows arn:aws:iam::123456789012:user/alice to ec2:StopInstances
-}

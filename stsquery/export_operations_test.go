@@ -6,8 +6,8 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// CertificateInput asks MinIO's AssumeRoleWithCertificate, which is not STS's.
-// Its answers are among those that were recorded.
+// CertificateInput is the input of MinIO's AssumeRoleWithCertificate, whose responses are among the
+// recorded ones.
 type CertificateInput struct{}
 
 func (CertificateInput) operation() operation {
@@ -18,22 +18,17 @@ func (CertificateInput) encode(*query) {}
 
 // CallWithCertificate calls it.
 func (c *Client) CallWithCertificate(ctx context.Context) (creds stschain.Credentials, requestID string, err error) {
-	err = c.call(ctx, CertificateInput{}, func(result *element, id string) (err error) {
-		requestID = id
-		creds, err = credentialsOf(result, "AssumeRoleWithCertificate")
+	err = c.call(ctx, CertificateInput{}, decoder(func(r result) (err error) {
+		requestID = r.requestID
+		creds, err = r.credentials()
 		return err
-	})
+	}))
 	return creds, requestID, err
 }
 
-// Output is what an operation answers.
-type Output interface {
-	decode(result *element, requestID string) error
-}
-
-// Outputs are new ones, by operation.
-func Outputs() map[string]Output {
-	return map[string]Output{
+// Outputs returns a new output of each operation.
+func Outputs() map[string]output {
+	return map[string]output{
 		"AssumeRole":                 new(AssumeRoleOutput),
 		"AssumeRoleWithSAML":         new(AssumeRoleWithSAMLOutput),
 		"AssumeRoleWithWebIdentity":  new(AssumeRoleWithWebIdentityOutput),
@@ -46,19 +41,6 @@ func Outputs() map[string]Output {
 		"GetSessionToken":            new(GetSessionTokenOutput),
 		"GetWebIdentityToken":        new(GetWebIdentityTokenOutput),
 	}
-}
-
-// Decode reads an answer's body into an output.
-func Decode(body []byte, operation string, out Output) error {
-	root, err := parseXML(body)
-	if err != nil {
-		return err
-	}
-	result, err := resultOf(root, operation)
-	if err != nil {
-		return err
-	}
-	return out.decode(result, requestIDOf(root))
 }
 
 var IsJSON = isJSON

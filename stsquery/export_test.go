@@ -9,7 +9,7 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// UnsignedInput asks an operation that does not exist yet without a signature.
+// UnsignedInput is the input of an operation that does not exist.
 type UnsignedInput struct{ Token stschain.Secret }
 
 func (in UnsignedInput) operation() operation { return operation{name: "Unsigned", unsigned: true} }
@@ -18,12 +18,16 @@ func (in UnsignedInput) encode(q *query)      { q.secret("Token", in.Token) }
 
 // CallUnsigned calls it.
 func (c *Client) CallUnsigned(ctx context.Context, in UnsignedInput) (value string, err error) {
-	err = c.call(ctx, in, func(result *element, _ string) error {
-		value = result.value("Value")
+	err = c.call(ctx, in, decoder(func(r result) error {
+		value = r.value("Value")
 		return nil
-	})
+	}))
 	return value, err
 }
+
+type decoder func(result) error
+
+func (d decoder) decode(r result) error { return d(r) }
 
 // Resolved is what resolve finds.
 type Resolved struct {
@@ -39,14 +43,6 @@ func (c *Client) Resolve(region string) (Resolved, error) {
 	return Resolved{e.url.String(), e.signingRegion, e.signingName, e.aws}, nil
 }
 
-func ParseEndpoint(s string, allowHTTP bool) (string, error) {
-	u, err := wire.ParseURL(s, allowHTTP)
-	if err != nil {
-		return "", err
-	}
-	return u.String(), nil
-}
-
 // Form is how an input is encoded.
 func Form(in Input) string {
 	q := newQuery(in.operation().name)
@@ -56,12 +52,12 @@ func Form(in Input) string {
 
 func Escape(s string) string { return string(appendEscaped(nil, s)) }
 
-func (r Retry) Delay(n int, throttling bool, random float64, asked time.Duration) time.Duration {
+func (r Retry) Delay(n int, throttling bool, random float64, requested time.Duration) time.Duration {
 	class := transient
 	if throttling {
 		class = throttled
 	}
-	return r.delay(n, class, random, asked)
+	return r.backoff(class).delay(n, random, requested)
 }
 
 // Skew is by how much the client takes the server's clock to be ahead.
@@ -92,21 +88,20 @@ func (c *Client) Drain(n int) { c.quota.spent = quotaSize - n }
 // Tokens is what the quota has.
 func (c *Client) Tokens() int { return quotaSize - c.quota.spent }
 
-// DecodeAssumeRole reads an answer's body.
-func DecodeAssumeRole(body []byte) (*AssumeRoleOutput, error) {
+// Decode decodes the body of a response to an operation.
+func Decode(body []byte, operation string, out output) error {
 	root, err := parseXML(body)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	result, err := resultOf(root, "AssumeRole")
+	r, err := resultOf(root, operation, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var out AssumeRoleOutput
-	return &out, out.decode(result, requestIDOf(root))
+	return out.decode(r)
 }
 
-// DecodeFault reads the body of an error answer.
+// DecodeFault decodes the body of an error response.
 func DecodeFault(body []byte) (code, message string, err error) {
 	root, err := parseXML(body)
 	if err != nil {
@@ -115,8 +110,3 @@ func DecodeFault(body []byte) (code, message string, err error) {
 	f, _ := faultOf(root)
 	return f.code, f.message, nil
 }
-
-// Clean is what is printed of a server's words.
-func Clean(text string, secrets ...string) string { return newScrubber(secrets...).clean(text) }
-
-const MaxMessage = maxMessage

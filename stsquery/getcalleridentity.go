@@ -21,24 +21,15 @@ type GetCallerIdentityOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 func (c *Client) GetCallerIdentity(ctx context.Context) (*GetCallerIdentityOutput, error) {
-	var out GetCallerIdentityOutput
-	if err := c.call(ctx, GetCallerIdentityInput{}, out.decode); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return do[GetCallerIdentityOutput](ctx, c, GetCallerIdentityInput{})
 }
 
 func (GetCallerIdentityInput) operation() operation { return operation{name: "GetCallerIdentity"} }
 func (GetCallerIdentityInput) check(*rules)         {}
 func (GetCallerIdentityInput) encode(*query)        {}
 
-func (out *GetCallerIdentityOutput) decode(result *element, requestID string) error {
-	*out = GetCallerIdentityOutput{
-		UserID:    result.value("UserId"),
-		Account:   result.value("Account"),
-		ARN:       result.value("Arn"),
-		RequestID: requestID,
-	}
+func (out *GetCallerIdentityOutput) decode(r result) error {
+	*out = GetCallerIdentityOutput{r.value("UserId"), r.value("Account"), r.value("Arn"), r.requestID}
 	if out.UserID == "" && out.Account == "" && out.ARN == "" {
 		return errors.New("response has no Arn, UserId or Account")
 	}

@@ -6,33 +6,27 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// GetDelegatedAccessTokenInput is what [Client.GetDelegatedAccessToken] is asked
-// with.
+// GetDelegatedAccessTokenInput is the input of [Client.GetDelegatedAccessToken].
 type GetDelegatedAccessTokenInput struct {
-	TradeInToken stschain.Secret // required by AWS; as good as the credentials that it is traded for
+	TradeInToken stschain.Secret // required by AWS; as good as the credentials that it is exchanged for
 }
 
-// GetDelegatedAccessTokenOutput is what [Client.GetDelegatedAccessToken] answers.
+// GetDelegatedAccessTokenOutput is the response of [Client.GetDelegatedAccessToken].
 type GetDelegatedAccessTokenOutput struct {
 	Credentials             stschain.Credentials
-	AssumedPrincipal        string // ARN of who the credentials are
-	PackedPolicySize        int    // as percentage of the space for policies; AWS no longer fills it
+	AssumedPrincipal        string // ARN of the principal of the credentials
+	PackedPolicySize        int    // policies and tags, as a percentage of the space for them; AWS replaced it by SessionTokenUtilization
 	SessionTokenSize        int    // in bytes; 0: not reported
-	SessionTokenUtilization int    // the same as percentage of the largest
+	SessionTokenUtilization int    // SessionTokenSize as a percentage of the maximum
 	RequestID               string
 }
 
-// GetDelegatedAccessToken trades a token, which somebody gave away to delegate
-// access, for credentials of the principal that it stands for. The token must not
-// have expired. AWS does not offer this operation for general use.
+// GetDelegatedAccessToken exchanges a token, which a principal issued to delegate access, for credentials
+// of that principal. The token must not have expired. AWS does not offer this operation for general use.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetDelegatedAccessToken.html
 func (c *Client) GetDelegatedAccessToken(ctx context.Context, in GetDelegatedAccessTokenInput) (*GetDelegatedAccessTokenOutput, error) {
-	var out GetDelegatedAccessTokenOutput
-	if err := c.call(ctx, in, out.decode); err != nil {
-		return nil, err
-	}
-	return &out, nil
+	return do[GetDelegatedAccessTokenOutput](ctx, c, in)
 }
 
 func (GetDelegatedAccessTokenInput) operation() operation {
@@ -40,16 +34,21 @@ func (GetDelegatedAccessTokenInput) operation() operation {
 }
 
 func (in GetDelegatedAccessTokenInput) check(r *rules) {
-	r.required("TradeInToken", in.TradeInToken.Reveal())
+	r.missing("TradeInToken", r.aws && in.TradeInToken.IsZero())
 	r.secret("TradeInToken", in.TradeInToken, anyLimits)
 }
 
 func (in GetDelegatedAccessTokenInput) encode(q *query) { q.secret("TradeInToken", in.TradeInToken) }
 
-func (out *GetDelegatedAccessTokenOutput) decode(result *element, requestID string) (err error) {
-	out.Credentials, err = credentialsOf(result, "GetDelegatedAccessToken")
-	out.AssumedPrincipal = result.value("AssumedPrincipal")
-	out.PackedPolicySize, out.SessionTokenSize, out.SessionTokenUtilization = sizesOf(result)
-	out.RequestID = requestID
+func (out *GetDelegatedAccessTokenOutput) decode(r result) error {
+	creds, err := r.credentials()
+	*out = GetDelegatedAccessTokenOutput{
+		Credentials:             creds,
+		AssumedPrincipal:        r.value("AssumedPrincipal"),
+		PackedPolicySize:        r.number("PackedPolicySize"),
+		SessionTokenSize:        r.number("SessionTokenSize"),
+		SessionTokenUtilization: r.number("SessionTokenUtilization"),
+		RequestID:               r.requestID,
+	}
 	return err
 }

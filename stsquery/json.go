@@ -2,18 +2,17 @@ package stsquery
 
 import "strings"
 
-// maxJSONDepth is how deep arrays and objects may nest; encoding/json's own bound.
+// maxJSONDepth is how deep arrays and objects may nest. It is the limit of encoding/json.
 const maxJSONDepth = 10_000
 
-// isJSON reports whether s is one JSON value (RFC 8259), as json.Valid does.
-// Policies are all the JSON that most programs send, and encoding/json would be
-// the better part of what this package adds to them.
+// isJSON reports whether s is one JSON value (RFC 8259), as json.Valid does. json.Valid would make a
+// program that only assumes a role 25 kB larger; see bench/size.
 func isJSON(s string) bool {
 	s, ok := skipValue(s, 0)
 	return ok && s == ""
 }
 
-// skipValue takes a value and the space around it off s.
+// skipValue removes a value and the white space around it from s.
 func skipValue(s string, depth int) (rest string, ok bool) {
 	s = skipSpace(s)
 	switch {
@@ -31,7 +30,7 @@ func skipValue(s string, depth int) (rest string, ok bool) {
 	return skipSpace(s), ok
 }
 
-// skipMembers takes the members of an array or object and its end off s.
+// skipMembers removes the members of an array or object, and its end, from s.
 func skipMembers(s string, end byte, depth int) (rest string, ok bool) {
 	if depth > maxJSONDepth {
 		return s, false
@@ -87,7 +86,7 @@ func skipString(s string) (rest string, ok bool) {
 	return s, false
 }
 
-// skipWord takes a literal or a number off s.
+// skipWord removes a literal or a number from s.
 func skipWord(s string) (rest string, ok bool) {
 	for _, literal := range [...]string{"true", "false", "null"} {
 		if rest, ok = strings.CutPrefix(s, literal); ok {
@@ -111,7 +110,7 @@ func skipWord(s string) (rest string, ok bool) {
 	return rest, ok
 }
 
-// skipDigits takes at least one digit off s.
+// skipDigits removes at least one digit from s.
 func skipDigits(s string) (rest string, ok bool) {
 	rest = strings.TrimLeft(s, "0123456789")
 	return rest, len(rest) < len(s)

@@ -85,7 +85,7 @@ func TestLimitsOfEachOperation(t *testing.T) {
 		"federation: longest":         {with(federation, func(in *fed) { in.Duration = 36 * time.Hour }), ""},
 		"federation: long duration":   {with(federation, func(in *fed) { in.Duration = 36*time.Hour + time.Second }), "Duration is 36h0m1s, and 15m0s to 36h0m0s are allowed"},
 		"federation: 51 tags":         {with(federation, func(in *fed) { in.Tags = tags(51) }), "Tags has 51 members"},
-		"federation: duplicate tags":  {with(federation, func(in *fed) { in.Tags = []stsquery.Tag{{Key: "Department"}, {Key: "department"}} }), "which Tags[0].Key already is"},
+		"federation: duplicate tags":  {with(federation, func(in *fed) { in.Tags = []stsquery.Tag{{Key: "Department"}, {Key: "department"}} }), "which is the same as Tags[0].Key"},
 		"federation: reserved tag":    {with(federation, func(in *fed) { in.Tags = []stsquery.Tag{{Key: "aws:x"}} }), `Tags[0].Key is "aws:x", and must not begin with aws:`},
 		"federation: reserved value":  {with(federation, func(in *fed) { in.Tags = []stsquery.Tag{{Key: "x", Value: "aws:"}} }), `Tags[0].Value is "aws:", and must not begin with aws:`},
 		"federation: not reserved":    {with(federation, func(in *fed) { in.Tags = []stsquery.Tag{{Key: "aws", Value: "x aws:"}} }), ""},

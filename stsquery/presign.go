@@ -1,94 +1,94 @@
 package stsquery
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// Presign is a request to be made by somebody else.
+// PresignInput is the input of [Client.Presign].
 type PresignInput struct {
 	Input    Input         // of a signed operation
 	Region   string        // empty: the client's. For a client with an Endpoint it is that of the signature alone
-	Header   http.Header   // sent, and therefore signed, besides Host: x-k8s-aws-id, for one
-	Duration time.Duration // of the signature: whole seconds, up to 7 days. 0: 15 min, which is all that STS accepts
+	Header   http.Header   // to be sent, and therefore signed, in addition to Host, such as x-k8s-aws-id
+	Duration time.Duration // of the signature: whole seconds, up to 7 days. 0: 15 min, the most that STS accepts
 }
 
-// Presigned is a request that whoever has it can make, with a GET.
+// Presigned is a signed GET request, to be sent by another process.
 type Presigned struct {
 	URL     stschain.Secret // as good as a credential until it expires
-	Header  http.Header     // to be sent along, Host among them
-	Expires time.Time       // of the signature or of the credentials that made it, whichever is earlier; on this process's clock
+	Header  http.Header     // to be sent with it; includes Host
+	Expires time.Time       // the earlier of the ends of the signature and of the credentials; on this process's clock
 }
 
-const stsPresignedLife = 15 * time.Minute
+const maxSTSDuration = 15 * time.Minute
 
-// Presign makes a URL that calls an operation as the client's credentials, and
-// sends nothing. It is a proof of identity if the operation is
-// GetCallerIdentity.
+// Presign makes a URL that calls an operation with the client's credentials, and
+// sends nothing. A presigned GetCallerIdentity is a proof of identity.
 //
-// The URL dies with the credentials. Where it must live for its whole Life, ask
-// the cache that is the client's Credentials for credentials that do, before:
-// [stschain.Cache.RetrieveFor]. STS accepts a signature for 15 minutes, whatever
-// Life says, and at endpoints of AWS Expires is no later than that.
-func (c *Client) Presign(ctx context.Context, r PresignInput) (Presigned, error) {
-	if r.Input == nil {
+// The URL expires with the credentials. For credentials that are valid for all of
+// Duration, call RetrieveFor of [Client.Cache] first. STS accepts a signature for 15
+// minutes whatever Duration is, so at endpoints of AWS Expires is no later than that.
+func (c *Client) Presign(ctx context.Context, in PresignInput) (Presigned, error) {
+	if in.Input == nil {
 		return Presigned{}, &Error{Operation: "Presign", Err: invalidf("Input is missing")}
 	}
-	signed, err := c.presign(ctx, r)
+	signed, err := c.presign(ctx, in)
 	if err != nil {
-		return Presigned{}, &Error{Operation: r.Input.operation().name, Err: fmt.Errorf("cannot be presigned: %w", err)}
+		return Presigned{}, &Error{Operation: in.Input.operation().name, Err: fmt.Errorf("cannot be presigned: %w", err)}
 	}
 	return signed, nil
 }
 
-func (c *Client) presign(ctx context.Context, r PresignInput) (Presigned, error) {
-	op := r.Input.operation()
+func (c *Client) presign(ctx context.Context, in PresignInput) (Presigned, error) {
+	op := in.Input.operation()
 	if op.unsigned {
-		return Presigned{}, invalidf("the operation is not signed at all")
+		return Presigned{}, invalidf("the operation is not signed")
 	}
-	prepared, err := c.prepare(r.Input, r.Region)
+	r, err := c.prepare(in.Input, in.Region)
 	if err != nil {
 		return Presigned{}, err
 	}
-	life := r.Duration
-	if life == 0 {
-		life = stsPresignedLife
+	target := r.to.url
+	if t := wire.TargetOf(ctx); t != nil {
+		*t = wire.Target{URL: &target, Region: r.to.signingRegion, Service: r.to.signingName, Ahead: c.date().used}
+		return Presigned{}, nil
 	}
 	creds, err := c.credentials(ctx, op)
 	if err != nil {
 		return Presigned{}, err
 	}
-
-	target := prepared.to.url
 	if target.RawQuery != "" {
 		target.RawQuery += "&"
 	}
-	target.RawQuery += string(prepared.query.form)
-	req := &http.Request{Method: http.MethodGet, URL: &target, Host: target.Host, Header: r.Header}
+	target.RawQuery += string(r.query.form)
+	req := &http.Request{Method: http.MethodGet, URL: &target, Host: target.Host, Header: in.Header}
 	signer := c.signer
-	if r.Region != "" {
-		signer = newSigner(prepared.to)
+	if in.Region != "" {
+		signer = newSigner(r.to)
 	}
+	duration := cmp.Or(in.Duration, maxSTSDuration)
 	d := c.date()
-	url, header, err := signer.Presign(req, sigv4.PayloadHash(nil), creds, d.signed(), life)
+	url, header, err := signer.Presign(req, sigv4.PayloadHash(nil), creds, d.signed(), duration)
 	if err != nil {
 		return Presigned{}, err
 	}
-	for name := range r.Header {
+	for name := range in.Header {
 		key := http.CanonicalHeaderKey(name)
 		if _, ok := header[key]; !ok || key == "Host" {
-			return Presigned{}, invalidf("Header has %s, which is empty, or not the caller's to set, or changes on the way", quote(name))
+			return Presigned{}, invalidf("Header has %s, which is empty, reserved, or changed by proxies", quote(name))
 		}
 	}
-	if prepared.to.aws {
-		life = min(life, stsPresignedLife)
+	if r.to.aws {
+		duration = min(duration, maxSTSDuration)
 	}
-	expires := d.sent.Add(life)
+	expires := d.sent.Add(duration)
 	if !creds.Expires.IsZero() && creds.Expires.Before(expires) {
 		expires = creds.Expires
 	}

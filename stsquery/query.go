@@ -8,15 +8,14 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// renewing is an Input of which something is read anew for each attempt. The
-// Input that renew returns is checked and encoded in its place.
+// renewing is an Input a part of which is read again for each attempt. The Input that renew returns is
+// checked and encoded instead.
 type renewing interface {
 	renew(ctx context.Context) (Input, error)
 }
 
-// query is a request in the AWS query protocol: a form whose values are
-// percent-encoded, which every server reads alike ("+" is not), and the secrets
-// that were written into it.
+// query is a request in the AWS query protocol: a form whose values are percent-encoded, which every
+// server reads alike ("+" is not), and the secrets in it.
 type query struct {
 	form    []byte
 	secrets []stschain.Secret
@@ -30,7 +29,7 @@ func newQuery(action string) *query {
 	return q
 }
 
-// name begins a pair. Names need no encoding: letters, digits and dots.
+// name begins a pair. Names consist of letters, digits and dots, which need no encoding.
 func (q *query) name(name string) {
 	q.form = append(q.form, '&')
 	q.form = append(q.form, name...)
@@ -49,8 +48,8 @@ func (q *query) add(name, value string) {
 	}
 }
 
-// member writes a value of the i-th member, from 0, of a list; of a list of
-// structs, its field. An empty value is written too.
+// member writes a value of the i-th member, from 0, of a list; of a list of structs, its field. An empty
+// value is written too.
 func (q *query) member(list string, i int, field, value string) {
 	q.name(list)
 	q.form = append(q.form, ".member."...)
@@ -62,16 +61,27 @@ func (q *query) member(list string, i int, field, value string) {
 	q.value(value)
 }
 
-// secret is add for a value that no error may show.
-func (q *query) secret(name string, value stschain.Secret) {
-	if !value.IsZero() {
-		q.hide(value)
-		q.add(name, value.Reveal())
+// members writes a list, or of a list of structs, one field.
+func (q *query) members(list, field string, values []string) {
+	for i, value := range values {
+		q.member(list, i, field, value)
 	}
 }
 
-// hide makes a value one that no error may show.
-func (q *query) hide(value stschain.Secret) { q.secrets = append(q.secrets, value) }
+func (q *query) tags(tags []Tag) {
+	for i, t := range tags {
+		q.member("Tags", i, "Key", t.Key)
+		q.member("Tags", i, "Value", t.Value)
+	}
+}
+
+// secret is add for a value that no error may show.
+func (q *query) secret(name string, value stschain.Secret) {
+	if !value.IsZero() {
+		q.add(name, value.Reveal())
+		q.secrets = append(q.secrets, value)
+	}
+}
 
 // number writes n, unless it is 0.
 func (q *query) number(name string, n int) {
@@ -85,8 +95,7 @@ func (q *query) number(name string, n int) {
 // seconds writes d, unless it is 0.
 func (q *query) seconds(name string, d time.Duration) { q.number(name, int(d/time.Second)) }
 
-// appendEscaped appends s with all but RFC 3986's unreserved characters
-// percent-encoded.
+// appendEscaped appends s with all but RFC 3986's unreserved characters percent-encoded.
 func appendEscaped(b []byte, s string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(s) {

@@ -8,21 +8,21 @@ import (
 
 // The numbers of the AWS SDKs' adaptive mode.
 const (
-	rateBeta    = 0.7 // what is left of the rate after the server throttled
-	rateScale   = 0.4 // how fast the rate comes back
+	rateBeta    = 0.7 // share of the rate that remains after the server throttled
+	rateScale   = 0.4 // how fast the rate recovers
 	rateSmooth  = 0.8 // weight of the newest measurement
 	rateWindow  = 0.5 // seconds that a measurement takes at least
 	minRate     = 0.5 // attempts a second, however much the server throttles
 	minCapacity = 1   // attempts at once
 )
 
-// limiter keeps a client at the rate that its server bears: a bucket of tokens,
+// limiter limits a client to the rate that its server accepts: a bucket of tokens,
 // one for each attempt, which fills at a rate that falls when the server throttles
 // and grows along a cubic curve while it does not. Nothing is limited before the
-// server throttles for the first time. The zero limiter is ready.
+// server throttles for the first time. The zero limiter is ready for use.
 //
-// Instants are arguments. They are of the monotonic clock, since what is waited is
-// real time, whatever Client.Clock says.
+// The caller passes the time. It is that of the monotonic clock, since waits are
+// real time, whatever Client.Clock is.
 type limiter struct {
 	mu    sync.Mutex
 	start time.Time // of all seconds below
@@ -30,9 +30,9 @@ type limiter struct {
 
 	limiting bool
 	rate     float64 // tokens that come a second
-	tokens   float64 // negative: promised to attempts that wait
+	tokens   float64 // negative: taken by attempts that wait
 	capacity float64
-	filled   float64 // when tokens were counted
+	filled   float64 // when tokens were last added
 
 	measured float64 // attempts made a second
 	since    float64 // when counting began
@@ -42,7 +42,7 @@ type limiter struct {
 	throttled float64 // when it did
 }
 
-// take takes a token, and says how long to wait until it is there.
+// take takes a token, and returns how long to wait for it.
 func (l *limiter) take(now time.Time) time.Duration {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +55,7 @@ func (l *limiter) take(now time.Time) time.Duration {
 	return time.Duration(max(0, -l.tokens/l.rate) * float64(time.Second))
 }
 
-// give brings back the token of an attempt that was not made.
+// give returns the token of an attempt that was not made.
 func (l *limiter) give() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -64,7 +64,7 @@ func (l *limiter) give() {
 	}
 }
 
-// learn takes note of an attempt that was made.
+// learn records an attempt.
 func (l *limiter) learn(now time.Time, throttled bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,8 +85,8 @@ func (l *limiter) learn(now time.Time, throttled bool) {
 	l.tokens = min(l.tokens, l.capacity)
 }
 
-// cubic is the rate so many seconds after the server throttled a peak: it comes
-// close to the peak soon, stays there for long, and then goes beyond it.
+// cubic returns the rate so many seconds after the server throttled a peak: it comes
+// close to the peak soon, stays there for a while, and then exceeds it.
 func cubic(peak, seconds float64) float64 {
 	d := seconds - math.Cbrt(peak*(1-rateBeta)/rateScale)
 	return rateScale*d*d*d + peak

@@ -1,72 +1,67 @@
 package stsquery
 
 import (
-	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"math"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 )
 
-// Retry says how often a Client tries, and how long it waits in between.
+// Retry sets how often a Client sends a request, and how long it waits in between.
 //
-// What is tried again, in every mode: throttling, HTTP 429, 500, 502, 503 and 504,
-// timeouts and lost connections, RequestTimeout and IDPCommunicationError; a
-// signature refused by a server whose clock is off by more than four minutes, with
-// the date that it wants; and InvalidIdentityToken for AssumeRoleWithWebIdentity,
-// since STS also says that when it cannot reach the identity provider's keys. A
-// request with an MFA code is tried again only if the code cannot have been used,
-// because a code works once: if the request was never sent, or was throttled, or
-// its signature was refused for the date.
+// Every mode retries throttling, HTTP 429, 500, 502, 503 and 504, timeouts and lost connections,
+// RequestTimeout and IDPCommunicationError; a signature refused by a server whose clock is off by more
+// than four minutes, with the date of that clock; and InvalidIdentityToken for
+// AssumeRoleWithWebIdentity, since STS also returns it when it cannot fetch the identity provider's keys.
+// A request with an MFA code is retried only if the code cannot have been used, because a code works
+// once: if the request was never sent, was throttled, or its signature was refused for the date.
 //
-// What is rejected as expired is sent once more, with other credentials or another
-// token if there are any. That is no retry: it waits for nothing, and MaxAttempts
-// does not count it.
+// A request whose credentials or token were rejected as expired is sent once more if there are other
+// ones. That is not a retry: it does not wait, and MaxAttempts does not count it.
 //
-// A server that asks to wait, with x-amz-retry-after, gets up to 5 s over the
-// client's own wait.
+// A server that requests a wait, with x-amz-retry-after, gets up to 5 s more than the client's own wait.
 type Retry struct {
 	Mode        RetryMode // zero: Standard
-	MaxAttempts int       // 0: 3, in the Legacy mode 5. 1: never try again
+	MaxAttempts int       // 0: 3, in the Legacy mode 5. 1: no retries
 }
 
-// RetryMode is one of the modes that the AWS SDKs know.
+// RetryMode is one of the retry modes of the AWS SDKs.
 type RetryMode int
 
 const (
 	// Standard is the standard mode as of 2026: three attempts; waits that double,
 	// from 50 ms, or from 1 s where the server throttles, to at most 20 s, of which a
-	// random part is waited; and a quota of retries for the client, 500 tokens, of
-	// which one costs 14, or 5 where the server throttles, and which only success
+	// random part is waited; and a quota of retries for the client: 500 tokens, of
+	// which a retry costs 14, or 5 where the server throttles, and which only success
 	// refills.
 	Standard RetryMode = iota
 
-	// Adaptive is Standard, and all that the client sends, first attempts too, is
-	// slowed down to what the server bears, once it has throttled. It is for a client
-	// that asks a lot; the waiting is bounded by the caller's context alone.
+	// Adaptive is Standard, and once the server has throttled, all requests of the
+	// client, first attempts too, are limited to the rate that the server accepts. It
+	// is for a client with many calls; only the caller's context bounds the wait.
 	Adaptive
 
 	// Legacy is the oldest mode of the AWS SDK for .NET: five attempts; waits of
-	// 400 ms, four times as long after each retry, up to 30 s, and none of it random;
-	// the quota is 500 tokens, and each retry costs 5.
+	// 400 ms, four times as long after each retry, up to 30 s, without a random part;
+	// the quota is 500 tokens, and a retry costs 5.
 	Legacy
 )
 
-// String returns the name that AWS_RETRY_MODE has for the mode.
+var modeNames = [...]string{Standard: "standard", Adaptive: "adaptive", Legacy: "legacy"}
+
+func (m RetryMode) known() bool { return m >= 0 && int(m) < len(modeNames) }
+
+// String returns the name of the mode in AWS_RETRY_MODE.
 func (m RetryMode) String() string {
-	switch m {
-	case Standard:
-		return "standard"
-	case Adaptive:
-		return "adaptive"
-	case Legacy:
-		return "legacy"
+	if !m.known() {
+		return "RetryMode(" + strconv.Itoa(int(m)) + ")"
 	}
-	return "RetryMode(" + strconv.Itoa(int(m)) + ")"
+	return modeNames[m]
 }
 
 func (r Retry) maxAttempts() int {
@@ -79,76 +74,92 @@ func (r Retry) maxAttempts() int {
 	return 3
 }
 
-// backoff is how the longest wait before a retry grows.
+// backoff is the wait before a retry, and its price.
 type backoff struct {
-	first time.Duration
-	times int // from one retry to the next
-	most  time.Duration
+	first  time.Duration
+	factor int // from one retry to the next
+	most   time.Duration
+	fixed  bool // not a random part of it
+	cost   int  // tokens of the quota
 }
 
 var (
-	transientBackoff  = backoff{50 * time.Millisecond, 2, 20 * time.Second}
-	throttlingBackoff = backoff{time.Second, 2, 20 * time.Second}
-	legacyBackoff     = backoff{400 * time.Millisecond, 4, 30 * time.Second}
+	transientBackoff  = backoff{50 * time.Millisecond, 2, 20 * time.Second, false, 14}
+	throttlingBackoff = backoff{time.Second, 2, 20 * time.Second, false, 5}
+	legacyBackoff     = backoff{400 * time.Millisecond, 4, 30 * time.Second, true, 5}
 )
 
-// before is the longest wait before the n-th retry, from 0.
-func (b backoff) before(n int) time.Duration {
-	d := b.first
-	for range n {
-		if d >= b.most {
-			break
-		}
-		d *= time.Duration(b.times)
-	}
-	return min(d, b.most)
-}
-
-const maxExtraDelay = 5 * time.Second // on top of the own delay, if the server asks for it
-
-// delay is the wait before the n-th retry, from 0. Random is in [0, 1); asked is
-// what the server asked for, 0 if nothing.
-func (r Retry) delay(n int, class failureClass, random float64, asked time.Duration) time.Duration {
-	var own time.Duration
+func (r Retry) backoff(class failureClass) backoff {
 	switch {
 	case r.Mode == Legacy:
-		own = legacyBackoff.before(n)
+		return legacyBackoff
 	case class == throttled:
-		own = time.Duration(random * float64(throttlingBackoff.before(n)))
-	default:
-		own = time.Duration(random * float64(transientBackoff.before(n)))
+		return throttlingBackoff
 	}
-	if asked > 0 {
-		return min(max(own, asked), own+maxExtraDelay)
-	}
-	return own
+	return transientBackoff
 }
 
-// cost is what a retry takes from the quota.
-func (r Retry) cost(class failureClass) int {
-	if r.Mode == Legacy || class == throttled {
-		return 5
+const maxExtraDelay = 5 * time.Second // beyond the own wait, if the server requests it
+
+// delay returns the wait before the n-th retry, from 0. random is in [0, 1); requested is the server's
+// wait, or 0.
+func (b backoff) delay(n int, random float64, requested time.Duration) time.Duration {
+	own := b.first
+	for range min(n, 16) { // which is beyond the longest, and below an overflow
+		own *= time.Duration(b.factor)
 	}
-	return 14
+	own = min(own, b.most)
+	if !b.fixed {
+		own = time.Duration(random * float64(own))
+	}
+	return max(own, min(requested, own+maxExtraDelay))
 }
 
-// failureClass says what a failure means for trying again.
+// quota keeps a client from doubling the load of a server that is down: each retry takes tokens, and
+// only success returns them. The zero quota is full.
+type quota struct {
+	mu    sync.Mutex
+	spent int
+}
+
+const quotaSize = 500 // tokens
+
+// take takes n tokens, or none if there are fewer.
+func (q *quota) take(n int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.spent+n > quotaSize {
+		return false
+	}
+	q.spent += n
+	return true
+}
+
+// give returns n tokens.
+func (q *quota) give(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.spent = max(q.spent-n, 0)
+}
+
+// failureClass says whether a failed request may be retried.
 type failureClass int
 
 const (
 	none      failureClass = iota // it did not fail
-	final                         // do not try again
-	transient                     // try again
-	unused                        // the same, and the server did not even look at what was asked
-	throttled                     // try again more slowly
+	final                         // no
+	transient                     // yes
+	unused                        // yes, and the server did not process the request
+	throttled                     // yes, more slowly
 )
 
-// classify judges what went wrong on the way to the server and back.
+// classify decides about the failure of a request.
 func classify(op operation, e *Error) failureClass {
+	code := baseCode(e.Code)
 	switch {
-	case throttling(e.Code):
+	case slices.Contains(throttlingCodes, e.Code):
 		return throttled
-	case transientCode(e.Code), op.retried != "" && baseCode(e.Code) == op.retried:
+	case code == "RequestTimeout", code == "IDPCommunicationError", code != "" && code == op.retried:
 		return transient
 	}
 	switch e.StatusCode {
@@ -163,25 +174,16 @@ func classify(op operation, e *Error) failureClass {
 	return final
 }
 
-// throttling reports whether a code asks for fewer requests.
-func throttling(code string) bool {
-	switch code {
-	case "Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException",
-		"RequestThrottled", "TooManyRequestsException", "ProvisionedThroughputExceededException",
-		"TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
-		"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException":
-		return true
-	}
-	return false
+// throttlingCodes are the codes that request a lower rate. Source: the AWS SDKs.
+var throttlingCodes = []string{
+	"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException",
+	"RequestThrottled", "TooManyRequestsException", "ProvisionedThroughputExceededException",
+	"TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
+	"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
 }
 
-func transientCode(code string) bool {
-	code = baseCode(code)
-	return code == "RequestTimeout" || code == "IDPCommunicationError"
-}
-
-// classifyLost judges an error of the transport. What is not known to be
-// hopeless may be a passing trouble of the network.
+// classifyLost decides about an error of the transport. An unknown one may be a passing fault of the
+// network.
 func classifyLost(err error) failureClass {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		return final
@@ -200,41 +202,17 @@ func classifyLost(err error) failureClass {
 	return transient
 }
 
-// lostError is a request without a whole answer.
+// lostError is the error of a request without a complete response.
 type lostError struct{ err error }
 
 func (l *lostError) Error() string { return l.err.Error() }
 func (l *lostError) Unwrap() error { return l.err }
 
-// retryAfter reads how long a server asks to wait.
+// retryAfter returns the wait that a server requests, or 0.
 func retryAfter(h http.Header) time.Duration {
 	ms, err := strconv.ParseInt(h.Get("X-Amz-Retry-After"), 10, 64)
 	if err != nil || ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
 		return 0
 	}
 	return time.Duration(ms) * time.Millisecond
-}
-
-// pause waits for d, or until ctx ends.
-func pause(ctx context.Context, d time.Duration) error {
-	if ctx.Err() != nil {
-		return ended(ctx)
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ended(ctx)
-	}
-}
-
-// ended tells that ctx is over, and why.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || cause == err {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
 }

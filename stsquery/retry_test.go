@@ -409,7 +409,7 @@ func TestAttemptBound(t *testing.T) {
 			})}}
 		start := time.Now()
 		_, err := c.AssumeRole(t.Context(), roleInput)
-		require.ErrorContains(t, err, "no answer within 10s: context deadline exceeded (3 attempts)")
+		require.ErrorContains(t, err, "no response within 10s: context deadline exceeded (3 attempts)")
 		require.EqualValues(t, 3, count.Load())
 		require.WithinDuration(t, start.Add(30*time.Second), time.Now(), time.Second)
 	})

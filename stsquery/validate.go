@@ -12,16 +12,15 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// rules collects everything that is wrong with one request, so that it is
-// reported at once. What breaks a limit of STS counts only at an endpoint of
-// AWS: other servers have limits of their own.
+// rules collects all that is wrong with one request, to report it at once. Limits of STS count only at
+// an endpoint of AWS: other servers have limits of their own.
 type rules struct {
 	aws    bool
 	global bool // the global endpoint, which lacks some operations
 	found  []string
 }
 
-// err is all that was found, nil if nothing was.
+// err returns all violations, or nil.
 func (r *rules) err() error {
 	if len(r.found) == 0 {
 		return nil
@@ -37,7 +36,7 @@ func (r *rules) addf(format string, args ...any) {
 type limits struct {
 	min, max int
 	chars    func(rune) bool // nil: any
-	allowed  string          // chars, for people
+	allowed  string          // describes chars
 }
 
 // The limits that several fields share. Source: the STS API reference.
@@ -47,35 +46,40 @@ var (
 	nameLimits        = limits{2, 64, wordOr("+=,.@-"), "letters, digits and _+=,.@-"}
 	serialLimits      = limits{9, 256, wordOr("+=/:,.@-"), "letters, digits and _+=/:,.@-"}
 	codeLimits        = limits{6, 6, isDigit, "digits"}
-	contextLimits     = limits{4, 2048, nil, ""}
 	policyLimits      = limits{1, math.MaxInt, isPolicyChar, "characters up to U+00FF"}
 	shortPolicyLimits = limits{1, 2048, isPolicyChar, "characters up to U+00FF"}
 	tagKeyLimits      = limits{1, 128, isTagChar, "letters, digits, spaces and _.:/=+-@"}
 	tagLimits         = limits{0, 256, isTagChar, "letters, digits, spaces and _.:/=+-@"}
 )
 
-// regional: the operation is not to be had at the global endpoint.
+// regional refuses an operation at the global endpoint, which does not have it.
 func (r *rules) regional() {
 	if r.global {
 		r.addf("only regional endpoints have this operation: set Client.Region to a region, and leave out Client.Global")
 	}
 }
 
-// required: an empty value is wrong at AWS.
-func (r *rules) required(field, value string) {
-	if r.aws && value == "" {
+// missing refuses a field that has no value.
+func (r *rules) missing(field string, is bool) {
+	if is {
 		r.addf("%s is missing", field)
 	}
 }
 
-// text checks a value that is not empty.
+// required checks a value that AWS requires.
+func (r *rules) required(field, value string, l limits) {
+	r.missing(field, r.aws && value == "")
+	r.text(field, value, l)
+}
+
+// text checks a value that may be empty.
 func (r *rules) text(field, value string, l limits) {
 	if value != "" {
 		r.value(field, value, quote(value), l)
 	}
 }
 
-// secret is text for what must not be shown.
+// secret is text for a value that must not be shown.
 func (r *rules) secret(field string, value stschain.Secret, l limits) {
 	if !value.IsZero() {
 		r.value(field, value.Reveal(), "a secret", l)
@@ -85,7 +89,7 @@ func (r *rules) secret(field string, value stschain.Secret, l limits) {
 func (r *rules) value(field, value, shown string, l limits) {
 	n := utf8.RuneCountInString(value)
 	switch {
-	case hasControl(value):
+	case strings.IndexFunc(value, unicode.IsControl) >= 0:
 		r.addf("%s is %s, with control characters", field, shown)
 	case !r.aws:
 	case l.min == l.max && n != l.max:
@@ -97,18 +101,16 @@ func (r *rules) value(field, value, shown string, l limits) {
 	}
 }
 
-// policy checks a session policy, which may have line breaks.
-func (r *rules) policy(field, value string, l limits) {
-	if value == "" {
-		return
+// policies checks a session policy, which may have line breaks, and the ARNs of managed ones.
+func (r *rules) policies(policy string, arns []string, l limits) {
+	r.text("Policy", strings.Map(visible, policy), l)
+	if r.aws && policy != "" && !isJSON(policy) {
+		r.addf("Policy is %s, which is not JSON", quote(policy))
 	}
-	r.text(field, strings.Map(visible, value), l)
-	if r.aws && !isJSON(value) {
-		r.addf("%s is %s, which is not JSON", field, quote(value))
-	}
+	r.list("PolicyARNs", arns, 10, arnLimits)
 }
 
-// visible has a space for each control character that a policy may have.
+// visible returns a space for each control character that a policy may have.
 func visible(r rune) rune {
 	if r == '\t' || r == '\n' || r == '\r' || '\u007f' <= r && r <= '\u009f' {
 		return ' '
@@ -116,22 +118,23 @@ func visible(r rune) rune {
 	return r
 }
 
-// duration checks that d is sent as what it is; 0 is not sent.
-func (r *rules) duration(field string, d, min, max time.Duration) {
+// duration checks that d can be sent exactly; 0 is not sent.
+func (r *rules) duration(d, min, max time.Duration) {
 	switch {
 	case d < 0:
-		r.addf("%s is %v, and must not be negative", field, d)
+		r.addf("Duration is %v, and must not be negative", d)
 	case d%time.Second != 0:
-		r.addf("%s is %v, and only whole seconds are allowed", field, d)
+		r.addf("Duration is %v, and only whole seconds are allowed", d)
 	case r.aws && d != 0 && (d < min || d > max):
-		r.addf("%s is %v, and %v to %v are allowed", field, d, min, max)
+		r.addf("Duration is %v, and %v to %v are allowed", d, min, max)
 	}
 }
 
-// number checks that n is between 0 and max.
-func (r *rules) number(field string, n, max int) {
-	if n < 0 || r.aws && n > max {
-		r.addf("%s is %d, and 0 to %d are allowed", field, n, max)
+// tokenSize checks a MinimumSessionTokenSize.
+func (r *rules) tokenSize(n int) {
+	const most = 4096
+	if n < 0 || r.aws && n > most {
+		r.addf("MinimumSessionTokenSize is %d, and 0 to %d are allowed", n, most)
 	}
 }
 
@@ -142,43 +145,34 @@ func (r *rules) count(field string, n, max int) {
 	}
 }
 
-// arns checks a list of policy ARNs.
-func (r *rules) arns(field string, arns []string) {
-	r.count(field, len(arns), 10)
-	for i, arn := range arns {
-		name := index(field, i, "")
-		r.required(name, arn)
-		r.text(name, arn, arnLimits)
+// list checks a list of values that must not be empty.
+func (r *rules) list(field string, values []string, max int, l limits) {
+	r.count(field, len(values), max)
+	for i, value := range values {
+		r.required(member(field, i, ""), value, l)
 	}
 }
 
-// tags checks tags. Two keys that differ only in case are one to STS.
-func (r *rules) tags(field string, tags []Tag) {
-	r.count(field, len(tags), 50)
+// tags checks tags. Keys that differ only in case are one key to STS.
+func (r *rules) tags(tags []Tag) {
+	r.count("Tags", len(tags), 50)
 	seen := make(map[string]string, len(tags))
 	for i, t := range tags {
-		name := index(field, i, "Key")
-		r.required(name, t.Key)
-		r.text(name, t.Key, tagKeyLimits)
-		r.text(index(field, i, "Value"), t.Value, tagLimits)
-		r.unreserved(name, t.Key)
-		r.unreserved(index(field, i, "Value"), t.Value)
+		key, value := member("Tags", i, ".Key"), member("Tags", i, ".Value")
+		r.required(key, t.Key, tagKeyLimits)
+		r.text(value, t.Value, tagLimits)
+		r.unreserved(key, t.Key)
+		r.unreserved(value, t.Value)
 		lower := strings.ToLower(t.Key)
 		if first, ok := seen[lower]; ok && r.aws {
-			r.addf("%s is %s, which %s already is: case does not count", name, quote(t.Key), first)
+			r.addf("%s is %s, which is the same as %s: case does not count", key, quote(t.Key), first)
 			continue
 		}
-		seen[lower] = name
+		seen[lower] = key
 	}
 }
 
-// sourceIdentity checks the name that a session carries through role chains.
-func (r *rules) sourceIdentity(field, value string) {
-	r.text(field, value, nameLimits)
-	r.unreserved(field, value)
-}
-
-// unreserved: what begins with aws: is AWS's own.
+// unreserved refuses the prefix aws:, which is reserved for AWS.
 func (r *rules) unreserved(field, value string) {
 	if r.aws && strings.HasPrefix(value, "aws:") {
 		r.addf("%s is %s, and must not begin with aws:", field, quote(value))
@@ -198,15 +192,12 @@ func (r *rules) mfa(serial string, code stschain.Secret) {
 	}
 }
 
-func index(list string, i int, field string) string {
-	s := list + "[" + strconv.Itoa(i) + "]"
-	if field != "" {
-		s += "." + field
-	}
-	return s
+// member returns the name of a member of a list, or of its field, such as Tags[0].Key.
+func member(list string, i int, field string) string {
+	return list + "[" + strconv.Itoa(i) + "]" + field
 }
 
-// quote shows a value, or the beginning of a long one.
+// quote quotes a value, or the start of a long one.
 func quote(s string) string {
 	const most = 64
 	if len(s) > most {
@@ -231,5 +222,3 @@ func isTagChar(r rune) bool {
 }
 
 func isPolicyChar(r rune) bool { return r <= '\u00ff' }
-
-func hasControl(s string) bool { return strings.IndexFunc(s, unicode.IsControl) >= 0 }

@@ -65,7 +65,7 @@ func TestLimits(t *testing.T) {
 		"256-character value":  {func(i *in) { i.Tags = []stsquery.Tag{{Key: "k", Value: n("v", 256)}} }, ""},
 		"257-character value":  {func(i *in) { i.Tags = []stsquery.Tag{{Key: "k", Value: n("v", 257)}} }, "Tags[0].Value is"},
 		"odd tag":              {func(i *in) { i.Tags = []stsquery.Tag{{Key: "k", Value: "a;b"}} }, "Tags[0].Value is \"a;b\", and only"},
-		"duplicate tags":       {func(i *in) { i.Tags = []stsquery.Tag{{Key: "Team"}, {Key: "x"}, {Key: "tEAM"}} }, `Tags[2].Key is "tEAM", which Tags[0].Key already is`},
+		"duplicate tags":       {func(i *in) { i.Tags = []stsquery.Tag{{Key: "Team"}, {Key: "x"}, {Key: "tEAM"}} }, `Tags[2].Key is "tEAM", which is the same as Tags[0].Key`},
 		"transitive keys":      {func(i *in) { i.TransitiveTagKeys = strings.Fields(n("k ", 51)) }, "TransitiveTagKeys has 51 members"},
 		"empty transitive key": {func(i *in) { i.TransitiveTagKeys = []string{""} }, "TransitiveTagKeys[0] is missing"},
 		"external ID":          {func(i *in) { i.ExternalID = "a1_+=,.@:/-" }, ""},

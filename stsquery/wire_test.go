@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -104,23 +105,23 @@ func TestAnswers(t *testing.T) {
 		attempts  int // of 2; 0: 1
 		text      string
 	}{
-		"400":                     {answer: answer(400, xml, stsError("ValidationError", "bad ECHO")), status: 400, code: "ValidationError", text: "bad"},
+		"400":                     {answer: answer(400, xml, stsError("ValidationError", "bad ECHO")), status: 400, code: "ValidationError", text: redact.Withheld},
 		"403":                     {answer: answer(403, xml, stsError("AccessDenied", "User: x is not authorized ECHO")), status: 403, code: "AccessDenied", permanent: true, text: "trust policy"},
 		"403 with the suffix":     {answer: answer(403, xml, stsError("AccessDeniedException", "")), status: 403, code: "AccessDeniedException", permanent: true},
 		"429":                     {answer: answer(429, "application/json", `{"ECHO":1}`), status: 429, attempts: 2, text: `of application/json`},
 		"500":                     {answer: answer(500, xml, stsError("InternalFailure", "ECHO")), status: 500, code: "InternalFailure", attempts: 2},
 		"503":                     {answer: answer(503, xml, stsError("ServiceUnavailable", "ECHO")), status: 503, code: "ServiceUnavailable", attempts: 2},
 		"throttling as 400":       {answer: answer(400, xml, stsError("Throttling", "Rate exceeded")), status: 400, code: "Throttling", attempts: 2, text: "share one"},
-		"HTML 200":                {answer: answer(200, "text/html", "<html><body>Log in ECHO</body></html>"), status: 200, text: `root element is html`},
+		"HTML 200":                {answer: answer(200, "text/html", "<html><body>Log in ECHO</body></html>"), status: 200, text: `root element of the response is html`},
 		"HTML 404":                {answer: answer(404, "text/html; charset=utf-8", "<!DOCTYPE html><p>ECHO"), status: 404, text: `of text/html`},
 		"HTML 502":                {answer: answer(502, "text/html", "<html>Bad gateway ECHO</html>"), status: 502, attempts: 2, text: `of text/html`},
 		"plain text":              {answer: answer(200, "text/plain", "hello ECHO"), status: 200, text: "not XML"},
 		"empty 200":               {answer: answer(200, xml, ""), status: 200, text: "empty"},
 		"204":                     {answer: answer(204, xml, ""), status: 204, text: "empty"},
-		"empty 403":               {answer: answer(403, xml, ""), status: 403, text: "no error of STS"},
-		"wrong root":              {answer: answer(200, xml, "<ListAllMyBucketsResult><Owner>ECHO</Owner></ListAllMyBucketsResult>"), status: 200, text: `root element is ListAllMyBucketsResult`},
+		"empty 403":               {answer: answer(403, xml, ""), status: 403, text: "unexpected response, not an STS error document"},
+		"wrong root":              {answer: answer(200, xml, "<ListAllMyBucketsResult><Owner>ECHO</Owner></ListAllMyBucketsResult>"), status: 200, text: `root element of the response is ListAllMyBucketsResult`},
 		"another operation":       {answer: answer(200, xml, "<GetSessionTokenResponse/>"), status: 200, text: "GetSessionTokenResponse"},
-		"two roots":               {answer: answer(200, xml, good+good), status: 200, text: "two roots"},
+		"two roots":               {answer: answer(200, xml, good+good), status: 200, text: "more than one root element"},
 		"text after the root":     {answer: answer(200, xml, good+"ECHO"), status: 200, text: "not XML"},
 		"200 without keys":        {answer: answer(200, xml, result("<Credentials/>")), status: 200, text: "no AccessKeyId"},
 		"200 without credentials": {answer: answer(200, xml, result("")), status: 200, text: "no AccessKeyId"},
@@ -128,24 +129,24 @@ func TestAnswers(t *testing.T) {
 		"200 without a token":     {answer: answer(200, xml, strings.Replace(good, "SessionToken>", "Foo>", 2)), status: 200, text: "no SessionToken"},
 		"200 without expiration":  {answer: answer(200, xml, strings.Replace(good, "Expiration>", "Foo>", 2)), status: 200, text: "Expiration"},
 		"expiration is no time":   {answer: answer(200, xml, strings.Replace(good, "2099-11-21T", "ECHO", 1)), status: 200, text: "Expiration"},
-		"key with a line break":   {answer: answer(200, xml, strings.Replace(good, "ASIAIOSFODNN7", "ASIA\r\nX-Evil: ", 1)), status: 200, text: "AccessKeyId has characters"},
+		"key with a line break":   {answer: answer(200, xml, strings.Replace(good, "ASIAIOSFODNN7", "ASIA\r\nX-Evil: ", 1)), status: 200, text: "AccessKeyId of the response has characters"},
 		"200 with an error":       {answer: answer(200, xml, stsError("AccessDenied", "ECHO")), status: 200, code: "AccessDenied", permanent: true},
 		"S3's error":              {answer: answer(403, xml, "<Error><Code>InvalidAccessKeyId</Code><Message></Message><RequestId>req-2</RequestId><AWSAccessKeyId>ECHO</AWSAccessKeyId></Error>"), status: 403, code: "InvalidAccessKeyId", text: "req-2"},
 		"errors in a list":        {answer: answer(403, "text/html", "<ErrorResponse><Errors><Error><Code>SignatureDoesNotMatch</Code><Message>ECHO</Message></Error></Errors></ErrorResponse>"), status: 403, code: "SignatureDoesNotMatch", text: "clock"},
 		"response with errors":    {answer: answer(403, xml, "<Response><Errors><Error><Code>AuthFailure</Code><Message>ECHO</Message></Error></Errors><RequestID>req-3</RequestID></Response>"), status: 403, code: "AuthFailure", text: "req-3"},
-		"secrets everywhere":      {answer: answer(400, xml, "<ErrorResponse><Error><Type>ECHO</Type><Code>ECHO</Code><Message>ECHO</Message></Error><RequestId>ECHO</RequestId></ErrorResponse>"), status: 400, text: "[redacted]"},
-		"secret with NULs":        {answer: answer(400, xml, stsError("X", "it was "+strings.Join(strings.Split(secretKey, ""), "\u200b"))), status: 400, code: "X", text: "it was [redacted]"},
+		"secrets everywhere":      {answer: answer(400, xml, "<ErrorResponse><Error><Type>ECHO</Type><Code>ECHO</Code><Message>ECHO</Message></Error><RequestId>ECHO</RequestId></ErrorResponse>"), status: 400, text: redact.Withheld},
+		"secret with NULs":        {answer: answer(400, xml, stsError("X", "it was "+strings.Join(strings.Split(secretKey, ""), "\u200b"))), status: 400, code: "X", text: redact.Withheld},
 		"code without message":    {answer: answer(400, xml, "<ErrorResponse><Error><Code>X</Code></Error></ErrorResponse>"), status: 400, code: "X"},
-		"error without code":      {answer: answer(400, xml, "<ErrorResponse><Error><Message>ECHO</Message></Error></ErrorResponse>"), status: 400, text: "no error of STS"},
+		"error without code":      {answer: answer(400, xml, "<ErrorResponse><Error><Message>ECHO</Message></Error></ErrorResponse>"), status: 400, text: "unexpected response, not an STS error document"},
 		"DTD":                     {answer: answer(200, xml, `<!DOCTYPE a [<!ENTITY x "y">]>`+good), status: 200, text: "DTD"},
 		"entity bomb":             {answer: answer(200, xml, `<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><a>&b;</a>`), status: 200, text: "DTD"},
 		"unknown entity":          {answer: answer(200, xml, result("<Credentials><SessionToken>"+secretKey+"&hunter;</SessionToken></Credentials>")), status: 200, text: "malformed XML at line 1"},
-		"DTD in an error":         {answer: answer(403, xml, `<!DOCTYPE a SYSTEM "file:///etc/passwd"><ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>`), status: 403, text: "no error of STS"},
+		"DTD in an error":         {answer: answer(403, xml, `<!DOCTYPE a SYSTEM "file:///etc/passwd"><ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>`), status: 403, text: "unexpected response, not an STS error document"},
 		"very deep":               {answer: answer(200, xml, strings.Repeat("<a>", 100_000)), status: 200, text: "levels"},
 		"deep":                    {answer: answer(200, xml, strings.Repeat("<a>", 17)+strings.Repeat("</a>", 17)), status: 200, text: "levels"},
 		"wide":                    {answer: answer(200, xml, "<a>"+strings.Repeat("<b/>", 100_000)+"</a>"), status: 200, text: "elements"},
 		"crossed tags":            {answer: answer(200, xml, "<AssumeRoleResponse><a></AssumeRoleResponse></a>"), status: 200, text: "malformed XML"},
-		"cut XML":                 {answer: answer(200, xml, good[:len(good)/2]), status: 200, text: "XML that ends too early"},
+		"cut XML":                 {answer: answer(200, xml, good[:len(good)/2]), status: 200, text: "truncated XML"},
 		"another character set":   {answer: answer(200, xml, `<?xml version="1.0" encoding="UTF-16"?>`+good), status: 200, text: "XML"},
 		"20 MiB": {answer: func(w http.ResponseWriter, r *http.Request) {
 			io.WriteString(w, "<AssumeRoleResponse>")
@@ -154,7 +155,7 @@ func TestAnswers(t *testing.T) {
 					return
 				}
 			}
-		}, status: 200, text: "larger than 1048576 bytes"},
+		}, status: 200, text: "response body exceeds 1048576 bytes"},
 		"cut body": {answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", fmt.Sprint(len(good)))
 			io.WriteString(w, good[:len(good)/2])
@@ -170,22 +171,22 @@ func TestAnswers(t *testing.T) {
 		}, attempts: 2},
 		"redirect": {answer: func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://login.example.com/?token="+url.QueryEscape(sessionToken), http.StatusTemporaryRedirect)
-		}, status: 307, text: `redirect to https://login.example.com, and`},
+		}, status: 307, text: `redirects to https://login.example.com, and`},
 		"secrets in headers": {answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Type", secretKey)
 			w.Header().Set("X-Amzn-Requestid", sessionToken)
 			io.WriteString(w, "<"+strings.SplitAfter(assertion, "/")[0])
-		}, status: 200, text: "[redacted]"},
+		}, status: 200, text: redact.Withheld},
 		"secret as root": {answer: func(w http.ResponseWriter, r *http.Request) {
 			_, signature, _ := strings.Cut(r.Header.Get("Authorization"), "Signature=")
 			w.Header().Set("X-Amzn-Requestid", "x")
 			io.WriteString(w, "<S"+signature+"/>") // one more than what is shown
-		}, status: 200, text: `root element is (a name of 65 bytes) instead`},
+		}, status: 200, text: `root element of the response is (a name of 65 bytes) instead`},
 		"redirect to itself": {answer: func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "/")
 			w.WriteHeader(301)
 		}, status: 301, text: "a path of the same host"},
-		"not modified": {answer: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(304) }, status: 304, text: "redirect"},
+		"not modified": {answer: func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(304) }, status: 304, text: "redirects"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -239,7 +240,7 @@ func TestTrickle(t *testing.T) {
 	c.AttemptTimeout = 50 * time.Millisecond
 	c.Retry.MaxAttempts = 2
 	_, err := c.AssumeRole(t.Context(), roleInput)
-	require.ErrorContains(t, err, "no answer within 50ms")
+	require.ErrorContains(t, err, "no response within 50ms")
 	require.EqualValues(t, 2, count.Load(), "a timeout is tried again")
 	var timeout net.Error
 	require.ErrorAs(t, err, &timeout)
@@ -331,7 +332,7 @@ func TestMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, err := stsquery.DecodeAssumeRole([]byte(body))
+			err := stsquery.Decode([]byte(body), "AssumeRole", new(stsquery.AssumeRoleOutput))
 			runtime.ReadMemStats(&after)
 			require.Error(t, err)
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<20))

@@ -18,8 +18,11 @@ func Now(clock interface{ Now() time.Time }) time.Time {
 	return clock.Now()
 }
 
-// Sleep waits for d. If ctx ends first it returns [ContextErr].
+// Sleep waits for d. If ctx has ended, or ends first, it returns [ContextErr].
 func Sleep(ctx context.Context, d time.Duration) error {
+	if ctx.Err() != nil { // select may take the timer
+		return ContextErr(ctx)
+	}
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
