@@ -330,14 +330,6 @@ func TestOnlyTheRejectedAreInvalidated(t *testing.T) {
 	})
 }
 
-// The caller's http.Client is used, not changed.
-func TestHTTPClientIsNotChanged(t *testing.T) {
-	c, _ := scripted(ok)
-	_, err := c.AssumeRole(t.Context(), roleInput)
-	require.NoError(t, err)
-	require.Nil(t, c.HTTPClient.CheckRedirect)
-}
-
 // Many first callers at once.
 func TestConcurrentUse(t *testing.T) {
 	srv := ststest.NewTest(t)
@@ -385,13 +377,4 @@ func TestEndpointPathAndQuery(t *testing.T) {
 	require.Equal(t, "/tenant%2Fa/sts", u.EscapedPath())
 	require.Equal(t, "a b", u.Query().Get("trace"))
 	require.Equal(t, "GetCallerIdentity", u.Query().Get("Action"))
-}
-
-// A server that wants another scope gets it.
-func TestSigningScope(t *testing.T) {
-	c, s := scripted(ok)
-	c.SigningRegion, c.SigningName = "default", "iam"
-	_, err := c.AssumeRole(t.Context(), roleInput)
-	require.NoError(t, err)
-	require.Contains(t, s.auth[0], "/default/iam/aws4_request")
 }

@@ -113,26 +113,6 @@ func TestPermanentCodes(t *testing.T) {
 	}
 }
 
-func TestThrottled(t *testing.T) {
-	for _, code := range []string{
-		"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException", "RequestThrottled", "TooManyRequestsException",
-		"ProvisionedThroughputExceededException", "TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
-		"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
-	} {
-		require.ErrorIs(t, fmt.Errorf("role: %w", &stsquery.Error{Code: code, StatusCode: 400}), stschain.ErrThrottled)
-		require.NotErrorIs(t, &stsquery.Error{Code: code}, stschain.ErrPermanent)
-	}
-	require.ErrorIs(t, &stsquery.Error{StatusCode: 429}, stschain.ErrThrottled, "whatever the code")
-	require.ErrorIs(t, &stsquery.Error{Err: &stsquery.Error{StatusCode: 429}}, stschain.ErrThrottled, "also of the call that the keys come from")
-	for _, err := range []*stsquery.Error{{}, {Code: "AccessDenied"}, {StatusCode: 503}, {Code: "RequestTimeout"}, {Code: "IDPCommunicationError"}} {
-		require.NotErrorIs(t, err, stschain.ErrThrottled)
-	}
-	c, _ := scripted(step{status: 429, body: "busy"})
-	c.Retry.MaxAttempts = 1
-	_, err := c.AssumeRole(t.Context(), roleInput)
-	require.ErrorIs(t, err, stschain.ErrThrottled)
-}
-
 // neverReady is a transport that waits for credentials of its own.
 type neverReady struct{}
 

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // UnsignedInput is the input of an operation that does not exist.
@@ -64,12 +63,6 @@ func (r Retry) Delay(n int, throttling bool, random float64, requested time.Dura
 func (c *Client) Skew() time.Duration     { return time.Duration(c.skew.Load()) }
 func (c *Client) SetSkew(d time.Duration) { c.skew.Store(int64(d)) }
 
-// MeasureSkew tells the bounds, and by how much expiry dates are set back.
-func MeasureSkew(answer http.Header, sent, received time.Time) (least, most, expiry time.Duration, ok bool) {
-	s, ok := wire.MeasureSkew(answer, sent, received)
-	return s.Least, s.Most, s.Expiry(), ok
-}
-
 // Limiter is the rate limiter of the adaptive mode.
 type Limiter struct{ l limiter }
 
@@ -99,14 +92,4 @@ func Decode(body []byte, operation string, out output) error {
 		return err
 	}
 	return out.decode(r)
-}
-
-// DecodeFault decodes the body of an error response.
-func DecodeFault(body []byte) (code, message string, err error) {
-	root, err := parseXML(body)
-	if err != nil {
-		return "", "", err
-	}
-	f, _ := faultOf(root)
-	return f.code, f.message, nil
 }

@@ -37,31 +37,6 @@ func seed(f *testing.F) {
 	}
 }
 
-// An answer is an error, or credentials that are complete and can be sent. No
-// error quotes the answer.
-func FuzzAnswer(f *testing.F) {
-	seed(f)
-	f.Fuzz(func(t *testing.T, body []byte) {
-		var out stsquery.AssumeRoleOutput
-		err := stsquery.Decode(body, "AssumeRole", &out)
-		if err != nil {
-			if len(err.Error()) > 500 {
-				t.Fatalf("long error: %v", err)
-			}
-			return
-		}
-		c := out.Credentials
-		if c.AccessKeyID == "" || c.SecretAccessKey.IsZero() || c.SessionToken.IsZero() || c.Expires.IsZero() {
-			t.Fatalf("incomplete: %+v", c)
-		}
-		for _, s := range []string{c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal()} {
-			if strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-				t.Fatalf("%q cannot be sent", s)
-			}
-		}
-	})
-}
-
 // Every operation's answer is an error, or complete: there is something to use,
 // and it can be sent.
 func FuzzOutputs(f *testing.F) {
@@ -99,17 +74,6 @@ func FuzzOutputs(f *testing.F) {
 					t.Fatalf("%q is no token", s)
 				}
 			}
-		}
-	})
-}
-
-// The body of an error is decoded, or refused, without panic.
-func FuzzFault(f *testing.F) {
-	seed(f)
-	f.Fuzz(func(t *testing.T, body []byte) {
-		code, message, err := stsquery.DecodeFault(body)
-		if err != nil && (code != "" || message != "" || len(err.Error()) > 500) {
-			t.Fatalf("%q, %q, %v", code, message, err)
 		}
 	})
 }

@@ -6,9 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
@@ -52,43 +50,4 @@ func TestNothingGoesIntoTheURL(t *testing.T) {
 			}
 		})
 	}
-}
-
-// FIPS is a matter of each client: where a region has no such endpoint, one that is told so
-// does without, beside others that do not.
-// Peers: aws-sdk-go-v2#2686 (users.md 4.58).
-func TestFIPSIsOfOneClient(t *testing.T) {
-	hosts := map[bool]string{}
-	transport := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		hosts[strings.Contains(r.URL.Host, "fips")] = r.URL.Host
-		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(assumeRoleAnswer)), Request: r}, nil
-	})}
-	for _, fips := range []bool{true, false} {
-		c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "ap-south-2", FIPS: fips, HTTPClient: transport}
-		_, err := c.AssumeRole(t.Context(), roleInput)
-		require.NoError(t, err)
-	}
-	require.Equal(t, map[bool]string{true: "sts-fips.ap-south-2.amazonaws.com", false: "sts.ap-south-2.amazonaws.com"}, hosts)
-}
-
-// What was learned of a clock that was off is forgotten when it is right again: a wrong date, once,
-// does not stay.
-// Peers: aws-sdk-go-v2#3187 (users.md 4.46).
-func TestSkewHeals(t *testing.T) {
-	fake := clock.NewMock()
-	fake.Set(noon)
-	dated := func(off time.Duration) step {
-		answer := ok
-		answer.header = http.Header{"Date": {httpDate(noon.Add(off))}}
-		return answer
-	}
-	c, s := scripted(dated(time.Hour), dated(0), dated(0))
-	c.Clock = fake
-	for range 3 {
-		_, err := c.AssumeRole(t.Context(), roleInput)
-		require.NoError(t, err)
-	}
-	require.Zero(t, c.Skew())
-	require.NotEqual(t, s.auth[0], s.auth[1], "signed an hour later")
-	require.Equal(t, s.auth[0], s.auth[2])
 }

@@ -3,6 +3,7 @@ package stsquery_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,59 +20,46 @@ import (
 )
 
 func TestDelay(t *testing.T) {
-	const almost = 0.999999999
+	const ms, s = time.Millisecond, time.Second
 	for _, test := range []struct {
 		n          int
 		throttling bool
+		legacy     bool
 		random     float64
-		asked      time.Duration
+		requested  time.Duration
 		want       time.Duration
 	}{
 		{n: 0, random: 0, want: 0},
-		{n: 0, random: 0.5, want: 25 * time.Millisecond},
-		{n: 1, random: 0.5, want: 50 * time.Millisecond},
-		{n: 2, random: 0.5, want: 100 * time.Millisecond},
-		{n: 8, random: 1, want: 12800 * time.Millisecond},
-		{n: 9, random: 1, want: 20 * time.Second}, // 25.6 s, capped before the draw
-		{n: 9, random: 0.5, want: 10 * time.Second},
-		{n: 10, random: 1, want: 20 * time.Second},
-		{n: 1 << 40, random: 1, want: 20 * time.Second},
-		{n: 0, throttling: true, random: 0.5, want: 500 * time.Millisecond},
-		{n: 1, throttling: true, random: 1, want: 2 * time.Second},
-		{n: 4, throttling: true, random: 1, want: 16 * time.Second},
-		{n: 5, throttling: true, random: 1, want: 20 * time.Second},
-		{n: 0, random: almost, want: 49999999},
-		// x-amz-retry-after is kept between the own delay and 5 s more.
-		{n: 0, random: 0.5, asked: time.Millisecond, want: 25 * time.Millisecond},
-		{n: 0, random: 0.5, asked: 25*time.Millisecond + 1, want: 25*time.Millisecond + 1},
-		{n: 0, random: 0.5, asked: 5*time.Second + 25*time.Millisecond, want: 5*time.Second + 25*time.Millisecond},
-		{n: 0, random: 0.5, asked: time.Hour, want: 5*time.Second + 25*time.Millisecond},
-		{n: 9, random: 1, asked: time.Hour, want: 25 * time.Second},
+		{n: 0, random: 0.5, want: 25 * ms},
+		{n: 1, random: 0.5, want: 50 * ms},
+		{n: 8, random: 1, want: 12800 * ms},
+		{n: 9, random: 1, want: 20 * s}, // 25.6 s, limited before the draw
+		{n: 9, random: 0.5, want: 10 * s},
+		{n: 1 << 40, random: 1, want: 20 * s},
+		{n: 0, throttling: true, random: 0.5, want: 500 * ms},
+		{n: 4, throttling: true, random: 1, want: 16 * s},
+		{n: 5, throttling: true, random: 1, want: 20 * s},
+		{n: 0, random: 0.999999999, want: 49999999},
+		// x-amz-retry-after counts between the own delay and 5 s more.
+		{n: 0, random: 0.5, requested: ms, want: 25 * ms},
+		{n: 0, random: 0.5, requested: 25*ms + 1, want: 25*ms + 1},
+		{n: 0, random: 0.5, requested: 5*s + 25*ms, want: 5*s + 25*ms},
+		{n: 0, random: 0.5, requested: time.Hour, want: 5*s + 25*ms},
+		{n: 9, random: 1, requested: time.Hour, want: 25 * s},
+		// The legacy mode has no random part, and does not care about throttling.
+		{n: 0, legacy: true, random: 0.1, want: 400 * ms},
+		{n: 1, legacy: true, random: 0.1, throttling: true, want: 1600 * ms},
+		{n: 3, legacy: true, random: 0.1, want: 25600 * ms},
+		{n: 4, legacy: true, random: 0.1, throttling: true, want: 30 * s},
+		{n: 1 << 40, legacy: true, want: 30 * s},
+		{n: 0, legacy: true, requested: s, want: s},
+		{n: 0, legacy: true, requested: time.Minute, want: 5400 * ms},
 	} {
-		require.Equal(t, test.want, stsquery.Retry{}.Delay(test.n, test.throttling, test.random, test.asked), "%+v", test)
-	}
-}
-
-// The legacy mode: 400 ms, four times as long each time, up to 30 s, nothing random.
-func TestLegacyDelay(t *testing.T) {
-	legacy := stsquery.Retry{Mode: stsquery.Legacy}
-	for _, test := range []struct {
-		n     int
-		asked time.Duration
-		want  time.Duration
-	}{
-		{n: 0, want: 400 * time.Millisecond},
-		{n: 1, want: 1600 * time.Millisecond},
-		{n: 2, want: 6400 * time.Millisecond},
-		{n: 3, want: 25600 * time.Millisecond},
-		{n: 4, want: 30 * time.Second},
-		{n: 1 << 40, want: 30 * time.Second},
-		{n: 0, asked: time.Second, want: time.Second},
-		{n: 0, asked: time.Minute, want: 5400 * time.Millisecond},
-	} {
-		for _, throttling := range []bool{false, true} {
-			require.Equal(t, test.want, legacy.Delay(test.n, throttling, 0.1, test.asked), "%+v", test)
+		r := stsquery.Retry{}
+		if test.legacy {
+			r.Mode = stsquery.Legacy
 		}
+		require.Equal(t, test.want, r.Delay(test.n, test.throttling, test.random, test.requested), "%+v", test)
 	}
 }
 
@@ -252,9 +240,9 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// Every code that the AWS SDKs take for throttling is cheap to try again.
+// Every throttling code of the AWS SDKs is cheap to retry, and ErrThrottled if the retries fail.
 // Source: retry.md, the codes of the standard mode.
-func TestThrottlingCodes(t *testing.T) {
+func TestThrottling(t *testing.T) {
 	for _, code := range []string{
 		"Throttling", "ThrottlingException", "ThrottledException", "RequestThrottledException", "RequestThrottled", "TooManyRequestsException",
 		"ProvisionedThroughputExceededException", "TransactionInProgressException", "RequestLimitExceeded", "BandwidthLimitExceeded",
@@ -265,9 +253,15 @@ func TestThrottlingCodes(t *testing.T) {
 			c.Retry.MaxAttempts = 2
 			_, err := c.AssumeRole(t.Context(), roleInput)
 			require.ErrorContains(t, err, code)
+			require.ErrorIs(t, fmt.Errorf("role: %w", err), stschain.ErrThrottled)
+			require.NotErrorIs(t, err, stschain.ErrPermanent)
 			require.Len(t, s.times, 2, code)
 			require.Equal(t, 495, c.Tokens(), code)
 		})
+	}
+	require.ErrorIs(t, &stsquery.Error{Err: &stsquery.Error{StatusCode: 429}}, stschain.ErrThrottled, "of the call that the credentials come from")
+	for _, err := range []*stsquery.Error{{}, {Code: "AccessDenied"}, {StatusCode: 503}, {Code: "RequestTimeout"}, {Code: "IDPCommunicationError"}} {
+		require.NotErrorIs(t, err, stschain.ErrThrottled)
 	}
 }
 
@@ -288,19 +282,6 @@ func TestRetryWaits(t *testing.T) {
 	})
 }
 
-func TestRetryAfterIsReported(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		asks := slowDown
-		asks.header = http.Header{"X-Amz-Retry-After": {"1500"}}
-		c, _ := scripted(asks)
-		c.Retry.MaxAttempts = 1
-		_, err := c.AssumeRole(t.Context(), roleInput)
-		var e *stsquery.Error
-		require.ErrorAs(t, err, &e)
-		require.Equal(t, 1500*time.Millisecond, e.RetryAfter)
-	})
-}
-
 // A caller that leaves while the client waits gets out at once, and learns both
 // what went wrong and that it left.
 func TestLeavingTheWait(t *testing.T) {
@@ -317,6 +298,9 @@ func TestLeavingTheWait(t *testing.T) {
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.ErrorIs(t, err, cause)
 		require.ErrorContains(t, err, "Throttling")
+		var e *stsquery.Error
+		require.ErrorAs(t, err, &e)
+		require.Equal(t, 4*time.Second, e.RetryAfter)
 		require.Len(t, s.times, 1)
 		require.Equal(t, 500, c.Tokens(), "a retry that is not made costs nothing")
 	})

@@ -21,56 +21,6 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func httpDate(at time.Time) string { return at.UTC().Format(http.TimeFormat) }
 
-// Peers: aws-sdk-go-v2#3409 (users.md 4.46, 6.28).
-func TestMeasureSkew(t *testing.T) {
-	const s, m = time.Second, time.Minute
-	for name, test := range map[string]struct {
-		date   time.Duration // of the answer, after noon, when the request is sent
-		took   time.Duration
-		header http.Header // instead of the date
-		none   bool
-		least  time.Duration
-		most   time.Duration
-		expiry time.Duration
-	}{
-		"agree":            {took: 2 * s, date: 2 * s, least: 0, most: 3 * s},
-		"ahead":            {took: 2 * s, date: 10*m + 2*s, least: 10 * m, most: 10*m + 3*s, expiry: 10*m + 3*s},
-		"behind":           {took: 2 * s, date: -10 * m, least: -10*m - 2*s, most: -10*m + s, expiry: -10*m + s},
-		"a minute ahead":   {took: s, date: 61 * s, least: 60 * s, most: 62 * s},
-		"and a second":     {took: s, date: 62 * s, least: 61 * s, most: 63 * s, expiry: 63 * s},
-		"a minute behind":  {took: s, date: -61 * s, least: -62 * s, most: -60 * s},
-		"a second more":    {took: s, date: -62 * s, least: -63 * s, most: -61 * s, expiry: -61 * s},
-		"a slow answer":    {took: 14 * m, date: 0, least: -14 * m, most: s}, // to be signed with, not to live longer by
-		"dated at its end": {took: 14 * m, date: 14 * m, least: 0, most: 14*m + s},
-		"15 minutes":       {took: 15 * m, date: 15 * m, least: 0, most: 15*m + s},
-		"and 1 ns":         {took: 15*m + 1, date: 15 * m, none: true},
-		"time went back":   {took: -m, date: 0, least: m, most: s},
-		"no date":          {header: http.Header{}, none: true},
-		"bad date":         {header: http.Header{"Date": {"2026-11-21T12:00:00Z"}}, none: true},
-		"cached":           {header: http.Header{"Date": {httpDate(noon)}, "Age": {"0"}}, none: true},
-		"cached, no age":   {header: http.Header{"Date": {httpDate(noon)}, "Age": {""}}, none: true},
-	} {
-		t.Run(name, func(t *testing.T) {
-			header := test.header
-			if header == nil {
-				header = http.Header{"Date": {httpDate(noon.Add(test.date))}}
-			}
-			least, most, expiry, ok := stsquery.MeasureSkew(header, noon, noon.Add(test.took))
-			require.Equal(t, !test.none, ok)
-			require.Equal(t, []time.Duration{test.least, test.most, test.expiry}, []time.Duration{least, most, expiry})
-		})
-	}
-}
-
-// How long an answer took is told by the wall clock: the monotonic one stands
-// still while a laptop sleeps.
-// Peers: aws-sdk-go-v2#789 (users.md 6.27).
-func TestSkewAfterSleep(t *testing.T) {
-	sent := time.Now()
-	_, _, _, ok := stsquery.MeasureSkew(http.Header{"Date": {httpDate(sent)}}, sent, sent.Round(0).Add(time.Hour))
-	require.False(t, ok)
-}
-
 // At the tolerance of four minutes, by one second, for each code; and not for
 // others.
 // Peers: for-mac#17 (users.md 6.30).
@@ -199,22 +149,28 @@ func TestSkewedServer(t *testing.T) {
 	}
 }
 
-// A server that fails to say the date, or answers from a cache, is believed to go
-// on as it was.
-// Peers: aws-sdk-go-v2#3409 (users.md 4.46).
-func TestSkewOfUndatedAnswers(t *testing.T) {
+// The latest dated response counts: one without a date changes nothing, and one from a clock that is right
+// again ends the correction.
+// Reports: aws-sdk-go-v2#3409, aws-sdk-go-v2#3187.
+func TestSkewOfLaterResponses(t *testing.T) {
+	dated := func(off time.Duration) step {
+		response := ok
+		response.header = http.Header{"Date": {httpDate(noon.Add(off))}}
+		return response
+	}
 	fake := clock.NewMock()
 	fake.Set(noon)
-	dated := ok
-	dated.header = http.Header{"Date": {httpDate(noon.Add(10 * time.Minute))}}
-	c, _ := scripted(dated, ok)
+	c, s := scripted(dated(time.Hour), ok, dated(0), dated(0))
 	c.Clock = fake
-	for range 2 {
+	for _, skew := range []time.Duration{time.Hour, time.Hour, 0, 0} {
 		out, err := c.AssumeRole(t.Context(), roleInput)
 		require.NoError(t, err)
-		require.WithinDuration(t, farExpiry.Add(-10*time.Minute), out.Credentials.Expires, time.Second)
-		require.Equal(t, 10*time.Minute, c.Skew())
+		require.Equal(t, skew, c.Skew())
+		require.WithinDuration(t, farExpiry.Add(-skew), out.Credentials.Expires, time.Second)
 	}
+	require.Equal(t, s.auth[1], s.auth[2], "signed an hour later")
+	require.NotEqual(t, s.auth[0], s.auth[1])
+	require.Equal(t, s.auth[0], s.auth[3])
 }
 
 // farExpiry is what assumeRoleAnswer says.

@@ -2,7 +2,6 @@ package stsquery_test
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -32,6 +31,8 @@ const (
 	mfaCode      = "471108"
 	assertion    = "eyJhbGciOi.hunter4711/ASSERTION"
 )
+
+const assumeRoleAnswer = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY</SecretAccessKey><SessionToken>AQoDYXdzEPT//////////wEXAMPLEtc764bNrC9SAPBSM22wDOk4x4HIZ8j4FZTwdQWLWsKWHGBuFqwAeMicRXmxfpSPfIeoIYRqTflfKD8YUuwthAx7mSEI/qkPpKPi/kMcGdQrmGdeehM4IC1NtBmUpp2wUE8phUZampKsburEDy0KPkyQDYwT7WZ0wq5VSXDvp75YU9HFvlRd8Tx6q6fE8YQcHNVXAkiY9q6d+xo0rKwT38xVqr7ZD0u0iPPkUL64lIZbqBAz+scqKmlzm8FDrypNC9Yjc8fPOLn9FX9KSYvKTr4rvx3iSIlTJabIQwj2ICCR/oLxBA==</SessionToken><Expiration>2099-11-21T17:56:58.981264Z</Expiration></Credentials><AssumedRoleUser><AssumedRoleId>AROA3X42LBCDEDRZO83XF:session</AssumedRoleId><Arn>arn:aws:sts::123456789012:assumed-role/backup/session</Arn></AssumedRoleUser><PackedPolicySize>6</PackedPolicySize></AssumeRoleResult><ResponseMetadata><RequestId>c6104cbe-af31-11e0-8154-cbc7ccf896c7</RequestId></ResponseMetadata></AssumeRoleResponse>`
 
 // roleInput is a proper request with every secret in it but an MFA code, which
 // would forbid retries.
@@ -140,8 +141,10 @@ func TestAnswers(t *testing.T) {
 		"error without code":      {answer: answer(400, xml, "<ErrorResponse><Error><Message>ECHO</Message></Error></ErrorResponse>"), status: 400, text: "unexpected response, not an STS error document"},
 		"DTD":                     {answer: answer(200, xml, `<!DOCTYPE a [<!ENTITY x "y">]>`+good), status: 200, text: "DTD"},
 		"entity bomb":             {answer: answer(200, xml, `<!DOCTYPE a [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><a>&b;</a>`), status: 200, text: "DTD"},
+		"DTD inside":              {answer: answer(200, xml, `<a><!ENTITY x "y"></a>`), status: 200, text: "DTD"},
 		"unknown entity":          {answer: answer(200, xml, result("<Credentials><SessionToken>"+secretKey+"&hunter;</SessionToken></Credentials>")), status: 200, text: "malformed XML at line 1"},
 		"DTD in an error":         {answer: answer(403, xml, `<!DOCTYPE a SYSTEM "file:///etc/passwd"><ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>`), status: 403, text: "unexpected response, not an STS error document"},
+		"DTD inside of an error":  {answer: answer(403, xml, "<ErrorResponse><Error><!DOCTYPE x></Error></ErrorResponse>"), status: 403, text: "unexpected response"},
 		"very deep":               {answer: answer(200, xml, strings.Repeat("<a>", 100_000)), status: 200, text: "levels"},
 		"deep":                    {answer: answer(200, xml, strings.Repeat("<a>", 17)+strings.Repeat("</a>", 17)), status: 200, text: "levels"},
 		"wide":                    {answer: answer(200, xml, "<a>"+strings.Repeat("<b/>", 100_000)+"</a>"), status: 200, text: "elements"},
@@ -308,18 +311,6 @@ func TestUntrustedCertificate(t *testing.T) {
 	_, err := c.AssumeRole(t.Context(), roleInput)
 	require.ErrorContains(t, err, "certificate")
 	require.EqualValues(t, 1, conns.Load())
-}
-
-// The client's own http.Client speaks nothing older than TLS 1.2.
-func TestOldTLS(t *testing.T) {
-	srv := httptest.NewUnstartedServer(http.NotFoundHandler())
-	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
-	srv.TLS = &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}
-	srv.StartTLS()
-	defer srv.Close()
-	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "us-east-1", Endpoint: srv.URL}
-	_, err := c.AssumeRole(t.Context(), roleInput)
-	require.ErrorContains(t, err, "protocol version")
 }
 
 // Memory stays bounded whatever is answered.

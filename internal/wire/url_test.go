@@ -55,6 +55,7 @@ func TestParseURL(t *testing.T) {
 		"localhost:9000":         "https://localhost:9000/",
 		"https://h.example:443":  "https://h.example/",
 		"http://127.0.0.1/a?b=c": "http://127.0.0.1/a?b=c",
+		"h/?u=http://x":          "https://h/?u=http://x",
 	} {
 		u, err := wire.ParseURL(s, false)
 		require.NoError(t, err)
@@ -63,6 +64,18 @@ func TestParseURL(t *testing.T) {
 	for s, want := range map[string]string{
 		"https://user:hunter2@h":  "holds a user name or password",
 		"http://h.example":        "is plain http to",
+		"user:hunter2@h":          "holds a user name or password",
+		"http://127.0.0.1.h":      "is plain http to",
+		"http://x.localhost":      "is plain http to",
+		"http://0.0.0.0":          "is plain http to",
+		"https://h/#":             "has a fragment",
+		"https:///x":              "has the host",
+		"https://h,x":             "has the host",
+		"https://stś.example.com": "has the host",
+		"?hunter2":                "has the host",
+		"https://h:99999":         "has the port",
+		"https://h:hunter2":       "no URL",
+		"https://h/\nhunter2":     "no URL",
 		"ftp://h.example":         "has the scheme",
 		"https://h.example#x":     "has a fragment",
 		"https://h_.example-:9/x": "has the host",
