@@ -8,22 +8,6 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// UnsignedInput is the input of an operation that does not exist.
-type UnsignedInput struct{ Token stschain.Secret }
-
-func (in UnsignedInput) operation() operation { return operation{name: "Unsigned", unsigned: true} }
-func (in UnsignedInput) check(*rules)         {}
-func (in UnsignedInput) encode(q *query)      { q.secret("Token", in.Token) }
-
-// CallUnsigned calls it.
-func (c *Client) CallUnsigned(ctx context.Context, in UnsignedInput) (value string, err error) {
-	err = c.call(ctx, in, decoder(func(r result) error {
-		value = r.value("Value")
-		return nil
-	}))
-	return value, err
-}
-
 type decoder func(result) error
 
 func (d decoder) decode(r result) error { return d(r) }
@@ -93,3 +77,42 @@ func Decode(body []byte, operation string, out output) error {
 	}
 	return out.decode(r)
 }
+
+// CertificateInput is the input of MinIO's AssumeRoleWithCertificate, whose responses are among the
+// recorded ones.
+type CertificateInput struct{}
+
+func (CertificateInput) operation() operation {
+	return operation{name: "AssumeRoleWithCertificate", unsigned: true}
+}
+func (CertificateInput) check(*rules)  {}
+func (CertificateInput) encode(*query) {}
+
+// CallWithCertificate calls it.
+func (c *Client) CallWithCertificate(ctx context.Context) (creds stschain.Credentials, requestID string, err error) {
+	err = c.call(ctx, CertificateInput{}, decoder(func(r result) (err error) {
+		requestID = r.requestID
+		creds, err = r.credentials()
+		return err
+	}))
+	return creds, requestID, err
+}
+
+// Outputs returns a new output of each operation.
+func Outputs() map[string]output {
+	return map[string]output{
+		"AssumeRole":                 new(AssumeRoleOutput),
+		"AssumeRoleWithSAML":         new(AssumeRoleWithSAMLOutput),
+		"AssumeRoleWithWebIdentity":  new(AssumeRoleWithWebIdentityOutput),
+		"AssumeRoot":                 new(AssumeRootOutput),
+		"DecodeAuthorizationMessage": new(DecodeAuthorizationMessageOutput),
+		"GetAccessKeyInfo":           new(GetAccessKeyInfoOutput),
+		"GetCallerIdentity":          new(GetCallerIdentityOutput),
+		"GetDelegatedAccessToken":    new(GetDelegatedAccessTokenOutput),
+		"GetFederationToken":         new(GetFederationTokenOutput),
+		"GetSessionToken":            new(GetSessionTokenOutput),
+		"GetWebIdentityToken":        new(GetWebIdentityTokenOutput),
+	}
+}
+
+var IsJSON = isJSON

@@ -5,16 +5,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/stschain-go/stschain/stsquery"
 )
-
-func TestIsJSON(t *testing.T) {
-	for _, s := range jsonSeeds() {
-		require.Equal(t, json.Valid([]byte(s)), stsquery.IsJSON(s), "%.60q", s)
-	}
-}
 
 func jsonSeeds() []string {
 	deep := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }

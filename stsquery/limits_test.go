@@ -18,9 +18,10 @@ func with[T stsquery.Input](in T, change func(*T)) stsquery.Input {
 	return in
 }
 
-// The limits of the operations besides AssumeRole, whose are in TestLimits.
-func TestLimitsOfEachOperation(t *testing.T) {
+// The limits of each operation, at AWS and elsewhere.
+func TestLimits(t *testing.T) {
 	type (
+		in     = stsquery.AssumeRoleInput
 		saml   = stsquery.AssumeRoleWithSAMLInput
 		web    = stsquery.AssumeRoleWithWebIdentityInput
 		root   = stsquery.AssumeRootInput
@@ -37,7 +38,66 @@ func TestLimitsOfEachOperation(t *testing.T) {
 		in   stsquery.Input
 		want string // empty: nothing is wrong
 	}{
-		"SAML: nothing":               {saml{}, "RoleARN is missing; PrincipalARN is missing; SAMLAssertion is missing"},
+		"role: nothing":              {proper(func(i *in) {}), ""},
+		"role: no role":              {proper(func(i *in) { i.RoleARN = "" }), "RoleARN is missing"},
+		"role: short role":           {proper(func(i *in) { i.RoleARN = n("r", 19) }), "RoleARN is \"rrrrrrrrrrrrrrrrrrr\" of 19 characters, and 20 to 2048 are allowed"},
+		"role: shortest role":        {proper(func(i *in) { i.RoleARN = n("r", 20) }), ""},
+		"role: longest role":         {proper(func(i *in) { i.RoleARN = n("r", 2048) }), ""},
+		"role: long role":            {proper(func(i *in) { i.RoleARN = n("r", 2049) }), "RoleARN is \"" + n("r", 64) + "\"... of 2049 characters"},
+		"role: no session name":      {proper(func(i *in) { i.RoleSessionName = "" }), "RoleSessionName is missing"},
+		"role: short session name":   {proper(func(i *in) { i.RoleSessionName = "a" }), "RoleSessionName is \"a\" of 1 characters, and 2 to 64 are allowed"},
+		"role: longest session name": {proper(func(i *in) { i.RoleSessionName = n("a", 64) }), ""},
+		"role: long session name":    {proper(func(i *in) { i.RoleSessionName = n("a", 65) }), "of 65 characters"},
+		"role: all of its letters":   {proper(func(i *in) { i.RoleSessionName = "aZ09_+=,.@-" }), ""},
+		"role: session name":         {proper(func(i *in) { i.RoleSessionName = "a b" }), "RoleSessionName is \"a b\", and only letters, digits and _+=,.@- are allowed"},
+		"role: umlaut":               {proper(func(i *in) { i.RoleSessionName = "äb" }), "RoleSessionName is"},
+		"role: line break":           {proper(func(i *in) { i.RoleSessionName = "ab\n" }), `RoleSessionName is "ab\n", with control characters`},
+		"role: duration":             {proper(func(i *in) { i.Duration = 15*time.Minute - time.Second }), "Duration is 14m59s, and 15m0s to 12h0m0s are allowed"},
+		"role: shortest duration":    {proper(func(i *in) { i.Duration = 15 * time.Minute }), ""},
+		"role: longest duration":     {proper(func(i *in) { i.Duration = 12 * time.Hour }), ""},
+		"role: long duration":        {proper(func(i *in) { i.Duration = 12*time.Hour + time.Second }), "Duration is 12h0m1s"},
+		"role: negative duration":    {proper(func(i *in) { i.Duration = -time.Hour }), "Duration is -1h0m0s, and must not be negative"},
+		"role: fraction":             {proper(func(i *in) { i.Duration = time.Hour + 1500*time.Millisecond }), "Duration is 1h0m1.5s, and only whole seconds are allowed"},
+		"role: policy":               {proper(func(i *in) { i.Policy = "{\r\n\t\"a\": [\"ÿ\"]}" }), ""},
+		"role: long policy":          {proper(func(i *in) { i.Policy = `"` + n("x", 10_000) + `"` }), ""},
+		"role: policy is no JSON":    {proper(func(i *in) { i.Policy = "{" }), `Policy is "{", which is not JSON`},
+		"role: policy beyond U+00FF": {proper(func(i *in) { i.Policy = `"Ā"` }), "Policy is"},
+		"role: policy with a NUL":    {proper(func(i *in) { i.Policy = "\"\x00\"" }), "with control characters"},
+		"role: 10 policy ARNs":       {proper(func(i *in) { i.PolicyARNs = strings.Fields(n(n("r", 20)+" ", 10)) }), ""},
+		"role: 11 policy ARNs":       {proper(func(i *in) { i.PolicyARNs = strings.Fields(n(n("r", 20)+" ", 11)) }), "PolicyARNs has 11 members, and at most 10 are allowed"},
+		"role: short policy ARN":     {proper(func(i *in) { i.PolicyARNs = []string{n("r", 20), "x"} }), "PolicyARNs[1] is \"x\" of 1 characters"},
+		"role: empty policy ARN":     {proper(func(i *in) { i.PolicyARNs = []string{""} }), "PolicyARNs[0] is missing"},
+		"role: 50 tags":              {proper(func(i *in) { i.Tags = tags(50) }), ""},
+		"role: 51 tags":              {proper(func(i *in) { i.Tags = tags(51) }), "Tags has 51 members, and at most 50 are allowed"},
+		"role: tag":                  {proper(func(i *in) { i.Tags = []stsquery.Tag{{Key: "Größe in m_.:/=+-@", Value: ""}} }), ""},
+		"role: tag without key":      {proper(func(i *in) { i.Tags = []stsquery.Tag{{Value: "v"}} }), "Tags[0].Key is missing"},
+		"role: 128-character key":    {proper(func(i *in) { i.Tags = []stsquery.Tag{{Key: n("ä", 128)}} }), ""},
+		"role: 129-character key":    {proper(func(i *in) { i.Tags = []stsquery.Tag{{Key: n("ä", 129)}} }), "of 129 characters, and 1 to 128 are allowed"},
+		"role: 256-character value":  {proper(func(i *in) { i.Tags = []stsquery.Tag{{Key: "k", Value: n("v", 256)}} }), ""},
+		"role: 257-character value":  {proper(func(i *in) { i.Tags = []stsquery.Tag{{Key: "k", Value: n("v", 257)}} }), "Tags[0].Value is"},
+		"role: odd tag":              {proper(func(i *in) { i.Tags = []stsquery.Tag{{Key: "k", Value: "a;b"}} }), "Tags[0].Value is \"a;b\", and only"},
+		"role: duplicate tags":       {proper(func(i *in) { i.Tags = []stsquery.Tag{{Key: "Team"}, {Key: "x"}, {Key: "tEAM"}} }), `Tags[2].Key is "tEAM", which is the same as Tags[0].Key`},
+		"role: transitive keys":      {proper(func(i *in) { i.TransitiveTagKeys = strings.Fields(n("k ", 51)) }), "TransitiveTagKeys has 51 members"},
+		"role: empty transitive key": {proper(func(i *in) { i.TransitiveTagKeys = []string{""} }), "TransitiveTagKeys[0] is missing"},
+		"role: external ID":          {proper(func(i *in) { i.ExternalID = "a1_+=,.@:/-" }), ""},
+		"role: short external ID":    {proper(func(i *in) { i.ExternalID = "x" }), "ExternalID is"},
+		"role: long external ID":     {proper(func(i *in) { i.ExternalID = n("x", 1225) }), "ExternalID is"},
+		"role: odd external ID":      {proper(func(i *in) { i.ExternalID = "a b" }), "ExternalID is"},
+		"role: source identity":      {proper(func(i *in) { i.SourceIdentity = "aws:x" }), "SourceIdentity is \"aws:x\", and"},
+		"role: reserved identity":    {proper(func(i *in) { i.SourceIdentity = "aws" }), ""},
+		"role: MFA":                  {proper(func(i *in) { i.SerialNumber, i.TokenCode = "GAHT12345678", secret(mfaCode) }), ""},
+		"role: code alone":           {proper(func(i *in) { i.TokenCode = secret(mfaCode) }), "SerialNumber is missing"},
+		"role: serial alone":         {proper(func(i *in) { i.SerialNumber = "GAHT12345678" }), "TokenCode is missing"},
+		"role: short serial":         {proper(func(i *in) { i.SerialNumber, i.TokenCode = "GAHT1234", secret(mfaCode) }), "SerialNumber is"},
+		"role: long code":            {proper(func(i *in) { i.SerialNumber, i.TokenCode = "GAHT12345678", secret(mfaCode+"0") }), "TokenCode is a secret of 7 characters, and exactly 6 are allowed"},
+		"role: code of letters":      {proper(func(i *in) { i.SerialNumber, i.TokenCode = "GAHT12345678", secret("abcdef") }), "TokenCode is a secret, and only digits are allowed"},
+		"role: code with a newline":  {proper(func(i *in) { i.SerialNumber, i.TokenCode = "GAHT12345678", secret(mfaCode+"\n") }), "TokenCode is a secret, with control characters"},
+		"role: 6 contexts":           {proper(func(i *in) { i.ProvidedContexts = make([]stsquery.ProvidedContext, 6) }), "ProvidedContexts has 6 members, and at most 5 are allowed"},
+		"role: empty context":        {proper(func(i *in) { i.ProvidedContexts = make([]stsquery.ProvidedContext, 1) }), "ProvidedContexts[0].ProviderARN is missing; ProvidedContexts[0].Assertion is missing"},
+		"role: long assertion":       {proper(func(i *in) { i.ProvidedContexts = []stsquery.ProvidedContext{{n("r", 20), secret(n("x", 2049))}} }), "ProvidedContexts[0].Assertion is a secret of 2049 characters"},
+		"role: largest token size":   {proper(func(i *in) { i.MinimumSessionTokenSize = 4096 }), ""},
+		"role: token size":           {proper(func(i *in) { i.MinimumSessionTokenSize = 4097 }), "MinimumSessionTokenSize is 4097, and 0 to 4096 are allowed"},
+		"role: negative token size":  {proper(func(i *in) { i.MinimumSessionTokenSize = -1 }), "MinimumSessionTokenSize is -1"}, "SAML: nothing": {saml{}, "RoleARN is missing; PrincipalARN is missing; SAMLAssertion is missing"},
 		"SAML: short provider":        {with(samlInput, func(in *saml) { in.PrincipalARN = "x" }), `PrincipalARN is "x" of 1 characters, and 20 to 2048 are allowed`},
 		"SAML: short assertion":       {with(samlInput, func(in *saml) { in.SAMLAssertion = secret("abc") }), "SAMLAssertion is a secret of 3 characters, and 4 to 100000 are allowed"},
 		"SAML: shortest assertion":    {with(samlInput, func(in *saml) { in.SAMLAssertion = secret("abcd") }), ""},
@@ -119,15 +179,44 @@ func TestLimitsOfEachOperation(t *testing.T) {
 			require.Empty(t, s.bodies, "nothing was sent")
 			require.Less(t, len(err.Error()), 1000)
 			canary.Check(t, assertion, err)
+			canary.Check(t, mfaCode, err)
+			if _, err = c.Presign(t.Context(), stsquery.PresignInput{Input: test.in}); !strings.Contains(err.Error(), "not signed") {
+				require.ErrorContains(t, err, test.want)
+			}
 
-			// Elsewhere, what breaks a limit of AWS is sent, but for what nobody can mean.
+			// Other servers get it, unless no server can accept it.
 			c, s = scripted(step{status: 400})
 			c.Endpoint = "https://sts.example.com"
 			_, err = call(t.Context(), c, test.in)
 			nowhere := strings.Contains(test.want, "control characters") || strings.Contains(test.want, "negative") || strings.Contains(test.want, "whole seconds") ||
-				strings.Contains(test.want, "Token are") || strings.Contains(test.want, "SAMLAssertion is missing") || name == "message: line break"
+				strings.Contains(test.want, "Token are") || strings.Contains(test.want, "SessionTokenSize is -1") || strings.Contains(test.want, "SAMLAssertion is missing") || name == "message: line break"
 			require.Error(t, err)
 			require.Equal(t, nowhere, len(s.bodies) == 0)
 		})
 	}
+}
+
+// proper is a request without anything wrong, for one to be put in.
+func proper(change func(*stsquery.AssumeRoleInput)) stsquery.AssumeRoleInput {
+	in := stsquery.AssumeRoleInput{RoleARN: "arn:aws:iam::123456789012:role/r", RoleSessionName: "ab"}
+	change(&in)
+	return in
+}
+
+func tags(n int) (tags []stsquery.Tag) {
+	for i := range n {
+		tags = append(tags, stsquery.Tag{Key: strings.Repeat("k", i+1)})
+	}
+	return tags
+}
+
+// Everything that is wrong is reported at once.
+func TestAllViolations(t *testing.T) {
+	c, _ := scripted()
+	_, err := c.AssumeRole(t.Context(), stsquery.AssumeRoleInput{Duration: time.Minute, ExternalID: "x", Policy: "{"})
+	require.EqualError(t, err, `stsquery: AssumeRole: not sent, because RoleARN is missing; RoleSessionName is missing; `+
+		`Duration is 1m0s, and 15m0s to 12h0m0s are allowed; Policy is "{", which is not JSON; ExternalID is "x" of 1 characters, and 2 to 1224 are allowed`)
+	_, err = c.GetSessionToken(t.Context(), stsquery.GetSessionTokenInput{Duration: 37 * time.Hour, MinimumSessionTokenSize: 5000})
+	require.EqualError(t, err, `stsquery: GetSessionToken: not sent, because Duration is 37h0m0s, and 15m0s to 36h0m0s are allowed; `+
+		`MinimumSessionTokenSize is 5000, and 0 to 4096 are allowed`)
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -41,8 +42,10 @@ func TestPresign(t *testing.T) {
 	// AWS's limits hold for what is presigned too, but a tag may not have "&".
 	role.Tags[0].Value = "a+b/c=d ä"
 	for _, in := range []stsquery.Input{stsquery.GetCallerIdentityInput{}, stsquery.GetSessionTokenInput{Duration: time.Hour}, role} {
-		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: in, Header: http.Header{"x-k8s-aws-id": {"my-cluster"}}})
+		header := http.Header{"x-k8s-aws-id": {"my-cluster"}}
+		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: in, Header: header})
 		require.NoError(t, err)
+		require.Equal(t, http.Header{"x-k8s-aws-id": {"my-cluster"}}, header, "it is not changed")
 		require.Equal(t, "sts.eu-west-1.amazonaws.com", signed.Header.Get("Host"))
 		require.Equal(t, "my-cluster", signed.Header.Get("X-K8s-Aws-Id"))
 		status, body := get(signed, signed.Header)
@@ -159,11 +162,14 @@ func TestPresignRefusals(t *testing.T) {
 	}
 }
 
-// The caller's headers are not changed.
-func TestPresignLeavesHeader(t *testing.T) {
-	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secretKey, sessionToken), Region: "us-east-1"}
-	h := http.Header{"x-k8s-aws-id": {"a\tb"}}
-	_, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}, Header: h})
+// Package proof signs requests to the client's endpoint itself.
+func TestTarget(t *testing.T) {
+	c := &stsquery.Client{Credentials: touchy{t}, Endpoint: "sts.example.com:8443/a?b=c", SigningRegion: "home", SigningName: "iam"}
+	c.SetSkew(time.Hour)
+	var to wire.Target
+	_, err := c.Presign(wire.WithTarget(t.Context(), &to), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
 	require.NoError(t, err)
-	require.Equal(t, http.Header{"x-k8s-aws-id": {"a\tb"}}, h)
+	require.Equal(t, "https://sts.example.com:8443/a?b=c", to.URL.String())
+	to.URL = nil
+	require.Equal(t, wire.Target{Region: "home", Service: "iam", Ahead: time.Hour}, to)
 }

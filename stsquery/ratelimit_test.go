@@ -123,20 +123,6 @@ func TestAdaptive(t *testing.T) {
 	})
 }
 
-// Who leaves while waiting for a token learns what went wrong before.
-func TestLeavingTheLimiter(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c, s := scripted(slowDown, ok)
-		c.Retry.Mode = stsquery.Adaptive
-		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond) // after the longest back-off
-		defer cancel()
-		_, err := c.AssumeRole(ctx, roleInput)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "Throttling")
-		require.Len(t, s.times, 1)
-	})
-}
-
 // And leaves the token to whoever comes next: 2 s bring one.
 func TestLeavingTheLimiterTakesNoToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

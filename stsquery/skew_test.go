@@ -1,7 +1,6 @@
 package stsquery_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -176,21 +175,23 @@ func TestSkewOfLaterResponses(t *testing.T) {
 // farExpiry is what assumeRoleAnswer says.
 var farExpiry = time.Date(2099, 11, 21, 17, 56, 58, 981264000, time.UTC)
 
-// Calls that share a client may learn at the same moment.
-func TestSkewIsShared(t *testing.T) {
-	srv := ststest.NewTest(t)
-	srv.AllowRefusals()
-	srv.FailAll(ststest.Skew(10 * time.Minute))
-	c := &stsquery.Client{Credentials: srv.User(), Region: "us-east-1", HTTPClient: srv.Client()}
-	errs := make(chan error)
-	for range 8 {
-		go func() {
-			_, err := c.GetCallerIdentity(context.WithoutCancel(t.Context()))
-			errs <- err
-		}()
+// The session ends with SessionNotOnOrAfter, which is on the server's clock.
+func TestSessionNotOnOrAfter(t *testing.T) {
+	for end, want := range map[time.Time]time.Time{
+		noon.Add(time.Hour):           noon.Add(50 * time.Minute),
+		farExpiry.Add(24 * time.Hour): time.Date(2099, 11, 21, 17, 46, 57, 0, time.UTC),
+		{}:                            time.Date(2099, 11, 21, 17, 46, 57, 0, time.UTC),
+	} {
+		fake := clock.NewMock()
+		fake.Set(noon)
+		response := result("AssumeRoleWithSAML", whole["AssumeRoleWithSAML"].answer)
+		response.header = http.Header{"Date": {httpDate(noon.Add(10 * time.Minute))}}
+		c, _ := scripted(response)
+		c.Clock = fake
+		in := samlInput
+		in.SessionNotOnOrAfter = end
+		out, err := c.AssumeRoleWithSAML(t.Context(), in)
+		require.NoError(t, err)
+		require.Equal(t, want, out.Credentials.Expires)
 	}
-	for range 8 {
-		require.NoError(t, <-errs)
-	}
-	require.InDelta(t, 10*time.Minute, c.Skew(), float64(2*time.Second))
 }
