@@ -21,14 +21,14 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// rotating gives new credentials each time it is asked.
+// rotating returns new credentials for each call.
 type rotating struct {
-	asked atomic.Int32
+	calls atomic.Int32
 	life  time.Duration
 }
 
 func (r *rotating) Retrieve(context.Context) (stschain.Credentials, error) {
-	n := r.asked.Add(1)
+	n := r.calls.Add(1)
 	return stschain.Credentials{
 		AccessKeyID:     fmt.Sprintf("ASIA%d", n),
 		SecretAccessKey: stschain.NewSecret(secretKey),
@@ -92,7 +92,7 @@ func provide(c stschain.Credentials) stschain.Provider {
 	return stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return c, nil })
 }
 
-// Whatever is missing is an error that names it, from the first call.
+// A missing field is an error of the first call.
 func TestMissingFields(t *testing.T) {
 	keys := stschain.Static("AKIDEXAMPLE", secretKey, "")
 	for name, test := range map[string]struct {
@@ -124,9 +124,8 @@ func TestMissingFields(t *testing.T) {
 	require.Empty(t, (&stsquery.Client{}).Providers())
 }
 
-// A client asks a bare provider once, not once a request, and shares a Cache
-// that it is given.
-// Peers: minio-go#1321, aws-sdk-go-v2#3233 (users.md 4.16, 4.20).
+// A client retrieves from a bare provider once, not once a request, and shares a Cache.
+// Reports: minio-go#1321, aws-sdk-go-v2#3233.
 func TestCredentialsAreCached(t *testing.T) {
 	base := &rotating{life: time.Hour}
 	c, s := scripted(ok, ok, ok)
@@ -135,7 +134,7 @@ func TestCredentialsAreCached(t *testing.T) {
 		_, err := c.AssumeRole(t.Context(), roleInput)
 		require.NoError(t, err)
 	}
-	require.EqualValues(t, 1, base.asked.Load())
+	require.EqualValues(t, 1, base.calls.Load())
 	require.Equal(t, "ASIA1", keyOf(s.auth[2]))
 	require.IsType(t, (*stschain.Cache)(nil), c.Providers()[0])
 	require.Same(t, c.Providers()[0], c.Providers()[0])
@@ -144,7 +143,7 @@ func TestCredentialsAreCached(t *testing.T) {
 	require.Same(t, shared, (&stsquery.Client{Credentials: shared}).Providers()[0])
 }
 
-// Credentials that cannot sign are told before anything is sent.
+// Credentials that cannot sign are an error before anything is sent.
 func TestUnusableCredentials(t *testing.T) {
 	c, s := scripted(ok)
 	c.Credentials = stschain.Static("AKID EXAMPLE", secretKey, "")
@@ -154,8 +153,8 @@ func TestUnusableCredentials(t *testing.T) {
 }
 
 // The client's clock dates signatures and drives the cache that it owns, and
-// leaves a shared one alone.
-// Peers: aws-sdk-go-v2#1952 (users.md 4.45).
+// does not change a shared one.
+// Report: aws-sdk-go-v2#1952.
 func TestClock(t *testing.T) {
 	srv := ststest.NewTest(t)
 	fake := clock.NewMock()
@@ -175,12 +174,12 @@ func TestClock(t *testing.T) {
 	}
 }
 
-// touchy does not want to be looked at.
+// touchy fails the test if it is called.
 type touchy struct{ t *testing.T }
 
 func (p touchy) Retrieve(context.Context) (stschain.Credentials, error) {
-	p.t.Error("an unsigned operation asked for credentials")
-	panic("asked")
+	p.t.Error("credentials were retrieved")
+	panic("called")
 }
 
 // A call whose base has no keys is a failed call: a chain must not pass it over.
@@ -207,7 +206,7 @@ func TestUnavailableIsHidden(t *testing.T) {
 
 // Codes that say the signing credentials are dead: exactly those are
 // invalidated, and the request is sent once more, with others.
-// Peers: cockroach#169763 (users.md 4.11).
+// Report: cockroach#169763.
 func TestRejectedCredentials(t *testing.T) {
 	for name, test := range map[string]struct {
 		steps []step
@@ -230,7 +229,7 @@ func TestRejectedCredentials(t *testing.T) {
 				c, s := scripted(test.steps...)
 				c.Credentials = &rotating{life: time.Hour}
 				c.Providers()[0].Retrieve(t.Context())
-				<-time.After(2 * time.Second) // a Cache does not ask twice within one
+				<-time.After(2 * time.Second) // a Cache does not refresh twice within one
 				_, err := c.AssumeRole(t.Context(), roleInput)
 				var keys []string
 				for _, a := range s.auth {
@@ -244,8 +243,8 @@ func TestRejectedCredentials(t *testing.T) {
 				} else {
 					require.NoError(t, err)
 				}
-				held := c.Providers()[0].(*stschain.Cache).Status()
-				require.Equal(t, strings.HasPrefix(test.code, "ExpiredToken"), held.Rejected, "the replay's are invalidated too")
+				status := c.Providers()[0].(*stschain.Cache).Status()
+				require.Equal(t, strings.HasPrefix(test.code, "ExpiredToken"), status.Rejected, "those of the replay are invalidated too")
 			})
 		})
 	}
@@ -269,9 +268,8 @@ func TestRejectedCredentialsWithMFA(t *testing.T) {
 	})
 }
 
-// Someone else brought new credentials while this request was under way: those
-// are not invalidated.
-// Peers: arrow-rs-object-store#805 (users.md 6.23).
+// New credentials that were cached while the request was in flight are not invalidated.
+// Report: arrow-rs-object-store#805.
 func TestOnlyTheRejectedAreInvalidated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := &rotating{life: time.Hour}
@@ -279,11 +277,11 @@ func TestOnlyTheRejectedAreInvalidated(t *testing.T) {
 		var keys []string
 		c := &stsquery.Client{Credentials: cache, Region: "us-east-1", HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			keys = append(keys, keyOf(r.Header.Get("Authorization")))
-			body := assumeRoleAnswer
+			body := assumeRoleResponse
 			if len(keys) == 1 {
-				held, _ := cache.Retrieve(r.Context())
+				cached, _ := cache.Retrieve(r.Context())
 				<-time.After(2 * time.Second)
-				cache.Invalidate(held)
+				cache.Invalidate(cached)
 				cache.Retrieve(r.Context()) // ASIA2
 				<-time.After(2 * time.Second)
 				body = stsError("ExpiredToken", "m")
@@ -293,7 +291,7 @@ func TestOnlyTheRejectedAreInvalidated(t *testing.T) {
 		_, err := c.AssumeRole(t.Context(), roleInput)
 		require.NoError(t, err)
 		require.Equal(t, []string{"ASIA1", "ASIA2"}, keys)
-		require.EqualValues(t, 2, base.asked.Load())
+		require.EqualValues(t, 2, base.calls.Load())
 		require.False(t, cache.Status().Rejected)
 	})
 }
@@ -305,7 +303,7 @@ func TestConcurrentUse(t *testing.T) {
 	srv.FailAll(ststest.Skew(10 * time.Minute))
 	base := &rotating{life: time.Hour}
 	count := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-		base.asked.Add(1)
+		base.calls.Add(1)
 		return srv.User().Retrieve(ctx)
 	})
 	c := &stsquery.Client{Credentials: count, Region: "us-east-1", HTTPClient: srv.Client()}
@@ -321,7 +319,7 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.EqualValues(t, 1, base.asked.Load())
+	require.EqualValues(t, 1, base.calls.Load())
 	require.InDelta(t, 10*time.Minute, c.Skew(), float64(2*time.Second))
 }
 
@@ -333,7 +331,7 @@ func TestEndpointPathAndQuery(t *testing.T) {
 		Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "us-east-1", Endpoint: endpoint,
 		HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 			got = r
-			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(assumeRoleAnswer)), Request: r}, nil
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(assumeRoleResponse)), Request: r}, nil
 		})},
 	}
 	_, err := c.AssumeRole(t.Context(), roleInput)

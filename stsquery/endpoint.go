@@ -49,7 +49,7 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 	return e, nil
 }
 
-// locate applies the endpoint rules of AWS. It quotes their error texts for those who search for them.
+// locate applies the endpoint rules of AWS. Its errors quote those of the SDKs, so that a search finds them.
 func (c *Client) locate(region string) (*endpoint, error) {
 	switch {
 	case c.Endpoint != "" && c.FIPS:

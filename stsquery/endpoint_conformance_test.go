@@ -16,7 +16,7 @@ import (
 )
 
 // testEndpoints compares the endpoint and the signature's scope, or the error,
-// with what AWS's own rules give.
+// with those of AWS's own rules.
 func testEndpoints(t *testing.T, dir string) {
 	var suite struct {
 		TestCases []struct {

@@ -13,7 +13,7 @@ import (
 )
 
 // One region of each partition at least, and names at the edges of their patterns.
-// Peers: pulumi-aws#2194 (users.md 4.61).
+// Report: pulumi-aws#2194.
 func TestRegionalEndpoints(t *testing.T) {
 	for region, want := range map[string]string{
 		"eu-west-1":        "sts.eu-west-1.amazonaws.com",
@@ -44,7 +44,7 @@ func TestRegionalEndpoints(t *testing.T) {
 	}
 }
 
-// Peers: vault-provider#2967 (users.md 4.60).
+// Report: vault-provider#2967.
 func TestEndpointOverride(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -116,7 +116,7 @@ func TestEndpointOverride(t *testing.T) {
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			canary.Check(t, "hunter4711", err)
 
-			// And that is what a call answers, without anything sent.
+			// And a call returns it, and sends nothing.
 			test.client.Credentials = stschain.Static("AKIDEXAMPLE", "secret", "")
 			_, err = test.client.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}, Region: test.region})
 			require.ErrorContains(t, err, test.err)

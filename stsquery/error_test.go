@@ -39,7 +39,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// The commonest refusals say what to do.
+// The errors of frequent refusals end in what to do.
 func TestHints(t *testing.T) {
 	for _, test := range []struct{ operation, code, message, want string }{
 		{"AssumeRole", "ExpiredToken", "", "credentials that signed the request are no longer valid"},
@@ -51,7 +51,7 @@ func TestHints(t *testing.T) {
 		{"AssumeRole", "PackedPolicyTooLarge", "", "fewer tags"},
 		{"AssumeRole", "MalformedPolicyDocument", "", "session policy"},
 		{"AssumeRole", "ThrottlingException", "", "share one"},
-		{"AssumeRole", "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining", "duration_seconds in the profile, to an hour or less"}, // A17: granted#154
+		{"AssumeRole", "ValidationError", "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining", "duration_seconds in the profile, to an hour or less"}, // granted#154
 		{"AssumeRole", "NoSuchEntity", "", "the server has no such role"},
 		{"GetSessionToken", "MethodNotAllowed", "", "check the endpoint"},
 		{"AssumeRole", "ValidationError", "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.", "shorter Duration"},
@@ -86,13 +86,13 @@ func TestHints(t *testing.T) {
 	}
 }
 
-// Peers: hypershift#9406 (users.md 6.49).
+// Report: hypershift#9406.
 func TestPermanentCodes(t *testing.T) {
 	for code, want := range map[string]bool{
 		"AccessDenied": true, "AccessDeniedException": true, "IDPRejectedClaim": true, "IDPRejectedClaimException": true,
 		"InvalidIdentityToken": true, "InvalidIdentityTokenException": true, "MalformedPolicyDocument": true, "MalformedPolicyDocumentException": true,
 		"PackedPolicyTooLarge": true, "PackedPolicyTooLargeException": true, "RegionDisabled": true, "RegionDisabledException": true,
-		"NoSuchEntity": true, "NoSuchEntityException": true, "MethodNotAllowed": true, "NotImplemented": true, "InvalidAction": true, // radosgw's and others' (A14)
+		"NoSuchEntity": true, "NoSuchEntityException": true, "MethodNotAllowed": true, "NotImplemented": true, "InvalidAction": true, // radosgw's and others'
 		"NoSuchBucket": false, "MethodNotAllow": false,
 		"": false, "Exception": false, "ExpiredToken": false, "ExpiredTokenException": false, "IDPCommunicationError": false, "Throttling": false,
 		"InternalFailure": false, "ValidationError": false, "InvalidClientTokenId": false, "SignatureDoesNotMatch": false, "accessdenied": false,
@@ -111,8 +111,7 @@ func (neverReady) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, stschain.Unavailable("proxy")
 }
 
-// Whatever a transport says, no URL and no secret comes through.
-// See users.md 3.7.
+// No error of a transport shows a URL or a secret.
 func TestTransportErrors(t *testing.T) {
 	c, _ := scripted(step{err: stschain.Unavailable("proxy")}, lost)
 	c.Retry.MaxAttempts = 1
@@ -132,8 +131,8 @@ func TestTransportErrors(t *testing.T) {
 	for name, err := range map[string]error{
 		"leak":    leak,
 		"nested":  nested,
-		"wrapped": fmt.Errorf("proxy says: %w", nested),
-		"timeout": fmt.Errorf("proxy says: %w", &url.Error{Op: "Post", URL: "https://h/?hunter4711", Err: context.DeadlineExceeded}),
+		"wrapped": fmt.Errorf("via proxy: %w", nested),
+		"timeout": fmt.Errorf("via proxy: %w", &url.Error{Op: "Post", URL: "https://h/?hunter4711", Err: context.DeadlineExceeded}),
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, _ := scripted(step{err: err})
@@ -157,7 +156,7 @@ func testCanary(t *testing.T) {
 	creds := stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(secret)}
 	c := &stsquery.Client{Credentials: provide(creds), Region: "us-east-1", HTTPClient: &http.Client{
 		Transport: roundTripper(func(r *http.Request) (*http.Response, error) { // keeps nothing, unlike a script
-			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(assumeRoleAnswer)), Request: r}, nil
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(assumeRoleResponse)), Request: r}, nil
 		}),
 	}}
 	in := roleInput

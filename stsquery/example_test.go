@@ -50,7 +50,7 @@ func ExampleClient_endpoint() {
 	// Output: arn:aws:sts::123456789012:assumed-role/backup/nightly [redacted]
 }
 
-// What a caller may want to know of an error.
+// The fields of an error.
 func ExampleError() {
 	sts := &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1", HTTPClient: fake.Client()}
 	fake.FailNext(ststest.Refuse(http.StatusForbidden, "AccessDenied", "User: alice is not authorized"))
@@ -61,10 +61,10 @@ func ExampleError() {
 	if errors.As(err, &e) {
 		fmt.Println(e.StatusCode, e.Code, e.Endpoint, e.Attempts)
 	}
-	fmt.Println("asking again helps:", !errors.Is(err, stschain.ErrPermanent))
+	fmt.Println("a retry helps:", !errors.Is(err, stschain.ErrPermanent))
 	// Output:
 	// 403 AccessDenied sts.eu-west-1.amazonaws.com 1
-	// asking again helps: false
+	// a retry helps: false
 }
 
 // A proof of identity for one cluster: whoever gets the URL learns from STS who

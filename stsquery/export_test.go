@@ -59,7 +59,7 @@ var Cubic = cubic
 
 func RetryAfter(h http.Header) time.Duration { return retryAfter(h) }
 
-// Drain leaves n tokens in the quota.
+// Drain sets the tokens in the quota.
 func (c *Client) Drain(n int) { c.quota.spent = quotaSize - n }
 
 // Tokens is what the quota has.

@@ -29,7 +29,7 @@ var hints = [...]struct {
 	message   string // a part of the server's message
 	text      string
 }{
-	// AccessDenied says little by itself, and is MinIO's code for wrong keys too.
+	// AccessDenied has many causes. It is MinIO's code for wrong keys too.
 	{"AccessDenied", "", "signature we calculated", badSignature},
 	{"AccessDenied", "", "Access Key Id you provided does not exist", badKey},
 	{"AccessDenied", "", "MultiFactorAuthentication", "check the MFA device's serial number and its code, which works once"},

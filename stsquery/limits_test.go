@@ -60,7 +60,7 @@ func TestLimits(t *testing.T) {
 		"role: fraction":             {proper(func(i *in) { i.Duration = time.Hour + 1500*time.Millisecond }), "Duration is 1h0m1.5s, and only whole seconds are allowed"},
 		"role: policy":               {proper(func(i *in) { i.Policy = "{\r\n\t\"a\": [\"ÿ\"]}" }), ""},
 		"role: long policy":          {proper(func(i *in) { i.Policy = `"` + n("x", 10_000) + `"` }), ""},
-		"role: policy is no JSON":    {proper(func(i *in) { i.Policy = "{" }), `Policy is "{", which is not JSON`},
+		"role: policy is not JSON":   {proper(func(i *in) { i.Policy = "{" }), `Policy is "{", which is not JSON`},
 		"role: policy beyond U+00FF": {proper(func(i *in) { i.Policy = `"Ā"` }), "Policy is"},
 		"role: policy with a NUL":    {proper(func(i *in) { i.Policy = "\"\x00\"" }), "with control characters"},
 		"role: 10 policy ARNs":       {proper(func(i *in) { i.PolicyARNs = strings.Fields(n(n("r", 20)+" ", 10)) }), ""},
@@ -105,7 +105,7 @@ func TestLimits(t *testing.T) {
 		"SAML: long assertion":        {with(samlInput, func(in *saml) { in.SAMLAssertion = secret(n("x", 100_001)) }), "SAMLAssertion is a secret of 100001 characters"},
 		"SAML: longest policy":        {with(samlInput, func(in *saml) { in.Policy = policy }), ""},
 		"SAML: long policy":           {with(samlInput, func(in *saml) { in.Policy = policy + " " }), "of 2049 characters, and 1 to 2048 are allowed"},
-		"SAML: policy is no JSON":     {with(samlInput, func(in *saml) { in.Policy = "{]" }), `Policy is "{]", which is not JSON`},
+		"SAML: policy is not JSON":    {with(samlInput, func(in *saml) { in.Policy = "{]" }), `Policy is "{]", which is not JSON`},
 		"SAML: 11 policies":           {with(samlInput, func(in *saml) { in.PolicyARNs = strings.Fields(n(arn+" ", 11)) }), "PolicyARNs has 11 members"},
 		"SAML: short duration":        {with(samlInput, func(in *saml) { in.Duration = 14 * time.Minute }), "Duration is 14m0s, and 15m0s to 12h0m0s are allowed"},
 		"SAML: token size":            {with(samlInput, func(in *saml) { in.MinimumSessionTokenSize = 4097 }), "MinimumSessionTokenSize is 4097"},
@@ -196,7 +196,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// proper is a request without anything wrong, for one to be put in.
+// proper is a valid input with one change.
 func proper(change func(*stsquery.AssumeRoleInput)) stsquery.AssumeRoleInput {
 	in := stsquery.AssumeRoleInput{RoleARN: "arn:aws:iam::123456789012:role/r", RoleSessionName: "ab"}
 	change(&in)

@@ -17,21 +17,21 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-const credentialsXML = `<Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>answered/SECRET+key</SecretAccessKey>` +
-	`<SessionToken>answered/SESSION+token==</SessionToken><Expiration>2099-11-21T17:56:58Z</Expiration></Credentials>`
+const credentialsXML = `<Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>response/SECRET+key</SecretAccessKey>` +
+	`<SessionToken>response/SESSION+token==</SessionToken><Expiration>2099-11-21T17:56:58Z</Expiration></Credentials>`
 
-// result is an answer of an operation.
+// result is a response of an operation.
 func result(operation, inner string) step {
 	return step{status: 200, body: "<" + operation + "Response xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><" + operation + "Result>" + inner +
 		"</" + operation + "Result><ResponseMetadata><RequestId>req-1</RequestId></ResponseMetadata></" + operation + "Response>"}
 }
 
-// answered is what credentialsXML decodes to.
-func answered(operation string) stschain.Credentials {
+// decoded is what credentialsXML decodes to.
+func decoded(operation string) stschain.Credentials {
 	return stschain.Credentials{
 		AccessKeyID:     "ASIAIOSFODNN7EXAMPLE",
-		SecretAccessKey: stschain.NewSecret("answered/SECRET+key"),
-		SessionToken:    stschain.NewSecret("answered/SESSION+token=="),
+		SecretAccessKey: stschain.NewSecret("response/SECRET+key"),
+		SessionToken:    stschain.NewSecret("response/SESSION+token=="),
 		Expires:         time.Date(2099, 11, 21, 17, 56, 58, 0, time.UTC),
 		Origin:          operation,
 	}
@@ -42,31 +42,30 @@ const (
 	userXML  = "<AssumedRoleUser><AssumedRoleId>AROA:s</AssumedRoleId><Arn>arn:aws:sts::123456789012:assumed-role/r/s</Arn></AssumedRoleUser>"
 )
 
-// whole has for each operation a proper request, the whole of what it may be
-// answered, and what that decodes to.
+// whole has for each operation a valid input, a response with every field, and what that decodes to.
 var whole = map[string]struct {
-	in     stsquery.Input
-	answer string
-	out    any
+	in       stsquery.Input
+	response string
+	out      any
 }{
 	"AssumeRole": {roleInput, credentialsXML + userXML + sizesXML + "<SourceIdentity>alice</SourceIdentity>", &stsquery.AssumeRoleOutput{
-		Credentials: answered("AssumeRole"), AssumedRoleUser: wholeUser, SourceIdentity: "alice",
+		Credentials: decoded("AssumeRole"), AssumedRoleUser: wholeUser, SourceIdentity: "alice",
 		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
 	}},
 	"AssumeRoleWithSAML": {samlInput, credentialsXML + userXML + sizesXML + "<SourceIdentity>alice</SourceIdentity><Subject>s</Subject><SubjectType>persistent</SubjectType>" +
 		"<Issuer>https://idp.example.com</Issuer><Audience>https://signin.aws.amazon.com/saml</Audience><NameQualifier>SbdGOnUkh1i4+E=</NameQualifier>", &stsquery.AssumeRoleWithSAMLOutput{
-		Credentials: answered("AssumeRoleWithSAML"), AssumedRoleUser: wholeUser, SourceIdentity: "alice", Subject: "s", SubjectType: "persistent",
+		Credentials: decoded("AssumeRoleWithSAML"), AssumedRoleUser: wholeUser, SourceIdentity: "alice", Subject: "s", SubjectType: "persistent",
 		Issuer: "https://idp.example.com", Audience: "https://signin.aws.amazon.com/saml", NameQualifier: "SbdGOnUkh1i4+E=",
 		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
 	}},
 	"AssumeRoleWithWebIdentity": {webInput, credentialsXML + userXML + sizesXML + "<SourceIdentity>alice</SourceIdentity><SubjectFromWebIdentityToken>subject</SubjectFromWebIdentityToken>" +
 		"<Provider>https://oidc.example.com</Provider><Audience>sts.amazonaws.com</Audience>", &stsquery.AssumeRoleWithWebIdentityOutput{
-		Credentials: answered("AssumeRoleWithWebIdentity"), AssumedRoleUser: wholeUser, SourceIdentity: "alice",
+		Credentials: decoded("AssumeRoleWithWebIdentity"), AssumedRoleUser: wholeUser, SourceIdentity: "alice",
 		SubjectFromWebIdentityToken: "subject", Provider: "https://oidc.example.com", Audience: "sts.amazonaws.com",
 		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
 	}},
 	"AssumeRoot": {rootInput, credentialsXML + sizesXML + "<SourceIdentity>alice</SourceIdentity>", &stsquery.AssumeRootOutput{
-		Credentials: answered("AssumeRoot"), SourceIdentity: "alice", SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+		Credentials: decoded("AssumeRoot"), SourceIdentity: "alice", SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
 	}},
 	"DecodeAuthorizationMessage": {stsquery.DecodeAuthorizationMessageInput{EncodedMessage: "abc"}, "<DecodedMessage>{&quot;allowed&quot;:false}</DecodedMessage>",
 		&stsquery.DecodeAuthorizationMessageOutput{DecodedMessage: `{"allowed":false}`, RequestID: "req-1"}},
@@ -76,20 +75,20 @@ var whole = map[string]struct {
 		&stsquery.GetCallerIdentityOutput{UserID: "u", Account: "123456789012", ARN: "arn:aws:iam::123456789012:user/alice", RequestID: "req-1"}},
 	"GetDelegatedAccessToken": {stsquery.GetDelegatedAccessTokenInput{TradeInToken: stschain.NewSecret(assertion)}, credentialsXML + sizesXML +
 		"<AssumedPrincipal>arn:aws:iam::123456789012:role/r</AssumedPrincipal>", &stsquery.GetDelegatedAccessTokenOutput{
-		Credentials: answered("GetDelegatedAccessToken"), AssumedPrincipal: "arn:aws:iam::123456789012:role/r",
+		Credentials: decoded("GetDelegatedAccessToken"), AssumedPrincipal: "arn:aws:iam::123456789012:role/r",
 		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
 	}},
 	"GetFederationToken": {stsquery.GetFederationTokenInput{Name: "Bob"}, credentialsXML + sizesXML +
 		"<FederatedUser><FederatedUserId>123456789012:Bob</FederatedUserId><Arn>arn:aws:sts::123456789012:federated-user/Bob</Arn></FederatedUser>", &stsquery.GetFederationTokenOutput{
-		Credentials:      answered("GetFederationToken"),
+		Credentials:      decoded("GetFederationToken"),
 		FederatedUser:    stsquery.FederatedUser{ARN: "arn:aws:sts::123456789012:federated-user/Bob", FederatedUserID: "123456789012:Bob"},
 		PackedPolicySize: 6, SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
 	}},
 	"GetSessionToken": {stsquery.GetSessionTokenInput{}, credentialsXML + sizesXML, &stsquery.GetSessionTokenOutput{
-		Credentials: answered("GetSessionToken"), SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
+		Credentials: decoded("GetSessionToken"), SessionTokenSize: 1500, SessionTokenUtilization: 36, RequestID: "req-1",
 	}},
-	"GetWebIdentityToken": {jwtInput, "<WebIdentityToken>answered/SESSION+token==</WebIdentityToken><Expiration>2099-11-21T17:56:58Z</Expiration>", &stsquery.GetWebIdentityTokenOutput{
-		WebIdentityToken: stschain.NewSecret("answered/SESSION+token=="), Expires: time.Date(2099, 11, 21, 17, 56, 58, 0, time.UTC), RequestID: "req-1",
+	"GetWebIdentityToken": {jwtInput, "<WebIdentityToken>response/SESSION+token==</WebIdentityToken><Expiration>2099-11-21T17:56:58Z</Expiration>", &stsquery.GetWebIdentityTokenOutput{
+		WebIdentityToken: stschain.NewSecret("response/SESSION+token=="), Expires: time.Date(2099, 11, 21, 17, 56, 58, 0, time.UTC), RequestID: "req-1",
 	}},
 }
 
@@ -114,21 +113,21 @@ var (
 
 var unsigned = map[string]bool{"AssumeRoleWithSAML": true, "AssumeRoleWithWebIdentity": true}
 
-// Each operation passes AWS's limits with a proper request, is signed if it has
+// Each operation passes AWS's limits with a valid input, is signed if it has
 // to be, decodes everything, and shows none of its secrets.
 func TestEachOperation(t *testing.T) { synctest.Test(t, testEachOperation) }
 
 func testEachOperation(t *testing.T) {
 	require.Len(t, whole, len(stsquery.Outputs()))
 	for operation, test := range whole {
-		c, s := scripted(down, result(operation, test.answer))
+		c, s := scripted(down, result(operation, test.response))
 		got, err := call(t.Context(), c, test.in)
 		require.NoError(t, err)
 		require.Equal(t, test.out, got)
-		require.Len(t, s.bodies, 2, "503 is tried again")
+		require.Len(t, s.bodies, 2, "503 is retried")
 		require.True(t, strings.HasPrefix(s.bodies[1], "Action="+operation+"&"))
 		require.Equal(t, unsigned[operation], s.auth[1] == "")
-		for _, secret := range []string{assertion, "answered/SECRET+key", "answered/SESSION+token=="} {
+		for _, secret := range []string{assertion, "response/SECRET+key", "response/SESSION+token=="} {
 			canary.Check(t, secret, test.in, &test.in, got)
 		}
 
@@ -144,7 +143,7 @@ func testEachOperation(t *testing.T) {
 		for _, inner := range []string{"", "<Credentials/>", "<Credentials><AccessKeyId>x</AccessKeyId></Credentials>", "<Expiration>2099-11-21T17:56:58Z</Expiration>", "<WebIdentityToken>x</WebIdentityToken>"} {
 			c, _ := scripted(result(operation, inner))
 			_, err := call(t.Context(), c, test.in)
-			require.Error(t, err, "%s answered %q", operation, inner)
+			require.Error(t, err, "%s: %q", operation, inner)
 		}
 		// A secret that is echoed stays one.
 		c, _ = scripted(step{status: 400, body: stsError("ValidationError", "1 validation error: "+assertion)})
@@ -162,10 +161,10 @@ func testEachOperation(t *testing.T) {
 func TestUnsignedOperations(t *testing.T) {
 	for operation := range unsigned {
 		test := whole[operation]
-		// The last one ends the life of signing credentials elsewhere.
+		// ExpiredToken would invalidate credentials of a signed operation.
 		for _, failure := range []step{down, fault(400, "IDPCommunicationError"), lost, slowDown, fault(403, "ExpiredToken"), fault(400, "InvalidToken"), denied} {
 			synctest.Test(t, func(t *testing.T) {
-				c, s := scripted(failure, result(operation, test.answer))
+				c, s := scripted(failure, result(operation, test.response))
 				c.Credentials = touchy{t}
 				c.Region, c.Endpoint = "", "https://sts.example.com"
 				call(t.Context(), c, test.in)
@@ -175,14 +174,14 @@ func TestUnsignedOperations(t *testing.T) {
 				require.ErrorContains(t, err, "not signed")
 			})
 		}
-		c, _ := scripted(result(operation, test.answer))
+		c, _ := scripted(result(operation, test.response))
 		c.Credentials = nil
 		_, err := call(t.Context(), c, test.in)
 		require.NoError(t, err)
 	}
 }
 
-// Two operations are not to be had at the global endpoint, however one gets there.
+// The global endpoint lacks two operations, whichever setting selects it.
 func TestRegionalOperations(t *testing.T) {
 	for operation, in := range map[string]stsquery.Input{"AssumeRoot": rootInput, "GetWebIdentityToken": jwtInput} {
 		for name, set := range map[string]func(*stsquery.Client){
@@ -190,7 +189,7 @@ func TestRegionalOperations(t *testing.T) {
 			"global":   func(c *stsquery.Client) { c.Region, c.Global = "us-east-1", true },
 			"endpoint": func(c *stsquery.Client) { c.Endpoint = "https://sts.amazonaws.com" },
 		} {
-			c, s := scripted(result(operation, whole[operation].answer))
+			c, s := scripted(result(operation, whole[operation].response))
 			set(c)
 			_, err := call(t.Context(), c, in)
 			require.ErrorContains(t, err, "only regional endpoints have this operation", name)
@@ -199,7 +198,7 @@ func TestRegionalOperations(t *testing.T) {
 			_, err = c.Presign(t.Context(), stsquery.PresignInput{Input: in})
 			require.ErrorContains(t, err, "only regional endpoints")
 		}
-		c, _ := scripted(result(operation, whole[operation].answer))
+		c, _ := scripted(result(operation, whole[operation].response))
 		_, err := call(t.Context(), c, in)
 		require.NoError(t, err)
 	}
@@ -215,9 +214,9 @@ func TestAssertionWithLineBreaks(t *testing.T) {
 	require.ErrorContains(t, err, redact.Withheld)
 }
 
-// A URL is written to logs on the way and is part of every *url.Error. So no operation puts
-// anything into it: tokens, assertions and codes go in the body.
-// Peers: VictoriaMetrics' lib/awsapi, minio-go's CustomToken (users.md 3.7).
+// URLs are logged by proxies and part of every *url.Error. So tokens, assertions and codes are sent in the
+// body.
+// Reports: VictoriaMetrics' lib/awsapi, minio-go's CustomToken.
 func TestNothingGoesIntoTheURL(t *testing.T) {
 	inputs := map[string]stsquery.Input{}
 	for operation, test := range whole {

@@ -19,7 +19,7 @@ import (
 
 // A server that verifies what it is sent accepts a presigned request of each
 // operation, with the headers that were signed and not without.
-// Peers: aws-sdk-go-v2#1787 (users.md 4.53).
+// Report: aws-sdk-go-v2#1787.
 func TestPresign(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AllowRefusals()
@@ -59,7 +59,7 @@ func TestPresign(t *testing.T) {
 	require.True(t, srv.Calls()[0].Presigned)
 }
 
-// Peers: aws-sdk-ruby#2872, botocore#2604, aws-sdk-go-v2#1557 (users.md 6.34, 6.35, 6.37).
+// Reports: aws-sdk-ruby#2872, botocore#2604, aws-sdk-go-v2#1557.
 func TestPresignedExpires(t *testing.T) {
 	fake := clock.NewMock()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
@@ -99,8 +99,8 @@ func TestPresignedExpires(t *testing.T) {
 	}
 }
 
-// What avoids a URL that dies early: ask the cache for credentials that live.
-// Peers: minio-go#1075, botocore#2604 (users.md 4.15, 6.35).
+// RetrieveFor avoids a URL that expires early.
+// Reports: minio-go#1075, botocore#2604.
 func TestPresignWithRetrieveFor(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Now())
@@ -115,7 +115,7 @@ func TestPresignWithRetrieveFor(t *testing.T) {
 	require.NoError(t, err)
 	require.WithinDuration(t, fake.Now().Add(10*time.Minute), signed.Expires, time.Minute)
 
-	base.life = 2 * time.Hour // as the real clock sees it
+	base.life = 2 * time.Hour // by the real clock
 	_, err = cache.RetrieveFor(t.Context(), 15*time.Minute)
 	require.NoError(t, err)
 	signed, err = c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})

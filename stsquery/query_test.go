@@ -32,7 +32,7 @@ func TestForm(t *testing.T) {
 	}
 }
 
-// What is encoded decodes to itself, by net/url and by RFC 3986's characters.
+// FuzzQuery: net/url decodes a form to the values, and it has only characters of RFC 3986.
 func FuzzQuery(f *testing.F) {
 	f.Add("arn:aws:iam::1:role/x", "a b+c", "{\"k\":\"v\"}\n", "ü\x00\xff&=%")
 	f.Fuzz(func(t *testing.T, role, value, policy, code string) {

@@ -76,7 +76,7 @@ func TestLimiterTake(t *testing.T) {
 	l.Learn(noon, true) // the rate is the least, half an attempt a second, and no token is there
 	require.Equal(t, 2*time.Second, l.Take(noon))
 	require.Equal(t, 4*time.Second, l.Take(noon))
-	l.Give() // who waited left
+	l.Give() // of a caller that gave up
 	require.Equal(t, 4*time.Second, l.Take(noon))
 	require.Equal(t, 2*time.Second+seconds(2), l.Take(noon.Add(2*time.Second)))
 	require.Equal(t, 1*time.Nanosecond, l.Take(noon.Add(8*time.Second-1)).Round(time.Nanosecond))
@@ -89,7 +89,7 @@ func TestLimiterTake(t *testing.T) {
 
 // The adaptive client: attempts that follow a throttling keep the least rate, those
 // of other calls too, and the waits end with the caller's context.
-// Peers: aws-sdk-go-v2#2481 (users.md 4.21).
+// Report: aws-sdk-go-v2#2481.
 func TestAdaptive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, s := scripted(ok, ok, slowDown, ok, ok)
@@ -105,12 +105,12 @@ func TestAdaptive(t *testing.T) {
 		require.NoError(t, err)
 		require.GreaterOrEqual(t, s.times[3].Sub(s.times[2]), 2*time.Second-time.Millisecond)
 
-		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errors.New("the boss left"))
+		ctx, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errors.New("shutting down"))
 		defer cancel()
 		before := time.Now()
 		_, err = c.AssumeRole(ctx, roleInput)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "the boss left")
+		require.ErrorContains(t, err, "shutting down")
 		require.Equal(t, time.Millisecond, time.Since(before))
 		var e *stsquery.Error
 		require.ErrorAs(t, err, &e)
@@ -123,8 +123,8 @@ func TestAdaptive(t *testing.T) {
 	})
 }
 
-// And leaves the token to whoever comes next: 2 s bring one.
-func TestLeavingTheLimiterTakesNoToken(t *testing.T) {
+// A caller that gives up waiting takes no token: the next one is there after 2 s.
+func TestLimiterGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := scripted(slowDown, ok)
 		c.Retry = stsquery.Retry{Mode: stsquery.Adaptive, MaxAttempts: 1}

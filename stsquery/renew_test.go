@@ -16,7 +16,7 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// tokens gives web identity tokens one after the other, and then an error.
+// tokens returns web identity tokens one after the other, and then an error.
 func tokens(list ...string) func(context.Context) (stschain.Secret, error) {
 	return func(context.Context) (stschain.Secret, error) {
 		if len(list) == 0 {
@@ -28,9 +28,9 @@ func tokens(list ...string) func(context.Context) (stschain.Secret, error) {
 	}
 }
 
-// A web identity token is asked for anew for each attempt; what was rejected as
-// expired is tried again only with another token, and once.
-// Peers: aws-sdk-go-v2#2962, aws-cli#7194, configure-aws-credentials#1848 (users.md 4.12, 6.15, 6.46).
+// A web identity token is read for each attempt. A request that was rejected as expired is sent again only
+// with another token, and once.
+// Reports: aws-sdk-go-v2#2962, aws-cli#7194, configure-aws-credentials#1848.
 func TestRenewedForEachAttempt(t *testing.T) {
 	const one, two, three = "first-token", "second-token", "third-token"
 	webOK := step{status: 200, body: "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA1</AccessKeyId>" +
@@ -46,14 +46,14 @@ func TestRenewedForEachAttempt(t *testing.T) {
 		"once":                        {[]step{webOK}, []string{one}, []string{one}, ""},
 		"server error":                {[]step{down, webOK}, []string{one, two}, []string{one, two}, ""},
 		"the same is sent again":      {[]step{down, webOK}, []string{one, one}, []string{one, one}, ""},
-		"keys could not be had":       {[]step{unverified, webOK}, []string{one, two}, []string{one, two}, ""},
-		"keys cannot be had":          {[]step{unverified, unverified, unverified, webOK}, []string{one, one, one, one}, []string{one, one, one}, "InvalidIdentityToken"},
+		"key fetch fails once":        {[]step{unverified, webOK}, []string{one, two}, []string{one, two}, ""},
+		"key fetch always fails":      {[]step{unverified, unverified, unverified, webOK}, []string{one, one, one, one}, []string{one, one, one}, "InvalidIdentityToken"},
 		"IdP cannot be reached":       {[]step{fault(400, "IDPCommunicationError"), fault(400, "IDPCommunicationError"), webOK}, []string{one, one, one}, []string{one, one, one}, ""},
 		"IdP says no":                 {[]step{fault(403, "IDPRejectedClaim"), webOK}, []string{one, two}, []string{one}, "IDPRejectedClaim"},
 		"expired, rotated":            {[]step{expired, webOK}, []string{one, two}, []string{one, two}, ""},
 		"expired, not rotated":        {[]step{expired, webOK}, []string{one, one}, []string{one}, "ExpiredTokenException"},
 		"expired twice":               {[]step{expired, expired, webOK}, []string{one, two, three}, []string{one, two}, "ExpiredTokenException"},
-		"expired, which is no retry":  {[]step{expired, down, down, webOK}, []string{one, two, two, two}, []string{one, two, two, two}, ""},
+		"expired, not a retry":        {[]step{expired, down, down, webOK}, []string{one, two, two, two}, []string{one, two, two, two}, ""},
 		"none to begin with":          {nil, nil, nil, "the file is gone"},
 		"none for another attempt":    {[]step{down, webOK}, []string{one}, []string{one}, "the file is gone"},
 		"bad one for another attempt": {[]step{down, webOK}, []string{one, "x"}, []string{one}, "WebIdentityToken is a secret of 1 characters"},
@@ -86,7 +86,7 @@ func TestRenewedForEachAttempt(t *testing.T) {
 				require.ErrorAs(t, err, &e)
 				require.Equal(t, len(test.sent), e.Attempts)
 				if e.Attempts > 0 {
-					require.NotEmpty(t, e.StatusCode, "what went wrong first is still told")
+					require.NotEmpty(t, e.StatusCode, "the first failure is reported too")
 				}
 				require.Less(t, time.Since(start), time.Second)
 			})
@@ -96,7 +96,7 @@ func TestRenewedForEachAttempt(t *testing.T) {
 
 // InvalidIdentityToken passes for web identities and for nothing else, and is
 // permanent after the last attempt.
-// Peers: aws-sdk-php#1858 (users.md 4.35, 6.45).
+// Report: aws-sdk-php#1858.
 func TestInvalidIdentityToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		refused := fault(400, "InvalidIdentityToken")
@@ -121,7 +121,7 @@ func TestInvalidIdentityToken(t *testing.T) {
 func TestFixedToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const operation = "AssumeRoleWithWebIdentity"
-		c, s := scripted(fault(400, "InvalidIdentityTokenException"), fault(400, "IDPCommunicationError"), result(operation, whole[operation].answer))
+		c, s := scripted(fault(400, "InvalidIdentityTokenException"), fault(400, "IDPCommunicationError"), result(operation, whole[operation].response))
 		_, err := c.AssumeRoleWithWebIdentity(t.Context(), webInput)
 		require.NoError(t, err)
 		require.Equal(t, s.bodies[0], s.bodies[2])
@@ -183,12 +183,12 @@ func TestTokenContext(t *testing.T) {
 	in := webInput
 	in.WebIdentityToken = stschain.Secret{}
 	in.Token = func(ctx context.Context) (stschain.Secret, error) {
-		cancel(errors.New("the boss left"))
+		cancel(errors.New("shutting down"))
 		<-ctx.Done()
 		return stschain.Secret{}, context.Cause(ctx)
 	}
 	c, s := scripted(ok)
 	_, err := c.AssumeRoleWithWebIdentity(ctx, in)
-	require.ErrorContains(t, err, "the boss left")
+	require.ErrorContains(t, err, "shutting down")
 	require.Empty(t, s.bodies)
 }

@@ -23,9 +23,9 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// FuzzExchange: any answer, headers included, is credentials that can be used or a typed error
-// that is bounded, on printable lines, and shows nothing of what was sent, were it echoed.
-func FuzzExchange(f *testing.F) {
+// FuzzResponse: any response, headers included, is usable credentials or a typed error that is bounded,
+// printable, and shows no secret that the server echoes.
+func FuzzResponse(f *testing.F) {
 	const good = `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>A</AccessKeyId><SecretAccessKey>s</SecretAccessKey>` +
 		`<SessionToken>t</SessionToken><Expiration>2026-11-21T13:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
 	f.Add(200, good, "Sat, 21 Nov 2026 12:00:00 GMT", "1000", "text/xml", "id")
@@ -68,8 +68,7 @@ func FuzzExchange(f *testing.F) {
 	})
 }
 
-// FuzzExpiration: whatever the clocks say, credentials whose end was told end when they did,
-// by as much as the clocks differ.
+// FuzzExpiration: Expires is converted by the difference of the clocks, however large.
 func FuzzExpiration(f *testing.F) {
 	f.Add(int64(3600), int64(0))
 	f.Add(int64(900), int64(-7200))
@@ -98,7 +97,7 @@ func FuzzExpiration(f *testing.F) {
 	})
 }
 
-// sessionUntil is a client whose server says that it is so late, and gives sessions until then.
+// sessionUntil is a client of a server with a clock of its own, whose sessions end at expiration.
 func sessionUntil(expiration string, server time.Time) *stsquery.Client {
 	mock := clock.NewMock()
 	mock.Set(noon)
@@ -112,7 +111,7 @@ func sessionUntil(expiration string, server time.Time) *stsquery.Client {
 	}
 }
 
-// Found by FuzzExpiration and FuzzExchange: a session until the end of time was refused where the
+// Found by FuzzExpiration and FuzzResponse: a session until the end of time was refused where the
 // server's clock was behind, and one with the zero time of a server in Go never expired.
 func TestExpirationAtItsEnds(t *testing.T) {
 	for server, want := range map[time.Time]string{
@@ -129,7 +128,7 @@ func TestExpirationAtItsEnds(t *testing.T) {
 }
 
 // Servers other than AWS write the time as their libraries do.
-// Reports: aws-sdk-go#3324, botocore#1980 (field case A12).
+// Reports: aws-sdk-go#3324, botocore#1980.
 func TestExpirationFormats(t *testing.T) {
 	for _, text := range []string{"2033-08-09 10:11:12+00:00", "2033-08-09t10:11:12z", "20330809T101112Z", "2007195072", "2033-08-09T12:11:12+0200", "2033-08-09T10:11:12 UTC"} {
 		for _, server := range []time.Time{noon, noon.Add(2 * time.Minute)} {
@@ -140,8 +139,8 @@ func TestExpirationFormats(t *testing.T) {
 	}
 }
 
-// FuzzPresign: a presigned URL has what was asked for, as a server of another make reads it, and
-// that server takes it; an error shows no secret.
+// FuzzPresign: another implementation reads the parameters in a presigned URL, and accepts its signature; an
+// error shows no secret.
 func FuzzPresign(f *testing.F) {
 	f.Add("arn:aws:iam::123456789012:role/r", "session", "k", "v a+b/ü%&=;", "https://sts.example/a?b=c", "cluster")
 	f.Add("", "", "", "", "", "")
@@ -194,10 +193,9 @@ func FuzzPresign(f *testing.F) {
 	})
 }
 
-// seed adds the bodies of recorded answers, where the machine has them, and
-// some that are hostile.
+// seed adds the bodies of recorded responses, if STSCHAIN_CONFORMANCE is set, and hostile ones.
 func seed(f *testing.F) {
-	f.Add([]byte(assumeRoleAnswer))
+	f.Add([]byte(assumeRoleResponse))
 	f.Add([]byte(stsError("AccessDenied", "&lt;no&#x21;&gt;")))
 	for _, s := range []string{
 		"", "<", "<a/>", "<a>", "</a>", "<a></b>", "<a:b xmlns:a='x'></a:b>", "<a:b></c:b>", "<!DOCTYPE a><a/>", "<?xml version='1.0'?><a/>",
@@ -216,13 +214,12 @@ func seed(f *testing.F) {
 	}
 }
 
-// Every operation's answer is an error, or complete: there is something to use,
-// and it can be sent.
+// FuzzOutputs: the response of each operation is an error, or a complete result that can be sent.
 func FuzzOutputs(f *testing.F) {
 	seed(f)
 	for operation, test := range whole {
-		f.Add([]byte(result(operation, test.answer).body))
-		f.Add([]byte(result(operation, strings.Replace(test.answer, "Expiration", "Foo", 2)).body))
+		f.Add([]byte(result(operation, test.response).body))
+		f.Add([]byte(result(operation, strings.Replace(test.response, "Expiration", "Foo", 2)).body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for operation, out := range stsquery.Outputs() {
@@ -250,7 +247,7 @@ func FuzzOutputs(f *testing.F) {
 				}
 			case *stsquery.GetWebIdentityTokenOutput:
 				if s := out.WebIdentityToken.Reveal(); s == "" || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }) {
-					t.Fatalf("%q is no token", s)
+					t.Fatalf("%q is not a token", s)
 				}
 			}
 		}

@@ -105,14 +105,14 @@ func TestRetryMode(t *testing.T) {
 func TestRetryAfter(t *testing.T) {
 	for header, want := range map[string]time.Duration{
 		"": 0, "1500": 1500 * time.Millisecond, "0": 0, "-1": 0, "1.5": 0, "soon": 0, "99999999999999999999": 0, "9223372036854775807": 0, "9223372036855": 0,
-		// A long wait is a wait: it is the delay that has a bound, not what was asked.
+		// A long wait is valid: the delay has a limit, the request for it does not.
 		"7200000": 2 * time.Hour, "9223372036854": 9223372036854 * time.Millisecond,
 	} {
 		require.Equal(t, want, stsquery.RetryAfter(http.Header{"X-Amz-Retry-After": {header}}), header)
 	}
 }
 
-// script answers one request after the other, without a socket.
+// script returns one response after the other, without a socket.
 type script struct {
 	steps  []step
 	bodies []string
@@ -156,7 +156,7 @@ func scripted(steps ...step) (*stsquery.Client, *script) {
 }
 
 var (
-	ok        = step{status: 200, body: assumeRoleAnswer}
+	ok        = step{status: 200, body: assumeRoleResponse}
 	down      = step{status: 503, body: "down"}
 	slowDown  = step{status: 400, body: stsError("Throttling", "Rate exceeded")}
 	denied    = step{status: 403, body: stsError("AccessDenied", "no")}
@@ -172,7 +172,7 @@ var (
 
 func fault(status int, code string) step { return step{status: status, body: stsError(code, "m")} }
 
-// Peers: aws-sdk-go-v2#2481, litellm#27125 (users.md 4.21, 6.12).
+// Reports: aws-sdk-go-v2#2481, litellm#27125.
 func TestRetries(t *testing.T) {
 	withMFA := roleInput
 	withMFA.SerialNumber, withMFA.TokenCode = "arn:aws:iam::123456789012:mfa/alice", stschain.NewSecret(mfaCode)
@@ -184,31 +184,31 @@ func TestRetries(t *testing.T) {
 		attempts int
 		fails    bool
 	}{
-		"success":                        {steps: []step{ok}, attempts: 1},
-		"503 then success":               {steps: []step{down, ok}, attempts: 2},
-		"503 twice then success":         {steps: []step{down, down, ok}, attempts: 3},
-		"503 three times":                {steps: []step{down, down, down, ok}, attempts: 3, fails: true},
-		"five attempts":                  {steps: []step{down, down, down, down, ok}, retry: stsquery.Retry{MaxAttempts: 5}, attempts: 5},
-		"one attempt":                    {steps: []step{down, ok}, retry: stsquery.Retry{MaxAttempts: 1}, attempts: 1, fails: true},
-		"throttling as 400":              {steps: []step{slowDown, ok}, attempts: 2},
-		"429 without XML":                {steps: []step{{status: 429}, ok}, attempts: 2},
-		"500, 502, 504":                  {steps: []step{{status: 500}, {status: 502}, {status: 504}, ok}, retry: stsquery.Retry{MaxAttempts: 4}, attempts: 4},
-		"501":                            {steps: []step{{status: 501}, ok}, attempts: 1, fails: true},
-		"IDPCommunicationError":          {steps: []step{fault(400, "IDPCommunicationError"), fault(400, "IDPCommunicationErrorException"), ok}, attempts: 3},
-		"RequestTimeout":                 {steps: []step{fault(400, "RequestTimeout"), fault(400, "RequestTimeoutException"), ok}, attempts: 3},
-		"PriorRequestNotComplete":        {steps: []step{fault(400, "PriorRequestNotComplete"), ok}, attempts: 2},
-		"SlowDown":                       {steps: []step{fault(503, "SlowDown"), ok}, attempts: 2},
-		"AccessDenied":                   {steps: []step{denied, ok}, attempts: 1, fails: true},
-		"unknown code":                   {steps: []step{fault(400, "Strange"), ok}, attempts: 1, fails: true},
-		"InvalidIdentityToken":           {steps: []step{fault(400, "InvalidIdentityToken"), ok}, attempts: 1, fails: true},
-		"static keys, ExpiredToken":      {steps: []step{fault(400, "ExpiredToken"), ok}, attempts: 1, fails: true},
-		"lost connection":                {steps: []step{lost, ok}, attempts: 2},
-		"refused connection":             {steps: []step{noDial, ok}, attempts: 2},
-		"no such host":                   {steps: []step{noName, ok}, attempts: 1, fails: true},
-		"name server in trouble":         {steps: []step{nameLater, ok}, attempts: 2},
-		"TLS alert":                      {steps: []step{tlsAlert, ok}, attempts: 1, fails: true},
-		"TLS alert of our own":           {steps: []step{ownAlert, ok}, attempts: 1, fails: true},
-		"wrong root is no passing thing": {steps: []step{{status: 200, body: "<a/>"}, ok}, attempts: 1, fails: true},
+		"success":                   {steps: []step{ok}, attempts: 1},
+		"503 then success":          {steps: []step{down, ok}, attempts: 2},
+		"503 twice then success":    {steps: []step{down, down, ok}, attempts: 3},
+		"503 three times":           {steps: []step{down, down, down, ok}, attempts: 3, fails: true},
+		"five attempts":             {steps: []step{down, down, down, down, ok}, retry: stsquery.Retry{MaxAttempts: 5}, attempts: 5},
+		"one attempt":               {steps: []step{down, ok}, retry: stsquery.Retry{MaxAttempts: 1}, attempts: 1, fails: true},
+		"throttling as 400":         {steps: []step{slowDown, ok}, attempts: 2},
+		"429 without XML":           {steps: []step{{status: 429}, ok}, attempts: 2},
+		"500, 502, 504":             {steps: []step{{status: 500}, {status: 502}, {status: 504}, ok}, retry: stsquery.Retry{MaxAttempts: 4}, attempts: 4},
+		"501":                       {steps: []step{{status: 501}, ok}, attempts: 1, fails: true},
+		"IDPCommunicationError":     {steps: []step{fault(400, "IDPCommunicationError"), fault(400, "IDPCommunicationErrorException"), ok}, attempts: 3},
+		"RequestTimeout":            {steps: []step{fault(400, "RequestTimeout"), fault(400, "RequestTimeoutException"), ok}, attempts: 3},
+		"PriorRequestNotComplete":   {steps: []step{fault(400, "PriorRequestNotComplete"), ok}, attempts: 2},
+		"SlowDown":                  {steps: []step{fault(503, "SlowDown"), ok}, attempts: 2},
+		"AccessDenied":              {steps: []step{denied, ok}, attempts: 1, fails: true},
+		"unknown code":              {steps: []step{fault(400, "Strange"), ok}, attempts: 1, fails: true},
+		"InvalidIdentityToken":      {steps: []step{fault(400, "InvalidIdentityToken"), ok}, attempts: 1, fails: true},
+		"static keys, ExpiredToken": {steps: []step{fault(400, "ExpiredToken"), ok}, attempts: 1, fails: true},
+		"lost connection":           {steps: []step{lost, ok}, attempts: 2},
+		"refused connection":        {steps: []step{noDial, ok}, attempts: 2},
+		"no such host":              {steps: []step{noName, ok}, attempts: 1, fails: true},
+		"name server in trouble":    {steps: []step{nameLater, ok}, attempts: 2},
+		"TLS alert":                 {steps: []step{tlsAlert, ok}, attempts: 1, fails: true},
+		"TLS alert of our own":      {steps: []step{ownAlert, ok}, attempts: 1, fails: true},
+		"wrong root is final":       {steps: []step{{status: 200, body: "<a/>"}, ok}, attempts: 1, fails: true},
 
 		"MFA, never sent":     {in: withMFA, steps: []step{noDial, noProxy, ok}, attempts: 3},
 		"MFA, throttled":      {in: withMFA, steps: []step{slowDown, ok}, attempts: 2},
@@ -266,7 +266,7 @@ func TestThrottling(t *testing.T) {
 }
 
 // Each attempt has its own date, and the waits are those of the table.
-// Peers: aws-cli#7194 (users.md 6.15).
+// Report: aws-cli#7194.
 func TestRetryWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asks := slowDown
@@ -278,18 +278,17 @@ func TestRetryWaits(t *testing.T) {
 		require.Less(t, first, time.Second)
 		require.GreaterOrEqual(t, second, 4*time.Second)
 		require.Less(t, second, 7*time.Second)
-		require.NotEqual(t, s.auth[0], s.auth[2], "signed anew")
+		require.NotEqual(t, s.auth[0], s.auth[2], "signed again")
 	})
 }
 
-// A caller that leaves while the client waits gets out at once, and learns both
-// what went wrong and that it left.
-func TestLeavingTheWait(t *testing.T) {
+// A caller that gives up during a backoff returns at once, with the last failure and the cause.
+func TestGivingUpDuringBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asks := slowDown
 		asks.header = http.Header{"X-Amz-Retry-After": {"4000"}}
 		c, s := scripted(asks, ok)
-		cause := errors.New("the boss left")
+		cause := errors.New("shutting down")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, cause)
 		defer cancel()
 		start := time.Now()
@@ -306,10 +305,10 @@ func TestLeavingTheWait(t *testing.T) {
 	})
 }
 
-// A caller that leaves during an attempt: no retry, and its context's error.
-func TestLeavingAnAttempt(t *testing.T) {
+// A caller that gives up during an attempt: no retry, and the error of its context.
+func TestGivingUpDuringAttempt(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cause := errors.New("the boss left")
+	cause := errors.New("shutting down")
 	var count atomic.Int32
 	c := &stsquery.Client{
 		Credentials: stschain.Static("AKIDEXAMPLE", secretKey, ""), Region: "us-east-1",
@@ -323,10 +322,10 @@ func TestLeavingAnAttempt(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorIs(t, err, cause)
 	require.EqualValues(t, 1, count.Load())
-	require.Equal(t, 500, c.Tokens(), "who leaves takes no retries from the others")
+	require.Equal(t, 500, c.Tokens(), "no retry was paid for")
 	require.NotContains(t, err.Error(), "gave up")
 
-	// With an answer that would be worth another try, both are told.
+	// After a retryable response, the error has both.
 	ctx, cancel = context.WithCancelCause(t.Context())
 	c.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		count.Add(1)
@@ -346,8 +345,8 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // The quota: 500 tokens; a retry costs 14, or 5 where the server throttles; the
-// success that follows brings back what the last retry cost, and one without
-// retries brings 1.
+// success that follows returns the price of the last retry, and one without
+// retries 1.
 func TestQuota(t *testing.T) {
 	for name, test := range map[string]struct {
 		before   int
@@ -380,8 +379,8 @@ func TestQuota(t *testing.T) {
 	}
 }
 
-// A transport that says only that the context ended: the attempt's bound is
-// told apart from the caller's, and is tried again.
+// The transport returns only that the context ended. An attempt that timed out is retried, a caller's
+// deadline is not.
 func TestAttemptBound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var count atomic.Int32

@@ -34,7 +34,7 @@ type skewAttempt struct {
 }
 
 // testClockSkew plays the operations of a scenario, one attempt after the other,
-// with the client's clock set to what each of them says.
+// with the client's clock set to that of each.
 func testClockSkew(t *testing.T, dir string) {
 	var suite struct{ Tests []skewTest }
 	data, err := os.ReadFile(filepath.Join(dir, "clock-skew-test-cases.json"))
@@ -52,7 +52,7 @@ func playSkew(t *testing.T, test skewTest) {
 	fake := clock.NewMock()
 	c, s := scripted()
 	c.Clock = fake
-	answers := c.HTTPClient.Transport
+	script := c.HTTPClient.Transport
 	var left []skewAttempt
 	var signed []string
 	c.HTTPClient.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -61,13 +61,13 @@ func playSkew(t *testing.T, test skewTest) {
 			fake.Set(left[0].ClientTimeAtReceive) // the next one is sent then
 			left = left[1:]
 		}
-		return answers.RoundTrip(r)
+		return script.RoundTrip(r)
 	})
 	for i, op := range test.Operations {
 		left, signed, s.steps = op.Attempts, nil, nil
 		var want []string
 		for _, a := range op.Attempts {
-			next := step{status: a.Response.StatusCode, header: http.Header{}, body: assumeRoleAnswer}
+			next := step{status: a.Response.StatusCode, header: http.Header{}, body: assumeRoleResponse}
 			for name, value := range a.Response.Headers {
 				next.header.Set(name, value)
 			}

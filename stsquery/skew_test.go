@@ -22,7 +22,7 @@ func httpDate(at time.Time) string { return at.UTC().Format(http.TimeFormat) }
 
 // At the tolerance of four minutes, by one second, for each code; and not for
 // others.
-// Peers: for-mac#17 (users.md 6.30).
+// Report: for-mac#17.
 func TestSkewRetries(t *testing.T) {
 	for code, retried := range map[string]bool{
 		"InvalidSignatureException": true, "SignatureDoesNotMatch": true, "AuthFailure": true, "RequestTimeTooSkewed": true,
@@ -54,7 +54,7 @@ func TestSkewRetries(t *testing.T) {
 					c.Clock, c.DisableClockSkewCorrection = fake, test.disabled
 					_, err := c.AssumeRole(t.Context(), roleInput)
 					require.ErrorContains(t, err, code)
-					// A date that was right already is not tried again.
+					// A date that was right is not corrected again.
 					require.Len(t, s.times, test.attempts)
 				})
 			})
@@ -79,11 +79,11 @@ func TestSkewAndMFA(t *testing.T) {
 	}
 }
 
-// What a client learned dates what it presigns; the expiry is on its own clock.
+// Presigned requests are dated by the server's clock; Expires is on the client's.
 func TestSkewAndPresign(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(noon)
-	c, _ := scripted(step{status: 200, body: assumeRoleAnswer, header: http.Header{"Date": {httpDate(noon.Add(10 * time.Minute))}}})
+	c, _ := scripted(step{status: 200, body: assumeRoleResponse, header: http.Header{"Date": {httpDate(noon.Add(10 * time.Minute))}}})
 	c.Clock = fake
 	presigned := func() (string, time.Time) {
 		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}})
@@ -105,7 +105,7 @@ func TestSkewAndPresign(t *testing.T) {
 
 // Against a server whose clock is off: one correction if it refuses the signature,
 // none afterwards, and expiry dates on the client's clock, unless that is turned off.
-// Peers: aws-sdk-go-v2#1952, aws-sdk-js-v3#353, for-mac#17 (users.md 4.45, 6.29, 6.30).
+// Reports: aws-sdk-go-v2#1952, aws-sdk-js-v3#353, for-mac#17.
 func TestSkewedServer(t *testing.T) {
 	const tolerated = 15 * time.Minute
 	for name, test := range map[string]struct {
@@ -172,7 +172,7 @@ func TestSkewOfLaterResponses(t *testing.T) {
 	require.Equal(t, s.auth[0], s.auth[3])
 }
 
-// farExpiry is what assumeRoleAnswer says.
+// farExpiry is the Expiration of assumeRoleResponse.
 var farExpiry = time.Date(2099, 11, 21, 17, 56, 58, 981264000, time.UTC)
 
 // The session ends with SessionNotOnOrAfter, which is on the server's clock.
@@ -184,7 +184,7 @@ func TestSessionNotOnOrAfter(t *testing.T) {
 	} {
 		fake := clock.NewMock()
 		fake.Set(noon)
-		response := result("AssumeRoleWithSAML", whole["AssumeRoleWithSAML"].answer)
+		response := result("AssumeRoleWithSAML", whole["AssumeRoleWithSAML"].response)
 		response.header = http.Header{"Date": {httpDate(noon.Add(10 * time.Minute))}}
 		c, _ := scripted(response)
 		c.Clock = fake
