@@ -60,7 +60,10 @@ func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credent
 	case failure.Err != nil && redact.Shows(failure.Err.Error(), secrets):
 		failure.Err = errors.New(redact.Withheld)
 	}
-	for _, s := range []*string{&failure.Code, &failure.Message, &failure.Type, &failure.RequestID} {
+	if !known(failure.Code) {
+		failure.Code = redact.Text(failure.Code, secrets)
+	}
+	for _, s := range []*string{&failure.Message, &failure.Type, &failure.RequestID} {
 		*s = redact.Text(*s, secrets)
 	}
 	return failure, class

@@ -250,6 +250,16 @@ func TestRejectedCredentials(t *testing.T) {
 	}
 }
 
+// A short secret that happens to be a part of a code does not hide it.
+func TestCodeContainsSecret(t *testing.T) {
+	c, _ := scripted(fault(403, "ExpiredToken"))
+	c.Credentials = stschain.Static("AKIDEXAMPLE", "Expired", "Token")
+	_, err := c.AssumeRole(t.Context(), roleInput)
+	var e *stsquery.Error
+	require.ErrorAs(t, err, &e)
+	require.Equal(t, "ExpiredToken", e.Code)
+}
+
 // A request with an MFA code is not sent again even so: a code works once.
 func TestRejectedCredentialsWithMFA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

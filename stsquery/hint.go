@@ -1,6 +1,9 @@
 package stsquery
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // hint returns what to do about a refusal, or "".
 func (e *Error) hint() string {
@@ -13,6 +16,13 @@ func (e *Error) hint() string {
 	return ""
 }
 
+// known reports whether a code is one of those that servers are known to send. It shows nothing, even if a
+// short secret happens to be a part of it.
+func known(code string) bool {
+	return slices.Contains(throttlingCodes, code) ||
+		slices.ContainsFunc(hints, func(h advice) bool { return h.code == baseCode(code) })
+}
+
 const (
 	badKey       = "the access key does not exist in this partition, is inactive, or lacks its session token"
 	badSignature = "check the secret access key, the region and this machine's clock"
@@ -22,13 +32,16 @@ const (
 	slowDown     = "share one stschain.Cache instead of assuming the role again and again"
 )
 
-// hints are the hints on the most frequent refusals. The first that matches counts.
-var hints = [...]struct {
+// advice is the hint on a refusal.
+type advice struct {
 	code      string // without "Exception"
 	operation string // "": any
 	message   string // a part of the server's message
 	text      string
-}{
+}
+
+// hints are the hints on the most frequent refusals. The first that matches counts.
+var hints = []advice{
 	// AccessDenied has many causes. It is MinIO's code for wrong keys too.
 	{"AccessDenied", "", "signature we calculated", badSignature},
 	{"AccessDenied", "", "Access Key Id you provided does not exist", badKey},

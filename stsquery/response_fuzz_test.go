@@ -127,18 +127,6 @@ func TestExpirationAtItsEnds(t *testing.T) {
 	require.ErrorContains(t, err, "Expiration of the response is missing or not a valid time")
 }
 
-// Servers other than AWS write the time as their libraries do.
-// Reports: aws-sdk-go#3324, botocore#1980.
-func TestExpirationFormats(t *testing.T) {
-	for _, text := range []string{"2033-08-09 10:11:12+00:00", "2033-08-09t10:11:12z", "20330809T101112Z", "2007195072", "2033-08-09T12:11:12+0200", "2033-08-09T10:11:12 UTC"} {
-		for _, server := range []time.Time{noon, noon.Add(2 * time.Minute)} {
-			out, err := sessionUntil(text, server).GetSessionToken(t.Context(), stsquery.GetSessionTokenInput{})
-			require.NoError(t, err, text)
-			require.WithinDuration(t, time.Date(2033, 8, 9, 10, 11, 12, 0, time.UTC).Add(-server.Sub(noon)), out.Credentials.Expires, 2*time.Second, text)
-		}
-	}
-}
-
 // FuzzPresign: another implementation reads the parameters in a presigned URL, and accepts its signature; an
 // error shows no secret.
 func FuzzPresign(f *testing.F) {

@@ -1,7 +1,6 @@
 package stsquery_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -249,20 +248,6 @@ func TestTrickle(t *testing.T) {
 	require.ErrorAs(t, err, &timeout)
 	require.True(t, timeout.Timeout())
 	noSecret(t, err)
-}
-
-// A server that does not respond, and a caller that gives up.
-func TestSilence(t *testing.T) {
-	c, count := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		io.Copy(io.Discard, r.Body)
-		<-r.Context().Done()
-	})
-	ctx, cancel := context.WithTimeoutCause(t.Context(), 50*time.Millisecond, errors.New("shutting down"))
-	defer cancel()
-	_, err := c.AssumeRole(ctx, roleInput)
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.ErrorIs(t, err, context.Cause(ctx))
-	require.EqualValues(t, 1, count.Load(), "the caller's deadline is not retried")
 }
 
 func TestRefusedConnection(t *testing.T) {
