@@ -44,14 +44,14 @@ func ExampleTransport() {
 func ExampleTransport_scope() {
 	transport := &sigv4.Transport{
 		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
-		Scope: func(req *http.Request) (service, region string, err error) {
+		Scope: func(req *http.Request) (sigv4.Scope, error) {
 			switch host := req.URL.Hostname(); {
 			case strings.HasSuffix(host, ".s3.eu-west-1.amazonaws.com"):
-				return "s3", "eu-west-1", nil
+				return sigv4.Scope{Service: "s3", Region: "eu-west-1"}, nil
 			case host == "api.example.com":
-				return "execute-api", "us-east-1", nil
+				return sigv4.Scope{Service: "execute-api", Region: "us-east-1"}, nil
 			}
-			return "", "", errors.New("not a service of this program")
+			return sigv4.Scope{}, errors.New("not a service of this program")
 		},
 	}
 	for _, url := range []string{
@@ -76,7 +76,7 @@ func ExampleTransport_scope() {
 	// Output:
 	// eu-west-1/s3/aws4_request
 	// us-east-1/execute-api/aws4_request
-	// sigv4: no service and region for host "www.example.com": not a service of this program
+	// sigv4: no scope for host "www.example.com": not a service of this program
 }
 
 // A client that sends requests itself, and calls a hook before each try.

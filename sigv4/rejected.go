@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 // verdict is what a response says about the signature of its request.
@@ -18,12 +19,12 @@ const (
 	rejectedToken verdict = 1 << 1
 )
 
-// judge is the last step of a request: it finds out whether the service rejected
+// verdict is the last step of a request: it finds out whether the service rejected
 // the date of the signature, of which it then learns, or the session token.
-func (t *Transport) judge(resp *http.Response, host string, d date) verdict {
+func (t *Transport) verdict(resp *http.Response, host string, d date) verdict {
 	e := errorOf(resp)
 	switch {
-	case slices.Contains(dateCodes, e.code) && t.clocks.learn(host, d, resp.Header, t.now()):
+	case slices.Contains(dateCodes, e.code) && t.clocks.learn(host, d, resp.Header, system.Now(t.Clock)):
 		return wrongDate
 	case RejectsToken(e.code, e.message):
 		return rejectedToken
@@ -71,9 +72,10 @@ func RejectsToken(code, message string) bool {
 	return ok && (messages == nil || slices.Contains(messages, strings.TrimSuffix(strings.TrimSpace(message), ".")))
 }
 
-// replacement returns credentials other than those that the service rejected.
-func (t *Transport) replacement(ctx context.Context, rejected stschain.Credentials) (_ stschain.Credentials, ok bool) {
+// replace replaces credentials that the service rejected by others, if there are any.
+func (t *Transport) replace(ctx context.Context, rejected *stschain.Credentials) bool {
 	c, err := t.creds.Retrieve(ctx)
-	return c, err == nil && (c.AccessKeyID != rejected.AccessKeyID ||
-		c.SecretAccessKey != rejected.SecretAccessKey || c.SessionToken != rejected.SessionToken)
+	same := c.AccessKeyID == rejected.AccessKeyID && c.SecretAccessKey == rejected.SecretAccessKey && c.SessionToken == rejected.SessionToken
+	*rejected = c
+	return err == nil && !same
 }

@@ -269,7 +269,7 @@ func TestEndlessRefusalIsClosed(t *testing.T) {
 		resp, err := answering(403, &stream{Reader: readerFunc(read)}).RoundTrip(newRequest(t, "GET", "https://h/", nil))
 		require.NoError(t, err)
 		_, err = io.ReadAll(resp.Body)
-		require.ErrorContains(t, err, "sigv4: the response body's Read ")
+		require.ErrorContains(t, err, "sigv4: Read of a body ")
 	}
 }
 

@@ -23,11 +23,11 @@ import (
 // own, and the scope of each host.
 type several struct {
 	http.ServeMux
-	scopes map[string][2]string
+	scopes map[string]sigv4.Scope
 }
 
 func newSeveral(srv *ststest.Server) *several {
-	s := &several{scopes: map[string][2]string{
+	s := &several{scopes: map[string]sigv4.Scope{
 		"bucket.s3.example":  {"s3", "eu-west-1"},
 		"other.s3.example":   {"s3", "us-east-1"},
 		"api.example":        {"execute-api", "eu-west-1"},
@@ -35,7 +35,7 @@ func newSeveral(srv *ststest.Server) *several {
 		"serverless.example": {"aoss", "eu-central-1"},
 	}}
 	for host, sc := range s.scopes {
-		s.Handle(host+"/", srv.Protect(sc[0], sc[1], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Handle(host+"/", srv.Protect(sc.Service, sc.Region, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c, _ := ststest.CallerFrom(r.Context())
 			w.Header().Set("Caller", c.AccessKeyID)
 			io.Copy(w, r.Body)
@@ -44,12 +44,11 @@ func newSeveral(srv *ststest.Server) *several {
 	return s
 }
 
-func (s *several) scope(r *http.Request) (service, region string, err error) {
-	sc, ok := s.scopes[r.URL.Host]
-	if !ok {
-		return "", "", errors.New("no service of ours")
+func (s *several) scope(r *http.Request) (sigv4.Scope, error) {
+	if sc, ok := s.scopes[r.URL.Host]; ok {
+		return sc, nil
 	}
-	return sc[0], sc[1], nil
+	return sigv4.Scope{}, errors.New("no service of ours")
 }
 
 // oddPath is one that S3 and the others escape differently; a mux would clean another.
@@ -108,7 +107,7 @@ func TestScope(t *testing.T) {
 			}
 		}
 		_, err := do(newRequest(t, "GET", "https://unknown.test/", nil))
-		require.ErrorContains(t, err, `sigv4: no service and region for host "unknown.test": no service of ours`)
+		require.ErrorContains(t, err, `sigv4: no scope for host "unknown.test": no service of ours`)
 		_, err = do(newRequest(t, "GET", "https://stranger.test/", nil))
 		require.ErrorContains(t, err, `"stranger.test" is not in Hosts`)
 	}
@@ -160,20 +159,20 @@ func TestTampering(t *testing.T) {
 
 func TestScopeErrors(t *testing.T) {
 	failing := errors.New("not ours")
-	for want, answer := range map[string]struct {
-		service, region string
-		err             error
+	for want, c := range map[string]struct {
+		scope sigv4.Scope
+		err   error
 	}{
-		`Scope returned service "" and region "eu-west-1" for host "h:8443"`: {region: "eu-west-1"},
-		`Scope returned service "s3" and region "" for host "h:8443"`:        {service: "s3"},
-		`no service and region for host "h:8443": not ours`:                  {service: "s3", region: "eu-west-1", err: failing},
-		`Region "x/y" is not a valid region name`:                            {service: "s3", region: "x/y"},
-		`Service "a b" is not a valid signing name`:                          {service: "a b", region: "eu-west-1"},
-		"service s3express signs with":                                       {service: "s3express", region: "eu-west-1"},
+		`Scope returned service "" and region "eu-west-1" for host "h:8443"`: {scope: sigv4.Scope{Region: "eu-west-1"}},
+		`Scope returned service "s3" and region "" for host "h:8443"`:        {scope: sigv4.Scope{Service: "s3"}},
+		`no scope for host "h:8443": not ours`:                               {sigv4.Scope{Service: "s3", Region: "eu-west-1"}, failing},
+		`Region "x/y" is not a valid region name`:                            {scope: sigv4.Scope{Service: "s3", Region: "x/y"}},
+		`Service "a b" is not a valid signing name`:                          {scope: sigv4.Scope{Service: "a b", Region: "eu-west-1"}},
+		"service s3express signs with":                                       {scope: sigv4.Scope{Service: "s3express", Region: "eu-west-1"}},
 	} {
 		tr := &sigv4.Transport{
-			Service: "s3", Region: "eu-west-1", Credentials: stschain.Static("a", "b", ""), // these stand in for no answer
-			Scope: func(*http.Request) (string, string, error) { return answer.service, answer.region, answer.err },
+			Service: "s3", Region: "eu-west-1", Credentials: stschain.Static("a", "b", ""), // not used instead
+			Scope: func(*http.Request) (sigv4.Scope, error) { return c.scope, c.err },
 			Base:  roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") }),
 		}
 		body := newStream("x")
@@ -182,7 +181,7 @@ func TestScopeErrors(t *testing.T) {
 		require.ErrorContains(t, err, "sigv4: "+want)
 		require.NotContains(t, err.Error(), "secret")
 		require.NotContains(t, err.Error(), token)
-		require.Equal(t, answer.err != nil, errors.Is(err, failing))
+		require.Equal(t, c.err != nil, errors.Is(err, failing))
 		require.EqualValues(t, 1, body.closed.Load())
 		require.EqualError(t, tr.SignRequest(req), err.Error())
 	}
@@ -216,7 +215,10 @@ func TestScopeConcurrently(t *testing.T) {
 	asked := 0
 	tr := s.transport()
 	tr.Credentials = s.rotating()
-	tr.Scope = func(*http.Request) (string, string, error) { asked++; return "execute-api", "eu-west-1", nil }
+	tr.Scope = func(*http.Request) (sigv4.Scope, error) {
+		asked++
+		return sigv4.Scope{Service: "execute-api", Region: "eu-west-1"}, nil
+	}
 	resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
 	require.NoError(t, err)
 	resp.Body.Close()

@@ -42,7 +42,7 @@ func (t *Transport) SignRequest(req *http.Request) error {
 		return err
 	}
 	signed := shallow(req) // the sender may still read the header of the previous attempt
-	if err := t.signer.sign(to, signed, hash, creds, t.date(hostKey(req.URL)).signed()); err != nil {
+	if err := t.signer.sign(to, signed, hash, creds, t.date(target(req.URL)).signed()); err != nil {
 		return err
 	}
 	req.URL, req.Host, req.Header = signed.URL, signed.Host, signed.Header
@@ -57,19 +57,19 @@ func (t *Transport) SignRequest(req *http.Request) error {
 // its body as it was. It needs resp.Request, which net/http sets.
 func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	t.once.Do(t.setUp)
-	if t.creds == nil || resp == nil || resp.Request == nil {
+	if t.creds == nil || resp == nil || resp.Request == nil || resp.Request.URL == nil {
 		return false
 	}
 	id := signedBy(resp.Request.Header)
 	if id == "" {
 		return false
 	}
-	host := hostKey(resp.Request.URL)
+	host := target(resp.Request.URL)
 	d := t.date(host)
 	if at, err := time.Parse(dateFormat, resp.Request.Header.Get("X-Amz-Date")); err == nil {
 		d.ahead = at.Sub(d.sent) // nearly: when it was sent is not known
 	}
-	why := t.judge(resp, host, d)
+	why := t.verdict(resp, host, d)
 	if why == rejectedToken {
 		t.creds.Invalidate(stschain.Credentials{AccessKeyID: id})
 	}
@@ -97,7 +97,7 @@ func signedBy(h http.Header) string {
 
 // settleBody replaces the body of req by one of the length that was hashed, and
 // returns the hash.
-func (t *Transport) settleBody(req *http.Request, to scope) (hash string, err error) {
+func (t *Transport) settleBody(req *http.Request, to service) (hash string, err error) {
 	if err := restoreBody(req); err != nil {
 		return "", err
 	}

@@ -298,20 +298,23 @@ func TestInvalidateRejected(t *testing.T) {
 	require.Equal(t, "AKID OTHER", s.ids())
 	require.Equal(t, "OTHER", cache.Status().AccessKeyID)
 
-	// What is no answer to a signed request invalidates nothing.
 	header := http.Header{"X-Amzn-Errortype": {"ExpiredTokenException"}}
+	signedBy := func(authorization string) *http.Request {
+		req := newRequest(t, "GET", s.URL, nil)
+		req.Header.Set("Authorization", authorization)
+		return req
+	}
 	for name, resp := range map[string]*http.Response{
-		"nil":         nil,
-		"no request":  {StatusCode: 403, Header: header, Body: http.NoBody},
-		"not signed":  {StatusCode: 403, Header: header, Body: http.NoBody, Request: newRequest(t, "GET", s.URL, nil)},
-		"no body":     {StatusCode: 403, Request: req},
-		"other codes": {StatusCode: 404, Header: header, Body: http.NoBody, Request: req},
-		"broken": {StatusCode: 403, Header: header, Body: http.NoBody,
-			Request: &http.Request{Header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=OTHER/s3"}}}},
-		"earlier ones": {StatusCode: 403, Header: header, Body: http.NoBody,
-			Request: &http.Request{Header: http.Header{"Authorization": {"AWS4-HMAC-SHA256 Credential=AKID/20261121/eu-west-1/s3/aws4_request, SignedHeaders=host"}}}},
+		"nil":           nil,
+		"no request":    {StatusCode: 403, Header: header, Body: http.NoBody},
+		"no URL":        {StatusCode: 403, Header: header, Body: http.NoBody, Request: &http.Request{Header: req.Header}},
+		"not signed":    {StatusCode: 403, Header: header, Body: http.NoBody, Request: newRequest(t, "GET", s.URL, nil)},
+		"no body":       {StatusCode: 403, Request: req},
+		"not found":     {StatusCode: 404, Header: header, Body: http.NoBody, Request: req},
+		"malformed":     {StatusCode: 403, Header: header, Body: http.NoBody, Request: signedBy("AWS4-HMAC-SHA256 Credential=OTHER/s3")},
+		"earlier token": {StatusCode: 403, Header: header, Body: http.NoBody, Request: signedBy("AWS4-HMAC-SHA256 Credential=AKID/20261121/eu-west-1/s3/aws4_request, SignedHeaders=host")},
 	} {
-		require.Equal(t, name == "earlier ones", tr.InvalidateRejected(resp), name)
+		require.Equal(t, name == "earlier token", tr.InvalidateRejected(resp), name)
 		require.False(t, cache.Status().Rejected, name)
 	}
 	require.False(t, new(sigv4.Transport).InvalidateRejected(&http.Response{Request: req}))

@@ -2,10 +2,10 @@ package sigv4
 
 import (
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -32,7 +32,7 @@ type date struct {
 func (d date) signed() time.Time { return d.sent.Add(d.ahead) }
 
 // date is that of a request to host now.
-func (t *Transport) date(host string) date { return date{t.now(), t.clocks.of(host)} }
+func (t *Transport) date(host string) date { return date{system.Now(t.Clock), t.clocks.of(host)} }
 
 func (c *clocks) of(host string) time.Duration {
 	c.mu.RLock()
@@ -65,12 +65,4 @@ func (c *clocks) learn(host string, d date, header http.Header, received time.Ti
 	}
 	c.ahead[host] = s.Least
 	return true
-}
-
-// hostKey is what the clock of a host is filed under.
-func hostKey(u *url.URL) string {
-	if u == nil {
-		return ""
-	}
-	return target(u)
 }

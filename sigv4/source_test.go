@@ -168,12 +168,12 @@ func TestBodiesThatBreakTheRules(t *testing.T) {
 		}, "GetBody returned neither a body nor an error"},
 		"GetBody returns a bad reader": {func() *http.Request {
 			return &http.Request{Body: whole(), GetBody: get(func() io.ReadCloser { return reader(more) })}
-		}, "the body's Read returned "},
-		"more than asked for":        {func() *http.Request { return &http.Request{Body: reader(more)} }, "the body's Read returned "},
-		"more, and the length":       {func() *http.Request { return &http.Request{Body: reader(more), ContentLength: 7} }, "the body's Read returned "},
-		"more, and a large length":   {func() *http.Request { return &http.Request{Body: reader(more), ContentLength: large} }, "the body's Read returned "},
-		"less than nothing":          {func() *http.Request { return &http.Request{Body: returns(-1, nil)} }, "the body's Read returned -1 bytes"},
-		"less than nothing, and EOF": {func() *http.Request { return &http.Request{Body: returns(-1, io.EOF), ContentLength: 3} }, "the body's Read returned -1 bytes"},
+		}, "Read of a body returned "},
+		"more than asked for":        {func() *http.Request { return &http.Request{Body: reader(more)} }, "Read of a body returned "},
+		"more, and the length":       {func() *http.Request { return &http.Request{Body: reader(more), ContentLength: 7} }, "Read of a body returned "},
+		"more, and a large length":   {func() *http.Request { return &http.Request{Body: reader(more), ContentLength: large} }, "Read of a body returned "},
+		"less than nothing":          {func() *http.Request { return &http.Request{Body: returns(-1, nil)} }, "Read of a body returned -1 bytes"},
+		"less than nothing, and EOF": {func() *http.Request { return &http.Request{Body: returns(-1, io.EOF), ContentLength: 3} }, "Read of a body returned -1 bytes"},
 		"nothing, for ever":          {func() *http.Request { return &http.Request{Body: returns(0, nil)} }, io.ErrNoProgress.Error()},
 		"nothing, of a known length": {func() *http.Request { return &http.Request{Body: returns(0, nil), ContentLength: large} }, io.ErrNoProgress.Error()},
 	} {
@@ -201,8 +201,8 @@ func TestBodiesThatBreakTheRules(t *testing.T) {
 		}
 	}
 	for want, read := range map[string]func([]byte) (int, error){
-		"the body's Read panicked: out of luck": func([]byte) (int, error) { panic("out of luck") },
-		"the body's Read ended its goroutine":   func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
+		"Read of a body panicked: out of luck": func([]byte) (int, error) { panic("out of luck") },
+		"the body's Read ended its goroutine":  func([]byte) (int, error) { runtime.Goexit(); return 0, nil },
 	} {
 		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), Base: discard{}}
 		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", reader(read)).WithContext(t.Context()))

@@ -3,13 +3,11 @@ package signature
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/redact"
 )
 
 // Scope is what a signing key is good for.
@@ -77,11 +75,8 @@ type derived struct {
 
 const maxKeys = 64
 
-// ErrSpace says that a secret access key contains white space. No service issues
-// such a key; it comes from reading a file to its last line break.
-var ErrSpace = errors.New("contains white space")
-
-// Get returns the signing key of secret for scope, or ErrSpace.
+// Get returns the signing key of secret for scope. A secret that no service issues
+// is an error, which does not show it.
 func (k *Keys) Get(secret stschain.Secret, scope Scope) (*Key, error) {
 	of := keyOf{secret, scope}
 	if d := k.last.Load(); d != nil && d.of == of {
@@ -92,28 +87,16 @@ func (k *Keys) Get(secret stschain.Secret, scope Scope) (*Key, error) {
 	d := k.table[of]
 	if d == nil {
 		text := secret.Reveal()
-		if strings.ContainsFunc(text, unicode.IsSpace) {
-			return nil, ErrSpace
+		if err := redact.Malformed("SecretAccessKey", text); err != nil {
+			return nil, err
 		}
 		key := DeriveKey(text, scope)
 		d = &derived{of, func() *Key { return &key }}
-		k.remember(d)
+		if k.table == nil || len(k.table) >= maxKeys { // keys that are still in use are derived again
+			k.table = make(map[keyOf]*derived)
+		}
+		k.table[of] = d
 	}
 	k.last.Store(d)
 	return d.key(), nil
-}
-
-// remember adds d; a full table forgets any one key, which is derived again
-// if it is still in use.
-func (k *Keys) remember(d *derived) {
-	if k.table == nil {
-		k.table = make(map[keyOf]*derived)
-	}
-	if len(k.table) >= maxKeys {
-		for of := range k.table {
-			delete(k.table, of)
-			break
-		}
-	}
-	k.table[d.of] = d
 }

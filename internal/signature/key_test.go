@@ -67,6 +67,6 @@ func TestKeys(t *testing.T) {
 
 	for range 2 {
 		_, err := keys.Get(stschain.NewSecret("s\n"), scope)
-		require.ErrorIs(t, err, signature.ErrSpace)
+		require.EqualError(t, err, "SecretAccessKey contains white space; trim it where it is read")
 	}
 }
