@@ -92,7 +92,7 @@ func TestSignErrors(t *testing.T) {
 // White space in keys comes from reading a file to its last line break, or from
 // copying. A service would say SignatureDoesNotMatch, and not why
 // (argo-workflows#981, longhorn#811, field case B9).
-func TestSpaceInKeys(t *testing.T) {
+func TestMalformedKeys(t *testing.T) {
 	type c = stschain.Credentials
 	for want, keys := range map[string]func(c *c, space string){
 		"sigv4: AccessKeyID contains white space":     func(c *c, space string) { c.AccessKeyID += space },
