@@ -87,9 +87,7 @@ func testBodies(t *testing.T, service string) {
 					tr.UnsignedPayload = unsigned
 					req, closed := body(text(size))
 					req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{"X-Amz-Content-Sha256": {"fill in"}}
-					resp, err := tr.RoundTrip(req)
-					require.NoError(t, err, name)
-					resp.Body.Close()
+					do(t, tr.RoundTrip, req)
 					a := s.arrivals()[0]
 					require.NoError(t, a.err, name)
 					require.Equal(t, text(size), a.body, name)
@@ -242,9 +240,7 @@ func TestPipeIsASeekerThatCannot(t *testing.T) {
 		w.Close()
 	}()
 	s := newService(t, plain, nil, "AKID")
-	resp, err := s.transport().RoundTrip(newRequest(t, "PUT", s.URL, r))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, s.transport().RoundTrip, newRequest(t, "PUT", s.URL, r))
 	require.NoError(t, s.arrivals()[0].err)
 	require.Equal(t, "through a pipe", s.arrivals()[0].body)
 }
@@ -253,9 +249,7 @@ func TestTrailer(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	req := newRequest(t, "PUT", s.URL, newStream("hello"))
 	req.Trailer = http.Header{"X-Sum": {"5"}}
-	resp, err := s.transport().RoundTrip(req)
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, s.transport().RoundTrip, req)
 	require.NoError(t, s.arrivals()[0].err)
 	require.Equal(t, "5", s.arrivals()[0].req.Trailer.Get("X-Sum"))
 }

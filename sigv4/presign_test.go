@@ -23,9 +23,7 @@ func visit(t *testing.T, h http.Handler, method string, p sigv4.Presigned, body 
 	t.Helper()
 	req := newRequest(t, method, p.URL.Reveal(), strings.NewReader(body))
 	req.Header = p.Header
-	resp, err := ststest.InProcess(h).RoundTrip(req)
-	require.NoError(t, err)
-	resp.Body.Close()
+	resp := do(t, ststest.InProcess(h).RoundTrip, req)
 	return resp.StatusCode
 }
 
@@ -118,9 +116,7 @@ func TestTransportPresignOfASkewedHost(t *testing.T) {
 	srv.AllowRefusals("RequestTimeTooSkewed")
 	h := srv.Protect("s3", "eu-west-1", nil)
 	tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Credentials: srv.User(), Clock: ours, Base: ststest.InProcess(h)}
-	resp, err := tr.RoundTrip(newRequest(t, "GET", "https://bucket.example/", nil))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, tr.RoundTrip, newRequest(t, "GET", "https://bucket.example/", nil))
 	p, err := tr.Presign(newRequest(t, "GET", "https://bucket.example/key", nil), time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, now.Add(time.Minute), p.Expires)

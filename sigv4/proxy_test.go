@@ -77,11 +77,7 @@ func TestReverseProxy(t *testing.T) {
 					if expect != "" {
 						req.Header.Set("Expect", expect)
 					}
-					resp, err := front.Client().Do(req)
-					require.NoError(t, err)
-					answer, err := io.ReadAll(resp.Body)
-					require.NoError(t, err)
-					resp.Body.Close()
+					resp, answer := read(t, front.Client().Do, req)
 					require.Equal(t, 200, resp.StatusCode, "%s, %d B, chunked: %v: %s", name, size, chunked, answer)
 					require.Equal(t, framing{int64(size), "", sha256hex([]byte(content))}, *got)
 				}
@@ -105,10 +101,7 @@ func TestTransferEncoding(t *testing.T) {
 					require.NoError(t, tr.SignRequest(req))
 					send = http.DefaultTransport.RoundTrip
 				}
-				resp, err := send(req)
-				require.NoError(t, err)
-				resp.Body.Close()
-				require.Equal(t, 200, resp.StatusCode, name)
+				requireOK(t, send, req)
 				require.Equal(t, framing{int64(size), "", sha256hex([]byte(text(size)))}, *got, name)
 			}
 		}
@@ -186,11 +179,7 @@ func TestChangedBodyAtAService(t *testing.T) {
 		tr := &sigv4.Transport{Service: service, Region: "eu-west-1", Credentials: srv.User()}
 		req := newRequest(t, "PUT", s3.URL+"/key", newStream(text(large)))
 		req.GetBody = func() (io.ReadCloser, error) { return newStream("x" + text(large)[1:]), nil }
-		resp, err := tr.RoundTrip(req)
-		require.NoError(t, err)
-		answer, err := io.ReadAll(resp.Body)
-		require.NoError(t, err)
-		resp.Body.Close()
+		_, answer := read(t, tr.RoundTrip, req)
 		require.Contains(t, string(answer), "<Code>"+want+"</Code>")
 		require.Zero(t, *got)
 	}

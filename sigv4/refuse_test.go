@@ -155,10 +155,6 @@ func TestConnectionNamesWhatIsSigned(t *testing.T) {
 	}
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
 func TestHosts(t *testing.T) {
 	for _, c := range []struct {
 		entry, url string

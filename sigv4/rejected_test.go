@@ -153,11 +153,7 @@ func TestRejectedToken(t *testing.T) {
 			if strings.Contains(name, "gzip") { // or net/http would decode it
 				req.Header.Set("Accept-Encoding", "gzip")
 			}
-			resp, err := tr.RoundTrip(req)
-			require.NoError(t, err)
-			body, err := io.ReadAll(resp.Body)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
+			resp, body := read(t, tr.RoundTrip, req)
 			if c.replayed {
 				require.Equal(t, 200, resp.StatusCode)
 				require.Equal(t, "FIRST SECOND", s.ids())
@@ -183,9 +179,7 @@ func TestRejectedTokenOfHEAD(t *testing.T) {
 		}
 		tr := s.transport()
 		tr.Credentials = s.rotating()
-		resp, err := tr.RoundTrip(newRequest(t, "HEAD", s.URL, nil))
-		require.NoError(t, err)
-		resp.Body.Close()
+		resp := do(t, tr.RoundTrip, newRequest(t, "HEAD", s.URL, nil))
 		require.Equal(t, replayed, s.ids() == "FIRST SECOND", code)
 		require.Equal(t, replayed, resp.StatusCode == 200, code)
 	}

@@ -3,7 +3,6 @@ package sigv4_test
 import (
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,9 +21,7 @@ func TestReplayIsOne(t *testing.T) {
 	s := newService(t, plain, rejects(403, "ExpiredToken", "no", "A", "B", "C", "D"), "A", "B", "C", "D")
 	tr := s.transport()
 	tr.Credentials = s.rotating()
-	resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
-	require.NoError(t, err)
-	resp.Body.Close()
+	resp := do(t, tr.RoundTrip, newRequest(t, "GET", s.URL, nil))
 	require.Equal(t, 403, resp.StatusCode)
 	require.Equal(t, "A B", s.ids())
 }
@@ -60,11 +57,7 @@ func TestReplayOfBodies(t *testing.T) {
 				tr.Credentials = s.rotating()
 				req, closed := body(text(size))
 				req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{"X-Amz-Content-Sha256": {"fill in"}}
-				resp, err := tr.RoundTrip(req)
-				require.NoError(t, err, name)
-				got, err := io.ReadAll(resp.Body)
-				require.NoError(t, err)
-				resp.Body.Close()
+				resp, got := read(t, tr.RoundTrip, req)
 				if unsigned && strings.HasPrefix(name, "stream") {
 					require.Equal(t, fmt.Sprintf(s3Error, "ExpiredToken"), string(got), "was sent as it came, and is gone")
 					require.Equal(t, "FIRST", s.ids())
@@ -96,10 +89,7 @@ func TestReplayOfAFile(t *testing.T) {
 	require.NoError(t, os.WriteFile(name, []byte(text(large)), 0o600))
 	file, err := os.Open(name)
 	require.NoError(t, err)
-	resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, file))
-	require.NoError(t, err)
-	resp.Body.Close()
-	require.Equal(t, 200, resp.StatusCode)
+	requireOK(t, tr.RoundTrip, newRequest(t, "PUT", s.URL, file))
 	require.Equal(t, "FIRST SECOND", s.ids())
 	_, err = file.Stat()
 	require.ErrorIs(t, err, os.ErrClosed)
@@ -122,10 +112,7 @@ func TestReplayWhileTheFirstIsSent(t *testing.T) {
 		tr := s.transport()
 		tr.Credentials = s.rotating()
 		b := newSeekable(text(4_000_000))
-		resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, b))
-		require.NoError(t, err)
-		resp.Body.Close()
-		require.Equal(t, 200, resp.StatusCode)
+		requireOK(t, tr.RoundTrip, newRequest(t, "PUT", s.URL, b))
 		require.Eventually(t, func() bool { return b.closed.Load() == 1 }, 10*time.Second, time.Millisecond)
 	}
 	for _, a := range s.arrivals() {
@@ -150,11 +137,7 @@ func TestNothingElseToSend(t *testing.T) {
 			tr := s.transport()
 			asked := 0
 			tr.Credentials = held(t, func() (stschain.Credentials, error) { asked++; return source(asked) })
-			resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
-			require.NoError(t, err)
-			got, err := io.ReadAll(resp.Body)
-			require.NoError(t, err)
-			resp.Body.Close()
+			resp, got := read(t, tr.RoundTrip, newRequest(t, "GET", s.URL, nil))
 			require.Equal(t, 400, resp.StatusCode)
 			require.Equal(t, body, string(got))
 			require.Equal(t, 2, asked)

@@ -149,9 +149,7 @@ func TestTampering(t *testing.T) {
 			req.Header.Set("X-Amz-Meta-A", "1")
 			require.NoError(t, tr.SignRequest(req))
 			change(req)
-			resp, err := ststest.InProcess(services).RoundTrip(req)
-			require.NoError(t, err)
-			resp.Body.Close()
+			resp := do(t, ststest.InProcess(services).RoundTrip, req)
 			require.Equal(t, name == "", resp.StatusCode == 200, "%s at %s: %s", name, host, resp.Status)
 		}
 	}
@@ -219,9 +217,7 @@ func TestScopeConcurrently(t *testing.T) {
 		asked++
 		return sigv4.Scope{Service: "execute-api", Region: "eu-west-1"}, nil
 	}
-	resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, tr.RoundTrip, newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
 	require.Equal(t, "AKID OTHER", s.ids())
 	require.Equal(t, 1, asked)
 }

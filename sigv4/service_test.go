@@ -20,10 +20,7 @@ func TestRegionNames(t *testing.T) {
 		v := verifier{service: "s3", region: region, known: []stschain.Credentials{creds("AKID")}}
 		req := newRequest(t, "GET", "https://storage.example/bucket/key", nil)
 		require.NoError(t, s.Sign(req, sigv4.PayloadHash(nil), creds("AKID"), now), region)
-		r, body, err := sent(req)
-		require.NoError(t, err)
-		_, _, err = v.verify(r, body)
-		require.NoError(t, err)
+		v.requireValid(t, req)
 	}
 	for _, region := range []string{"eu/west", "eu west", "eu-west-1\n", "eu%2Fwest", "münchen", "a,b", "*", "~"} {
 		s := &sigv4.Signer{Service: "s3", Region: region}
@@ -44,9 +41,7 @@ func TestVPCLattice(t *testing.T) {
 				if c.body != "" {
 					req = newRequest(t, c.method, s.URL+"/orders/7?x=1", strings.NewReader(c.body))
 				}
-				resp, err := s.transport().RoundTrip(req)
-				require.NoError(t, err)
-				resp.Body.Close()
+				do(t, s.transport().RoundTrip, req)
 				a := s.arrivals()[0]
 				require.NoError(t, a.err)
 				require.Equal(t, c.body, a.body)
@@ -59,20 +54,14 @@ func TestVPCLattice(t *testing.T) {
 	v := verifier{service: "vpc-lattice-svcs", region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
 	req := newRequest(t, "POST", "https://orders.example/", strings.NewReader("hi"))
 	require.NoError(t, s.Sign(req, sigv4.PayloadHash([]byte("hi")), creds("AKID"), now))
-	r, body, err := sent(req)
-	require.NoError(t, err)
-	_, _, err = v.verify(r, body)
-	require.NoError(t, err)
+	v.requireValid(t, req)
 
 	link, header, err := s.Presign(newRequest(t, "GET", "https://orders.example/", nil), sigv4.PayloadHash(nil), creds("AKID"), now, time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, http.Header{"Host": {"orders.example"}, "X-Amz-Content-Sha256": {"UNSIGNED-PAYLOAD"}}, header)
 	later := newRequest(t, "GET", link.Reveal(), nil)
 	later.Header = header
-	r, body, err = sent(later)
-	require.NoError(t, err)
-	_, _, err = v.verify(r, body)
-	require.NoError(t, err)
+	v.requireValid(t, later)
 }
 
 // The MQTT gateway of IoT wants the session token beside the signature and not below
@@ -80,7 +69,7 @@ func TestVPCLattice(t *testing.T) {
 func TestPresignForIoT(t *testing.T) {
 	for _, service := range []string{"iotdevicegateway", "iotdata"} {
 		s := &sigv4.Signer{Service: service, Region: "eu-west-1"}
-		v := verifier{service: service, region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
+		v := verifierOf(service)
 		link, _, err := s.Presign(newRequest(t, "GET", "https://prefix-ats.iot.eu-west-1.amazonaws.com/mqtt", nil),
 			sigv4.PayloadHash(nil), creds("AKID"), now, 24*time.Hour)
 		require.NoError(t, err)

@@ -160,7 +160,7 @@ func TestWhatIsSigned(t *testing.T) {
 			if c.service == "" {
 				c.service = "execute-api"
 			}
-			v := verifier{service: c.service, region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
+			v := verifierOf(c.service)
 			if c.service == "aoss" {
 				v.service = "aoss"
 			}
@@ -220,7 +220,7 @@ func TestWireForm(t *testing.T) {
 		{"s3", "https://h/a%2Fb%252Fc%2b", "h", "/a/b%252Fc%2B"},
 		{"s3", "https://h/key?acl&prefix=a+b/", "h", "/key?acl&prefix=a%20b/"},
 	} {
-		v := verifier{service: c.service, region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
+		v := verifierOf(c.service)
 		s := &sigv4.Signer{Service: c.service, Region: "eu-west-1"}
 		req := newRequest(t, "GET", c.in, nil)
 		given := req.URL
@@ -248,6 +248,6 @@ func TestTabsInSignedHeaders(t *testing.T) {
 	require.Equal(t, []string{"a b  c", "d"}, r.Header["X-Amz-Meta"])
 	require.Equal(t, []string{"a\tb"}, r.Header["X-Other"])
 	require.Equal(t, []string{"a\tb\t c", "d"}, values, "the slice may be shared: it is not changed in place")
-	_, _, err = verifier{service: "sts", region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}.verify(r, nil)
+	_, _, err = verifierOf("sts").verify(r, nil)
 	require.NoError(t, err)
 }

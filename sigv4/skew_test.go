@@ -78,10 +78,7 @@ func TestClockSkew(t *testing.T) {
 					send := func(url string, want int) {
 						t.Helper()
 						before := base.n
-						resp, err := ways(tr)[way](newRequest(t, "PUT", url, strings.NewReader("hello")))
-						require.NoError(t, err)
-						resp.Body.Close()
-						require.Equal(t, 200, resp.StatusCode)
+						requireOK(t, ways(tr)[way], newRequest(t, "PUT", url, strings.NewReader("hello")))
 						require.Equal(t, want, base.n-before, "requests")
 					}
 					send("https://one.example/", 2)
@@ -169,9 +166,7 @@ func TestRejectionsWithoutEnd(t *testing.T) {
 			return ststest.InProcess(skewed(now.Add(time.Duration(sent)*time.Hour), 403, "RequestTimeTooSkewed")).RoundTrip(r)
 		}),
 	}
-	resp, err := tr.RoundTrip(newRequest(t, "GET", "https://liar.example/", nil))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, tr.RoundTrip, newRequest(t, "GET", "https://liar.example/", nil))
 	require.Equal(t, 2, sent)
 
 	sent = 0
@@ -192,9 +187,7 @@ func TestRejectionsWithoutEnd(t *testing.T) {
 			return ststest.InProcess(skewed(minutes.Now(), 400, "ExpiredToken")).RoundTrip(r)
 		}),
 	}
-	resp, err = tr.RoundTrip(newRequest(t, "GET", "https://bucket.example/", nil))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, tr.RoundTrip, newRequest(t, "GET", "https://bucket.example/", nil))
 	require.Equal(t, 2, sent)
 	require.Equal(t, 2, ids)
 }
@@ -209,10 +202,7 @@ func TestDateOrToken(t *testing.T) {
 		}
 		tr := s.transport()
 		tr.Credentials = s.rotating()
-		resp, err := tr.RoundTrip(newRequest(t, "POST", s.URL, strings.NewReader("Action=DescribeInstances")))
-		require.NoError(t, err)
-		resp.Body.Close()
-		require.Equal(t, 200, resp.StatusCode)
+		requireOK(t, tr.RoundTrip, newRequest(t, "POST", s.URL, strings.NewReader("Action=DescribeInstances")))
 		require.Equal(t, want, s.ids())
 		last := s.arrivals()[len(s.arrivals())-1].req.Header.Get("X-Amz-Date")
 		at, err := time.Parse("20060102T150405Z", last)
@@ -226,17 +216,13 @@ func TestManySkewedHosts(t *testing.T) {
 	base := &counted{RoundTripper: ststest.InProcess(skewed(now.Add(time.Hour), 403, "RequestTimeTooSkewed"))}
 	tr := &sigv4.Transport{Service: "s3", Region: "r", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", ""), Base: base}
 	for i := range 1500 {
-		resp, err := tr.RoundTrip(newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, tr.RoundTrip, newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
 	}
 	require.Equal(t, 3000, base.n)
 	again := 0
 	for i := range 1500 {
 		before := base.n
-		resp, err := tr.RoundTrip(newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, tr.RoundTrip, newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
 		again += base.n - before - 1
 	}
 	require.GreaterOrEqual(t, again, 500)
@@ -257,9 +243,7 @@ func TestClockSkewOfABodyThatIsGone(t *testing.T) {
 		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
 	}
 	for range 2 {
-		resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, newStream("hello")))
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, tr.RoundTrip, newRequest(t, "PUT", s.URL, newStream("hello")))
 	}
 	require.Equal(t, []string{"20261121T120000Z", "20261121T130000Z"}, dates)
 }

@@ -40,10 +40,7 @@ func TestTransport(t *testing.T) {
 					req := newRequest(t, c.method, s.URL+c.path, strings.NewReader(c.body))
 					req.Header.Set("Content-Type", "text/plain")
 					req.Header.Set("X-Amz-Meta-A", " a  b ")
-					resp, err := client.Do(req)
-					require.NoError(t, err)
-					resp.Body.Close()
-					require.Equal(t, 200, resp.StatusCode)
+					requireOK(t, client.Do, req)
 				}
 				for i, a := range s.arrivals() {
 					require.NoError(t, a.err)
@@ -65,9 +62,7 @@ func TestTransportChangesNothing(t *testing.T) {
 	req.Trailer = http.Header{"X-Later": nil}
 	before := req.Clone(t.Context())
 	shared := *req.URL
-	resp, err := tr.RoundTrip(req)
-	require.NoError(t, err)
-	resp.Body.Close()
+	resp := do(t, tr.RoundTrip, req)
 	require.Equal(t, before.URL, req.URL)
 	require.Equal(t, shared, *req.URL)
 	require.Equal(t, before.Header, req.Header)
@@ -100,9 +95,7 @@ func TestOverriddenHost(t *testing.T) {
 		s := newService(t, start, nil, "AKID")
 		req := newRequest(t, "GET", s.URL, nil)
 		req.Host = "bucket.example.com"
-		resp, err := (&http.Client{Transport: s.transport()}).Do(req)
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, (&http.Client{Transport: s.transport()}).Do, req)
 		require.NoError(t, s.arrivals()[0].err)
 		require.Equal(t, "bucket.example.com", s.arrivals()[0].req.Host)
 	}
@@ -119,10 +112,7 @@ func TestDefaultPort(t *testing.T) {
 	}}
 	defer tr.CloseIdleConnections()
 	for _, u := range []string{"http://example.com:80/", "http://example.com/"} {
-		resp, err := tr.RoundTrip(newRequest(t, "GET", u, nil))
-		require.NoError(t, err)
-		resp.Body.Close()
-		require.Equal(t, 200, resp.StatusCode)
+		requireOK(t, tr.RoundTrip, newRequest(t, "GET", u, nil))
 	}
 	for _, a := range s.arrivals() {
 		require.NoError(t, a.err)
@@ -159,10 +149,7 @@ func TestHTTPProxy(t *testing.T) {
 	defer tr.CloseIdleConnections()
 	req := newRequest(t, "POST", s.URL+"/a//b?x=1 2", strings.NewReader("hello"))
 	req.Header.Set("Te", "trailers")
-	resp, err := (&http.Client{Transport: tr}).Do(req)
-	require.NoError(t, err)
-	resp.Body.Close()
-	require.Equal(t, 200, resp.StatusCode)
+	requireOK(t, (&http.Client{Transport: tr}).Do, req)
 	require.EqualValues(t, 1, through.Load())
 	require.NoError(t, s.arrivals()[0].err)
 	require.Contains(t, s.arrivals()[0].signed, "content-length")
@@ -180,9 +167,7 @@ func TestExpectContinue(t *testing.T) {
 		body := newSeekable(strings.Repeat("x", 100_000))
 		req := newRequest(t, "PUT", s.URL, body)
 		req.Header.Set("Expect", "100-continue")
-		resp, err := tr.RoundTrip(req)
-		require.NoError(t, err)
-		resp.Body.Close()
+		resp := do(t, tr.RoundTrip, req)
 		require.Equal(t, refuse, resp.StatusCode == 417)
 		tr.CloseIdleConnections()
 		require.Eventually(t, func() bool { return body.closed.Load() == 1 }, 10*time.Second, time.Millisecond)
@@ -216,9 +201,7 @@ func TestBaseRetries(t *testing.T) {
 			})
 			req, closed := body(text(size))
 			req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
-			resp, err := tr.RoundTrip(req)
-			require.NoError(t, err, name)
-			resp.Body.Close()
+			do(t, tr.RoundTrip, req)
 			require.NoError(t, s.arrivals()[0].err)
 			require.Equal(t, text(size), s.arrivals()[0].body)
 			s.Client().CloseIdleConnections()
@@ -285,9 +268,7 @@ func TestTransportClock(t *testing.T) {
 	tr := s.transport()
 	tr.Credentials = source
 	for range 3 {
-		resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, tr.RoundTrip, newRequest(t, "GET", s.URL, nil))
 	}
 	require.Equal(t, 1, asked)
 	require.Equal(t, now.Format("20060102T150405Z"), s.arrivals()[0].req.Header.Get("X-Amz-Date"))
@@ -295,9 +276,7 @@ func TestTransportClock(t *testing.T) {
 	cache := &stschain.Cache{Provider: source, Clock: fixedClock(now.Add(time.Minute))}
 	tr = s.transport()
 	tr.Credentials = cache
-	resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, tr.RoundTrip, newRequest(t, "GET", s.URL, nil))
 	require.Equal(t, fixedClock(now.Add(time.Minute)), cache.Clock)
 }
 
