@@ -2,7 +2,6 @@ package sigv4_test
 
 import (
 	"context"
-	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -73,37 +72,6 @@ func TestTransportPresign(t *testing.T) {
 		mock.Set(p.Expires.Add(time.Second))
 		require.NotEqual(t, 200, visit(t, h, c.method, p, c.sent), c)
 	}
-}
-
-// What cannot be sent cannot be presigned, and a life is what a service accepts.
-func TestTransportPresignRefuses(t *testing.T) {
-	for want, c := range map[string]struct {
-		change func(*sigv4.Transport, *http.Request)
-		life   time.Duration
-	}{
-		"a life of 0s cannot be presigned": {func(*sigv4.Transport, *http.Request) {}, 0},
-		"a life of 1.5s":                   {func(*sigv4.Transport, *http.Request) {}, 1500 * time.Millisecond},
-		"a life of 169h0m0s":               {func(*sigv4.Transport, *http.Request) {}, 169 * time.Hour},
-		"over plain http":                  {func(_ *sigv4.Transport, r *http.Request) { r.URL.Scheme = "http" }, time.Minute},
-		"is not in Hosts":                  {func(tr *sigv4.Transport, _ *http.Request) { tr.Hosts = []string{"other"} }, time.Minute},
-		"no credentials for s3 in r: none today": {func(tr *sigv4.Transport, _ *http.Request) {
-			tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-				return stschain.Credentials{}, errors.New("none today")
-			})
-		}, time.Minute},
-		"instead of its ContentLength of 9": {func(_ *sigv4.Transport, r *http.Request) { r.ContentLength = 9 }, time.Minute},
-	} {
-		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
-		body := newStream("hello")
-		req := newRequest(t, "PUT", "https://bucket.example/key", body)
-		c.change(tr, req)
-		p, err := tr.Presign(req, c.life)
-		require.ErrorContains(t, err, want)
-		require.Zero(t, p)
-		require.EqualValues(t, 1, body.closed.Load(), want)
-	}
-	_, err := new(sigv4.Transport).Presign(newRequest(t, "GET", "https://h/", nil), time.Minute)
-	require.ErrorContains(t, err, "Credentials is missing")
 }
 
 // A URL is dated by the clock of the host that will read it; Expires is on ours.

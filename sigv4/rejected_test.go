@@ -41,14 +41,14 @@ func rejects(status int, header, body string, ids ...string) http.HandlerFunc {
 // second between two tries.
 func (s *service) rotating() *stschain.Cache {
 	next := 0
-	return held(s.t, func() (stschain.Credentials, error) {
+	return cached(s.t, func() (stschain.Credentials, error) {
 		c := s.known[min(next, len(s.known)-1)]
 		next++
 		return c, nil
 	})
 }
 
-func held(t testing.TB, source func() (stschain.Credentials, error)) *stschain.Cache {
+func cached(t testing.TB, source func() (stschain.Credentials, error)) *stschain.Cache {
 	mock := clock.NewMock()
 	mock.Set(now.Add(-time.Minute))
 	c := &stschain.Cache{Clock: mock, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return source() })}
@@ -216,7 +216,7 @@ func TestEndlessRefusal(t *testing.T) {
 				sent++
 				return &http.Response{StatusCode: 403, Header: http.Header{}, Body: endless()}, nil
 			})}
-			tr.Credentials = held(t, func() (stschain.Credentials, error) {
+			tr.Credentials = cached(t, func() (stschain.Credentials, error) {
 				ids++
 				return creds(fmt.Sprint("AKID", ids)), nil
 			})

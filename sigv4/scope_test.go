@@ -5,14 +5,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
-	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
@@ -68,25 +66,8 @@ func TestScope(t *testing.T) {
 			RoleARN: "arn:aws:iam::123456789012:role/backup",
 		},
 	}
-	ways := map[string]func(*http.Request) (*http.Response, error){
-		"RoundTrip": (&http.Client{Transport: tr}).Do,
-		"SignRequest": func(req *http.Request) (*http.Response, error) {
-			if err := tr.SignRequest(req); err != nil {
-				return nil, err
-			}
-			resp, err := tr.Base.RoundTrip(req)
-			if err != nil || !tr.InvalidateRejected(resp) {
-				return resp, err
-			}
-			resp.Body.Close()
-			if err := tr.SignRequest(req); err != nil {
-				return nil, err
-			}
-			return tr.Base.RoundTrip(req)
-		},
-	}
 	caller := ""
-	for name, do := range ways {
+	for name, send := range ways(tr) {
 		for host := range services.scopes {
 			for _, revoked := range []bool{false, true} {
 				mock.Add(time.Minute)
@@ -95,7 +76,7 @@ func TestScope(t *testing.T) {
 				}
 				req := newRequest(t, "PUT", "https://"+host+oddPath, strings.NewReader("hello"))
 				req.Header.Set("X-Amz-Meta-A", " a\t b ")
-				resp, err := do(req)
+				resp, err := send(req)
 				require.NoError(t, err)
 				body, err := io.ReadAll(resp.Body)
 				require.NoError(t, err)
@@ -106,9 +87,9 @@ func TestScope(t *testing.T) {
 				caller = got
 			}
 		}
-		_, err := do(newRequest(t, "GET", "https://unknown.test/", nil))
+		_, err := send(newRequest(t, "GET", "https://unknown.test/", nil))
 		require.ErrorContains(t, err, `sigv4: no scope for host "unknown.test": no service of ours`)
-		_, err = do(newRequest(t, "GET", "https://stranger.test/", nil))
+		_, err = send(newRequest(t, "GET", "https://stranger.test/", nil))
 		require.ErrorContains(t, err, `"stranger.test" is not in Hosts`)
 	}
 	require.Equal(t, 1+2*len(services.scopes), srv.Count("AssumeRole"))
@@ -155,69 +136,17 @@ func TestTampering(t *testing.T) {
 	}
 }
 
-func TestScopeErrors(t *testing.T) {
-	failing := errors.New("not ours")
-	for want, c := range map[string]struct {
-		scope sigv4.Scope
-		err   error
-	}{
-		`Scope returned service "" and region "eu-west-1" for host "h:8443"`: {scope: sigv4.Scope{Region: "eu-west-1"}},
-		`Scope returned service "s3" and region "" for host "h:8443"`:        {scope: sigv4.Scope{Service: "s3"}},
-		`no scope for host "h:8443": not ours`:                               {sigv4.Scope{Service: "s3", Region: "eu-west-1"}, failing},
-		`Region "x/y" is not a valid region name`:                            {scope: sigv4.Scope{Service: "s3", Region: "x/y"}},
-		`Service "a b" is not a valid signing name`:                          {scope: sigv4.Scope{Service: "a b", Region: "eu-west-1"}},
-		"service s3express signs with":                                       {scope: sigv4.Scope{Service: "s3express", Region: "eu-west-1"}},
-	} {
-		tr := &sigv4.Transport{
-			Service: "s3", Region: "eu-west-1", Credentials: stschain.Static("a", "b", ""), // not used instead
-			Scope: func(*http.Request) (sigv4.Scope, error) { return c.scope, c.err },
-			Base:  roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") }),
-		}
-		body := newStream("x")
-		req := newRequest(t, "PUT", "https://h:8443/secret?token="+token, body)
-		_, err := tr.RoundTrip(req)
-		require.ErrorContains(t, err, "sigv4: "+want)
-		require.NotContains(t, err.Error(), "secret")
-		require.NotContains(t, err.Error(), token)
-		require.Equal(t, c.err != nil, errors.Is(err, failing))
-		require.EqualValues(t, 1, body.closed.Load())
-		require.EqualError(t, tr.SignRequest(req), err.Error())
-	}
-}
-
-// Scope is asked once for a request, however often that is sent, and by many at
-// once: their keys do not mix.
-func TestScopeConcurrently(t *testing.T) {
-	srv := ststest.NewTest(t)
-	services := newSeveral(srv)
-	client := &http.Client{Transport: &sigv4.Transport{Scope: services.scope, Credentials: srv.User(), Base: ststest.InProcess(services)}}
-	var wg sync.WaitGroup
-	for host := range services.scopes {
-		for range 20 {
-			wg.Go(func() {
-				resp, err := client.Post("https://"+host+oddPath, "text/plain", strings.NewReader("hello"))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				resp.Body.Close()
-				if resp.StatusCode != 200 {
-					t.Error(host, resp.Status)
-				}
-			})
-		}
-	}
-	wg.Wait()
-
+// Scope is called once for a request, however often that is sent.
+func TestScopeIsCalledOnce(t *testing.T) {
 	s := newService(t, plain, rejects(403, "ExpiredToken", "", "AKID"), "AKID", "OTHER")
-	asked := 0
+	calls := 0
 	tr := s.transport()
 	tr.Credentials = s.rotating()
 	tr.Scope = func(*http.Request) (sigv4.Scope, error) {
-		asked++
+		calls++
 		return sigv4.Scope{Service: "execute-api", Region: "eu-west-1"}, nil
 	}
-	do(t, tr.RoundTrip, newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
+	requireOK(t, tr.RoundTrip, newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
 	require.Equal(t, "AKID OTHER", s.ids())
-	require.Equal(t, 1, asked)
+	require.Equal(t, 1, calls)
 }

@@ -159,3 +159,23 @@ func TestSignerIsForManyAtOnce(t *testing.T) {
 	}
 	require.False(t, slices.ContainsFunc(errs, func(err error) bool { return err != nil }), errs)
 }
+
+// A new secret under an old access key ID signs with a new key, and not with the one that was
+// derived for the old secret (aws-sdk-go-v2#3350).
+func TestNewSecretForAnOldKey(t *testing.T) {
+	sign := func(s *sigv4.Signer, secret string) string {
+		c := creds("AKID")
+		c.SecretAccessKey = stschain.NewSecret(secret)
+		req := newRequest(t, "GET", "https://example.com/", nil)
+		require.NoError(t, s.Sign(req, sigv4.PayloadHash(nil), c, now))
+		return req.Header.Get("Authorization")
+	}
+	signer := func() *sigv4.Signer { return &sigv4.Signer{Service: "sts", Region: "eu-west-1"} }
+	shared := signer()
+	for range 2 {
+		for _, secret := range []string{"one", "two"} {
+			require.Equal(t, sign(signer(), secret), sign(shared, secret))
+		}
+	}
+	require.NotEqual(t, sign(shared, "one"), sign(shared, "two"))
+}
