@@ -42,11 +42,8 @@ func SortFields(fields []Field) {
 
 // AppendCanonical appends the canonical request.
 func AppendCanonical(dst []byte, r *Request) []byte {
-	dst = append(dst, r.Method...)
-	dst = append(dst, '\n')
-	dst = appendPath(dst, r)
-	dst = append(dst, '\n')
-	dst = AppendQuery(dst, r.Query)
+	dst = appendPath(appendAll(dst, r.Method, "\n"), r)
+	dst = AppendQuery(append(dst, '\n'), r.Query)
 	dst = append(dst, '\n')
 	for _, f := range r.Header {
 		dst = appendLower(dst, f.Name)
@@ -59,10 +56,8 @@ func AppendCanonical(dst []byte, r *Request) []byte {
 		}
 		dst = append(dst, '\n')
 	}
-	dst = append(dst, '\n')
-	dst = appendNames(dst, r.Header)
-	dst = append(dst, '\n')
-	return append(dst, r.Payload...)
+	dst = appendNames(append(dst, '\n'), r.Header)
+	return appendAll(dst, "\n", r.Payload)
 }
 
 // appendNames appends the list of signed headers.
@@ -95,8 +90,8 @@ func appendPath(dst []byte, r *Request) []byte {
 }
 
 // AppendQuery appends the canonical query: each name and value decoded, "+"
-// read as a space, and escaped anew; sorted by name, then by value. A name
-// without "=" has an empty value, and what lies between two "&" is no pair.
+// read as a space, and escaped again; sorted by name, then by value. A name
+// without "=" has an empty value. Nothing between two "&" is not a pair.
 func AppendQuery(dst []byte, query string) []byte {
 	if query == "" {
 		return dst

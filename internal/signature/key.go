@@ -10,22 +10,24 @@ import (
 	"github.com/stschain-go/stschain/internal/redact"
 )
 
-// Scope is what a signing key is good for.
+// Scope is what a signing key is valid for.
 type Scope struct{ Date, Region, Service string } // Date: 20060102
 
 func (s Scope) append(dst []byte) []byte {
-	dst = append(dst, s.Date...)
-	dst = append(dst, '/')
-	dst = append(dst, s.Region...)
-	dst = append(dst, '/')
-	dst = append(dst, s.Service...)
-	return append(dst, "/aws4_request"...)
+	return appendAll(dst, s.Date, "/", s.Region, "/", s.Service, "/aws4_request")
+}
+
+func appendAll(dst []byte, parts ...string) []byte {
+	for _, part := range parts {
+		dst = append(dst, part...)
+	}
+	return dst
 }
 
 // Key is a signing key: for one secret, day, region and service.
 type Key [sha256.Size]byte
 
-// DeriveKey makes the signing key of a secret access key.
+// DeriveKey derives the signing key of a secret access key.
 func DeriveKey(secret string, s Scope) Key {
 	key := []byte("AWS4" + secret)
 	for _, part := range []string{s.Date, s.Region, s.Service, "aws4_request"} {
@@ -54,11 +56,11 @@ func (k *Key) hmac(message []byte) [sha256.Size]byte {
 	return sha256.Sum256(append(append(space[:0], pad[:]...), inner[:]...))
 }
 
-// Keys remembers derived keys. The zero value is ready, and safe for
-// concurrent use. What it remembers does not print: a secret is masked, and a
-// key is inside a function.
+// Keys caches derived keys. The zero value is ready to use, and safe for concurrent
+// use. What it caches does not print: a secret is masked, and a key is inside a
+// function.
 type Keys struct {
-	last  atomic.Pointer[derived] // most programs sign with one key at a time
+	last  atomic.Pointer[derived] // most programs use one key at a time
 	mu    sync.Mutex
 	table map[keyOf]*derived
 }
