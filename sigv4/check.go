@@ -50,10 +50,8 @@ func (t *Transport) check(req *http.Request, again bool) (to service, err error)
 // check refuses a request that cannot be signed, or would not arrive as it was
 // signed.
 func (s *Signer) check(req *http.Request) error {
-	for _, name := range s.SignedHeaders {
-		if isUnstable(name) {
-			return fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", name)
-		}
+	if i := slices.IndexFunc(s.SignedHeaders, isUnstable); i >= 0 {
+		return fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", s.SignedHeaders[i])
 	}
 	if err := checkURL(req); err != nil {
 		return err
@@ -77,12 +75,10 @@ func (s *Signer) check(req *http.Request) error {
 // remove what is signed (RFC 9110, section 7.6.1). ReverseProxy.Director gets such
 // requests from clients, since ReverseProxy removes these headers after it.
 func (s *Signer) checkConnection(h http.Header) error {
-	for _, value := range h["Connection"] {
-		for name := range strings.SplitSeq(value, ",") {
-			name = strings.Trim(name, " \t\r\n")
-			if strings.EqualFold(name, "Authorization") || hasPrefixFold(name, "X-Amz-") || s.signs(name, h.Values(name)) {
-				return fmt.Errorf("sigv4: the Connection header names %s, which the next hop would then remove although it is signed; behind a ReverseProxy, sign in Transport or Rewrite and not in Director", name)
-			}
+	for name := range strings.SplitSeq(strings.Join(h["Connection"], ","), ",") {
+		name = strings.Trim(name, " \t\r\n")
+		if strings.EqualFold(name, "Authorization") || hasPrefixFold(name, "X-Amz-") || s.signs(name, h.Values(name)) {
+			return fmt.Errorf("sigv4: the Connection header names %s, which the next hop would then remove although it is signed; behind a ReverseProxy, sign in Transport or Rewrite and not in Director", name)
 		}
 	}
 	return nil

@@ -17,9 +17,7 @@ type serviceError struct{ code, message string }
 // errorOf reads the error of a response that may reject a signature. The body can
 // still be read from its start. Of other responses it reads nothing.
 func errorOf(resp *http.Response) serviceError {
-	switch resp.StatusCode {
-	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
-	default:
+	if s := resp.StatusCode; s != http.StatusBadRequest && s != http.StatusUnauthorized && s != http.StatusForbidden {
 		return serviceError{}
 	}
 	code := baseCode(cmp.Or(resp.Header.Get("X-Amzn-Errortype"), resp.Header.Get("X-Minio-Error-Code")))

@@ -14,26 +14,23 @@ import (
 // the request has X-Amz-Content-Sha256: then the new one has it too.
 func removeSignature(h http.Header) (contentHash bool) {
 	for name := range h {
-		switch http.CanonicalHeaderKey(name) {
-		case "X-Amz-Content-Sha256":
-			contentHash = true
-			delete(h, name)
-		case "Authorization", "X-Amz-Date", "X-Amz-Security-Token":
+		if key := http.CanonicalHeaderKey(name); slices.Contains(ofSignature, key) {
+			contentHash = contentHash || key == "X-Amz-Content-Sha256"
 			delete(h, name)
 		}
 	}
 	return contentHash
 }
 
+var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token"}
+
 // fields appends the headers of a settled request that are signed, in order.
 // host is a place for the host.
 func (s *Signer) fields(dst []signature.Field, req *http.Request, host []string) ([]signature.Field, error) {
 	host[0] = hostOf(req)
 	dst = append(dst, signature.Field{Name: "host", Values: host})
-	if s.names("Content-Length") {
-		if n, ok := sentLength(req); ok {
-			dst = append(dst, signature.Field{Name: "content-length", Values: []string{strconv.FormatInt(n, 10)}})
-		}
+	if n, ok := sentLength(req); ok && s.names("Content-Length") {
+		dst = append(dst, signature.Field{Name: "content-length", Values: []string{strconv.FormatInt(n, 10)}})
 	}
 	for name, values := range req.Header {
 		if !s.signs(name, values) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/stschain-go/stschain/internal/signature"
 )
@@ -59,14 +60,7 @@ func (s Scope) check() (service, error) {
 // isName accepts what S3-compatible servers use as a region ("eu_west_1",
 // "us.east"), too. A name is only a part of the signature's scope, where a slash
 // would shift the other parts; it does not have to be a host label.
-func isName(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] == '~' || !signature.IsUnreserved(s[i]) {
-			return false
-		}
-	}
-	return true
-}
+func isName(s string) bool { return signature.IsEscaped(s, "") && !strings.Contains(s, "~") }
 
 // scope returns what req is signed for.
 func (t *Transport) scope(req *http.Request) (service, error) {

@@ -51,17 +51,13 @@ func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credenti
 
 // sign signs a request that passed check.
 func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) error {
-	signing, err := s.begin(to, payloadHash, c, at)
+	signing, err := s.begin(to, req, payloadHash, c, at)
 	if err != nil {
-		return err
-	}
-	if err := settle(req, to.s3); err != nil {
 		return err
 	}
 	if req.Header == nil {
 		req.Header = make(http.Header)
 	}
-	hashed := removeSignature(req.Header)
 	values := make([]string, 5) // of the headers that are set below, and the host
 	set := func(i int, name, value string) {
 		values[i] = value
@@ -71,7 +67,7 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 	if signing.token != "" {
 		set(1, "X-Amz-Security-Token", signing.token)
 	}
-	if hashed || to.contentHash {
+	if signing.hashed {
 		set(2, "X-Amz-Content-Sha256", signing.payload)
 	}
 	var space [12]signature.Field
@@ -107,15 +103,11 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 	if life < time.Second || life > 7*24*time.Hour || life%time.Second != 0 {
 		return stschain.Secret{}, nil, fmt.Errorf("sigv4: a life of %v cannot be presigned: it must be whole seconds, from 1s to 168h", life)
 	}
-	signing, err := s.begin(to, payloadHash, c, at)
+	r := shallow(req)
+	signing, err := s.begin(to, r, payloadHash, c, at)
 	if err != nil {
 		return stschain.Secret{}, nil, err
 	}
-	r := shallow(req)
-	if err := settle(r, to.s3); err != nil {
-		return stschain.Secret{}, nil, err
-	}
-	hashed := removeSignature(r.Header)
 	if to.unsignedPayload { // this service reads it from a header, which is then to be sent with the URL
 		r.Header["X-Amz-Content-Sha256"] = []string{UnsignedPayload}
 	}
@@ -135,7 +127,7 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 		Seconds:       int64(life / time.Second),
 		Token:         signing.token,
 		TokenUnsigned: to.tokenAfter,
-		ContentHash:   (hashed || to.contentHash) && signing.payload != UnsignedPayload,
+		ContentHash:   signing.hashed && signing.payload != UnsignedPayload,
 	})
 	return stschain.NewSecret(target.String()), signed, nil
 }
@@ -145,9 +137,12 @@ type signing struct {
 	signature.Signing
 	payload string // hash of the body, or what stands for it
 	token   string // session token, "" if there is none
+	hashed  bool   // the request or the URL has the hash of the body
 }
 
-func (s *Signer) begin(to service, payloadHash string, c stschain.Credentials, at time.Time) (signing, error) {
+// begin validates what a signature is made with. It then brings req into the form
+// that is signed, without an earlier signature.
+func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) (signing, error) {
 	if to.unsignedPayload {
 		payloadHash = UnsignedPayload
 	}
@@ -170,7 +165,11 @@ func (s *Signer) begin(to service, payloadHash string, c stschain.Credentials, a
 	if err != nil {
 		return signing{}, fmt.Errorf("sigv4: %w", err)
 	}
-	return signing{signature.Signing{AccessKeyID: c.AccessKeyID, Key: key, Time: now, Scope: full}, payloadHash, token}, nil
+	if err := settle(req, to.s3); err != nil {
+		return signing{}, err
+	}
+	hashed := removeSignature(req.Header) || to.contentHash
+	return signing{signature.Signing{AccessKeyID: c.AccessKeyID, Key: key, Time: now, Scope: full}, payloadHash, token, hashed}, nil
 }
 
 const dateFormat = "20060102T150405Z"

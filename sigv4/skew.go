@@ -50,18 +50,8 @@ func (c *clocks) learn(host string, d date, header http.Header, received time.Ti
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.Least.Abs() <= skewTolerance { // the clocks agree again
-		delete(c.ahead, host)
-		return true
-	}
-	if c.ahead == nil {
+	if c.ahead == nil || len(c.ahead) >= maxClocks { // what is still needed is learned again
 		c.ahead = make(map[string]time.Duration)
-	}
-	if len(c.ahead) >= maxClocks {
-		for forgotten := range c.ahead { // any one: it is learned again
-			delete(c.ahead, forgotten)
-			break
-		}
 	}
 	c.ahead[host] = s.Least
 	return true

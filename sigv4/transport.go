@@ -1,6 +1,7 @@
 package sigv4
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -183,12 +184,7 @@ func (t *Transport) setUp() {
 	}
 }
 
-func (t *Transport) base() http.RoundTripper {
-	if t.Base != nil {
-		return t.Base
-	}
-	return http.DefaultTransport
-}
+func (t *Transport) base() http.RoundTripper { return cmp.Or(t.Base, http.DefaultTransport) }
 
 // send signs a copy of req and sends it.
 func (t *Transport) send(req *http.Request, to service, b *body, creds stschain.Credentials, d date) (*http.Response, error) {
