@@ -31,7 +31,7 @@ func stsPost(t testing.TB) *http.Request {
 	return req
 }
 
-// discard answers every request, after reading it.
+// discard reads every request, and responds 200.
 type discard struct{}
 
 func (discard) RoundTrip(req *http.Request) (*http.Response, error) {

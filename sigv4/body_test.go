@@ -195,7 +195,7 @@ func TestContentLength(t *testing.T) {
 	require.ErrorContains(t, err, "has 0 bytes instead of its ContentLength of 5")
 }
 
-// Peers: toolhive#3568 (users.md 1.2.8).
+// Issues: toolhive#3568.
 func TestMaxBody(t *testing.T) {
 	for _, c := range []struct {
 		max, size int64

@@ -94,7 +94,7 @@ func checkURL(req *http.Request) error {
 	case u.Host == "" && req.Host == "":
 		return errors.New("sigv4: the request has no host")
 	case u.User != nil:
-		return errors.New("sigv4: the URL contains a user name; a signed request has no other credentials")
+		return errors.New("sigv4: the URL contains a user name, which a signature replaces; remove it")
 	case u.Opaque != "":
 		return errors.New("sigv4: the URL is opaque; set Path and RawPath instead")
 	case !isHost(u.Host) || !isHost(req.Host):

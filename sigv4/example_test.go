@@ -40,7 +40,7 @@ func ExampleTransport() {
 }
 
 // One client for two services. The hosts are named, since what is a service and
-// what a region cannot be told from a host.
+// what a region does not follow from a host.
 func ExampleTransport_scope() {
 	transport := &sigv4.Transport{
 		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
@@ -79,7 +79,7 @@ func ExampleTransport_scope() {
 	// sigv4: no scope for host "www.example.com": not a service of this program
 }
 
-// A client that sends requests itself, and calls a hook before each try.
+// A client that sends requests itself, and calls a hook before each attempt.
 func ExampleTransport_SignRequest() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -93,7 +93,7 @@ func ExampleTransport_SignRequest() {
 		Region:      "eu-west-1",
 		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 	}
-	var beforeEachTry func(*http.Request) error = transport.SignRequest
+	var beforeEachAttempt func(*http.Request) error = transport.SignRequest
 
 	req, err := http.NewRequest("POST", server.URL, strings.NewReader("hello"))
 	if err != nil {
@@ -101,7 +101,7 @@ func ExampleTransport_SignRequest() {
 		return
 	}
 	for range 2 {
-		if err := beforeEachTry(req); err != nil {
+		if err := beforeEachAttempt(req); err != nil {
 			fmt.Println(err)
 			return
 		}

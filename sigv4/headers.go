@@ -24,8 +24,8 @@ func removeSignature(h http.Header) (contentHash bool) {
 
 var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token"}
 
-// fields appends the headers of a settled request that are signed, in order.
-// host is a place for the host.
+// fields appends the headers of a normalized request that are signed, in order.
+// host is memory for the host.
 func (s *Signer) fields(dst []signature.Field, req *http.Request, host []string) ([]signature.Field, error) {
 	host[0] = hostOf(req)
 	dst = append(dst, signature.Field{Name: "host", Values: host})
@@ -131,7 +131,7 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// sentLength is the Content-Length that net/http will send, if it sends one.
+// sentLength returns the Content-Length that net/http will send, if it sends one.
 func sentLength(req *http.Request) (n int64, ok bool) {
 	switch {
 	case len(req.TransferEncoding) > 0:

@@ -18,8 +18,8 @@ type Presigned struct {
 // seconds, from 1 s to 7 days. It sends nothing. What RoundTrip refuses is refused,
 // and the service's clock is taken into account as far as it is known.
 //
-// The URL ends with the credentials. If it must last for all of life, retrieve
-// credentials that do before, with [stschain.Cache.RetrieveFor] of the cache that
+// The URL expires with the credentials. If it must be valid for all of life, first
+// retrieve credentials that are, with [stschain.Cache.RetrieveFor] of the cache that
 // is the Transport's provider.
 //
 // The body of req, if it has one, is hashed and closed, and the URL is valid for a

@@ -17,7 +17,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// visit sends a presigned request as whoever has it would.
+// visit sends a presigned request.
 func visit(t *testing.T, h http.Handler, method string, p sigv4.Presigned, body string) int {
 	t.Helper()
 	req := newRequest(t, method, p.URL.Reveal(), strings.NewReader(body))

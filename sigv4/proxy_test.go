@@ -23,7 +23,7 @@ type framing struct {
 	body   string // hash
 }
 
-// bucket is a service that answers to bodies as S3 does, and notes how they came.
+// bucket is a service that treats bodies as S3 does, and records how they arrive.
 func bucket(t *testing.T, service string) (*ststest.Server, *httptest.Server, *framing) {
 	t.Helper()
 	srv, got := ststest.NewTest(t), new(framing)
@@ -37,7 +37,7 @@ func bucket(t *testing.T, service string) (*ststest.Server, *httptest.Server, *f
 }
 
 // Uploads through a ReverseProxy arrive with a length, however they came to it
-// (aws-sigv4-proxy#70, field case B1).
+// (aws-sigv4-proxy#70).
 func TestReverseProxy(t *testing.T) {
 	srv, s3, got := bucket(t, "s3")
 	sizes := []int{0, 1, 4095, 64 << 10, 64<<10 + 1, 1 << 20}
@@ -76,8 +76,8 @@ func TestReverseProxy(t *testing.T) {
 					if expect != "" {
 						req.Header.Set("Expect", expect)
 					}
-					resp, answer := read(t, front.Client().Do, req)
-					require.Equal(t, 200, resp.StatusCode, "%s, %d B, chunked: %v: %s", name, size, chunked, answer)
+					resp, reply := read(t, front.Client().Do, req)
+					require.Equal(t, 200, resp.StatusCode, "%s, %d B, chunked: %v: %s", name, size, chunked, reply)
 					require.Equal(t, framing{int64(size), "", sha256hex([]byte(content))}, *got)
 				}
 			}
@@ -86,8 +86,7 @@ func TestReverseProxy(t *testing.T) {
 }
 
 // S3 accepts no chunks: a body of unknown length is kept, up to MaxBody, although
-// nothing has to be hashed; what is too large is refused (aws-sdk-go#138, field
-// case B2).
+// nothing has to be hashed; what is too large is refused (aws-sdk-go#138).
 func TestUnsignedPayloadOfUnknownLength(t *testing.T) {
 	srv := ststest.NewTest(t)
 	for service, chunks := range map[string]bool{"s3": false, "s3-object-lambda": false, "execute-api": true} {

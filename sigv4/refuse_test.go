@@ -151,7 +151,7 @@ func TestSignerRefuses(t *testing.T) {
 	}
 }
 
-// Plain http shows the session token to anyone on the network path (field case B11).
+// Plain http shows the session token to anyone on the network path .
 func TestPlainHTTP(t *testing.T) {
 	for url, loopback := range map[string]bool{
 		"http://127.0.0.1:9000/":        true,
@@ -194,7 +194,7 @@ func TestPlainHTTP(t *testing.T) {
 }
 
 // A client of a ReverseProxy names headers in Connection, and ReverseProxy removes
-// them after Director has signed them (toolhive#5835, field case B15).
+// them after Director has signed them (toolhive#5835).
 func TestConnectionNamesWhatIsSigned(t *testing.T) {
 	for connection, refused := range map[string]string{
 		"X-Amz-Security-Token":         "X-Amz-Security-Token",

@@ -32,8 +32,8 @@ func (t *Transport) verdict(resp *http.Response, host string, d date) verdict {
 	return accepted
 }
 
-// dateCodes are how services reject a date; some say no more than that the
-// signature is wrong. It counts only if the service's clock really differs.
+// dateCodes are the codes that reject a date; some only say that the signature is
+// wrong. They count only if the service's clock really differs.
 var dateCodes = []string{
 	"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture",
 	"SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure",

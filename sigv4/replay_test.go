@@ -23,19 +23,19 @@ func TestReplayIsOne(t *testing.T) {
 	require.Equal(t, "A B", s.ids())
 }
 
-func TestReplayClosesTheFirstAnswer(t *testing.T) {
+func TestReplayClosesTheFirstResponse(t *testing.T) {
 	s := newService(t, plain, nil, "FIRST", "SECOND")
 	tr := s.transport()
 	tr.Credentials = s.rotating()
 	first := newStream(fmt.Sprintf(s3Error, "ExpiredToken"))
-	answers := []*http.Response{
+	responses := []*http.Response{
 		{StatusCode: 400, Header: http.Header{}, Body: first},
 		{StatusCode: 200, Body: http.NoBody},
 	}
 	tr.Base = roundTripper(func(*http.Request) (*http.Response, error) {
-		a := answers[0]
-		answers = answers[1:]
-		return a, nil
+		r := responses[0]
+		responses = responses[1:]
+		return r, nil
 	})
 	resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
 	require.NoError(t, err)
@@ -74,8 +74,8 @@ func TestReplayOfBodies(t *testing.T) {
 	}
 }
 
-// A service that answers before it has read the body: the first try may still
-// be reading the file when the second one begins.
+// A service may respond before it has read the body: the first attempt may still
+// read the file when the second one begins.
 func TestReplayWhileTheFirstIsSent(t *testing.T) {
 	s := newService(t, plain, nil, "FIRST", "SECOND")
 	inner := s.Config.Handler
@@ -102,10 +102,10 @@ func TestReplayWhileTheFirstIsSent(t *testing.T) {
 
 func TestNothingElseToSend(t *testing.T) {
 	body := fmt.Sprintf(s3Error, "ExpiredToken")
-	for name, source := range map[string]func(asked int) (stschain.Credentials, error){
+	for name, source := range map[string]func(call int) (stschain.Credentials, error){
 		"the same": func(int) (stschain.Credentials, error) { return creds("FIRST"), nil },
-		"none": func(asked int) (stschain.Credentials, error) {
-			if asked > 1 {
+		"none": func(call int) (stschain.Credentials, error) {
+			if call > 1 {
 				return stschain.Credentials{}, errors.New("out of credentials")
 			}
 			return creds("FIRST"), nil
@@ -114,18 +114,18 @@ func TestNothingElseToSend(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newService(t, plain, rejects(400, "", body, "FIRST"), "FIRST")
 			tr := s.transport()
-			asked := 0
-			tr.Credentials = cached(t, func() (stschain.Credentials, error) { asked++; return source(asked) })
+			calls := 0
+			tr.Credentials = cached(t, func() (stschain.Credentials, error) { calls++; return source(calls) })
 			resp, got := read(t, tr.RoundTrip, newRequest(t, "GET", s.URL, nil))
 			require.Equal(t, 400, resp.StatusCode)
 			require.Equal(t, body, string(got))
-			require.Equal(t, 2, asked)
+			require.Equal(t, 2, calls)
 			require.Equal(t, "FIRST", s.ids())
 		})
 	}
 }
 
-// Many requests see the same rejection: the source is asked once for it.
+// Many requests see the same rejection: it is replaced once.
 func TestManyRejections(t *testing.T) {
 	s := newService(t, plain, rejects(403, "ExpiredToken", "", "FIRST"), "FIRST", "SECOND", "THIRD")
 	tr := s.transport()

@@ -34,7 +34,6 @@ func checkCanary(t *testing.T, values ...any) {
 	}
 }
 
-// See users.md 3.8.
 func TestNoSecretComesOut(t *testing.T) { synctest.Test(t, noSecretComesOut) }
 
 func noSecretComesOut(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 )
 
 // FuzzRejection: that a service rejects the token is found where the other decoders find it, the
-// answer stays whole, and nothing but a refusal is read.
+// response stays complete, and only a rejection is read ahead.
 func FuzzRejection(f *testing.F) {
 	for _, body := range []string{
 		`<Error><Code>ExpiredToken</Code></Error>`, `<ErrorResponse><Error><Code>ExpiredTokenException</Code></Error></ErrorResponse>`,
@@ -67,7 +67,7 @@ func FuzzRejection(f *testing.F) {
 			Code    string
 		}
 		if json.Unmarshal([]byte(body), &doc) == nil && doc.Type == "ExpiredTokenException" || strings.HasPrefix(body, "<") && strings.Count(body, "Code") == 2 && xml.Unmarshal([]byte(body), &xmlDoc) == nil && xmlDoc.Code == "ExpiredToken" {
-			t.Fatalf("%q is no rejection", body)
+			t.Fatalf("%q is a rejection that was not found", body)
 		}
 	})
 }

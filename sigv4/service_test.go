@@ -13,7 +13,7 @@ import (
 )
 
 // A region is a name and not a host label: S3-compatible servers call theirs what
-// they like (botocore#2909, field case B5).
+// they like (botocore#2909).
 func TestRegionNames(t *testing.T) {
 	for _, region := range []string{"ru_central1_a", "de.fra", "default", "US", "1", "a-", "_", "ap-southeast-99.zone_1"} {
 		s := &sigv4.Signer{Service: "s3", Region: region}
@@ -29,8 +29,8 @@ func TestRegionNames(t *testing.T) {
 	}
 }
 
-// VPC Lattice never verifies payloads and wants to be told so, for requests without
-// a body too (aws-sdk-rust#843, curl#11007, field case B6).
+// VPC Lattice never verifies payloads and requires a header that says so, for requests without
+// a body too (aws-sdk-rust#843, curl#11007).
 func TestVPCLattice(t *testing.T) {
 	for name, start := range starts {
 		for _, c := range []struct{ method, body string }{{"GET", ""}, {"DELETE", ""}, {"POST", `{"order":7}`}, {"PUT", text(large)}} {
@@ -65,7 +65,7 @@ func TestVPCLattice(t *testing.T) {
 }
 
 // The MQTT gateway of IoT wants the session token beside the signature and not below
-// it (aws-sdk-go#2485, aws-c-auth#34, field case B7).
+// it (aws-sdk-go#2485, aws-c-auth#34).
 func TestPresignForIoT(t *testing.T) {
 	for _, service := range []string{"iotdevicegateway", "iotdata"} {
 		s := &sigv4.Signer{Service: service, Region: "eu-west-1"}

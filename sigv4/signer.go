@@ -31,7 +31,7 @@ type Signer struct {
 }
 
 // Sign adds X-Amz-Date, X-Amz-Security-Token and Authorization to req, replacing
-// earlier ones, and brings it into the form that the package comment describes.
+// earlier ones, and normalizes req as the package comment describes.
 // If req.URL has to change, it is replaced by a copy. The body is not touched:
 // payloadHash is that of what will be sent, see [PayloadHash] and
 // [UnsignedPayload]. Services accept a signature for 5 to 15 minutes around at.
@@ -140,8 +140,8 @@ type signing struct {
 	hashed  bool   // the request or the URL has the hash of the body
 }
 
-// begin validates what a signature is made with. It then brings req into the form
-// that is signed, without an earlier signature.
+// begin validates what a signature is made with. It then normalizes req and removes
+// an earlier signature.
 func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) (signing, error) {
 	if to.unsignedPayload {
 		payloadHash = UnsignedPayload
@@ -165,7 +165,7 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 	if err != nil {
 		return signing{}, fmt.Errorf("sigv4: %w", err)
 	}
-	if err := settle(req, to.s3); err != nil {
+	if err := normalize(req, to.s3); err != nil {
 		return signing{}, err
 	}
 	hashed := removeSignature(req.Header) || to.contentHash
@@ -174,7 +174,7 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 
 const dateFormat = "20060102T150405Z"
 
-// parts is what is signed of a settled request.
+// parts returns what is signed of a normalized request.
 func parts(req *http.Request, fields []signature.Field, payload string, to service) signature.Request {
 	return signature.Request{
 		Method:      cmp.Or(req.Method, http.MethodGet),

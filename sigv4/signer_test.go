@@ -14,7 +14,7 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// Peers: kine#726 (users.md 1.2.4).
+// Issues: kine#726.
 func TestPresign(t *testing.T) {
 	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1", SignedHeaders: []string{"X-K8s-Aws-Id"}}
 	req := newRequest(t, "GET", "https://sts.eu-west-1.amazonaws.com:443/?Action=GetCallerIdentity&Version=2011-06-15#x", nil)

@@ -87,7 +87,7 @@ func openFile(t testing.TB, content string) *os.File {
 }
 
 // go-retryablehttp keeps a body beside the request, sets Body of a shallow copy to
-// a new one for each try, and calls PrepareRetry between the tries.
+// a new one for each attempt, and calls PrepareRetry between the attempts.
 func TestSignRequestOfRetryableHTTP(t *testing.T) {
 	for _, size := range []int{small, large} {
 		s := newService(t, plain, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) }, "AKID")
@@ -126,9 +126,9 @@ func TestSignRequestOfOpenSearch(t *testing.T) {
 		s := newService(t, plain, nil, "AKID")
 		tr := s.transport()
 		req := newRequest(t, "POST", s.URL, strings.NewReader(text(size)))
-		for try := range 3 {
+		for attempt := range 3 {
 			require.NoError(t, tr.SignRequest(req))
-			if try > 0 {
+			if attempt > 0 {
 				var err error
 				req.Body, err = req.GetBody()
 				require.NoError(t, err)
@@ -156,8 +156,8 @@ func TestInvalidateRejected(t *testing.T) {
 	cache := s.rotating()
 	tr.Credentials = cache
 	req := newRequest(t, "PUT", s.URL, strings.NewReader("hello"))
-	for try := 0; ; try++ {
-		require.Less(t, try, 2)
+	for attempt := 0; ; attempt++ {
+		require.Less(t, attempt, 2)
 		require.NoError(t, tr.SignRequest(req))
 		resp, err := s.Client().Do(req)
 		require.NoError(t, err)
@@ -165,11 +165,11 @@ func TestInvalidateRejected(t *testing.T) {
 		body, err := io.ReadAll(resp.Body)
 		require.NoError(t, err)
 		resp.Body.Close()
-		require.Equal(t, try == 0, rejected)
+		require.Equal(t, attempt == 0, rejected)
 		if !rejected {
 			break
 		}
-		require.Contains(t, string(body), "ExpiredToken", "the answer can still be read")
+		require.Contains(t, string(body), "ExpiredToken", "the response can still be read")
 	}
 	require.Equal(t, "AKID OTHER", s.ids())
 	require.Equal(t, "OTHER", cache.Status().AccessKeyID)

@@ -12,9 +12,8 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// White space in keys comes from reading a file to its last line break, or from
-// copying. A service would say SignatureDoesNotMatch, and not why
-// (argo-workflows#981, longhorn#811, field case B9).
+// White space in keys comes from reading a file with its line break, or from copying.
+// A service would respond SignatureDoesNotMatch (argo-workflows#981, longhorn#811).
 func TestMalformedKeys(t *testing.T) {
 	type c = stschain.Credentials
 	for want, keys := range map[string]func(c *c, space string){
@@ -42,11 +41,11 @@ func TestMalformedKeys(t *testing.T) {
 	require.ErrorContains(t, err, "sigv4: AccessKeyID contains a character beyond ASCII")
 }
 
-// Peers: aws-sdk-go#4322 (users.md 4.56).
+// Issues: aws-sdk-go#4322.
 func TestWhatIsSigned(t *testing.T) {
 	for name, c := range map[string]struct {
 		service string
-		asked   []string
+		names   []string
 		header  http.Header
 		change  func(*http.Request)
 		want    string
@@ -56,23 +55,23 @@ func TestWhatIsSigned(t *testing.T) {
 			"Connection": {"close"}, "Te": {"trailers"}, "Expect": {"100-continue"}, "Accept": {"*/*"}, "Cookie": {"a=b"},
 			"Uber-Trace-Id": {"1"}, "X-Forwarded-For": {"1"}, "Date": {"x"}, "Content-Length": {"4"}, "Host": {"other"},
 		}, want: "host;x-amz-date;x-amz-security-token"},
-		"all but those": {asked: []string{"*"}, header: http.Header{
+		"all but those": {names: []string{"*"}, header: http.Header{
 			"User-Agent": {"x"}, "Accept-Encoding": {"gzip"}, "Traceparent": {"00-1"}, "X-Amzn-Trace-Id": {"Root=1"},
 			"Connection": {"close"}, "Te": {"trailers"}, "Expect": {"100-continue"}, "Accept": {"*/*"}, "Cookie": {"a=b"},
 			"Uber-Trace-Id": {"1"}, "X-Forwarded-For": {"1"}, "Date": {"x"}, "Content-Length": {"4"}, "Host": {"other"}, "X-Empty": {""},
 		}, want: "accept;date;host;x-amz-date;x-amz-security-token"},
 		"content type and x-amz": {header: http.Header{"Content-Type": {"a/b"}, "x-amz-meta-A": {"1"}, "X-Amz-Meta-B": {"2", "3"}},
 			want: "content-type;host;x-amz-date;x-amz-meta-a;x-amz-meta-b;x-amz-security-token"},
-		"empty values": {asked: []string{"x-agent-id"}, header: http.Header{"Content-Type": {""}, "X-Agent-Id": {" \t"}, "X-Amz-Empty": {""}, "X-Amz-None": {}},
+		"empty values": {names: []string{"x-agent-id"}, header: http.Header{"Content-Type": {""}, "X-Agent-Id": {" \t"}, "X-Amz-Empty": {""}, "X-Amz-None": {}},
 			want: "host;x-amz-date;x-amz-empty;x-amz-security-token"},
-		"asked": {asked: []string{"X-K8S-aws-id", "absent"}, header: http.Header{"X-K8s-Aws-Id": {"cluster"}},
+		"by name": {names: []string{"X-K8S-aws-id", "absent"}, header: http.Header{"X-K8s-Aws-Id": {"cluster"}},
 			want: "host;x-amz-date;x-amz-security-token;x-k8s-aws-id"},
-		"content length": {asked: []string{"content-length"},
+		"content length": {names: []string{"content-length"},
 			change: func(r *http.Request) { r.Method, r.Body, r.ContentLength = "POST", newStream("abcd"), 4 },
 			want:   "content-length;host;x-amz-date;x-amz-security-token"},
-		"content length of nothing":    {asked: []string{"content-length"}, change: func(r *http.Request) { r.Method = "PUT" }, want: "content-length;host;x-amz-date;x-amz-security-token"},
-		"no content length":            {asked: []string{"content-length"}, want: "host;x-amz-date;x-amz-security-token"},
-		"unknown content length":       {asked: []string{"content-length"}, change: func(r *http.Request) { r.Method, r.Body = "PUT", newStream("abcd") }, want: "host;x-amz-date;x-amz-security-token"},
+		"content length of nothing":    {names: []string{"content-length"}, change: func(r *http.Request) { r.Method = "PUT" }, want: "content-length;host;x-amz-date;x-amz-security-token"},
+		"no content length":            {names: []string{"content-length"}, want: "host;x-amz-date;x-amz-security-token"},
+		"unknown content length":       {names: []string{"content-length"}, change: func(r *http.Request) { r.Method, r.Body = "PUT", newStream("abcd") }, want: "host;x-amz-date;x-amz-security-token"},
 		"s3":                           {service: "s3", want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
 		"serverless search":            {service: "aoss", want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
 		"content hash where it is":     {header: http.Header{"X-Amz-Content-Sha256": {"stale"}}, want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
@@ -98,7 +97,7 @@ func TestWhatIsSigned(t *testing.T) {
 					hash = sigv4.PayloadHash([]byte("abcd"))
 				}
 			}
-			s := &sigv4.Signer{Service: c.service, Region: "eu-west-1", SignedHeaders: c.asked}
+			s := &sigv4.Signer{Service: c.service, Region: "eu-west-1", SignedHeaders: c.names}
 			require.NoError(t, s.Sign(req, hash, creds("AKID"), now))
 			r, body, err := sent(req)
 			require.NoError(t, err)

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	skewTolerance = 4 * time.Minute // a date that is off by less was rejected for another reason: that of the AWS SDKs
+	skewTolerance = 4 * time.Minute // as in the AWS SDKs: a date that is off by less was rejected for another reason
 	maxSkew       = 24 * time.Hour
 	maxClocks     = 1000
 )
 
-// clocks remembers by how much the clocks of hosts are ahead of this process's.
-// Each host is believed for itself only, so one that lies about its Date breaks no
-// other host's signatures.
+// clocks remembers by how much the clocks of hosts are ahead of this process's. A
+// Date header is applied to its own host only, so a host that sends a wrong one
+// breaks no other host's signatures.
 type clocks struct {
 	mu    sync.RWMutex
 	ahead map[string]time.Duration
@@ -42,7 +42,7 @@ func (c *clocks) of(host string) time.Duration {
 
 // learn reports whether the date of a rejected request was wrong by the clock of
 // the host, and remembers by how much. The check step has refused plain http over
-// a network, where a Date could be anybody's.
+// a network, where anyone could forge a Date.
 func (c *clocks) learn(host string, d date, header http.Header, received time.Time) bool {
 	s, ok := wire.MeasureSkew(header, d.sent, received)
 	if !ok || (s.Least-d.ahead).Abs() <= skewTolerance || s.Least.Abs() > maxSkew {

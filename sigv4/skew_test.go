@@ -55,7 +55,7 @@ func ways(tr *sigv4.Transport) map[string]func(*http.Request) (*http.Response, e
 }
 
 // A machine whose clock is off works after one correction, at STS and at services
-// (aws-sdk#754, smithy-rs#4800, field case B4).
+// (aws-sdk#754, smithy-rs#4800).
 func TestClockSkew(t *testing.T) {
 	for _, service := range []string{"s3", "execute-api"} {
 		for _, ahead := range []time.Duration{17 * time.Minute, -17 * time.Minute, 23 * time.Hour, -23 * time.Hour} {
@@ -86,7 +86,7 @@ func TestClockSkew(t *testing.T) {
 					send("https://ONE.example:443/", 1)
 					send("https://two.example/", 2) // each host for itself
 					send("https://one.example/", 1)
-					ours.Set(theirs.Now()) // somebody starts a time server
+					ours.Set(theirs.Now()) // a time server is started
 					send("https://one.example/", 2)
 					send("https://one.example/", 1)
 				})
@@ -113,8 +113,8 @@ func TestClockSkewIsNotBelieved(t *testing.T) {
 		code   string
 		sent   int
 	}{
-		"it lies":               {now.Add(3 * time.Hour), 403, "RequestTimeTooSkewed", 2},
-		"it lies as EC2":        {now.Add(-3 * time.Hour), 401, "AuthFailure", 2},
+		"wrong time":            {now.Add(3 * time.Hour), 403, "RequestTimeTooSkewed", 2},
+		"wrong time, EC2":       {now.Add(-3 * time.Hour), 401, "AuthFailure", 2},
 		"two days":              {now.Add(48 * time.Hour), 403, "RequestTimeTooSkewed", 1},
 		"minus two days":        {now.Add(-48 * time.Hour), 403, "RequestInTheFuture", 1},
 		"year 1":                {time.Time{}, 403, "RequestTimeTooSkewed", 1},
@@ -126,26 +126,26 @@ func TestClockSkewIsNotBelieved(t *testing.T) {
 		"signature of the date": {now.Add(-time.Hour), 403, "SignatureDoesNotMatch", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			liar := &counted{RoundTripper: ststest.InProcess(skewed(c.at, c.status, c.code))}
+			wrong := &counted{RoundTripper: ststest.InProcess(skewed(c.at, c.status, c.code))}
 			var dates []string
 			honest := ststest.InProcess(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { dates = append(dates, r.Header.Get("X-Amz-Date")) }))
 			tr := &sigv4.Transport{
 				Service: "execute-api", Region: "eu-west-1", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", "token"),
 				Base: roundTripper(func(r *http.Request) (*http.Response, error) {
-					if r.URL.Host == "liar.example" {
-						return liar.RoundTrip(r)
+					if r.URL.Host == "wrong.example" {
+						return wrong.RoundTrip(r)
 					}
 					return honest.RoundTrip(r)
 				}),
 			}
-			resp, err := tr.RoundTrip(newRequest(t, "GET", "https://liar.example/", nil))
+			resp, err := tr.RoundTrip(newRequest(t, "GET", "https://wrong.example/", nil))
 			require.NoError(t, err)
 			body, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
 			require.Equal(t, c.status, resp.StatusCode)
 			require.Equal(t, fmt.Sprintf(s3Error, c.code), string(body))
-			require.Equal(t, c.sent, liar.n)
-			for _, url := range []string{"https://honest.example/", "https://liar.example.honest.example/", "https://liar.example:8443/"} {
+			require.Equal(t, c.sent, wrong.n)
+			for _, url := range []string{"https://honest.example/", "https://wrong.example.honest.example/", "https://wrong.example:8443/"} {
 				_, err := tr.RoundTrip(newRequest(t, "GET", url, nil))
 				require.NoError(t, err)
 			}
@@ -166,7 +166,7 @@ func TestRejectionsWithoutEnd(t *testing.T) {
 			return ststest.InProcess(skewed(now.Add(time.Duration(sent)*time.Hour), 403, "RequestTimeTooSkewed")).RoundTrip(r)
 		}),
 	}
-	do(t, tr.RoundTrip, newRequest(t, "GET", "https://liar.example/", nil))
+	do(t, tr.RoundTrip, newRequest(t, "GET", "https://wrong.example/", nil))
 	require.Equal(t, 2, sent)
 
 	sent = 0

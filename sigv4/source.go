@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// source is a body of the caller's. Attempts that seek in it share it, and the
-// last of its users closes it.
+// source is the caller's body. Attempts that seek in it share it, and its last user
+// closes it.
 type source struct {
 	rc     io.ReadCloser
 	seek   io.Seeker // nil: it cannot seek

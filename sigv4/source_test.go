@@ -33,7 +33,7 @@ func (c *changing) Seek(offset int64, whence int) (int64, error) {
 
 // A body that is not what was hashed is refused by the service, which compares the
 // same hash; one of another length fails the request before the service sees a
-// whole one (field case B14).
+// whole one .
 func TestBodyThatChanges(t *testing.T) {
 	before := text(large)
 	for name, c := range map[string]struct{ after, want string }{
@@ -79,19 +79,19 @@ func TestBodyThatChanges(t *testing.T) {
 	}
 }
 
-// A server may answer what it got of a body, and faster than Base notices.
-func TestAnswerToABrokenBody(t *testing.T) {
-	answer := newStream("bad request")
+// A server may respond to a part of a body, before Base notices that it failed.
+func TestResponseToABrokenBody(t *testing.T) {
+	reply := newStream("bad request")
 	req := newRequest(t, "PUT", "https://h/", newStream(text(large)))
 	req.GetBody = func() (io.ReadCloser, error) { return newStream("else"), nil }
 	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""),
 		Base: roundTripper(func(r *http.Request) (*http.Response, error) {
 			io.Copy(io.Discard, r.Body)
-			return &http.Response{StatusCode: 400, Body: answer}, nil
+			return &http.Response{StatusCode: 400, Body: reply}, nil
 		})}
 	_, err := tr.RoundTrip(req)
 	require.ErrorContains(t, err, "sigv4: the body ended 299996 bytes before")
-	require.EqualValues(t, 1, answer.closed.Load())
+	require.EqualValues(t, 1, reply.closed.Load())
 }
 
 // A body that fails, or that breaks the contract of io.Reader, io.Seeker or GetBody,

@@ -13,8 +13,8 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Transport is an http.RoundTripper that signs each request with the credentials
-// of that moment and sends it through Base. It is safe for concurrent use and never
+// Transport is an http.RoundTripper that signs each request with current
+// credentials and sends it through Base. It is safe for concurrent use and never
 // changes the caller's request.
 //
 // # Bodies
@@ -24,7 +24,7 @@ import (
 // read twice in constant memory, any other is kept, up to MaxBody. Small ones are
 // always kept. The length is then known and sent as Content-Length. A body that
 // differs from its ContentLength, or has another length when it is sent, is an error
-// before its end is sent; one with other content is for the service to refuse, which
+// before its end is sent; one with other content is refused by the service, which
 // compares the same hash. Hashing ends with the request's context.
 //
 // # What is refused
@@ -73,12 +73,11 @@ type Transport struct {
 	// Base sends the signed requests; nil is http.DefaultTransport.
 	Base http.RoundTripper
 
-	// Hosts are those that may receive a signed request; nil is whatever the caller
-	// addresses. Set it where URLs come from users. An entry is a host
-	// ("api.example.com") or all below one ("*.example.com", without example.com
-	// itself). Without a port it stands for the default port of the scheme; others
-	// are written: "localhost:9000". The Host field of a request does not matter
-	// here: what counts is where it is sent.
+	// Hosts lists the hosts that may receive a signed request; nil: any host. Set it
+	// where URLs come from users. An entry is a host ("api.example.com") or its
+	// subdomains ("*.example.com", without example.com itself). Without a port it
+	// means the default port of the scheme; write other ports: "localhost:9000". The
+	// Host field of a request does not matter: what counts is where it is sent.
 	Hosts []string
 
 	// AllowHTTP permits plain http to hosts other than loopback. The session token
@@ -88,15 +87,16 @@ type Transport struct {
 	SignedHeaders []string // as in Signer
 	MaxBody       int64    // bytes kept of a body that can be read only once; 0: 10 MiB, negative: none
 
-	// UnsignedPayload leaves bodies out of the signature, where the service allows
-	// it (S3 does). TLS is then what protects them, so it needs https. They are sent
-	// as they come, except at S3 those of unknown length, which are kept up to MaxBody.
+	// UnsignedPayload excludes bodies from the signature, where the service allows it
+	// (S3 does). Only TLS then protects them, so it needs https. They are not read
+	// before they are sent, except for S3 those of unknown length, which are kept up
+	// to MaxBody.
 	UnsignedPayload bool
 
 	Clock stschain.Clock // nil: the system clock. Also for the cache over Credentials, unless that is a CachedProvider
 
 	once   sync.Once
-	signer Signer // for its keys; each request has a scope
+	signer Signer // for its keys and rules; each request has a scope
 	creds  stschain.CachedProvider
 	clocks clocks
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// Peers: aws-sdk-go-v2#528 (users.md 4.55).
+// Issues: aws-sdk-go-v2#528.
 func TestTransport(t *testing.T) {
 	for name, start := range starts {
 		for _, signedName := range []string{"execute-api", "s3"} {
@@ -120,7 +120,7 @@ func TestDefaultPort(t *testing.T) {
 	}
 }
 
-// Peers: aws-sdk-go#4322 (users.md 4.56).
+// Issues: aws-sdk-go#4322.
 func TestHTTPProxy(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	var through atomic.Int32
@@ -208,13 +208,13 @@ func TestBaseRetries(t *testing.T) {
 	}
 }
 
-// Peers: minio-go#1321 (users.md 4.16).
+// Issues: minio-go#1321.
 func TestThousandGoroutines(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	tr := s.transport()
-	var asked atomic.Int32
+	var calls atomic.Int32
 	tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		asked.Add(1)
+		calls.Add(1)
 		return creds("AKID"), nil
 	})
 	tr.Base = &http.Transport{MaxConnsPerHost: 32}
@@ -248,7 +248,7 @@ func TestThousandGoroutines(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.EqualValues(t, 1, asked.Load())
+	require.EqualValues(t, 1, calls.Load())
 	require.Len(t, s.arrivals(), 1000)
 }
 
@@ -256,9 +256,9 @@ func TestThousandGoroutines(t *testing.T) {
 // it was given.
 func TestTransportClock(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
-	var asked int
+	var calls int
 	source := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		asked++
+		calls++
 		c := creds("AKID")
 		c.Expires = now.Add(time.Hour) // long over by the real clock, or far away
 		return c, nil
@@ -268,7 +268,7 @@ func TestTransportClock(t *testing.T) {
 	for range 3 {
 		do(t, tr.RoundTrip, newRequest(t, "GET", s.URL, nil))
 	}
-	require.Equal(t, 1, asked)
+	require.Equal(t, 1, calls)
 	require.Equal(t, now.Format("20060102T150405Z"), s.arrivals()[0].req.Header.Get("X-Amz-Date"))
 
 	cache := &stschain.Cache{Provider: source, Clock: fixedClock(now.Add(time.Minute))}

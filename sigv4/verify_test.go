@@ -21,8 +21,7 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// verifier checks requests as they arrive, with code of its own: what it knows
-// of escaping is net/url's.
+// verifier verifies requests as they arrive, independently: it escapes with net/url.
 type verifier struct {
 	service, region string
 	known           []stschain.Credentials
@@ -42,7 +41,7 @@ func creds(id string) stschain.Credentials {
 	}
 }
 
-// verify returns who signed r, by header or presigned.
+// verify returns the access key ID that signed r, by header or in the query.
 func (v verifier) verify(r *http.Request, body []byte) (id string, signed []string, err error) {
 	if strings.Contains(r.RequestURI, "#") || r.URL.Fragment != "" {
 		return "", nil, fmt.Errorf("a fragment was sent: %q", r.RequestURI)
@@ -103,8 +102,8 @@ func (v verifier) verify(r *http.Request, body []byte) (id string, signed []stri
 	if i < 0 {
 		return "", nil, fmt.Errorf("access key %q is not known", id)
 	}
-	who := v.known[i]
-	if auth["token"] != who.SessionToken.Reveal() {
+	keys := v.known[i]
+	if auth["token"] != keys.SessionToken.Reveal() {
 		return "", nil, fmt.Errorf("token is %q", auth["token"])
 	}
 
@@ -161,7 +160,7 @@ func (v verifier) verify(r *http.Request, body []byte) (id string, signed []stri
 	}
 	lines = append(lines, "", auth["SignedHeaders"], payload)
 	toSign := strings.Join([]string{"AWS4-HMAC-SHA256", auth["date"], scope, sha256hex([]byte(strings.Join(lines, "\n")))}, "\n")
-	key := []byte("AWS4" + who.SecretAccessKey.Reveal())
+	key := []byte("AWS4" + keys.SecretAccessKey.Reveal())
 	for part := range strings.SplitSeq(scope, "/") {
 		key = mac(key, part)
 	}

@@ -11,9 +11,9 @@ import (
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// settle brings req into the form that every service reads alike; see the
-// package comment. It replaces the URL of req instead of changing it.
-func settle(req *http.Request, s3 bool) error {
+// normalize brings req into the form that every service interprets in the same way;
+// see the package comment. It replaces the URL of req instead of changing it.
+func normalize(req *http.Request, s3 bool) error {
 	u := req.URL
 	if sent := hostOf(req); wireHost(u.Scheme, sent) != sent {
 		req.Host = wireHost(u.Scheme, sent)
@@ -34,7 +34,7 @@ func settle(req *http.Request, s3 bool) error {
 	return nil
 }
 
-// hostOf is the Host header that will be sent.
+// hostOf returns the Host header that will be sent.
 func hostOf(req *http.Request) string { return cmp.Or(req.Host, req.URL.Host) }
 
 // wireHost removes what some clients send and others do not: the port that the

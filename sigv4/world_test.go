@@ -37,8 +37,8 @@ type arrival struct {
 	err    error
 }
 
-// newService starts a server for credentials of these ids. Its handler notes
-// what is wrong and answers 418; a test that wants it otherwise looks at seen.
+// newService starts a server for credentials of these ids. It responds 418 to a
+// request that is not valid.
 func newService(t testing.TB, start func(*httptest.Server), do http.HandlerFunc, ids ...string) *service {
 	s := &service{t: t, do: do, verifier: verifier{service: "execute-api", region: "eu-west-1"}}
 	for _, id := range ids {

@@ -1,9 +1,9 @@
-// Package signature computes Signature Version 4 over requests that are given
-// in parts, as they go over the wire. It knows nothing of net/http; what a
-// public API should not offer (the knobs that only test vectors turn) is here.
+// Package signature computes Signature Version 4 of a request that is given in parts,
+// as they are sent. It does not use net/http, and has options that only test vectors
+// need.
 //
-// The rules are those of "Create a signed AWS API request" in the IAM User
-// Guide; where that text leaves room, the test suite of the AWS SDKs decides.
+// The rules are those of "Create a signed AWS API request" in the IAM User Guide;
+// where that is ambiguous, the test suite of the AWS SDKs decides.
 package signature
 
 import (
@@ -242,7 +242,7 @@ func appendTrimmed(dst []byte, v string) []byte {
 	return dst
 }
 
-// isTrimmed is for speed: a session token has a kilobyte, and no space.
+// isTrimmed is for speed: a session token has a kilobyte, and no white space.
 func isTrimmed(v string) bool {
 	for _, c := range [...]byte{'\t', '\n', '\v', '\f', '\r'} {
 		if strings.IndexByte(v, c) >= 0 {
