@@ -215,3 +215,22 @@ func TestStatic(t *testing.T) {
 		require.False(t, stschain.IsUnavailable(err), "%v", err)
 	}
 }
+
+// White space in keys comes from reading a file with its line break, or from copying: a service
+// would respond SignatureDoesNotMatch, without a reason (argo-workflows#981, longhorn#811).
+func TestMalformedKeys(t *testing.T) {
+	for want, keys := range map[string][3]string{
+		"the access key ID contains white space; trim":                {"AKID\n", "canary-4711", ""},
+		"the access key ID contains a character beyond ASCII":         {"AKIDÉ", "canary-4711", ""},
+		"the secret access key contains white space; trim":            {"AKID", "canary-4711\r\n", ""},
+		"the secret access key contains a control character; copy it": {"AKID", "canary-4711\x00", "token"},
+		"the session token contains white space":                      {"AKID", "canary-4711", "canary\u00a04711"},
+	} {
+		_, err := stschain.Static(keys[0], keys[1], keys[2]).Retrieve(t.Context())
+		require.ErrorContains(t, err, "stschain: static credentials: "+want)
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.NotContains(t, err.Error(), "4711")
+	}
+	_, err := stschain.Static("AKID", "a/secret+of~MinIO§", "").Retrieve(t.Context())
+	require.NoError(t, err)
+}

@@ -64,10 +64,13 @@
 package stschain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/stschain-go/stschain/internal/redact"
 )
 
 // Provider is anything that can produce credentials.
@@ -126,17 +129,26 @@ func (c Credentials) complete() error {
 // Static returns a provider of fixed credentials that never expire;
 // sessionToken may be empty. With neither key it is [Unavailable],
 // so that it can stand in a chain over optional settings; with only one of them,
-// or with a token alone, it is an error.
+// with a token alone, or with white space in any of them, it is an [ErrPermanent].
 func Static(accessKeyID, secretAccessKey, sessionToken string) Provider {
-	return static{Credentials{
-		AccessKeyID:     accessKeyID,
-		SecretAccessKey: NewSecret(secretAccessKey),
-		SessionToken:    NewSecret(sessionToken),
-		Origin:          "static",
-	}}
+	return static{
+		creds: Credentials{
+			AccessKeyID:     accessKeyID,
+			SecretAccessKey: NewSecret(secretAccessKey),
+			SessionToken:    NewSecret(sessionToken),
+			Origin:          "static",
+		},
+		malformed: cmp.Or(
+			redact.MalformedID("the access key ID", accessKeyID),
+			redact.Malformed("the secret access key", secretAccessKey),
+			redact.Malformed("the session token", sessionToken)),
+	}
 }
 
-type static struct{ creds Credentials }
+type static struct {
+	creds     Credentials
+	malformed error
+}
 
 func (s static) String() string { return "static" }
 
@@ -145,7 +157,10 @@ func (s static) Retrieve(context.Context) (Credentials, error) {
 		return Credentials{}, Unavailable("stschain: static credentials are empty")
 	}
 	if err := s.creds.complete(); err != nil {
-		return Credentials{}, fmt.Errorf("stschain: static credentials have %w", err)
+		return Credentials{}, Permanent(fmt.Errorf("stschain: static credentials have %w", err))
+	}
+	if s.malformed != nil {
+		return Credentials{}, Permanent(fmt.Errorf("stschain: static credentials: %w", s.malformed))
 	}
 	return s.creds, nil
 }

@@ -3,6 +3,7 @@ package sigv4
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -10,7 +11,11 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"reflect"
+	"strings"
 	"sync/atomic"
+
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 const (
@@ -19,39 +24,36 @@ const (
 	emptyHash      = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
 
-// ErrBodyTooLarge says that a body that can be read only once exceeds
+// ErrBodyTooLarge is the error of a body that can be read only once and exceeds
 // Transport.MaxBody.
 var ErrBodyTooLarge = errors.New("sigv4: body too large to keep in memory")
 
-// body is the second step of a request: its body, hashed, and opened anew for
-// each attempt: from memory, by GetBody, or by seeking back. What is hashed once
-// is not hashed again while it is sent: a service compares the same hash.
+// body is the second step of a request: its body, hashed, and opened again for each
+// attempt: from memory, by GetBody, or by seeking back. What is hashed once is not
+// hashed again while it is sent: the service compares the same hash.
 type body struct {
 	hash  string                        // as it is signed
 	size  int64                         // -1: unknown
+	in    io.LimitedReader              // what is hashed of src
 	data  []byte                        // kept in memory
 	first bytes.Reader                  // of data, for the first attempt
-	lent  atomic.Bool                   // first is
-	get   func() (io.ReadCloser, error) // opens it again; nil: see src
-	src   *source                       // what the request came with; nil: it was read and closed
+	lent  atomic.Bool                   // first is in use
+	get   func() (io.ReadCloser, error) // GetBody of the request, or nil
+	src   *source                       // the request's body; nil: it was read and closed
 	own   source                        // where src points to
 	last  atomic.Pointer[source]        // being sent
-	fault atomic.Pointer[error]         // why it could not be sent
+	fault atomic.Pointer[error]         // why the body could not be sent
 }
 
-// newBody reads the body of req as far as it has to. From here on it closes it,
-// whatever happens.
-func (t *Transport) newBody(req *http.Request, to scope) (*body, error) {
+// newBody reads the body of req as far as necessary. From here on the body of req
+// is closed, whatever happens.
+func (t *Transport) newBody(req *http.Request, to service) (*body, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return &body{hash: emptyHash}, checkLength(req, 0)
 	}
-	b := &body{size: -1, get: req.GetBody}
-	b.src = &b.own
-	b.src.set(req.Body)
+	b := &body{size: cmp.Or(max(req.ContentLength, 0), -1), get: req.GetBody}
+	b.src = b.own.set(req.Body)
 	b.src.users.Store(1)
-	if req.ContentLength > 0 {
-		b.size = req.ContentLength
-	}
 	if err := t.measure(req, to, b); err != nil {
 		b.src.Close()
 		return nil, err
@@ -63,13 +65,13 @@ func (t *Transport) newBody(req *http.Request, to scope) (*body, error) {
 	return b, nil
 }
 
-// measure finds hash and size of a body, and how it is opened again.
-func (t *Transport) measure(req *http.Request, to scope, b *body) error {
+// measure finds the hash and the size of a body. It keeps a body that is small, or
+// that cannot be opened again.
+func (t *Transport) measure(req *http.Request, to service, b *body) error {
 	if to.noChunks && len(req.Trailer) > 0 {
-		return fmt.Errorf("sigv4: %s accepts no trailers, since they need chunks; remove Request.Trailer", to.service)
+		return fmt.Errorf("sigv4: %s accepts no trailers, since they need chunks; remove Request.Trailer", to.Service)
 	}
-	limit := min(max(cmp.Or(t.MaxBody, defaultMaxBody), 0), math.MaxInt64-1)
-	unsigned := t.leavesOut(to)
+	unsigned := t.UnsignedPayload || to.unsignedPayload
 	if unsigned {
 		if b.hash = UnsignedPayload; b.size < 0 {
 			b.size = b.src.length()
@@ -78,106 +80,88 @@ func (t *Transport) measure(req *http.Request, to scope, b *body) error {
 			return nil
 		}
 	}
-	switch {
-	case unsigned, b.get == nil && b.src.seek == nil:
-		return b.keep(req, limit, to)
-	case 0 < b.size && b.size <= smallBody && (b.get != nil || b.size <= limit):
-		return b.keep(req, smallBody, to)
-	}
-	return b.sum(req)
-}
-
-// leavesOut reports whether the body is left out of the signature.
-func (t *Transport) leavesOut(to scope) bool { return t.UnsignedPayload || to.unsignedPayload }
-
-// sum hashes the body without keeping it.
-func (b *body) sum(req *http.Request) error {
-	if err := attended(req.Context(), b.src, b.hashAll); err != nil {
-		return err
-	}
-	return checkLength(req, b.size)
-}
-
-func (b *body) hashAll() error {
-	h, n := sha256.New(), int64(0)
-	for buf := make([]byte, 64<<10); ; {
-		read, err := b.src.Read(buf)
-		h.Write(buf[:read])
-		n += int64(read)
-		switch {
-		case err != nil && err != io.EOF:
-			return err
-		case err == io.EOF, b.size >= 0 && n > b.size: // the rest does not matter
-			b.hash, b.size = hex.EncodeToString(h.Sum(nil)), n
-			return nil
+	read, known, limit := (*body).keep, b.size >= 0, min(max(cmp.Or(t.MaxBody, defaultMaxBody), 0), math.MaxInt64-1)
+	if again := b.get != nil || b.src.seek != nil; again && !unsigned {
+		if limit = smallBody; b.size <= 0 || b.size > limit {
+			read, limit = (*body).sum, math.MaxInt64-1
 		}
 	}
-}
-
-// keep reads the body into memory. limit counts if its length is unknown.
-func (b *body) keep(req *http.Request, limit int64, to scope) (err error) {
-	known := b.size >= 0
-	switch {
-	case b.size > limit:
-		return tooLarge(limit, b.hash, to)
-	case known:
-		limit = b.size
+	if b.size > limit {
+		return tooLarge(limit, unsigned, to)
 	}
-	if isMemory(b.src.rc) {
-		err = b.readAll(limit)
-	} else {
-		err = attended(req.Context(), b.src, func() error { return b.readAll(limit) })
+	b.in = io.LimitedReader{R: b.src, N: limit + 1}
+	if known {
+		b.in.N = b.size + 1
 	}
+	err := b.attended(req.Context(), read)
 	switch {
 	case err != nil:
 		return err
-	case !known && b.size > limit:
-		return tooLarge(limit, b.hash, to)
-	case b.hash == "":
-		b.hash = PayloadHash(b.data)
+	case b.size > limit && !known:
+		return tooLarge(limit, unsigned, to)
 	}
 	return checkLength(req, b.size)
 }
 
-// readAll reads at most one byte more than limit.
-func (b *body) readAll(limit int64) error {
-	data := make([]byte, 0, min(max(b.size, 511), defaultMaxBody)+1)
-	for int64(len(data)) <= limit {
-		if len(data) == cap(data) {
-			data = append(data, 0)[:len(data)]
-		}
-		n, err := b.src.Read(data[len(data):min(int64(cap(data)), limit+1)])
-		data = data[:len(data)+n]
-		if err == io.EOF {
-			break
-		}
-		if err != nil {
-			return err
-		}
+// keep reads the body into memory.
+func (b *body) keep() error {
+	buf := bytes.NewBuffer(make([]byte, 0, min(max(b.size, 0), defaultMaxBody)+bytes.MinRead))
+	_, err := buf.ReadFrom(&b.in)
+	b.data, b.size = buf.Bytes(), int64(buf.Len())
+	b.first.Reset(b.data)
+	if b.hash == "" {
+		b.hash = PayloadHash(b.data)
 	}
-	b.data, b.size = data, int64(len(data))
-	b.first.Reset(data)
-	return nil
+	return err
 }
 
-func tooLarge(limit int64, hash string, to scope) error {
-	if hash == UnsignedPayload {
+// sum hashes the body without keeping it.
+func (b *body) sum() (err error) {
+	h := sha256.New()
+	b.size, err = io.CopyBuffer(h, &b.in, make([]byte, 64<<10))
+	b.hash = hex.EncodeToString(h.Sum(nil))
+	return err
+}
+
+// attended runs read, and abandons it when ctx ends: a Read that blocks cannot be
+// interrupted except by closing the body, and not always by that.
+func (b *body) attended(ctx context.Context, read func(*body) error) error {
+	if ctx.Done() == nil || ctx.Err() == nil && isMemory(b.src.rc) {
+		return read(b)
+	}
+	done := make(chan error, 1)
+	if ctx.Err() == nil {
+		go func() {
+			err := errors.New("sigv4: the body's Read ended its goroutine")
+			defer func() { done <- err }()
+			err = read(b)
+		}()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		b.src.Close()
+		return fmt.Errorf("sigv4: hashing the body: %w", system.ContextErr(ctx))
+	}
+}
+
+func tooLarge(limit int64, unsigned bool, to service) error {
+	if unsigned {
 		return fmt.Errorf("%w: %s requires a Content-Length, and the body of unknown length exceeds %d bytes; set ContentLength, or raise MaxBody",
-			ErrBodyTooLarge, to.service, limit)
+			ErrBodyTooLarge, to.Service, limit)
 	}
 	return fmt.Errorf("%w while it is hashed: over %d bytes; set GetBody, use a body that can seek, or raise MaxBody", ErrBodyTooLarge, limit)
 }
 
 func checkLength(req *http.Request, n int64) error {
 	switch {
-	case req.ContentLength <= 0: // unknown
+	case req.ContentLength <= 0 || n == req.ContentLength: // unknown, or right
 		return nil
 	case n > req.ContentLength:
 		return fmt.Errorf("sigv4: the body is longer than its ContentLength of %d", req.ContentLength)
-	case n < req.ContentLength:
-		return fmt.Errorf("sigv4: the body has %d bytes instead of its ContentLength of %d", n, req.ContentLength)
 	}
-	return nil
+	return fmt.Errorf("sigv4: the body has %d bytes instead of its ContentLength of %d", n, req.ContentLength)
 }
 
 // frame sets the length of what is sent: chunks are for bodies of unknown length
@@ -193,6 +177,7 @@ func (b *body) again() bool { return b.src == nil || b.src.seek != nil }
 
 // open returns the body from its start, for one attempt.
 func (b *body) open() (io.ReadCloser, error) {
+	src := b.src
 	switch {
 	case b.size == 0:
 		return http.NoBody, nil
@@ -200,21 +185,18 @@ func (b *body) open() (io.ReadCloser, error) {
 		return io.NopCloser(bytes.NewReader(b.data)), nil
 	case b.data != nil:
 		return io.NopCloser(&b.first), nil
-	}
-	src := b.src
-	if b.get != nil {
+	case b.get != nil:
 		rc, err := getBody(b.get)
 		if err != nil {
 			return nil, err
 		}
-		src = new(source)
-		src.set(rc)
+		src = &source{rc: rc}
 	}
 	b.last.Store(src)
 	return src.lend(b)
 }
 
-// getBody calls a GetBody that need not keep the rules.
+// getBody calls a GetBody that may break its contract.
 func getBody(get func() (io.ReadCloser, error)) (io.ReadCloser, error) {
 	rc, err := get()
 	switch {
@@ -233,9 +215,28 @@ func (b *body) stop() {
 	}
 }
 
-// release is called when nothing will be opened any more.
+// release is called after the last open.
 func (b *body) release() {
 	if b.src != nil {
 		b.src.done()
 	}
 }
+
+// isMemory reports whether Read cannot block: the bodies that http.NewRequest
+// knows. net/http looks into io.NopCloser in the same way.
+func isMemory(r io.Reader) bool {
+	if t := reflect.TypeOf(r); t == nopCloser || t == nopCloserWriterTo {
+		r, _ = reflect.ValueOf(r).Field(0).Interface().(io.Reader)
+	}
+	switch r.(type) {
+	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+		return true
+	}
+	return false
+}
+
+// What io.NopCloser returns, without and with WriteTo.
+var (
+	nopCloser         = reflect.TypeOf(io.NopCloser(nil))
+	nopCloserWriterTo = reflect.TypeOf(io.NopCloser(new(bytes.Reader)))
+)

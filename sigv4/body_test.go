@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,8 +29,8 @@ const (
 
 func text(n int) string { return strings.Repeat("0123456789", n/10) }
 
-// bodies are the ways in which a body of one content can be given. Each comes
-// with what tells how often what was given is closed.
+// bodies are the ways in which a body can be given. Each returns a function that
+// counts how often the body is closed, too.
 var bodies = map[string]func(content string) (*http.Request, func() int32){
 	"stream": func(content string) (*http.Request, func() int32) {
 		b := newStream(content)
@@ -60,140 +61,141 @@ var bodies = map[string]func(content string) (*http.Request, func() int32){
 		}
 		first, _ := get()
 		return &http.Request{Body: first, GetBody: get}, func() int32 {
-			for _, b := range opened {
-				if n := b.closed.Load(); n != 1 {
-					return n
-				}
+			if i := slices.IndexFunc(opened, func(b *stream) bool { return b.closed.Load() != 1 }); i >= 0 {
+				return opened[i].closed.Load()
 			}
 			return 1
 		}
 	},
 }
 
-func TestBodies(t *testing.T) {
-	for _, service := range []string{"s3", "execute-api"} {
-		testBodies(t, service)
+// eachBody yields every way to give a body of every size.
+func eachBody(yield func(kind string, size int) bool) {
+	for kind := range bodies {
+		for _, size := range []int{0, small, large} {
+			if !yield(kind, size) {
+				return
+			}
+		}
 	}
 }
 
-func testBodies(t *testing.T, service string) {
-	for name, body := range bodies {
-		for _, size := range []int{0, small, large} {
+// put returns a request with a body, and how often that was closed.
+func put(t testing.TB, kind, url string, size int) (req *http.Request, closed func() int32) {
+	t.Helper()
+	req, closed = bodies[kind](text(size))
+	req.Method, req.URL, req.Header = "PUT", mustParse(t, url), http.Header{}
+	return req, closed
+}
+
+// requireClosed waits until the body was closed, once.
+func requireClosed(t testing.TB, closed func() int32, kind string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return closed() == 1 }, 10*time.Second, time.Millisecond, kind)
+}
+
+// A body arrives complete and with its length, however it was given and whatever
+// TransferEncoding says, and is closed once.
+func TestBodies(t *testing.T) {
+	for kind, size := range eachBody {
+		for _, service := range []string{"s3", "execute-api"} {
 			for _, unsigned := range []bool{false, true} {
-				for _, start := range []func(*httptest.Server){withTLS, http2} {
+				for way, start := range map[string]func(*httptest.Server){"RoundTrip": http2, "SignRequest": withTLS} {
 					s := newService(t, start, nil, "AKID")
 					s.service = service
 					tr := s.transport()
 					tr.UnsignedPayload = unsigned
-					req, closed := body(text(size))
-					req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{"X-Amz-Content-Sha256": {"fill in"}}
-					resp, err := tr.RoundTrip(req)
-					require.NoError(t, err, name)
-					resp.Body.Close()
+					req, closed := put(t, kind, s.URL+"/a b//+?x=1+2", size)
+					req.Header = http.Header{"X-Amz-Content-Sha256": {"to be replaced"}, "X-Amz-Meta-A": {"a\tb"}}
+					req.TransferEncoding = []string{"chunked"}
+					requireOK(t, ways(tr)[way], req)
 					a := s.arrivals()[0]
-					require.NoError(t, a.err, name)
-					require.Equal(t, text(size), a.body, name)
+					require.NoError(t, a.err, kind)
+					require.Equal(t, text(size), a.body, kind)
 					if !unsigned {
-						require.EqualValues(t, size, a.req.ContentLength, name)
-						require.Empty(t, a.req.TransferEncoding, name)
+						require.EqualValues(t, size, a.req.ContentLength, kind)
+						require.Empty(t, a.req.TransferEncoding, kind)
 					} else if size > 0 {
-						require.Equal(t, "UNSIGNED-PAYLOAD", a.req.Header.Get("X-Amz-Content-Sha256"), name)
-						known := service == "s3" || strings.Contains(name, "seeker") || strings.Contains(name, "known")
-						require.Equal(t, known, a.req.ContentLength == int64(size), name)
+						require.Equal(t, "UNSIGNED-PAYLOAD", a.req.Header.Get("X-Amz-Content-Sha256"), kind)
+						known := service == "s3" || strings.Contains(kind, "seeker") || strings.Contains(kind, "known")
+						require.Equal(t, known, a.req.ContentLength == int64(size), kind)
 					}
 					s.Client().CloseIdleConnections()
-					require.Eventually(t, func() bool { return closed() == 1 }, 10*time.Second, time.Millisecond, name)
+					requireClosed(t, closed, kind)
 				}
 			}
 		}
 	}
 }
 
-// Every body is closed once when the request goes nowhere.
+// A body is closed once when the request goes nowhere.
 func TestBodiesClosedWithoutSending(t *testing.T) {
-	failing := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		return stschain.Credentials{}, errors.New("no credentials today")
-	})
-	badToken := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		return stschain.Credentials{AccessKeyID: "AKID", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("a\nb")}, nil
-	})
 	down := roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.Body != nil {
 			r.Body.Close()
-			r.Body.Close() // net/http may, too
+			r.Body.Close() // as net/http may
 		}
 		return nil, errors.New("connection refused")
 	})
-	for name, body := range bodies {
-		for want, source := range map[string]stschain.Provider{
-			"no credentials today":    failing,
-			"SessionToken contains":   badToken,
-			"connection refused":      stschain.Static("AKID", "secret", ""),
-			"header X-Amz-Meta twice": stschain.Static("AKID", "secret", ""),
+	for kind, size := range eachBody {
+		for want, change := range map[string]func(*sigv4.Transport, *http.Request){
+			"connection refused": func(*sigv4.Transport, *http.Request) {},
+			"SessionToken contains": func(tr *sigv4.Transport, _ *http.Request) {
+				tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+					c := creds("AKID")
+					c.SessionToken = stschain.NewSecret("a\nb")
+					return c, nil
+				})
+			},
+			"header X-Amz-Meta twice": func(_ *sigv4.Transport, r *http.Request) {
+				r.Header = http.Header{"x-amz-meta": {"1"}, "X-Amz-Meta": {"2"}}
+			},
 		} {
-			for _, size := range []int{0, small, large} {
-				for _, unsigned := range []bool{false, true} {
-					req, closed := body(text(size))
-					req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
-					if strings.Contains(want, "Meta") {
-						req.Header = http.Header{"x-amz-meta": {"1"}, "X-Amz-Meta": {"2"}}
-					}
-					tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: source, Base: down, UnsignedPayload: unsigned}
-					_, err := tr.RoundTrip(req)
-					require.ErrorContains(t, err, want, name)
-					require.EqualValues(t, 1, closed(), name)
-				}
+			for _, unsigned := range []bool{false, true} {
+				req, closed := put(t, kind, "https://h/", size)
+				tr := s3(down)
+				tr.UnsignedPayload = unsigned
+				change(tr, req)
+				_, err := tr.RoundTrip(req)
+				require.ErrorContains(t, err, want, kind)
+				require.EqualValues(t, 1, closed(), kind)
 			}
 		}
 	}
 }
 
-// What can be sent once has no GetBody: a Base that finds its connection dead would send the rest.
+// What can be sent once has no GetBody: a Base whose connection was closed would send the rest.
 func TestGetBodyOfWhatIsSentOnce(t *testing.T) {
-	for _, once := range []bool{true, false} {
-		var body io.Reader = newStream("text")
-		if !once {
-			body = newSeekable("text")
-		}
-		tr := &sigv4.Transport{Service: "execute-api", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), UnsignedPayload: true,
-			Base: roundTripper(func(r *http.Request) (*http.Response, error) {
-				if (r.GetBody == nil) != once {
-					t.Errorf("once: %v, and GetBody is nil: %v", once, r.GetBody == nil)
-				}
-				r.Body.Close()
-				return nil, errors.New("was sent")
-			})}
-		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://h/", body))
-		require.ErrorContains(t, err, "was sent")
+	for body, again := range map[io.Reader]bool{newStream("text"): false, newSeekable("text"): true} {
+		tr := &sigv4.Transport{Service: "execute-api", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), UnsignedPayload: true}
+		tr.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+			require.Equal(t, again, r.GetBody != nil)
+			return discard{}.RoundTrip(r)
+		})
+		requireOK(t, tr.RoundTrip, newRequest(t, "PUT", "https://h/", body))
 	}
 }
 
 func TestContentLength(t *testing.T) {
-	for name, body := range bodies {
-		for _, size := range []int{0, small, large} {
-			for _, off := range []int64{1, -1, 100_000, -100_000} {
-				req, closed := body(text(size))
-				req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
-				if req.ContentLength = int64(size) + off; req.ContentLength <= 0 {
-					continue // not known
-				}
-				tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""),
-					Base: roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") })}
-				_, err := tr.RoundTrip(req)
-				require.ErrorContains(t, err, "sigv4: the body ", name)
-				require.ErrorContains(t, err, "its ContentLength of ", name)
-				require.EqualValues(t, 1, closed(), name)
+	for kind, size := range eachBody {
+		for _, off := range []int64{1, -1, 100_000, -100_000} {
+			req, closed := put(t, kind, "https://h/", size)
+			if req.ContentLength = int64(size) + off; req.ContentLength <= 0 {
+				continue // not known
 			}
+			_, err := s3(discard{}).RoundTrip(req)
+			require.ErrorContains(t, err, "sigv4: the body ", kind)
+			require.ErrorContains(t, err, "its ContentLength of ", kind)
+			require.EqualValues(t, 1, closed(), kind)
 		}
 	}
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
 	req := newRequest(t, "PUT", "https://h/", nil)
 	req.ContentLength = 5
-	_, err := tr.RoundTrip(req)
+	_, err := s3(discard{}).RoundTrip(req)
 	require.ErrorContains(t, err, "has 0 bytes instead of its ContentLength of 5")
 }
 
-// Peers: toolhive#3568 (users.md 1.2.8).
+// Issues: toolhive#3568.
 func TestMaxBody(t *testing.T) {
 	for _, c := range []struct {
 		max, size int64
@@ -214,8 +216,7 @@ func TestMaxBody(t *testing.T) {
 		{-1, 0, "stream", true},
 		{math.MaxInt64, large, "stream", true},
 	} {
-		req, closed := bodies[c.body](text(int(c.size)))
-		req.Method, req.URL, req.Header = "PUT", mustParse(t, "https://h/"), http.Header{}
+		req, closed := put(t, c.body, "https://h/", int(c.size))
 		var got int64
 		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""), MaxBody: c.max,
 			Base: roundTripper(func(r *http.Request) (resp *http.Response, err error) {
@@ -242,22 +243,25 @@ func TestPipeIsASeekerThatCannot(t *testing.T) {
 		w.Close()
 	}()
 	s := newService(t, plain, nil, "AKID")
-	resp, err := s.transport().RoundTrip(newRequest(t, "PUT", s.URL, r))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, s.transport().RoundTrip, newRequest(t, "PUT", s.URL, r))
 	require.NoError(t, s.arrivals()[0].err)
 	require.Equal(t, "through a pipe", s.arrivals()[0].body)
 }
 
+// Trailers are sent after chunks, which S3 does not accept.
 func TestTrailer(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	req := newRequest(t, "PUT", s.URL, newStream("hello"))
 	req.Trailer = http.Header{"X-Sum": {"5"}}
-	resp, err := s.transport().RoundTrip(req)
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, s.transport().RoundTrip, req)
 	require.NoError(t, s.arrivals()[0].err)
 	require.Equal(t, "5", s.arrivals()[0].req.Trailer.Get("X-Sum"))
+
+	body := newStream("hello")
+	req.Body = body
+	_, err := s3(discard{}).RoundTrip(req)
+	require.ErrorContains(t, err, "sigv4: s3 accepts no trailers")
+	require.EqualValues(t, 1, body.closed.Load())
 }
 
 // A large file goes out in constant memory. It is sparse, and in CI it has a
@@ -277,7 +281,7 @@ func TestLargeFile(t *testing.T) {
 		got, _ = io.Copy(io.Discard, r.Body)
 	}))
 	defer server.Close()
-	tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", "")}
+	tr := s3(nil)
 
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/stschain-go/stschain/internal/signature"
@@ -18,52 +19,45 @@ const maxSignedHeaders = 1000
 // check is the first step of a request: it refuses what must not be signed,
 // before anything is read, and returns the scope to sign for. again accepts a
 // request that was signed before.
-func (t *Transport) check(req *http.Request, again bool) (scope, error) {
+func (t *Transport) check(req *http.Request, again bool) (to service, err error) {
 	if t.Credentials == nil {
-		return scope{}, errors.New("sigv4: Transport.Credentials is missing")
+		return to, errors.New("sigv4: Transport.Credentials is missing")
 	}
 	if err := t.signer.check(req); err != nil {
-		return scope{}, err
+		return to, err
 	}
-	if req.Response != nil {
-		if err := checkRedirect(req); err != nil {
-			return scope{}, err
+	if err := checkRedirect(req); err != nil {
+		return to, err
+	}
+	for name, values := range req.Header {
+		if strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
+			return to, errors.New("sigv4: the request is already signed: it has Authorization")
 		}
 	}
 	switch u := req.URL; {
 	case u.Scheme != "https" && u.Scheme != "http":
-		return scope{}, fmt.Errorf("sigv4: scheme %q: only https and http requests are signed", u.Scheme)
+		return to, fmt.Errorf("sigv4: scheme %q: only https and http requests are signed", u.Scheme)
 	case u.Scheme == "http" && t.UnsignedPayload:
-		return scope{}, errors.New("sigv4: UnsignedPayload needs https: nothing else protects the body")
+		return to, errors.New("sigv4: UnsignedPayload needs https: nothing else protects the body")
 	case t.Hosts != nil && !t.allows(u):
-		return scope{}, fmt.Errorf("sigv4: host %q is not in Hosts", u.Host)
+		return to, fmt.Errorf("sigv4: host %q is not in Hosts", u.Host)
 	case u.Scheme == "http" && !t.AllowHTTP && !wire.IsLoopback(u.Hostname()):
-		return scope{}, fmt.Errorf("sigv4: refused to send credentials to %q over plain http, where anyone on the network path can read the session token; use https, or set Transport.AllowHTTP", u.Host)
+		return to, fmt.Errorf("sigv4: refused to send credentials to %q over plain http, where anyone on the network path can read the session token; use https, or set Transport.AllowHTTP", u.Host)
 	}
-	for name, values := range req.Header {
-		if strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
-			return scope{}, errors.New("sigv4: the request is already signed: it has Authorization")
-		}
-	}
-	return t.scopeOf(req)
+	return t.scope(req)
 }
 
 // check refuses a request that cannot be signed, or would not arrive as it was
 // signed.
 func (s *Signer) check(req *http.Request) error {
-	for _, name := range s.SignedHeaders {
-		if isUnstable(name) {
-			return fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", name)
-		}
+	if i := slices.IndexFunc(s.SignedHeaders, isUnstable); i >= 0 {
+		return fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", s.SignedHeaders[i])
 	}
 	if err := checkURL(req); err != nil {
 		return err
 	}
-	if err := s.checkConnection(req.Header); err != nil {
+	if err := s.checkConnection(req.Header); err != nil || len(req.Header) <= maxSignedHeaders {
 		return err
-	}
-	if len(req.Header) <= maxSignedHeaders {
-		return nil
 	}
 	signed := 0
 	for name, values := range req.Header {
@@ -81,12 +75,10 @@ func (s *Signer) check(req *http.Request) error {
 // remove what is signed (RFC 9110, section 7.6.1). ReverseProxy.Director gets such
 // requests from clients, since ReverseProxy removes these headers after it.
 func (s *Signer) checkConnection(h http.Header) error {
-	for _, value := range h["Connection"] {
-		for name := range strings.SplitSeq(value, ",") {
-			name = strings.Trim(name, " \t\r\n")
-			if strings.EqualFold(name, "Authorization") || hasPrefixFold(name, "X-Amz-") || s.signs(name, h.Values(name)) {
-				return fmt.Errorf("sigv4: the Connection header names %s, which the next hop would then remove although it is signed; behind a ReverseProxy, sign in Transport or Rewrite and not in Director", name)
-			}
+	for name := range strings.SplitSeq(strings.Join(h["Connection"], ","), ",") {
+		name = strings.Trim(name, " \t\r\n")
+		if strings.EqualFold(name, "Authorization") || hasPrefixFold(name, "X-Amz-") || s.signs(name, h.Values(name)) {
+			return fmt.Errorf("sigv4: the Connection header names %s, which the next hop would then remove although it is signed; behind a ReverseProxy, sign in Transport or Rewrite and not in Director", name)
 		}
 	}
 	return nil
@@ -102,7 +94,7 @@ func checkURL(req *http.Request) error {
 	case u.Host == "" && req.Host == "":
 		return errors.New("sigv4: the request has no host")
 	case u.User != nil:
-		return errors.New("sigv4: the URL contains a user name; a signed request has no other credentials")
+		return errors.New("sigv4: the URL contains a user name, which a signature replaces; remove it")
 	case u.Opaque != "":
 		return errors.New("sigv4: the URL is opaque; set Path and RawPath instead")
 	case !isHost(u.Host) || !isHost(req.Host):
@@ -117,30 +109,21 @@ func checkURL(req *http.Request) error {
 	return nil
 }
 
-// isPresigned reports whether presigning puts a name into a query.
+// isPresigned reports whether presigning adds a parameter of this name.
 func isPresigned(name string) bool {
-	if !hasPrefixFold(name, "X-Amz-") {
-		return false
-	}
-	switch strings.ToLower(name[len("X-Amz-"):]) {
-	case "algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders":
-		return true
-	}
-	return false
+	return hasPrefixFold(name, "X-Amz-") && slices.Contains(presigned, strings.ToLower(name[len("X-Amz-"):]))
 }
 
-func isHost(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if !signature.IsUnreserved(s[i]) && strings.IndexByte("!$%&'()*+,:;=[]", s[i]) < 0 {
-			return false
-		}
-	}
-	return true
-}
+var presigned = []string{"algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders"}
+
+func isHost(s string) bool { return signature.IsEscaped(s, "!$%&'()*+,:;=[]") }
 
 // checkRedirect accepts a redirect that stays at its origin. An http.Client sends
 // redirects through its transport again, wherever they lead.
 func checkRedirect(req *http.Request) error {
+	if req.Response == nil {
+		return nil
+	}
 	before := req.Response.Request
 	if before == nil || before.URL == nil {
 		return errors.New("sigv4: refused to sign a redirect: the request that led to it is unknown")
@@ -160,14 +143,9 @@ func target(u *url.URL) string { return strings.ToLower(wireHost(u.Scheme, u.Hos
 // allows reports whether Hosts lists the host of u.
 func (t *Transport) allows(u *url.URL) bool {
 	host := target(u)
-	for _, h := range t.Hosts {
+	return slices.ContainsFunc(t.Hosts, func(h string) bool {
 		h = strings.ToLower(wireHost(u.Scheme, h))
-		if h == host {
-			return true
-		}
-		if below, ok := strings.CutPrefix(h, "*."); ok && len(host) > len(below)+1 && strings.HasSuffix(host, "."+below) {
-			return true
-		}
-	}
-	return false
+		below, ok := strings.CutPrefix(h, "*.")
+		return h == host || ok && len(host) > len(below)+1 && strings.HasSuffix(host, "."+below)
+	})
 }

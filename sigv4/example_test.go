@@ -40,18 +40,18 @@ func ExampleTransport() {
 }
 
 // One client for two services. The hosts are named, since what is a service and
-// what a region cannot be told from a host.
+// what a region does not follow from a host.
 func ExampleTransport_scope() {
 	transport := &sigv4.Transport{
 		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
-		Scope: func(req *http.Request) (service, region string, err error) {
+		Scope: func(req *http.Request) (sigv4.Scope, error) {
 			switch host := req.URL.Hostname(); {
 			case strings.HasSuffix(host, ".s3.eu-west-1.amazonaws.com"):
-				return "s3", "eu-west-1", nil
+				return sigv4.Scope{Service: "s3", Region: "eu-west-1"}, nil
 			case host == "api.example.com":
-				return "execute-api", "us-east-1", nil
+				return sigv4.Scope{Service: "execute-api", Region: "us-east-1"}, nil
 			}
-			return "", "", errors.New("not a service of this program")
+			return sigv4.Scope{}, errors.New("not a service of this program")
 		},
 	}
 	for _, url := range []string{
@@ -76,10 +76,10 @@ func ExampleTransport_scope() {
 	// Output:
 	// eu-west-1/s3/aws4_request
 	// us-east-1/execute-api/aws4_request
-	// sigv4: no service and region for host "www.example.com": not a service of this program
+	// sigv4: no scope for host "www.example.com": not a service of this program
 }
 
-// A client that sends requests itself, and calls a hook before each try.
+// A client that sends requests itself, and calls a hook before each attempt.
 func ExampleTransport_SignRequest() {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -93,7 +93,7 @@ func ExampleTransport_SignRequest() {
 		Region:      "eu-west-1",
 		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
 	}
-	var beforeEachTry func(*http.Request) error = transport.SignRequest
+	var beforeEachAttempt func(*http.Request) error = transport.SignRequest
 
 	req, err := http.NewRequest("POST", server.URL, strings.NewReader("hello"))
 	if err != nil {
@@ -101,7 +101,7 @@ func ExampleTransport_SignRequest() {
 		return
 	}
 	for range 2 {
-		if err := beforeEachTry(req); err != nil {
+		if err := beforeEachAttempt(req); err != nil {
 			fmt.Println(err)
 			return
 		}

@@ -10,30 +10,27 @@ import (
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// removeOwn removes what an earlier signing left, and reports whether the
-// caller asks for X-Amz-Content-Sha256 by having it.
-func removeOwn(h http.Header) (contentHash bool) {
+// removeSignature removes the headers of an earlier signature, and reports whether
+// the request has X-Amz-Content-Sha256: then the new one has it too.
+func removeSignature(h http.Header) (contentHash bool) {
 	for name := range h {
-		switch http.CanonicalHeaderKey(name) {
-		case "X-Amz-Content-Sha256":
-			contentHash = true
-			delete(h, name)
-		case "Authorization", "X-Amz-Date", "X-Amz-Security-Token":
+		if key := http.CanonicalHeaderKey(name); slices.Contains(ofSignature, key) {
+			contentHash = contentHash || key == "X-Amz-Content-Sha256"
 			delete(h, name)
 		}
 	}
 	return contentHash
 }
 
-// fields appends the headers of a settled request that are signed, in order.
-// host is a place for the host.
+var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token"}
+
+// fields appends the headers of a normalized request that are signed, in order.
+// host is memory for the host.
 func (s *Signer) fields(dst []signature.Field, req *http.Request, host []string) ([]signature.Field, error) {
 	host[0] = hostOf(req)
 	dst = append(dst, signature.Field{Name: "host", Values: host})
-	if s.names("Content-Length") {
-		if n, ok := sentLength(req); ok {
-			dst = append(dst, signature.Field{Name: "content-length", Values: []string{strconv.FormatInt(n, 10)}})
-		}
+	if n, ok := sentLength(req); ok && s.names("Content-Length") {
+		dst = append(dst, signature.Field{Name: "content-length", Values: []string{strconv.FormatInt(n, 10)}})
 	}
 	for name, values := range req.Header {
 		if !s.signs(name, values) {
@@ -78,62 +75,52 @@ func (s *Signer) signs(name string, values []string) bool {
 
 // names reports whether SignedHeaders names a header.
 func (s *Signer) names(name string) bool {
-	for _, n := range s.SignedHeaders {
-		if strings.EqualFold(n, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.SignedHeaders, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// isUnstable reports whether net/http, the next hop or instrumentation changes a
-// header after it was signed. To name one in SignedHeaders is an error.
-func isUnstable(name string) bool {
-	switch http.CanonicalHeaderKey(name) {
-	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
+// Headers that net/http, the next hop or instrumentation changes after they were
+// signed. To name one in SignedHeaders is an error.
+var (
+	unstable = []string{
+		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",
 		"Te", "Trailer", "Transfer-Encoding", "Upgrade", // hop by hop: RFC 9110, section 7.6.1
 		"Authorization", "Accept-Encoding", "Expect", "User-Agent",
 		"Forwarded", "Via", "X-Real-Ip",
 		"Baggage", "B3", "Sentry-Trace", "Traceparent", "Tracestate", "Uber-Trace-Id",
-		"X-Amzn-Trace-Id", "X-Cloud-Trace-Context":
-		return true
+		"X-Amzn-Trace-Id", "X-Cloud-Trace-Context",
 	}
-	for _, prefix := range []string{"X-Forwarded-", "X-B3-", "X-Datadog-", "Ot-Tracer-", "Uberctx-"} {
-		if hasPrefixFold(name, prefix) {
-			return true
-		}
+	unstablePrefixes = []string{"X-Forwarded-", "X-B3-", "X-Datadog-", "Ot-Tracer-", "Uberctx-"}
+)
+
+// Headers that browsers, proxies, CDNs, service meshes or tracing are known to add,
+// change or remove. "*" excludes these; SignedHeaders may name them.
+var (
+	changing = []string{
+		"alt-used", "cookie", "dnt", "early-data", "grpc-timeout", "http2-settings", "max-forwards", "priority",
+		"save-data", "sw8", "upgrade-insecure-requests", "warning", "x-request-start",
 	}
-	return false
+	changingSuffixes = []string{"client-ip", "connecting-ip", "remote-ip", "request-id"}
+	changingVendors  = []string{
+		"akamai", "azure", "cdn", "cf", "cloudfront", "dynatrace", "elastic", "envoy", "fastly", "honeycomb",
+		"instana", "istio", "newrelic", "original", "pinpoint", "sec",
+	}
+	changingWords = []string{"correlation", "forwarded", "proxy", "span", "trace", "traceparent", "tracestate", "tracing"}
+)
+
+func isUnstable(name string) bool {
+	return slices.Contains(unstable, http.CanonicalHeaderKey(name)) ||
+		slices.ContainsFunc(unstablePrefixes, func(prefix string) bool { return hasPrefixFold(name, prefix) })
 }
 
-// mayChange reports whether browsers, proxies, CDNs, service meshes or tracing are
-// known to add, change or remove a header of this name. "*" leaves these out;
-// SignedHeaders may name those that are not unstable as well.
 func mayChange(name string) bool {
-	switch http.CanonicalHeaderKey(name) {
-	case "Alt-Used", "Cookie", "Dnt", "Early-Data", "Grpc-Timeout", "Http2-Settings", "Max-Forwards", "Priority",
-		"Save-Data", "Sw8", "Upgrade-Insecure-Requests", "Warning", "X-Request-Start":
+	if isUnstable(name) {
 		return true
 	}
-	lower := strings.ToLower(name)
-	for _, suffix := range []string{"client-ip", "connecting-ip", "remote-ip", "request-id"} {
-		if strings.HasSuffix(lower, suffix) {
-			return true
-		}
-	}
-	vendor, _, _ := strings.Cut(strings.TrimPrefix(lower, "x-"), "-")
-	switch vendor {
-	case "akamai", "azure", "cdn", "cf", "cloudfront", "dynatrace", "elastic", "envoy", "fastly", "honeycomb",
-		"instana", "istio", "newrelic", "original", "pinpoint", "sec":
-		return true
-	}
-	for word := range strings.SplitSeq(lower, "-") {
-		switch word {
-		case "correlation", "forwarded", "proxy", "span", "trace", "traceparent", "tracestate", "tracing":
-			return true
-		}
-	}
-	return isUnstable(name)
+	name = strings.ToLower(name)
+	words := strings.Split(strings.TrimPrefix(name, "x-"), "-")
+	return slices.Contains(changing, name) || slices.Contains(changingVendors, words[0]) ||
+		slices.ContainsFunc(changingSuffixes, func(suffix string) bool { return strings.HasSuffix(name, suffix) }) ||
+		slices.ContainsFunc(words, func(word string) bool { return slices.Contains(changingWords, word) })
 }
 
 func hasTab(v string) bool { return strings.IndexByte(v, '\t') >= 0 }
@@ -144,17 +131,13 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// sentLength is the Content-Length that net/http will send, if it sends one.
+// sentLength returns the Content-Length that net/http will send, if it sends one.
 func sentLength(req *http.Request) (n int64, ok bool) {
-	if len(req.TransferEncoding) > 0 {
+	switch {
+	case len(req.TransferEncoding) > 0:
 		return 0, false
-	}
-	if req.Body != nil && req.Body != http.NoBody {
+	case req.Body != nil && req.Body != http.NoBody:
 		return req.ContentLength, req.ContentLength > 0
 	}
-	switch req.Method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch:
-		return 0, true
-	}
-	return 0, false
+	return 0, req.Method == http.MethodPost || req.Method == http.MethodPut || req.Method == http.MethodPatch
 }

@@ -31,7 +31,7 @@ func signedOf(t *testing.T, signedHeaders []string, names ...string) []string {
 }
 
 // What changes the meaning of a request is signed; what is added on the way is not,
-// even where the caller asks for all headers (grafana#29566, field case B8).
+// even where SignedHeaders names all headers (grafana#29566).
 func TestSignedByRule(t *testing.T) {
 	for _, name := range []string{
 		"Content-Type", "content-md5", "Range", "If-Match", "If-None-Match", "if-unmodified-since", "X-Amz-Acl", "x-amz-copy-source",
@@ -58,7 +58,7 @@ func TestSignedByRule(t *testing.T) {
 }
 
 // A gateway passes on what its clients send: 1 MiB of headers is refused before it
-// costs anything (field case B10; it took 20 s of CPU).
+// costs anything (it took 20 s of CPU).
 func TestTooManyHeaders(t *testing.T) {
 	header := http.Header{}
 	for i := range 78_000 {

@@ -18,23 +18,15 @@ type Presigned struct {
 // seconds, from 1 s to 7 days. It sends nothing. What RoundTrip refuses is refused,
 // and the service's clock is taken into account as far as it is known.
 //
-// The URL ends with the credentials. If it must last for all of life, retrieve
-// credentials that do before, with [stschain.Cache.RetrieveFor] of the cache that
+// The URL expires with the credentials. If it must be valid for all of life, first
+// retrieve credentials that are, with [stschain.Cache.RetrieveFor] of the cache that
 // is the Transport's provider.
 //
 // The body of req, if it has one, is hashed and closed, and the URL is valid for a
 // request with the same body. Without one, S3 and VPC Lattice accept any body, and
 // other services none.
 func (t *Transport) Presign(req *http.Request, life time.Duration) (Presigned, error) {
-	t.once.Do(t.setUp)
-	to, err := t.check(req, false)
-	if err != nil {
-		if req.Body != nil {
-			req.Body.Close()
-		}
-		return Presigned{}, err
-	}
-	body, err := t.newBody(req, to)
+	to, body, creds, err := t.prepare(req)
 	if err != nil {
 		return Presigned{}, err
 	}
@@ -42,11 +34,7 @@ func (t *Transport) Presign(req *http.Request, life time.Duration) (Presigned, e
 	if to.s3 && body.size == 0 {
 		body.hash = UnsignedPayload
 	}
-	creds, err := t.retrieve(req.Context(), to)
-	if err != nil {
-		return Presigned{}, err
-	}
-	d := t.date(hostKey(req.URL))
+	d := t.date(target(req.URL))
 	url, header, err := t.signer.presign(to, req, body.hash, creds, d.signed(), life)
 	if err != nil {
 		return Presigned{}, err

@@ -3,12 +3,14 @@ package sigv4_test
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -16,55 +18,140 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-func TestTransportFieldErrors(t *testing.T) {
-	for want, tr := range map[string]*sigv4.Transport{
-		"Credentials is missing": {Service: "s3", Region: "r"},
-		"Service is missing":     {Region: "r", Credentials: stschain.Static("a", "b", "")},
-		"Region is missing":      {Service: "s3", Credentials: stschain.Static("a", "b", "")},
-		`"x.evil.com/"`:          {Service: "s3", Region: "x.evil.com/", Credentials: stschain.Static("a", "b", "")},
-		"names Connection":       {Service: "s3", Region: "r", SignedHeaders: []string{"Connection"}, Credentials: stschain.Static("a", "b", "")},
-		"no credentials for s3 in r": {Service: "s3", Region: "r", Credentials: stschain.ProviderFunc(
-			func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, errors.New("none") })},
-	} {
-		body := newStream("x")
-		_, err := tr.RoundTrip(newRequest(t, "PUT", "https://example.com/", body))
-		require.ErrorContains(t, err, want)
-		require.EqualValues(t, 1, body.closed.Load(), want)
+// What cannot be signed, must not be signed or would not arrive as it was signed is
+// refused by every way to sign, without showing a secret (VictoriaMetrics#10933).
+func TestRefuses(t *testing.T) {
+	type (
+		T = *sigv4.Transport
+		R = *http.Request
+	)
+	keys := func(change func(*stschain.Credentials)) stschain.Provider {
+		c := secret
+		change(&c)
+		return stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return c, nil })
 	}
-	_, err := (&sigv4.Transport{}).RoundTrip(newRequest(t, "GET", "https://example.com/", nil))
-	require.ErrorContains(t, err, "is missing")
-}
+	scope := func(service, region string, err error) func(*http.Request) (sigv4.Scope, error) {
+		return func(*http.Request) (sigv4.Scope, error) { return sigv4.Scope{Service: service, Region: region}, err }
+	}
+	none := errors.New("none today")
+	for want, change := range map[string]func(T, R){
+		"Credentials is missing":         func(tr T, _ R) { tr.Credentials = nil },
+		"Service is missing":             func(tr T, _ R) { tr.Service = "" },
+		`Service "a/b" is not`:           func(tr T, _ R) { tr.Service = "a/b" },
+		"service s3express signs with":   func(tr T, _ R) { tr.Service = "s3express" },
+		"Region is missing":              func(tr T, _ R) { tr.Region = "" },
+		`"x.evil.com/" is not a valid`:   func(tr T, _ R) { tr.Region = "x.evil.com/" },
+		`"a b" is not a valid`:           func(tr T, _ R) { tr.Region = "a b" },
+		"SignedHeaders names Connection": func(tr T, _ R) { tr.SignedHeaders = []string{"Connection"} },
+		"names traceparent":              func(tr T, _ R) { tr.SignedHeaders = []string{"traceparent"} },
+		"names x-b3-traceid":             func(tr T, _ R) { tr.SignedHeaders = []string{"x-b3-traceid"} },
+		"names User-Agent":               func(tr T, _ R) { tr.SignedHeaders = []string{"User-Agent"} },
 
-func TestTransportRefuses(t *testing.T) {
-	for want, change := range map[string]func(*http.Request, *sigv4.Transport){
-		"has Authorization":             func(r *http.Request, _ *sigv4.Transport) { r.Header["authorization"] = []string{"Bearer x"} },
-		"has X-Amz-Signature":           func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Signature=1" },
-		"has X-Amz-Credential":          func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "X-Amz-Credential=1" },
-		"contains a user name":          func(r *http.Request, _ *sigv4.Transport) { r.URL.User = url.UserPassword("u", "p") },
-		`scheme "ftp"`:                  func(r *http.Request, _ *sigv4.Transport) { r.URL.Scheme = "ftp" },
-		`scheme ""`:                     func(r *http.Request, _ *sigv4.Transport) { r.URL.Scheme = "" },
-		"no URL":                        func(r *http.Request, _ *sigv4.Transport) { r.URL = nil },
-		"is opaque":                     func(r *http.Request, _ *sigv4.Transport) { r.URL.Opaque = "//a/b" },
-		"UnsignedPayload needs https":   func(r *http.Request, tr *sigv4.Transport) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
-		`"example.com" is not in Hosts`: func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{"example.org"} },
-		`host "example.com" is not in `: func(_ *http.Request, tr *sigv4.Transport) { tr.Hosts = []string{} },
-		"does not start an escape":      func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "%" },
+		`Scope returned service "" and region "r" for host "example.com"`: func(tr T, _ R) { tr.Scope = scope("", "r", nil) },
+		`returned service "s3" and region "" for host "example.com"`:      func(tr T, _ R) { tr.Scope = scope("s3", "", nil) },
+		`no scope for host "example.com": none today`:                     func(tr T, _ R) { tr.Scope = scope("s3", "r", none) },
+		`Region "x/y" is not a valid region name`:                         func(tr T, _ R) { tr.Scope = scope("s3", "x/y", nil) },
+
+		"already signed: it has Authorization": func(_ T, r R) { r.Header["authorization"] = []string{"Bearer " + secretKey} },
+		"it has Authorization": func(_ T, r R) {
+			r.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 a", "b"}
+		},
+		"its query has X-Amz-Signature":  func(_ T, r R) { r.URL.RawQuery = "X%2DAmz-Signature=" + secretKey },
+		"its query has x-amz-credential": func(_ T, r R) { r.URL.RawQuery = "a&x-amz-credential=" + token },
+		"its query has X-Amz-Expires":    func(_ T, r R) { r.URL.RawQuery = "X-Amz-Expires=60" },
+		"does not start an escape":       func(_ T, r R) { r.URL.RawQuery = "a=" + secretKey + "%" },
+		"contains a control character":   func(_ T, r R) { r.URL.RawQuery = "a=" + token + "\n" },
+		"contains a user name":           func(_ T, r R) { r.URL.User = url.UserPassword("u", secretKey) },
+		"no URL":                         func(_ T, r R) { r.URL = nil },
+		"no host":                        func(_ T, r R) { r.URL.Host, r.Host = "", "" },
+		"is opaque":                      func(_ T, r R) { r.URL.Opaque = "//a/b" },
+		"in punycode":                    func(_ T, r R) { r.Host = "bücher.example" },
+		"the host contains":              func(_ T, r R) { r.URL.Host = "h/x y" },
+		"header X-Amz-Meta-A twice": func(_ T, r R) {
+			r.Header["X-Amz-Meta-A"], r.Header["x-amz-meta-a"] = []string{"1"}, []string{"2"}
+		},
+
+		`scheme "ftp"`:                  func(_ T, r R) { r.URL.Scheme = "ftp" },
+		`scheme ""`:                     func(_ T, r R) { r.URL.Scheme = "" },
+		"UnsignedPayload needs https":   func(tr T, r R) { r.URL.Scheme, tr.UnsignedPayload = "http", true },
+		"over plain http":               func(_ T, r R) { r.URL.Scheme = "http" },
+		`"example.com" is not in Hosts`: func(tr T, r R) { tr.Hosts, r.URL.RawQuery = []string{"example.org"}, "t="+token },
+		`host "example.com" is not in `: func(tr T, _ R) { tr.Hosts = []string{} },
+		"refused to sign a redirect from https://other to https://example.com": func(_ T, r R) {
+			r.Response = &http.Response{Request: newRequest(t, "GET", "https://other/?X-Amz-Signature="+secretKey, nil)}
+		},
+		"the request that led to it is unknown": func(_ T, r R) { r.Response = &http.Response{} },
+
+		"no credentials for s3 in eu-west-1: none today": func(tr T, _ R) {
+			tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return secret, none })
+		},
+		"AccessKeyID contains white space": func(tr T, _ R) {
+			tr.Credentials = keys(func(c *stschain.Credentials) { c.AccessKeyID = "AKID\r\n" })
+		},
+		"SessionToken contains white space": func(tr T, _ R) {
+			tr.Credentials = keys(func(c *stschain.Credentials) { c.SessionToken = stschain.NewSecret(token + "\n") })
+		},
 	} {
-		tr := &sigv4.Transport{
-			Service: "s3", Region: "r", Credentials: stschain.Static("a", "b", ""),
-			Base: roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") }),
+		for name, send := range map[string]func(T, R) error{
+			"RoundTrip":   func(tr T, r R) error { _, err := tr.RoundTrip(r); return err },
+			"SignRequest": func(tr T, r R) error { return tr.SignRequest(r) },
+			"Presign": func(tr T, r R) error {
+				p, err := tr.Presign(r, time.Minute)
+				require.Zero(t, p)
+				return err
+			},
+		} {
+			tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Clock: fixedClock(now), Credentials: keys(func(*stschain.Credentials) {})}
+			tr.Base = roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") })
+			body := newStream("hello")
+			req := newRequest(t, "PUT", "https://example.com/", body)
+			change(tr, req)
+			before := req.Header.Clone()
+			err := send(tr, req)
+			require.ErrorContains(t, err, want, name)
+			require.ErrorContains(t, err, "sigv4: ", name)
+			require.Equal(t, before, req.Header, name)
+			if name == "SignRequest" {
+				content, err := io.ReadAll(req.Body)
+				require.NoError(t, err)
+				require.Equal(t, "hello", string(content), "the body is complete: %s", want)
+			} else {
+				require.EqualValues(t, 1, body.closed.Load(), "%s: %s", name, want)
+			}
+			checkCanary(t, err)
 		}
-		body := newStream("x")
-		req := newRequest(t, "PUT", "https://example.com/", body)
-		change(req, tr)
-		_, err := tr.RoundTrip(req)
-		require.ErrorContains(t, err, want)
-		require.ErrorContains(t, err, "sigv4: ")
-		require.EqualValues(t, 1, body.closed.Load(), want)
 	}
 }
 
-// Plain http shows the session token to anyone on the network path (field case B11).
+// What only a Signer can get wrong.
+func TestSignerRefuses(t *testing.T) {
+	empty := sigv4.PayloadHash(nil)
+	s := &sigv4.Signer{Service: "s3", Region: "eu-west-1"}
+	req := newRequest(t, "GET", "https://example.com/", nil)
+	require.ErrorContains(t, new(sigv4.Signer).Sign(req, empty, secret, now), "Service is missing")
+	_, _, err := new(sigv4.Signer).Presign(req, empty, secret, now, time.Minute)
+	require.ErrorContains(t, err, "Service is missing")
+	for _, c := range []stschain.Credentials{{SecretAccessKey: secret.SecretAccessKey}, {AccessKeyID: "AKID"}} {
+		require.ErrorContains(t, s.Sign(req, empty, c, now), "lack AccessKeyID or SecretAccessKey")
+	}
+	for _, hash := range []string{"", "x", secretKey, strings.ToUpper(empty), empty[1:], "UNSIGNED-PAYLOAD\n"} {
+		err := s.Sign(req, hash, secret, now)
+		require.ErrorContains(t, err, "payload hash")
+		checkCanary(t, err)
+	}
+	require.ErrorContains(t, s.Sign(req, empty, secret, time.Time{}), "time to sign at")
+	require.Empty(t, req.Header)
+	for _, life := range []time.Duration{0, -time.Second, time.Second - 1, time.Second + 1, 7*24*time.Hour + time.Second} {
+		_, _, err := s.Presign(req, empty, secret, now, life)
+		require.ErrorContains(t, err, "whole seconds")
+	}
+	for _, life := range []time.Duration{time.Second, 7 * 24 * time.Hour} {
+		_, _, err := s.Presign(req, empty, secret, now, life)
+		require.NoError(t, err)
+	}
+}
+
+// Plain http shows the session token to anyone on the network path .
 func TestPlainHTTP(t *testing.T) {
 	for url, loopback := range map[string]bool{
 		"http://127.0.0.1:9000/":        true,
@@ -107,7 +194,7 @@ func TestPlainHTTP(t *testing.T) {
 }
 
 // A client of a ReverseProxy names headers in Connection, and ReverseProxy removes
-// them after Director has signed them (toolhive#5835, field case B15).
+// them after Director has signed them (toolhive#5835).
 func TestConnectionNamesWhatIsSigned(t *testing.T) {
 	for connection, refused := range map[string]string{
 		"X-Amz-Security-Token":         "X-Amz-Security-Token",
@@ -154,10 +241,6 @@ func TestConnectionNamesWhatIsSigned(t *testing.T) {
 		require.Equal(t, !inDirector, w.Code == 200)
 	}
 }
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestHosts(t *testing.T) {
 	for _, c := range []struct {
@@ -242,9 +325,4 @@ func TestRedirects(t *testing.T) {
 	for _, a := range s.arrivals() {
 		require.NoError(t, a.err)
 	}
-
-	req := newRequest(t, "GET", s.URL, nil)
-	req.Response = &http.Response{}
-	_, err := client.Transport.RoundTrip(req)
-	require.ErrorContains(t, err, "the request that led to it is unknown")
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 // verdict is what a response says about the signature of its request.
@@ -18,36 +19,35 @@ const (
 	rejectedToken verdict = 1 << 1
 )
 
-// judge is the last step of a request: it finds out whether the service rejected
+// verdict is the last step of a request: it finds out whether the service rejected
 // the date of the signature, of which it then learns, or the session token.
-func (t *Transport) judge(resp *http.Response, host string, d date) verdict {
+func (t *Transport) verdict(resp *http.Response, host string, d date) verdict {
 	e := errorOf(resp)
 	switch {
-	case slices.Contains(dateCodes, e.code) && t.clocks.learn(host, d, resp.Header, t.now()):
+	case slices.Contains(dateCodes, e.code) && t.clocks.learn(host, d, resp.Header, system.Now(t.Clock)):
 		return wrongDate
-	case e.rejectsToken():
+	case RejectsToken(e.code, e.message):
 		return rejectedToken
 	}
 	return accepted
 }
 
-// dateCodes are how services reject a date; some say no more than that the
-// signature is wrong. It counts only if the service's clock really differs.
+// dateCodes are the codes that reject a date; some only say that the signature is
+// wrong. They count only if the service's clock really differs.
 var dateCodes = []string{
 	"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture",
 	"SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure",
 }
 
-// tokenCodes are how services reject a session token: by the code alone, or by one
-// together with a message. Others wrote parts of the bodies that a service sends,
-// so a message counts as a whole and not by what it contains. Codes for unknown
-// keys are not among them: new credentials would not help.
+// tokenCodes are the codes that reject a session token: by themselves, or only
+// together with a message. Codes for unknown keys are not among them: new
+// credentials would not help.
 var tokenCodes = map[string][]string{
 	"ExpiredToken":          nil,
 	"ExpiredTokenException": nil,
 	"InvalidToken":          nil, // S3
 	"InvalidTokenId":        nil, // MinIO
-	"RequestExpired":        nil, // EC2, where the date is right
+	"RequestExpired":        nil, // EC2
 	"TokenRefreshRequired":  nil, // S3
 
 	"AccessDeniedException":       expiredMessages, // Neptune
@@ -62,14 +62,20 @@ var expiredMessages = []string{
 	"The token included in the request is expired",
 }
 
-func (e serviceError) rejectsToken() bool {
-	messages, ok := tokenCodes[e.code]
-	return ok && (messages == nil || slices.Contains(messages, strings.TrimSuffix(strings.TrimSpace(e.message), ".")))
+// RejectsToken reports whether a service error of this code rejects the session
+// token that signed the request. Some services say so only in the message, which has
+// to be one of a list as a whole: parts of a message may come from the request.
+//
+// EC2 uses RequestExpired for a wrong date as well. Check the date first.
+func RejectsToken(code, message string) bool {
+	messages, ok := tokenCodes[code]
+	return ok && (messages == nil || slices.Contains(messages, strings.TrimSuffix(strings.TrimSpace(message), ".")))
 }
 
-// replacement returns credentials other than those that the service rejected.
-func (t *Transport) replacement(ctx context.Context, rejected stschain.Credentials) (_ stschain.Credentials, ok bool) {
+// replace replaces credentials that the service rejected by others, if there are any.
+func (t *Transport) replace(ctx context.Context, rejected *stschain.Credentials) bool {
 	c, err := t.creds.Retrieve(ctx)
-	return c, err == nil && (c.AccessKeyID != rejected.AccessKeyID ||
-		c.SecretAccessKey != rejected.SecretAccessKey || c.SessionToken != rejected.SessionToken)
+	same := c.AccessKeyID == rejected.AccessKeyID && c.SecretAccessKey == rejected.SecretAccessKey && c.SessionToken == rejected.SessionToken
+	*rejected = c
+	return err == nil && !same
 }

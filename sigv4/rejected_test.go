@@ -21,7 +21,7 @@ import (
 
 const s3Error = `<?xml version="1.0" encoding="UTF-8"?>` + "\n" + `<Error><Code>%s</Code><Message>no</Message></Error>`
 
-// rejects answers every request signed by one of ids with status and body.
+// rejects responds to every request signed by one of ids with status and body.
 func rejects(status int, header, body string, ids ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		for _, id := range ids {
@@ -37,18 +37,18 @@ func rejects(status int, header, body string, ids ...string) http.HandlerFunc {
 }
 
 // rotating gives out the credentials of the service one after the other. It is a
-// cache that has the first already, and may ask for the second: there is a
-// second between two tries.
+// cache that has the first already, and may retrieve the second: attempts are at
+// least a second apart.
 func (s *service) rotating() *stschain.Cache {
 	next := 0
-	return held(s.t, func() (stschain.Credentials, error) {
+	return cached(s.t, func() (stschain.Credentials, error) {
 		c := s.known[min(next, len(s.known)-1)]
 		next++
 		return c, nil
 	})
 }
 
-func held(t testing.TB, source func() (stschain.Credentials, error)) *stschain.Cache {
+func cached(t testing.TB, source func() (stschain.Credentials, error)) *stschain.Cache {
 	mock := clock.NewMock()
 	mock.Set(now.Add(-time.Minute))
 	c := &stschain.Cache{Clock: mock, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return source() })}
@@ -79,8 +79,8 @@ func gzipped(doc string) string {
 
 const expired = "The security token included in the request is expired"
 
-// Peers: cockroach#169763, aws-sdk-js#80 (users.md 4.11, 6.22), aws-sdk-ruby#143,
-// nix#15609, graph-explorer#39 (field case B3).
+// Issues: cockroach#169763, aws-sdk-js#80, aws-sdk-ruby#143,
+// nix#15609, graph-explorer#39 .
 func TestRejectedToken(t *testing.T) {
 	xml := func(code string) string { return fmt.Sprintf(s3Error, code) }
 	for name, c := range map[string]struct {
@@ -153,11 +153,7 @@ func TestRejectedToken(t *testing.T) {
 			if strings.Contains(name, "gzip") { // or net/http would decode it
 				req.Header.Set("Accept-Encoding", "gzip")
 			}
-			resp, err := tr.RoundTrip(req)
-			require.NoError(t, err)
-			body, err := io.ReadAll(resp.Body)
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
+			resp, body := read(t, tr.RoundTrip, req)
 			if c.replayed {
 				require.Equal(t, 200, resp.StatusCode)
 				require.Equal(t, "FIRST SECOND", s.ids())
@@ -171,7 +167,7 @@ func TestRejectedToken(t *testing.T) {
 	}
 }
 
-// A response to HEAD has no body; MinIO has the code in a header (field case B3).
+// A response to HEAD has no body; MinIO has the code in a header .
 func TestRejectedTokenOfHEAD(t *testing.T) {
 	for code, replayed := range map[string]bool{"ExpiredToken": true, "InvalidTokenId": true, "AccessDenied": false, "": false} {
 		s := newService(t, plain, nil, "FIRST", "SECOND")
@@ -183,16 +179,14 @@ func TestRejectedTokenOfHEAD(t *testing.T) {
 		}
 		tr := s.transport()
 		tr.Credentials = s.rotating()
-		resp, err := tr.RoundTrip(newRequest(t, "HEAD", s.URL, nil))
-		require.NoError(t, err)
-		resp.Body.Close()
+		resp := do(t, tr.RoundTrip, newRequest(t, "HEAD", s.URL, nil))
 		require.Equal(t, replayed, s.ids() == "FIRST SECOND", code)
 		require.Equal(t, replayed, resp.StatusCode == 200, code)
 	}
 }
 
-// A response whose body never ends holds nobody up for longer than the peek, and
-// can be read as it arrives (field case B13).
+// A response whose body never ends delays the caller by 2 s at most, and
+// can be read as it arrives .
 func TestEndlessRefusal(t *testing.T) {
 	for name, c := range map[string]struct {
 		first string // what arrives at once
@@ -222,7 +216,7 @@ func TestEndlessRefusal(t *testing.T) {
 				sent++
 				return &http.Response{StatusCode: 403, Header: http.Header{}, Body: endless()}, nil
 			})}
-			tr.Credentials = held(t, func() (stschain.Credentials, error) {
+			tr.Credentials = cached(t, func() (stschain.Credentials, error) {
 				ids++
 				return creds(fmt.Sprint("AKID", ids)), nil
 			})
@@ -255,7 +249,7 @@ func TestEndlessRefusalIsClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w := io.Pipe()
 		defer w.Close()
-		resp, err := answering(403, r).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+		resp, err := responding(403, r).RoundTrip(newRequest(t, "GET", "https://h/", nil))
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
 		_, err = resp.Body.Read(make([]byte, 1))
@@ -266,25 +260,25 @@ func TestEndlessRefusalIsClosed(t *testing.T) {
 		func([]byte) (int, error) { return -1, nil },
 		func([]byte) (int, error) { panic("out of luck") },
 	} {
-		resp, err := answering(403, &stream{Reader: readerFunc(read)}).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+		resp, err := responding(403, &stream{Reader: readerFunc(read)}).RoundTrip(newRequest(t, "GET", "https://h/", nil))
 		require.NoError(t, err)
 		_, err = io.ReadAll(resp.Body)
-		require.ErrorContains(t, err, "sigv4: the response body's Read ")
+		require.ErrorContains(t, err, "sigv4: Read of a body ")
 	}
 }
 
-// Nothing is read of an answer that cannot reject a token, and an error while
-// looking at one that can is what the caller gets when it reads.
-func TestAnswersAreNotReadAhead(t *testing.T) {
+// A response that cannot reject a token is not read ahead. An error while reading
+// one that can is returned when the caller reads.
+func TestReadAhead(t *testing.T) {
 	for _, status := range []int{200, 206, 301, 404, 500, 503} {
 		body := &stream{Reader: readerFunc(func([]byte) (int, error) { t.Error("was read"); return 0, io.EOF })}
-		resp, err := answering(status, body).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+		resp, err := responding(status, body).RoundTrip(newRequest(t, "GET", "https://h/", nil))
 		require.NoError(t, err)
 		require.Same(t, body, resp.Body)
 	}
 	broken := errors.New("reset")
 	body := &stream{Reader: io.MultiReader(strings.NewReader("<Error>"), readerFunc(func([]byte) (int, error) { return 0, broken }))}
-	resp, err := answering(403, body).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+	resp, err := responding(403, body).RoundTrip(newRequest(t, "GET", "https://h/", nil))
 	require.NoError(t, err)
 	got, err := io.ReadAll(resp.Body)
 	require.ErrorIs(t, err, broken)
@@ -293,7 +287,7 @@ func TestAnswersAreNotReadAhead(t *testing.T) {
 	require.EqualValues(t, 1, body.closed.Load())
 
 	long := newStream(text(200_000))
-	resp, err = answering(403, long).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+	resp, err = responding(403, long).RoundTrip(newRequest(t, "GET", "https://h/", nil))
 	require.NoError(t, err)
 	require.Equal(t, 200_000-64<<10, long.Reader.(*strings.Reader).Len())
 	got, err = io.ReadAll(resp.Body)
@@ -301,7 +295,7 @@ func TestAnswersAreNotReadAhead(t *testing.T) {
 	require.Equal(t, text(200_000), string(got))
 }
 
-func answering(status int, body io.ReadCloser) *sigv4.Transport {
+func responding(status int, body io.ReadCloser) *sigv4.Transport {
 	return &sigv4.Transport{Service: "s3", Region: "r", Credentials: stschain.Static("AKID", "secret", ""),
 		Base: roundTripper(func(*http.Request) (*http.Response, error) {
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil

@@ -4,14 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// scope is what a signature is valid for, except for its date, and the rules
-// that the service has.
-type scope struct {
-	service, region string
+// Scope is what a signature is valid for, besides its date. Both fields are required.
+type Scope struct {
+	Service string // the signing name, as "s3"
+	Region  string // a name, as "eu-west-1"
+}
+
+// service is a valid Scope with the rules of its service.
+type service struct {
+	Scope
 	rules
 }
 
@@ -34,45 +40,39 @@ var services = map[string]rules{
 	"vpc-lattice-svcs": {contentHash: true, unsignedPayload: true},
 }
 
-func newScope(service, region string) (scope, error) {
+// check returns the service that s names.
+func (s Scope) check() (service, error) {
 	switch {
-	case service == "":
-		return scope{}, errors.New("sigv4: Service is missing")
-	case region == "":
-		return scope{}, errors.New("sigv4: Region is missing")
-	case !isName(service):
-		return scope{}, fmt.Errorf("sigv4: Service %q is not a valid signing name: it must consist of letters, digits, '-', '_' and '.'", service)
-	case !isName(region):
-		return scope{}, fmt.Errorf("sigv4: Region %q is not a valid region name: it must consist of letters, digits, '-', '_' and '.'", region)
-	case service == "s3express":
-		return scope{}, errors.New("sigv4: service s3express signs with session credentials of its own, which this package does not create")
+	case s.Service == "":
+		return service{}, errors.New("sigv4: Service is missing")
+	case s.Region == "":
+		return service{}, errors.New("sigv4: Region is missing")
+	case !isName(s.Service):
+		return service{}, fmt.Errorf("sigv4: Service %q is not a valid signing name: it must consist of letters, digits, '-', '_' and '.'", s.Service)
+	case !isName(s.Region):
+		return service{}, fmt.Errorf("sigv4: Region %q is not a valid region name: it must consist of letters, digits, '-', '_' and '.'", s.Region)
+	case s.Service == "s3express":
+		return service{}, errors.New("sigv4: service s3express signs with session credentials of its own, which this package does not create")
 	}
-	return scope{service, region, services[service]}, nil
+	return service{s, services[s.Service]}, nil
 }
 
 // isName accepts what S3-compatible servers use as a region ("eu_west_1",
 // "us.east"), too. A name is only a part of the signature's scope, where a slash
 // would shift the other parts; it does not have to be a host label.
-func isName(s string) bool {
-	for i := 0; i < len(s); i++ {
-		if s[i] == '~' || !signature.IsUnreserved(s[i]) {
-			return false
-		}
-	}
-	return s != ""
-}
+func isName(s string) bool { return signature.IsEscaped(s, "") && !strings.Contains(s, "~") }
 
-// scopeOf returns what req is signed for.
-func (t *Transport) scopeOf(req *http.Request) (scope, error) {
+// scope returns what req is signed for.
+func (t *Transport) scope(req *http.Request) (service, error) {
 	if t.Scope == nil {
-		return newScope(t.Service, t.Region)
+		return Scope{t.Service, t.Region}.check()
 	}
-	service, region, err := t.Scope(req)
+	s, err := t.Scope(req)
 	switch {
 	case err != nil:
-		return scope{}, fmt.Errorf("sigv4: no service and region for host %q: %w", req.URL.Host, err)
-	case service == "" || region == "":
-		return scope{}, fmt.Errorf("sigv4: Scope returned service %q and region %q for host %q; both are required", service, region, req.URL.Host)
+		return service{}, fmt.Errorf("sigv4: no scope for host %q: %w", req.URL.Host, err)
+	case s.Service == "" || s.Region == "":
+		return service{}, fmt.Errorf("sigv4: Scope returned service %q and region %q for host %q; both are required", s.Service, s.Region, req.URL.Host)
 	}
-	return newScope(service, region)
+	return s.check()
 }

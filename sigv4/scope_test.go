@@ -5,14 +5,12 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
-	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
@@ -23,11 +21,11 @@ import (
 // own, and the scope of each host.
 type several struct {
 	http.ServeMux
-	scopes map[string][2]string
+	scopes map[string]sigv4.Scope
 }
 
 func newSeveral(srv *ststest.Server) *several {
-	s := &several{scopes: map[string][2]string{
+	s := &several{scopes: map[string]sigv4.Scope{
 		"bucket.s3.example":  {"s3", "eu-west-1"},
 		"other.s3.example":   {"s3", "us-east-1"},
 		"api.example":        {"execute-api", "eu-west-1"},
@@ -35,7 +33,7 @@ func newSeveral(srv *ststest.Server) *several {
 		"serverless.example": {"aoss", "eu-central-1"},
 	}}
 	for host, sc := range s.scopes {
-		s.Handle(host+"/", srv.Protect(sc[0], sc[1], http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Handle(host+"/", srv.Protect(sc.Service, sc.Region, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			c, _ := ststest.CallerFrom(r.Context())
 			w.Header().Set("Caller", c.AccessKeyID)
 			io.Copy(w, r.Body)
@@ -44,12 +42,11 @@ func newSeveral(srv *ststest.Server) *several {
 	return s
 }
 
-func (s *several) scope(r *http.Request) (service, region string, err error) {
-	sc, ok := s.scopes[r.URL.Host]
-	if !ok {
-		return "", "", errors.New("no service of ours")
+func (s *several) scope(r *http.Request) (sigv4.Scope, error) {
+	if sc, ok := s.scopes[r.URL.Host]; ok {
+		return sc, nil
 	}
-	return sc[0], sc[1], nil
+	return sigv4.Scope{}, errors.New("no service of ours")
 }
 
 // oddPath is one that S3 and the others escape differently; a mux would clean another.
@@ -69,25 +66,8 @@ func TestScope(t *testing.T) {
 			RoleARN: "arn:aws:iam::123456789012:role/backup",
 		},
 	}
-	ways := map[string]func(*http.Request) (*http.Response, error){
-		"RoundTrip": (&http.Client{Transport: tr}).Do,
-		"SignRequest": func(req *http.Request) (*http.Response, error) {
-			if err := tr.SignRequest(req); err != nil {
-				return nil, err
-			}
-			resp, err := tr.Base.RoundTrip(req)
-			if err != nil || !tr.InvalidateRejected(resp) {
-				return resp, err
-			}
-			resp.Body.Close()
-			if err := tr.SignRequest(req); err != nil {
-				return nil, err
-			}
-			return tr.Base.RoundTrip(req)
-		},
-	}
 	caller := ""
-	for name, do := range ways {
+	for name, send := range ways(tr) {
 		for host := range services.scopes {
 			for _, revoked := range []bool{false, true} {
 				mock.Add(time.Minute)
@@ -96,7 +76,7 @@ func TestScope(t *testing.T) {
 				}
 				req := newRequest(t, "PUT", "https://"+host+oddPath, strings.NewReader("hello"))
 				req.Header.Set("X-Amz-Meta-A", " a\t b ")
-				resp, err := do(req)
+				resp, err := send(req)
 				require.NoError(t, err)
 				body, err := io.ReadAll(resp.Body)
 				require.NoError(t, err)
@@ -107,9 +87,9 @@ func TestScope(t *testing.T) {
 				caller = got
 			}
 		}
-		_, err := do(newRequest(t, "GET", "https://unknown.test/", nil))
-		require.ErrorContains(t, err, `sigv4: no service and region for host "unknown.test": no service of ours`)
-		_, err = do(newRequest(t, "GET", "https://stranger.test/", nil))
+		_, err := send(newRequest(t, "GET", "https://unknown.test/", nil))
+		require.ErrorContains(t, err, `sigv4: no scope for host "unknown.test": no service of ours`)
+		_, err = send(newRequest(t, "GET", "https://stranger.test/", nil))
 		require.ErrorContains(t, err, `"stranger.test" is not in Hosts`)
 	}
 	require.Equal(t, 1+2*len(services.scopes), srv.Count("AssumeRole"))
@@ -150,76 +130,23 @@ func TestTampering(t *testing.T) {
 			req.Header.Set("X-Amz-Meta-A", "1")
 			require.NoError(t, tr.SignRequest(req))
 			change(req)
-			resp, err := ststest.InProcess(services).RoundTrip(req)
-			require.NoError(t, err)
-			resp.Body.Close()
+			resp := do(t, ststest.InProcess(services).RoundTrip, req)
 			require.Equal(t, name == "", resp.StatusCode == 200, "%s at %s: %s", name, host, resp.Status)
 		}
 	}
 }
 
-func TestScopeErrors(t *testing.T) {
-	failing := errors.New("not ours")
-	for want, answer := range map[string]struct {
-		service, region string
-		err             error
-	}{
-		`Scope returned service "" and region "eu-west-1" for host "h:8443"`: {region: "eu-west-1"},
-		`Scope returned service "s3" and region "" for host "h:8443"`:        {service: "s3"},
-		`no service and region for host "h:8443": not ours`:                  {service: "s3", region: "eu-west-1", err: failing},
-		`Region "x/y" is not a valid region name`:                            {service: "s3", region: "x/y"},
-		`Service "a b" is not a valid signing name`:                          {service: "a b", region: "eu-west-1"},
-		"service s3express signs with":                                       {service: "s3express", region: "eu-west-1"},
-	} {
-		tr := &sigv4.Transport{
-			Service: "s3", Region: "eu-west-1", Credentials: stschain.Static("a", "b", ""), // these stand in for no answer
-			Scope: func(*http.Request) (string, string, error) { return answer.service, answer.region, answer.err },
-			Base:  roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("was sent") }),
-		}
-		body := newStream("x")
-		req := newRequest(t, "PUT", "https://h:8443/secret?token="+token, body)
-		_, err := tr.RoundTrip(req)
-		require.ErrorContains(t, err, "sigv4: "+want)
-		require.NotContains(t, err.Error(), "secret")
-		require.NotContains(t, err.Error(), token)
-		require.Equal(t, answer.err != nil, errors.Is(err, failing))
-		require.EqualValues(t, 1, body.closed.Load())
-		require.EqualError(t, tr.SignRequest(req), err.Error())
-	}
-}
-
-// Scope is asked once for a request, however often that is sent, and by many at
-// once: their keys do not mix.
-func TestScopeConcurrently(t *testing.T) {
-	srv := ststest.NewTest(t)
-	services := newSeveral(srv)
-	client := &http.Client{Transport: &sigv4.Transport{Scope: services.scope, Credentials: srv.User(), Base: ststest.InProcess(services)}}
-	var wg sync.WaitGroup
-	for host := range services.scopes {
-		for range 20 {
-			wg.Go(func() {
-				resp, err := client.Post("https://"+host+oddPath, "text/plain", strings.NewReader("hello"))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				resp.Body.Close()
-				if resp.StatusCode != 200 {
-					t.Error(host, resp.Status)
-				}
-			})
-		}
-	}
-	wg.Wait()
-
+// Scope is called once for a request, however often that is sent.
+func TestScopeIsCalledOnce(t *testing.T) {
 	s := newService(t, plain, rejects(403, "ExpiredToken", "", "AKID"), "AKID", "OTHER")
-	asked := 0
+	calls := 0
 	tr := s.transport()
 	tr.Credentials = s.rotating()
-	tr.Scope = func(*http.Request) (string, string, error) { asked++; return "execute-api", "eu-west-1", nil }
-	resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
-	require.NoError(t, err)
-	resp.Body.Close()
+	tr.Scope = func(*http.Request) (sigv4.Scope, error) {
+		calls++
+		return sigv4.Scope{Service: "execute-api", Region: "eu-west-1"}, nil
+	}
+	requireOK(t, tr.RoundTrip, newRequest(t, "PUT", s.URL, strings.NewReader("hello")))
 	require.Equal(t, "AKID OTHER", s.ids())
-	require.Equal(t, 1, asked)
+	require.Equal(t, 1, calls)
 }

@@ -1,10 +1,6 @@
 package sigv4_test
 
 import (
-	"context"
-	"errors"
-	"net/http"
-	"net/url"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,7 +34,6 @@ func checkCanary(t *testing.T, values ...any) {
 	}
 }
 
-// See users.md 3.8.
 func TestNoSecretComesOut(t *testing.T) { synctest.Test(t, noSecretComesOut) }
 
 func noSecretComesOut(t *testing.T) {
@@ -56,45 +51,4 @@ func noSecretComesOut(t *testing.T) {
 	synctest.Wait() // for the flight of the cache to end: what follows reads its lock
 	require.NoError(t, tr.SignRequest(req.Clone(t.Context())))
 	checkCanary(t, s, tr, u, secret, resp.Request.Header)
-}
-
-func TestNoSecretInErrors(t *testing.T) {
-	hold := func(c stschain.Credentials) stschain.Provider {
-		return stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return c, nil })
-	}
-	bad := secret
-	bad.SessionToken = stschain.NewSecret(token + "\r\n")
-	signedQuery := "X-Amz-Credential=" + token + "&X-Amz-Signature=" + secretKey
-	for name, change := range map[string]func(*http.Request, *sigv4.Transport){
-		"bad token":     func(_ *http.Request, tr *sigv4.Transport) { tr.Credentials = hold(bad) },
-		"signed URL":    func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = signedQuery },
-		"signed header": func(r *http.Request, _ *sigv4.Transport) { r.Header.Set("Authorization", secretKey) },
-		"userinfo":      func(r *http.Request, _ *sigv4.Transport) { r.URL.User = url.UserPassword("u", secretKey) },
-		"bad query":     func(r *http.Request, _ *sigv4.Transport) { r.URL.RawQuery = "a=" + secretKey + "%" },
-		"not listed": func(r *http.Request, tr *sigv4.Transport) {
-			r.URL.RawQuery, tr.Hosts = "token="+token, []string{}
-		},
-		"redirect": func(r *http.Request, _ *sigv4.Transport) {
-			r.URL.RawQuery = "token=" + token
-			r.Response = &http.Response{Request: &http.Request{URL: &url.URL{Scheme: "https", Host: "other", RawQuery: signedQuery}}}
-		},
-		"dead": func(_ *http.Request, tr *sigv4.Transport) {
-			tr.Base = roundTripper(func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") })
-		},
-		"body": func(r *http.Request, _ *sigv4.Transport) {
-			r.Body, r.ContentLength = newStream(secretKey), 5
-		},
-	} {
-		req := newRequest(t, "PUT", "https://example.com/", nil)
-		tr := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Credentials: hold(secret), Base: discard{}, Clock: fixedClock(now)}
-		change(req, tr)
-		signing := tr.SignRequest(req.Clone(t.Context()))
-		_, err := tr.RoundTrip(req)
-		require.Error(t, err, name)
-		checkCanary(t, err, signing)
-	}
-	s := &sigv4.Signer{Service: "s3", Region: "eu-west-1"}
-	err := s.Sign(newRequest(t, "GET", "https://h/", nil), secretKey, secret, now)
-	require.Error(t, err)
-	checkCanary(t, err)
 }

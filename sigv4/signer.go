@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
@@ -32,7 +31,7 @@ type Signer struct {
 }
 
 // Sign adds X-Amz-Date, X-Amz-Security-Token and Authorization to req, replacing
-// earlier ones, and brings it into the form that the package comment describes.
+// earlier ones, and normalizes req as the package comment describes.
 // If req.URL has to change, it is replaced by a copy. The body is not touched:
 // payloadHash is that of what will be sent, see [PayloadHash] and
 // [UnsignedPayload]. Services accept a signature for 5 to 15 minutes around at.
@@ -40,7 +39,7 @@ type Signer struct {
 // Errors name the field of the Signer or the part of the request that cannot
 // be signed. They never contain a secret.
 func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) error {
-	to, err := newScope(s.Service, s.Region)
+	to, err := Scope{s.Service, s.Region}.check()
 	if err != nil {
 		return err
 	}
@@ -51,18 +50,14 @@ func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credenti
 }
 
 // sign signs a request that passed check.
-func (s *Signer) sign(to scope, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) error {
-	signing, err := s.begin(to, payloadHash, c, at)
+func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) error {
+	signing, err := s.begin(to, req, payloadHash, c, at)
 	if err != nil {
-		return err
-	}
-	if err := settle(req, to.s3); err != nil {
 		return err
 	}
 	if req.Header == nil {
 		req.Header = make(http.Header)
 	}
-	asked := removeOwn(req.Header)
 	values := make([]string, 5) // of the headers that are set below, and the host
 	set := func(i int, name, value string) {
 		values[i] = value
@@ -72,7 +67,7 @@ func (s *Signer) sign(to scope, req *http.Request, payloadHash string, c stschai
 	if signing.token != "" {
 		set(1, "X-Amz-Security-Token", signing.token)
 	}
-	if asked || to.contentHash {
+	if signing.hashed {
 		set(2, "X-Amz-Content-Sha256", signing.payload)
 	}
 	var space [12]signature.Field
@@ -93,7 +88,7 @@ func (s *Signer) sign(to scope, req *http.Request, payloadHash string, c stschai
 // req is only read: the changes that [Signer.Sign] makes are made to the result.
 // For S3 payloadHash is [UnsignedPayload] unless the body is known.
 func (s *Signer) Presign(req *http.Request, payloadHash string, c stschain.Credentials, at time.Time, life time.Duration) (url stschain.Secret, signed http.Header, err error) {
-	to, err := newScope(s.Service, s.Region)
+	to, err := Scope{s.Service, s.Region}.check()
 	if err != nil {
 		return stschain.Secret{}, nil, err
 	}
@@ -104,19 +99,15 @@ func (s *Signer) Presign(req *http.Request, payloadHash string, c stschain.Crede
 }
 
 // presign presigns a request that passed check.
-func (s *Signer) presign(to scope, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time, life time.Duration) (url stschain.Secret, signed http.Header, err error) {
+func (s *Signer) presign(to service, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time, life time.Duration) (url stschain.Secret, signed http.Header, err error) {
 	if life < time.Second || life > 7*24*time.Hour || life%time.Second != 0 {
 		return stschain.Secret{}, nil, fmt.Errorf("sigv4: a life of %v cannot be presigned: it must be whole seconds, from 1s to 168h", life)
 	}
-	signing, err := s.begin(to, payloadHash, c, at)
+	r := shallow(req)
+	signing, err := s.begin(to, r, payloadHash, c, at)
 	if err != nil {
 		return stschain.Secret{}, nil, err
 	}
-	r := shallow(req)
-	if err := settle(r, to.s3); err != nil {
-		return stschain.Secret{}, nil, err
-	}
-	asked := removeOwn(r.Header)
 	if to.unsignedPayload { // this service reads it from a header, which is then to be sent with the URL
 		r.Header["X-Amz-Content-Sha256"] = []string{UnsignedPayload}
 	}
@@ -136,7 +127,7 @@ func (s *Signer) presign(to scope, req *http.Request, payloadHash string, c stsc
 		Seconds:       int64(life / time.Second),
 		Token:         signing.token,
 		TokenUnsigned: to.tokenAfter,
-		ContentHash:   (asked || to.contentHash) && signing.payload != UnsignedPayload,
+		ContentHash:   signing.hashed && signing.payload != UnsignedPayload,
 	})
 	return stschain.NewSecret(target.String()), signed, nil
 }
@@ -146,22 +137,22 @@ type signing struct {
 	signature.Signing
 	payload string // hash of the body, or what stands for it
 	token   string // session token, "" if there is none
+	hashed  bool   // the request or the URL has the hash of the body
 }
 
-func (s *Signer) begin(to scope, payloadHash string, c stschain.Credentials, at time.Time) (signing, error) {
+// begin validates what a signature is made with. It then normalizes req and removes
+// an earlier signature.
+func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) (signing, error) {
 	if to.unsignedPayload {
 		payloadHash = UnsignedPayload
 	}
 	token := c.SessionToken.Reveal()
+	if err := cmp.Or(redact.MalformedID("AccessKeyID", c.AccessKeyID), redact.Malformed("SessionToken", token)); err != nil {
+		return signing{}, fmt.Errorf("sigv4: %w", err)
+	}
 	switch {
 	case c.AccessKeyID == "" || c.SecretAccessKey.IsZero():
 		return signing{}, errors.New("sigv4: the credentials lack AccessKeyID or SecretAccessKey")
-	case hasSpace(c.AccessKeyID):
-		return signing{}, errors.New("sigv4: AccessKeyID contains white space or a control character; trim it where it is read")
-	case !isVisible(c.AccessKeyID):
-		return signing{}, errors.New("sigv4: AccessKeyID contains a character beyond ASCII, which no access key ID has; copy it again")
-	case hasSpace(token):
-		return signing{}, errors.New("sigv4: SessionToken contains white space or a control character; trim it where it is read")
 	case !isPayloadHash(payloadHash):
 		return signing{}, errors.New("sigv4: the payload hash is neither a SHA-256 in lower-case hex nor " + UnsignedPayload)
 	case at.IsZero():
@@ -169,18 +160,22 @@ func (s *Signer) begin(to scope, payloadHash string, c stschain.Credentials, at 
 	}
 	var space [16]byte
 	now := string(at.UTC().AppendFormat(space[:0], dateFormat))
-	full := signature.Scope{Date: now[:8], Region: to.region, Service: to.service}
+	full := signature.Scope{Date: now[:8], Region: to.Region, Service: to.Service}
 	key, err := s.keys.Get(c.SecretAccessKey, full)
 	if err != nil {
-		return signing{}, fmt.Errorf("sigv4: SecretAccessKey %w; trim it where it is read", err)
+		return signing{}, fmt.Errorf("sigv4: %w", err)
 	}
-	return signing{signature.Signing{AccessKeyID: c.AccessKeyID, Key: key, Time: now, Scope: full}, payloadHash, token}, nil
+	if err := normalize(req, to.s3); err != nil {
+		return signing{}, err
+	}
+	hashed := removeSignature(req.Header) || to.contentHash
+	return signing{signature.Signing{AccessKeyID: c.AccessKeyID, Key: key, Time: now, Scope: full}, payloadHash, token, hashed}, nil
 }
 
 const dateFormat = "20060102T150405Z"
 
-// parts is what is signed of a settled request.
-func parts(req *http.Request, fields []signature.Field, payload string, to scope) signature.Request {
+// parts returns what is signed of a normalized request.
+func parts(req *http.Request, fields []signature.Field, payload string, to service) signature.Request {
 	return signature.Request{
 		Method:      cmp.Or(req.Method, http.MethodGet),
 		Path:        req.URL.EscapedPath(),
@@ -200,10 +195,4 @@ func shallow(req *http.Request) *http.Request {
 		r.Header[name] = slices.Clip(values)
 	}
 	return r
-}
-
-// hasSpace reports whether s contains white space or control characters, of which
-// a header can hold none or, worse, others than were signed.
-func hasSpace(s string) bool {
-	return !isVisible(s) && strings.ContainsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }

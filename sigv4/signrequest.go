@@ -15,8 +15,8 @@ import (
 //
 // The rules are those of RoundTrip, but req itself is changed:
 //
-//   - Header becomes a signed copy, without what an earlier signature left.
-//   - URL and Host get the form that is signed.
+//   - Header becomes a signed copy, without an earlier signature.
+//   - URL and Host are normalized.
 //   - Body and GetBody return what was hashed, from its start, and ContentLength is
 //     its length. Signing again takes the body from GetBody, which is then set,
 //     unless the body is large and can only seek.
@@ -24,7 +24,7 @@ import (
 // The sender closes Body, or SignRequest does if reading it fails. After other errors
 // the body is complete, and an earlier signature is unchanged.
 //
-// The client that sends must not follow redirects: it would take the session token,
+// The client that sends must not follow redirects: it would send the session token,
 // which is a header, wherever they lead. Pass the response to
 // [Transport.InvalidateRejected] to find out whether the service rejected the token.
 func (t *Transport) SignRequest(req *http.Request) error {
@@ -33,7 +33,7 @@ func (t *Transport) SignRequest(req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	hash, err := t.settleBody(req, to)
+	hash, err := t.replaceBody(req, to)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,7 @@ func (t *Transport) SignRequest(req *http.Request) error {
 		return err
 	}
 	signed := shallow(req) // the sender may still read the header of the previous attempt
-	if err := t.signer.sign(to, signed, hash, creds, t.date(hostKey(req.URL)).signed()); err != nil {
+	if err := t.signer.sign(to, signed, hash, creds, t.date(target(req.URL)).signed()); err != nil {
 		return err
 	}
 	req.URL, req.Host, req.Header = signed.URL, signed.Host, signed.Header
@@ -53,23 +53,23 @@ func (t *Transport) SignRequest(req *http.Request) error {
 // date of a request that SignRequest signed, as RoundTrip finds out for its own. If
 // so, the request is worth another attempt, once: SignRequest then signs it with
 // other credentials, if there are any, or with the date of the service's clock. It
-// reads at most 64 KiB of a response that may say so, for at most 2 s, and leaves
-// its body as it was. It needs resp.Request, which net/http sets.
+// reads at most 64 KiB of a response that may reject a request, for at most 2 s; the
+// body can still be read from its start. It needs resp.Request, which net/http sets.
 func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	t.once.Do(t.setUp)
-	if t.creds == nil || resp == nil || resp.Request == nil {
+	if t.creds == nil || resp == nil || resp.Request == nil || resp.Request.URL == nil {
 		return false
 	}
 	id := signedBy(resp.Request.Header)
 	if id == "" {
 		return false
 	}
-	host := hostKey(resp.Request.URL)
+	host := target(resp.Request.URL)
 	d := t.date(host)
 	if at, err := time.Parse(dateFormat, resp.Request.Header.Get("X-Amz-Date")); err == nil {
 		d.ahead = at.Sub(d.sent) // nearly: when it was sent is not known
 	}
-	why := t.judge(resp, host, d)
+	why := t.verdict(resp, host, d)
 	if why == rejectedToken {
 		t.creds.Invalidate(stschain.Credentials{AccessKeyID: id})
 	}
@@ -82,7 +82,7 @@ func isSignature(authorization []string) bool {
 	return len(authorization) == 1 && strings.HasPrefix(authorization[0], scheme)
 }
 
-// signedBy is the access key ID that a request is signed with, "" if it is not signed.
+// signedBy returns the access key ID that a request is signed with, "" if it is not signed.
 func signedBy(h http.Header) string {
 	fields, ok := strings.CutPrefix(h.Get("Authorization"), scheme+"Credential=")
 	if !ok {
@@ -95,9 +95,9 @@ func signedBy(h http.Header) string {
 	return id
 }
 
-// settleBody replaces the body of req by one of the length that was hashed, and
+// replaceBody replaces the body of req by one of the length that was hashed, and
 // returns the hash.
-func (t *Transport) settleBody(req *http.Request, to scope) (hash string, err error) {
+func (t *Transport) replaceBody(req *http.Request, to service) (hash string, err error) {
 	if err := restoreBody(req); err != nil {
 		return "", err
 	}
@@ -118,7 +118,7 @@ func (t *Transport) settleBody(req *http.Request, to scope) (hash string, err er
 	return b.hash, err
 }
 
-// restoreBody undoes settleBody, and goes back to the start of a body that was
+// restoreBody undoes replaceBody, and goes back to the start of a body that was
 // sent, as far as that is possible.
 func restoreBody(req *http.Request) error {
 	switch {

@@ -12,17 +12,17 @@
 //
 // # Frameworks
 //
-// Whatever takes an http.RoundTripper or an http.Client takes a Transport, which is
-// best: each attempt is signed, and a rejected token is replaced. A framework that
-// only has a hook before it sends calls [Transport.SignRequest] there:
+// Where an http.RoundTripper or an http.Client can be set, use a Transport: each
+// attempt is signed, and a rejected token is replaced. In a framework that only has
+// a hook before it sends, call [Transport.SignRequest]:
 //
 //	restyClient.SetPreRequestHook(func(_ *resty.Client, r *http.Request) error {
 //		return transport.SignRequest(r)
 //	})
 //
-// An httputil.ReverseProxy has its Transport field set, or signs in Rewrite. In
-// Director it must not: ReverseProxy removes hop-by-hop headers after that, and a
-// client can name any header in Connection. Such requests are refused.
+// For an httputil.ReverseProxy, set its Transport field, or sign in Rewrite. Do not
+// sign in Director: ReverseProxy removes hop-by-hop headers after it, and a client
+// can name any header in Connection. Such requests are refused.
 //
 // A struct that embeds a *Transport and has a method OverrideSigningPort(uint16) is
 // a signer of opensearch-go.
@@ -41,9 +41,9 @@
 //
 // # What is changed
 //
-// Services differ in how they read some of what may stand in a request, and a
-// signature is valid only if both sides read the same. Signing therefore brings a
-// request into a form that all of them read alike, without changing its meaning:
+// Services interpret some parts of a request differently, and a signature is valid
+// only if both sides agree. Signing therefore normalizes a request, without changing
+// its meaning:
 //
 //   - A default port is removed from the host, and so is an IPv6 zone.
 //   - In the query a "+" becomes "%20", and characters that RFC 3986 does not allow
@@ -59,7 +59,7 @@
 //   - aoss: X-Amz-Content-Sha256 is added. So it is to any request that has it.
 //   - vpc-lattice-svcs: the payload is not signed, and a header says so.
 //   - iotdevicegateway: presigned URLs have the session token after the signature.
-//   - s3express has sessions of its own, and is refused.
+//   - s3express uses its own sessions, and is refused.
 //
 // Rules: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package sigv4
@@ -73,8 +73,8 @@ import (
 // and expects it in presigned URLs; few other services do.
 const UnsignedPayload = "UNSIGNED-PAYLOAD"
 
-// PayloadHash returns the hash of a body as [Signer] wants it: SHA-256 in hex.
-// That of no body is PayloadHash(nil).
+// PayloadHash returns the hash of a body for [Signer]: SHA-256 in hex. Without a
+// body, it is PayloadHash(nil).
 func PayloadHash(body []byte) string {
 	sum := sha256.Sum256(body)
 	var space [2 * sha256.Size]byte

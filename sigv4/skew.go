@@ -2,22 +2,22 @@ package sigv4
 
 import (
 	"net/http"
-	"net/url"
 	"sync"
 	"time"
 
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
 const (
-	skewTolerance = 4 * time.Minute // a date that is off by less was rejected for another reason: that of the AWS SDKs
+	skewTolerance = 4 * time.Minute // as in the AWS SDKs: a date that is off by less was rejected for another reason
 	maxSkew       = 24 * time.Hour
 	maxClocks     = 1000
 )
 
-// clocks remembers by how much the clocks of hosts are ahead of this process's.
-// Each host is believed for itself only, so one that lies about its Date breaks no
-// other host's signatures.
+// clocks remembers by how much the clocks of hosts are ahead of this process's. A
+// Date header is applied to its own host only, so a host that sends a wrong one
+// breaks no other host's signatures.
 type clocks struct {
 	mu    sync.RWMutex
 	ahead map[string]time.Duration
@@ -32,7 +32,7 @@ type date struct {
 func (d date) signed() time.Time { return d.sent.Add(d.ahead) }
 
 // date is that of a request to host now.
-func (t *Transport) date(host string) date { return date{t.now(), t.clocks.of(host)} }
+func (t *Transport) date(host string) date { return date{system.Now(t.Clock), t.clocks.of(host)} }
 
 func (c *clocks) of(host string) time.Duration {
 	c.mu.RLock()
@@ -42,7 +42,7 @@ func (c *clocks) of(host string) time.Duration {
 
 // learn reports whether the date of a rejected request was wrong by the clock of
 // the host, and remembers by how much. The check step has refused plain http over
-// a network, where a Date could be anybody's.
+// a network, where anyone could forge a Date.
 func (c *clocks) learn(host string, d date, header http.Header, received time.Time) bool {
 	s, ok := wire.MeasureSkew(header, d.sent, received)
 	if !ok || (s.Least-d.ahead).Abs() <= skewTolerance || s.Least.Abs() > maxSkew {
@@ -50,27 +50,9 @@ func (c *clocks) learn(host string, d date, header http.Header, received time.Ti
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if s.Least.Abs() <= skewTolerance { // the clocks agree again
-		delete(c.ahead, host)
-		return true
-	}
-	if c.ahead == nil {
+	if c.ahead == nil || len(c.ahead) >= maxClocks { // what is still needed is learned again
 		c.ahead = make(map[string]time.Duration)
-	}
-	if len(c.ahead) >= maxClocks {
-		for forgotten := range c.ahead { // any one: it is learned again
-			delete(c.ahead, forgotten)
-			break
-		}
 	}
 	c.ahead[host] = s.Least
 	return true
-}
-
-// hostKey is what the clock of a host is filed under.
-func hostKey(u *url.URL) string {
-	if u == nil {
-		return ""
-	}
-	return target(u)
 }

@@ -55,7 +55,7 @@ func ways(tr *sigv4.Transport) map[string]func(*http.Request) (*http.Response, e
 }
 
 // A machine whose clock is off works after one correction, at STS and at services
-// (aws-sdk#754, smithy-rs#4800, field case B4).
+// (aws-sdk#754, smithy-rs#4800).
 func TestClockSkew(t *testing.T) {
 	for _, service := range []string{"s3", "execute-api"} {
 		for _, ahead := range []time.Duration{17 * time.Minute, -17 * time.Minute, 23 * time.Hour, -23 * time.Hour} {
@@ -78,10 +78,7 @@ func TestClockSkew(t *testing.T) {
 					send := func(url string, want int) {
 						t.Helper()
 						before := base.n
-						resp, err := ways(tr)[way](newRequest(t, "PUT", url, strings.NewReader("hello")))
-						require.NoError(t, err)
-						resp.Body.Close()
-						require.Equal(t, 200, resp.StatusCode)
+						requireOK(t, ways(tr)[way], newRequest(t, "PUT", url, strings.NewReader("hello")))
 						require.Equal(t, want, base.n-before, "requests")
 					}
 					send("https://one.example/", 2)
@@ -89,7 +86,7 @@ func TestClockSkew(t *testing.T) {
 					send("https://ONE.example:443/", 1)
 					send("https://two.example/", 2) // each host for itself
 					send("https://one.example/", 1)
-					ours.Set(theirs.Now()) // somebody starts a time server
+					ours.Set(theirs.Now()) // a time server is started
 					send("https://one.example/", 2)
 					send("https://one.example/", 1)
 				})
@@ -116,8 +113,8 @@ func TestClockSkewIsNotBelieved(t *testing.T) {
 		code   string
 		sent   int
 	}{
-		"it lies":               {now.Add(3 * time.Hour), 403, "RequestTimeTooSkewed", 2},
-		"it lies as EC2":        {now.Add(-3 * time.Hour), 401, "AuthFailure", 2},
+		"wrong time":            {now.Add(3 * time.Hour), 403, "RequestTimeTooSkewed", 2},
+		"wrong time, EC2":       {now.Add(-3 * time.Hour), 401, "AuthFailure", 2},
 		"two days":              {now.Add(48 * time.Hour), 403, "RequestTimeTooSkewed", 1},
 		"minus two days":        {now.Add(-48 * time.Hour), 403, "RequestInTheFuture", 1},
 		"year 1":                {time.Time{}, 403, "RequestTimeTooSkewed", 1},
@@ -129,26 +126,26 @@ func TestClockSkewIsNotBelieved(t *testing.T) {
 		"signature of the date": {now.Add(-time.Hour), 403, "SignatureDoesNotMatch", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			liar := &counted{RoundTripper: ststest.InProcess(skewed(c.at, c.status, c.code))}
+			wrong := &counted{RoundTripper: ststest.InProcess(skewed(c.at, c.status, c.code))}
 			var dates []string
 			honest := ststest.InProcess(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { dates = append(dates, r.Header.Get("X-Amz-Date")) }))
 			tr := &sigv4.Transport{
 				Service: "execute-api", Region: "eu-west-1", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", "token"),
 				Base: roundTripper(func(r *http.Request) (*http.Response, error) {
-					if r.URL.Host == "liar.example" {
-						return liar.RoundTrip(r)
+					if r.URL.Host == "wrong.example" {
+						return wrong.RoundTrip(r)
 					}
 					return honest.RoundTrip(r)
 				}),
 			}
-			resp, err := tr.RoundTrip(newRequest(t, "GET", "https://liar.example/", nil))
+			resp, err := tr.RoundTrip(newRequest(t, "GET", "https://wrong.example/", nil))
 			require.NoError(t, err)
 			body, err := io.ReadAll(resp.Body)
 			require.NoError(t, err)
 			require.Equal(t, c.status, resp.StatusCode)
 			require.Equal(t, fmt.Sprintf(s3Error, c.code), string(body))
-			require.Equal(t, c.sent, liar.n)
-			for _, url := range []string{"https://honest.example/", "https://liar.example.honest.example/", "https://liar.example:8443/"} {
+			require.Equal(t, c.sent, wrong.n)
+			for _, url := range []string{"https://honest.example/", "https://wrong.example.honest.example/", "https://wrong.example:8443/"} {
 				_, err := tr.RoundTrip(newRequest(t, "GET", url, nil))
 				require.NoError(t, err)
 			}
@@ -169,9 +166,7 @@ func TestRejectionsWithoutEnd(t *testing.T) {
 			return ststest.InProcess(skewed(now.Add(time.Duration(sent)*time.Hour), 403, "RequestTimeTooSkewed")).RoundTrip(r)
 		}),
 	}
-	resp, err := tr.RoundTrip(newRequest(t, "GET", "https://liar.example/", nil))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, tr.RoundTrip, newRequest(t, "GET", "https://wrong.example/", nil))
 	require.Equal(t, 2, sent)
 
 	sent = 0
@@ -192,9 +187,7 @@ func TestRejectionsWithoutEnd(t *testing.T) {
 			return ststest.InProcess(skewed(minutes.Now(), 400, "ExpiredToken")).RoundTrip(r)
 		}),
 	}
-	resp, err = tr.RoundTrip(newRequest(t, "GET", "https://bucket.example/", nil))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, tr.RoundTrip, newRequest(t, "GET", "https://bucket.example/", nil))
 	require.Equal(t, 2, sent)
 	require.Equal(t, 2, ids)
 }
@@ -209,10 +202,7 @@ func TestDateOrToken(t *testing.T) {
 		}
 		tr := s.transport()
 		tr.Credentials = s.rotating()
-		resp, err := tr.RoundTrip(newRequest(t, "POST", s.URL, strings.NewReader("Action=DescribeInstances")))
-		require.NoError(t, err)
-		resp.Body.Close()
-		require.Equal(t, 200, resp.StatusCode)
+		requireOK(t, tr.RoundTrip, newRequest(t, "POST", s.URL, strings.NewReader("Action=DescribeInstances")))
 		require.Equal(t, want, s.ids())
 		last := s.arrivals()[len(s.arrivals())-1].req.Header.Get("X-Amz-Date")
 		at, err := time.Parse("20060102T150405Z", last)
@@ -226,17 +216,13 @@ func TestManySkewedHosts(t *testing.T) {
 	base := &counted{RoundTripper: ststest.InProcess(skewed(now.Add(time.Hour), 403, "RequestTimeTooSkewed"))}
 	tr := &sigv4.Transport{Service: "s3", Region: "r", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", ""), Base: base}
 	for i := range 1500 {
-		resp, err := tr.RoundTrip(newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, tr.RoundTrip, newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
 	}
 	require.Equal(t, 3000, base.n)
 	again := 0
 	for i := range 1500 {
 		before := base.n
-		resp, err := tr.RoundTrip(newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, tr.RoundTrip, newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
 		again += base.n - before - 1
 	}
 	require.GreaterOrEqual(t, again, 500)
@@ -257,9 +243,7 @@ func TestClockSkewOfABodyThatIsGone(t *testing.T) {
 		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
 	}
 	for range 2 {
-		resp, err := tr.RoundTrip(newRequest(t, "PUT", s.URL, newStream("hello")))
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, tr.RoundTrip, newRequest(t, "PUT", s.URL, newStream("hello")))
 	}
 	require.Equal(t, []string{"20261121T120000Z", "20261121T130000Z"}, dates)
 }

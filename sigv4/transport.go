@@ -1,19 +1,20 @@
 package sigv4
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Transport is an http.RoundTripper that signs each request with the credentials
-// of that moment and sends it through Base. It is safe for concurrent use and never
+// Transport is an http.RoundTripper that signs each request with current
+// credentials and sends it through Base. It is safe for concurrent use and never
 // changes the caller's request.
 //
 // # Bodies
@@ -23,7 +24,7 @@ import (
 // read twice in constant memory, any other is kept, up to MaxBody. Small ones are
 // always kept. The length is then known and sent as Content-Length. A body that
 // differs from its ContentLength, or has another length when it is sent, is an error
-// before its end is sent; one with other content is for the service to refuse, which
+// before its end is sent; one with other content is refused by the service, which
 // compares the same hash. Hashing ends with the request's context.
 //
 // # What is refused
@@ -62,23 +63,21 @@ type Transport struct {
 	Region      string            // required without Scope: a name, as "eu-west-1"
 	Credentials stschain.Provider // required; called through stschain.Cached
 
-	// Scope returns the service and the region that a request is signed for, where
-	// one client calls several; nil is Service and Region, which are not used if it
-	// is set. It is called once for a request, after Hosts was checked, and must not
-	// change it. Its error, or an empty result, is the error of the request. Service
-	// and region do not follow from a host in general: it should know the hosts that
-	// it is for, and return an error for others.
-	Scope func(*http.Request) (service, region string, err error)
+	// Scope returns the scope of a request, where one client calls several services.
+	// If it is set, Service and Region are not used. It is called once for a request,
+	// after Hosts was checked, and must not change it. Its error, or a missing field
+	// of its result, is the error of the request. A host does not determine the
+	// service and the region in general: return an error for hosts that it does not know.
+	Scope func(*http.Request) (Scope, error)
 
 	// Base sends the signed requests; nil is http.DefaultTransport.
 	Base http.RoundTripper
 
-	// Hosts are those that may receive a signed request; nil is whatever the caller
-	// addresses. Set it where URLs come from users. An entry is a host
-	// ("api.example.com") or all below one ("*.example.com", without example.com
-	// itself). Without a port it stands for the default port of the scheme; others
-	// are written: "localhost:9000". The Host field of a request does not matter
-	// here: what counts is where it is sent.
+	// Hosts lists the hosts that may receive a signed request; nil: any host. Set it
+	// where URLs come from users. An entry is a host ("api.example.com") or its
+	// subdomains ("*.example.com", without example.com itself). Without a port it
+	// means the default port of the scheme; write other ports: "localhost:9000". The
+	// Host field of a request does not matter: what counts is where it is sent.
 	Hosts []string
 
 	// AllowHTTP permits plain http to hosts other than loopback. The session token
@@ -88,15 +87,16 @@ type Transport struct {
 	SignedHeaders []string // as in Signer
 	MaxBody       int64    // bytes kept of a body that can be read only once; 0: 10 MiB, negative: none
 
-	// UnsignedPayload leaves bodies out of the signature, where the service allows
-	// it (S3 does). TLS is then what protects them, so it needs https. They are sent
-	// as they come, except at S3 those of unknown length, which are kept up to MaxBody.
+	// UnsignedPayload excludes bodies from the signature, where the service allows it
+	// (S3 does). Only TLS then protects them, so it needs https. They are not read
+	// before they are sent, except for S3 those of unknown length, which are kept up
+	// to MaxBody.
 	UnsignedPayload bool
 
 	Clock stschain.Clock // nil: the system clock. Also for the cache over Credentials, unless that is a CachedProvider
 
 	once   sync.Once
-	signer Signer // for its keys; each request has a scope
+	signer Signer // for its keys and rules; each request has a scope
 	creds  stschain.CachedProvider
 	clocks clocks
 }
@@ -104,15 +104,7 @@ type Transport struct {
 // RoundTrip signs and sends req. Errors of Base are returned as they are; those
 // of this package start with "sigv4:" and contain neither secrets nor signed URLs.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	t.once.Do(t.setUp)
-	to, err := t.check(req, false)
-	if err != nil {
-		if req.Body != nil {
-			req.Body.Close()
-		}
-		return nil, err
-	}
-	body, err := t.newBody(req, to)
+	to, body, creds, err := t.prepare(req)
 	if err != nil {
 		return nil, err
 	}
@@ -120,43 +112,51 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Context().Done() != nil {
 		defer context.AfterFunc(req.Context(), body.stop)()
 	}
-	creds, err := t.retrieve(req.Context(), to)
-	if err != nil {
-		return nil, err
-	}
-	host, tried := hostKey(req.URL), accepted
+	host, replayed := target(req.URL), accepted
 	for {
 		d := t.date(host)
 		resp, err := t.send(req, to, body, creds, d)
 		if err != nil {
 			return nil, err
 		}
-		why := t.judge(resp, host, d)
-		if why == accepted || why&tried != 0 { // each once
+		why := t.verdict(resp, host, d)
+		if why == accepted || why&replayed != 0 { // each once
 			return resp, nil
 		}
-		tried |= why
+		replayed |= why
 		if why == rejectedToken {
 			t.creds.Invalidate(creds)
 		}
-		if !body.again() {
+		if !body.again() || why == rejectedToken && !t.replace(req.Context(), &creds) {
 			return resp, nil
-		}
-		if why == rejectedToken {
-			next, ok := t.replacement(req.Context(), creds)
-			if !ok {
-				return resp, nil
-			}
-			creds = next
 		}
 		resp.Body.Close()
 	}
 }
 
-func (t *Transport) retrieve(ctx context.Context, to scope) (stschain.Credentials, error) {
+// prepare does what comes before the signature: it refuses the request, or returns
+// what it is signed with. It closes the body of a request that it refuses.
+func (t *Transport) prepare(req *http.Request) (to service, b *body, creds stschain.Credentials, err error) {
+	t.once.Do(t.setUp)
+	if to, err = t.check(req, false); err != nil {
+		if req.Body != nil {
+			req.Body.Close()
+		}
+		return to, nil, creds, err
+	}
+	if b, err = t.newBody(req, to); err != nil {
+		return to, nil, creds, err
+	}
+	if creds, err = t.retrieve(req.Context(), to); err != nil {
+		b.release()
+	}
+	return to, b, creds, err
+}
+
+func (t *Transport) retrieve(ctx context.Context, to service) (stschain.Credentials, error) {
 	creds, err := t.creds.Retrieve(ctx)
 	if err != nil {
-		return creds, fmt.Errorf("sigv4: no credentials for %s in %s: %w", to.service, to.region, err)
+		return creds, fmt.Errorf("sigv4: no credentials for %s in %s: %w", to.Service, to.Region, err)
 	}
 	return creds, nil
 }
@@ -179,71 +179,54 @@ func (t *Transport) Providers() []stschain.Provider {
 
 func (t *Transport) setUp() {
 	t.signer.SignedHeaders = t.SignedHeaders
-	if t.Credentials == nil {
-		return
+	if t.Credentials != nil {
+		t.creds = wire.Cached(t.Credentials, t.Clock)
 	}
-	t.creds = wire.Cached(t.Credentials, t.Clock)
 }
 
-func (t *Transport) base() http.RoundTripper {
-	if t.Base != nil {
-		return t.Base
-	}
-	return http.DefaultTransport
-}
-
-func (t *Transport) now() time.Time {
-	if t.Clock != nil {
-		return t.Clock.Now()
-	}
-	return time.Now()
-}
+func (t *Transport) base() http.RoundTripper { return cmp.Or(t.Base, http.DefaultTransport) }
 
 // send signs a copy of req and sends it.
-func (t *Transport) send(req *http.Request, to scope, body *body, creds stschain.Credentials, d date) (*http.Response, error) {
+func (t *Transport) send(req *http.Request, to service, b *body, creds stschain.Credentials, d date) (*http.Response, error) {
 	signed := shallow(req)
 	signed.GetBody = nil
-	body.frame(signed)
+	b.frame(signed)
 	if req.Body != nil {
-		b, err := body.open()
-		if err != nil {
+		var err error
+		if signed.Body, err = b.open(); err != nil {
 			return nil, err
 		}
-		signed.Body = b
-		if body.again() {
-			signed.GetBody = body.open // for Base, when a connection that it kept turns out to be closed
+		if b.again() {
+			signed.GetBody = b.open // for Base, when a connection that it kept turns out to be closed
 		}
 	}
-	if err := t.signer.sign(to, signed, body.hash, creds, d.signed()); err != nil {
+	if err := t.signer.sign(to, signed, b.hash, creds, d.signed()); err != nil {
 		if signed.Body != nil {
 			signed.Body.Close()
 		}
 		return nil, err
 	}
 	resp, err := t.base().RoundTrip(signed)
-	if resp, err = body.outcome(req.Context(), resp, err); err != nil {
+	if err = b.outcome(req.Context(), resp, err); err != nil {
 		return nil, err
 	}
 	resp.Request = req
 	return resp, nil
 }
 
-// outcome is what Base returned, unless the body failed: then a server may have
-// responded to a part of it only. The end of
-// ctx comes before the error that closing the body caused.
-func (b *body) outcome(ctx context.Context, resp *http.Response, err error) (*http.Response, error) {
-	fault := b.fault.Load()
-	switch {
-	case err == nil && fault == nil:
-		return resp, nil
-	case err == nil:
-		resp.Body.Close()
-		err = *fault
-	case fault != nil:
+// outcome returns the error of sending the body. If the body failed, that is the
+// error, and a server may have responded to a part of it. If ctx ended, that is the
+// error, and not what closing the body caused.
+func (b *body) outcome(ctx context.Context, resp *http.Response, err error) error {
+	if fault := b.fault.Load(); fault != nil {
+		if err == nil {
+			resp.Body.Close()
+		}
 		err = *fault
 	}
-	if b.last.Load() != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) && !errors.Is(err, context.Cause(ctx)) {
-		err = ended(ctx, "sending")
+	ended := ctx.Err()
+	if err == nil || ended == nil || b.last.Load() == nil || errors.Is(err, ended) || errors.Is(err, context.Cause(ctx)) {
+		return err
 	}
-	return nil, err
+	return fmt.Errorf("sigv4: sending the body: %w", system.ContextErr(ctx))
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// Peers: aws-sdk-go-v2#528 (users.md 4.55).
+// Issues: aws-sdk-go-v2#528.
 func TestTransport(t *testing.T) {
 	for name, start := range starts {
 		for _, signedName := range []string{"execute-api", "s3"} {
@@ -40,10 +40,7 @@ func TestTransport(t *testing.T) {
 					req := newRequest(t, c.method, s.URL+c.path, strings.NewReader(c.body))
 					req.Header.Set("Content-Type", "text/plain")
 					req.Header.Set("X-Amz-Meta-A", " a  b ")
-					resp, err := client.Do(req)
-					require.NoError(t, err)
-					resp.Body.Close()
-					require.Equal(t, 200, resp.StatusCode)
+					requireOK(t, client.Do, req)
 				}
 				for i, a := range s.arrivals() {
 					require.NoError(t, a.err)
@@ -65,9 +62,7 @@ func TestTransportChangesNothing(t *testing.T) {
 	req.Trailer = http.Header{"X-Later": nil}
 	before := req.Clone(t.Context())
 	shared := *req.URL
-	resp, err := tr.RoundTrip(req)
-	require.NoError(t, err)
-	resp.Body.Close()
+	resp := do(t, tr.RoundTrip, req)
 	require.Equal(t, before.URL, req.URL)
 	require.Equal(t, shared, *req.URL)
 	require.Equal(t, before.Header, req.Header)
@@ -100,9 +95,7 @@ func TestOverriddenHost(t *testing.T) {
 		s := newService(t, start, nil, "AKID")
 		req := newRequest(t, "GET", s.URL, nil)
 		req.Host = "bucket.example.com"
-		resp, err := (&http.Client{Transport: s.transport()}).Do(req)
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, (&http.Client{Transport: s.transport()}).Do, req)
 		require.NoError(t, s.arrivals()[0].err)
 		require.Equal(t, "bucket.example.com", s.arrivals()[0].req.Host)
 	}
@@ -119,10 +112,7 @@ func TestDefaultPort(t *testing.T) {
 	}}
 	defer tr.CloseIdleConnections()
 	for _, u := range []string{"http://example.com:80/", "http://example.com/"} {
-		resp, err := tr.RoundTrip(newRequest(t, "GET", u, nil))
-		require.NoError(t, err)
-		resp.Body.Close()
-		require.Equal(t, 200, resp.StatusCode)
+		requireOK(t, tr.RoundTrip, newRequest(t, "GET", u, nil))
 	}
 	for _, a := range s.arrivals() {
 		require.NoError(t, a.err)
@@ -130,7 +120,7 @@ func TestDefaultPort(t *testing.T) {
 	}
 }
 
-// Peers: aws-sdk-go#4322 (users.md 4.56).
+// Issues: aws-sdk-go#4322.
 func TestHTTPProxy(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	var through atomic.Int32
@@ -159,10 +149,7 @@ func TestHTTPProxy(t *testing.T) {
 	defer tr.CloseIdleConnections()
 	req := newRequest(t, "POST", s.URL+"/a//b?x=1 2", strings.NewReader("hello"))
 	req.Header.Set("Te", "trailers")
-	resp, err := (&http.Client{Transport: tr}).Do(req)
-	require.NoError(t, err)
-	resp.Body.Close()
-	require.Equal(t, 200, resp.StatusCode)
+	requireOK(t, (&http.Client{Transport: tr}).Do, req)
 	require.EqualValues(t, 1, through.Load())
 	require.NoError(t, s.arrivals()[0].err)
 	require.Contains(t, s.arrivals()[0].signed, "content-length")
@@ -180,12 +167,10 @@ func TestExpectContinue(t *testing.T) {
 		body := newSeekable(strings.Repeat("x", 100_000))
 		req := newRequest(t, "PUT", s.URL, body)
 		req.Header.Set("Expect", "100-continue")
-		resp, err := tr.RoundTrip(req)
-		require.NoError(t, err)
-		resp.Body.Close()
+		resp := do(t, tr.RoundTrip, req)
 		require.Equal(t, refuse, resp.StatusCode == 417)
 		tr.CloseIdleConnections()
-		require.Eventually(t, func() bool { return body.closed.Load() == 1 }, 10*time.Second, time.Millisecond)
+		requireClosed(t, body.closed.Load, "")
 		for _, a := range s.arrivals() {
 			require.NoError(t, a.err)
 			require.NotContains(t, a.signed, "expect")
@@ -193,47 +178,43 @@ func TestExpectContinue(t *testing.T) {
 	}
 }
 
-// Base may send a request again, as net/http does when a kept connection turns
-// out to be dead. It gets the body from our GetBody.
+// Base may send a request again, as net/http does when a connection that it kept
+// turns out to be closed. It gets the body from GetBody of the signed request.
 func TestBaseRetries(t *testing.T) {
-	for name, body := range bodies {
-		for _, size := range []int{small, large} {
-			s := newService(t, plain, nil, "AKID")
-			tr := s.transport()
-			tr.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
-				dead := r.Body
-				io.CopyN(io.Discard, dead, 10)
-				again := r.Clone(r.Context())
-				var err error
-				again.Body, err = r.GetBody()
-				require.NoError(t, err)
-				if size == large && strings.HasPrefix(name, "seeker") {
-					_, err = dead.Read(make([]byte, 1))
-					require.ErrorContains(t, err, "sigv4: reading the body: the body is being sent again")
-				}
-				require.NoError(t, dead.Close())
-				return s.Client().Transport.RoundTrip(again)
-			})
-			req, closed := body(text(size))
-			req.Method, req.URL, req.Header = "PUT", mustParse(t, s.URL), http.Header{}
-			resp, err := tr.RoundTrip(req)
-			require.NoError(t, err, name)
-			resp.Body.Close()
-			require.NoError(t, s.arrivals()[0].err)
-			require.Equal(t, text(size), s.arrivals()[0].body)
-			s.Client().CloseIdleConnections()
-			require.Eventually(t, func() bool { return closed() == 1 }, 10*time.Second, time.Millisecond, name)
+	for kind, size := range eachBody {
+		if size == 0 {
+			continue
 		}
+		s := newService(t, plain, nil, "AKID")
+		tr := s.transport()
+		tr.Base = roundTripper(func(r *http.Request) (*http.Response, error) {
+			io.CopyN(io.Discard, r.Body, 10)
+			again := r.Clone(r.Context())
+			var err error
+			again.Body, err = r.GetBody()
+			require.NoError(t, err)
+			if size == large && strings.HasPrefix(kind, "seeker") {
+				_, err = r.Body.Read(make([]byte, 1))
+				require.ErrorContains(t, err, "sigv4: reading the body: the body is being sent again")
+			}
+			require.NoError(t, r.Body.Close())
+			return s.Client().Transport.RoundTrip(again)
+		})
+		req, closed := put(t, kind, s.URL, size)
+		requireOK(t, tr.RoundTrip, req)
+		require.Equal(t, text(size), s.arrivals()[0].body)
+		s.Client().CloseIdleConnections()
+		requireClosed(t, closed, kind)
 	}
 }
 
-// Peers: minio-go#1321 (users.md 4.16).
+// Issues: minio-go#1321.
 func TestThousandGoroutines(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
 	tr := s.transport()
-	var asked atomic.Int32
+	var calls atomic.Int32
 	tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		asked.Add(1)
+		calls.Add(1)
 		return creds("AKID"), nil
 	})
 	tr.Base = &http.Transport{MaxConnsPerHost: 32}
@@ -267,7 +248,7 @@ func TestThousandGoroutines(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.EqualValues(t, 1, asked.Load())
+	require.EqualValues(t, 1, calls.Load())
 	require.Len(t, s.arrivals(), 1000)
 }
 
@@ -275,9 +256,9 @@ func TestThousandGoroutines(t *testing.T) {
 // it was given.
 func TestTransportClock(t *testing.T) {
 	s := newService(t, plain, nil, "AKID")
-	var asked int
+	var calls int
 	source := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		asked++
+		calls++
 		c := creds("AKID")
 		c.Expires = now.Add(time.Hour) // long over by the real clock, or far away
 		return c, nil
@@ -285,19 +266,15 @@ func TestTransportClock(t *testing.T) {
 	tr := s.transport()
 	tr.Credentials = source
 	for range 3 {
-		resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
-		require.NoError(t, err)
-		resp.Body.Close()
+		do(t, tr.RoundTrip, newRequest(t, "GET", s.URL, nil))
 	}
-	require.Equal(t, 1, asked)
+	require.Equal(t, 1, calls)
 	require.Equal(t, now.Format("20060102T150405Z"), s.arrivals()[0].req.Header.Get("X-Amz-Date"))
 
 	cache := &stschain.Cache{Provider: source, Clock: fixedClock(now.Add(time.Minute))}
 	tr = s.transport()
 	tr.Credentials = cache
-	resp, err := tr.RoundTrip(newRequest(t, "GET", s.URL, nil))
-	require.NoError(t, err)
-	resp.Body.Close()
+	do(t, tr.RoundTrip, newRequest(t, "GET", s.URL, nil))
 	require.Equal(t, fixedClock(now.Add(time.Minute)), cache.Clock)
 }
 

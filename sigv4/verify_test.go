@@ -1,29 +1,27 @@
 package sigv4_test
 
 import (
+	"bufio"
 	"bytes"
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"path"
-	"sort"
+	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/sigv4"
 )
 
-// verifier checks requests as they arrive, with code of its own: what it knows
-// of escaping is net/url's.
+// verifier verifies requests as they arrive, independently: it escapes with net/url.
 type verifier struct {
 	service, region string
 	known           []stschain.Credentials
@@ -43,7 +41,7 @@ func creds(id string) stschain.Credentials {
 	}
 }
 
-// verify returns who signed r, by header or presigned.
+// verify returns the access key ID that signed r, by header or in the query.
 func (v verifier) verify(r *http.Request, body []byte) (id string, signed []string, err error) {
 	if strings.Contains(r.RequestURI, "#") || r.URL.Fragment != "" {
 		return "", nil, fmt.Errorf("a fragment was sent: %q", r.RequestURI)
@@ -100,16 +98,12 @@ func (v verifier) verify(r *http.Request, body []byte) (id string, signed []stri
 	if want := strings.Join([]string{auth["date"][:8], v.region, v.service, "aws4_request"}, "/"); scope != want {
 		return "", nil, fmt.Errorf("scope is %q, want %q", scope, want)
 	}
-	var who *stschain.Credentials
-	for i := range v.known {
-		if v.known[i].AccessKeyID == id {
-			who = &v.known[i]
-		}
-	}
-	if who == nil {
+	i := slices.IndexFunc(v.known, func(c stschain.Credentials) bool { return c.AccessKeyID == id })
+	if i < 0 {
 		return "", nil, fmt.Errorf("access key %q is not known", id)
 	}
-	if auth["token"] != who.SessionToken.Reveal() {
+	keys := v.known[i]
+	if auth["token"] != keys.SessionToken.Reveal() {
 		return "", nil, fmt.Errorf("token is %q", auth["token"])
 	}
 
@@ -128,7 +122,7 @@ func (v verifier) verify(r *http.Request, body []byte) (id string, signed []stri
 		segments[i] = escape(segments[i])
 	}
 	signed = strings.Split(auth["SignedHeaders"], ";")
-	if !sort.StringsAreSorted(signed) {
+	if !slices.IsSorted(signed) {
 		return "", nil, fmt.Errorf("signed headers are not sorted: %q", signed)
 	}
 	var pairs []string
@@ -137,7 +131,7 @@ func (v verifier) verify(r *http.Request, body []byte) (id string, signed []stri
 			pairs = append(pairs, escape(name)+"\x00"+escape(value))
 		}
 	}
-	sort.Strings(pairs)
+	slices.Sort(pairs)
 	lines := []string{
 		r.Method, strings.Join(segments, "/"),
 		strings.ReplaceAll(strings.Join(pairs, "&"), "\x00", "="),
@@ -160,13 +154,13 @@ func (v verifier) verify(r *http.Request, body []byte) (id string, signed []stri
 		lines = append(lines, name+":"+strings.Join(clean, ","))
 	}
 	for name := range r.Header {
-		if n := strings.ToLower(name); strings.HasPrefix(n, "x-amz-") && !contains(signed, n) {
+		if n := strings.ToLower(name); strings.HasPrefix(n, "x-amz-") && !slices.Contains(signed, n) {
 			return "", nil, fmt.Errorf("header %s is not signed", name)
 		}
 	}
 	lines = append(lines, "", auth["SignedHeaders"], payload)
 	toSign := strings.Join([]string{"AWS4-HMAC-SHA256", auth["date"], scope, sha256hex([]byte(strings.Join(lines, "\n")))}, "\n")
-	key := []byte("AWS4" + who.SecretAccessKey.Reveal())
+	key := []byte("AWS4" + keys.SecretAccessKey.Reveal())
 	for part := range strings.SplitSeq(scope, "/") {
 		key = mac(key, part)
 	}
@@ -199,22 +193,13 @@ func mac(key []byte, message string) []byte {
 	return m.Sum(nil)
 }
 
-func contains(list []string, s string) bool {
-	for _, e := range list {
-		if e == s {
-			return true
-		}
-	}
-	return false
-}
-
 // sent writes the request as net/http does and reads it back as a server does.
 func sent(req *http.Request) (*http.Request, []byte, error) {
 	var wire bytes.Buffer
 	if err := req.Write(&wire); err != nil {
 		return nil, nil, err
 	}
-	r, err := http.ReadRequest(bufioReader(&wire))
+	r, err := http.ReadRequest(bufio.NewReader(&wire))
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w; was sent:\n%s", err, wire.String())
 	}
@@ -222,73 +207,17 @@ func sent(req *http.Request) (*http.Request, []byte, error) {
 	return r, body, err
 }
 
-// service is a server that lets through what is signed, and remembers it.
-type service struct {
-	*httptest.Server
-	verifier
-	t  testing.TB
-	do http.HandlerFunc // nil: 200
-
-	mu   sync.Mutex
-	seen []arrival
+// verifierOf is that of a service which knows creds("AKID").
+func verifierOf(service string) verifier {
+	return verifier{service: service, region: "eu-west-1", known: []stschain.Credentials{creds("AKID")}}
 }
 
-type arrival struct {
-	id     string
-	body   string
-	signed []string
-	req    *http.Request
-	err    error
-}
-
-// newService starts a server for credentials of these ids. Its handler notes
-// what is wrong and answers 418; a test that wants it otherwise looks at seen.
-func newService(t testing.TB, start func(*httptest.Server), do http.HandlerFunc, ids ...string) *service {
-	s := &service{t: t, do: do, verifier: verifier{service: "execute-api", region: "eu-west-1"}}
-	for _, id := range ids {
-		s.known = append(s.known, creds(id))
-	}
-	s.Server = httptest.NewUnstartedServer(http.HandlerFunc(s.handle))
-	s.Config.ErrorLog = quiet
-	start(s.Server)
-	t.Cleanup(s.Close)
-	return s
-}
-
-func plain(s *httptest.Server)   { s.Start() }
-func withTLS(s *httptest.Server) { s.StartTLS() }
-func http2(s *httptest.Server)   { s.EnableHTTP2 = true; s.StartTLS() }
-
-// starts are the ways to start a service.
-var starts = map[string]func(*httptest.Server){"HTTP": plain, "TLS": withTLS, "HTTP2": http2}
-
-func (s *service) handle(w http.ResponseWriter, r *http.Request) {
-	body, err := io.ReadAll(r.Body)
-	a := arrival{body: string(body), req: r, err: err}
-	if err == nil {
-		a.id, a.signed, a.err = s.verify(r, body)
-	}
-	s.mu.Lock()
-	s.seen = append(s.seen, a)
-	s.mu.Unlock()
-	switch {
-	case a.err != nil:
-		http.Error(w, a.err.Error(), http.StatusTeapot)
-	case s.do != nil:
-		s.do(w, r)
-	}
-}
-
-func (s *service) arrivals() []arrival {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return append([]arrival(nil), s.seen...)
-}
-
-// transport signs for the service with the first of its credentials.
-func (s *service) transport() *sigv4.Transport {
-	return &sigv4.Transport{
-		Service: s.verifier.service, Region: s.region, Base: s.Client().Transport, Clock: fixedClock(now),
-		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return s.known[0], nil }),
-	}
+// requireValid fails if req is not valid as it arrives, and returns it.
+func (v verifier) requireValid(t testing.TB, req *http.Request) *http.Request {
+	t.Helper()
+	r, body, err := sent(req)
+	require.NoError(t, err)
+	_, _, err = v.verify(r, body)
+	require.NoError(t, err)
+	return r
 }

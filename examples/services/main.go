@@ -35,22 +35,25 @@ import (
 // general (aliases, custom domains, s3-accelerate, sts.amazonaws.com), so a program
 // says what it knows, and what it does not know is not signed. With a dot before it, a
 // host stands for all below it.
-var table = []struct{ host, service, region string }{
-	{".s3.eu-west-1.amazonaws.com", "s3", "eu-west-1"},
-	{".execute-api.eu-west-1.amazonaws.com", "execute-api", "eu-west-1"},
-	{".eu-central-1.es.amazonaws.com", "es", "eu-central-1"},
-	{"sts.us-east-1.amazonaws.com", "sts", "us-east-1"},
-	{"api.example.com", "execute-api", "us-east-1"}, // a custom domain
+var table = []struct {
+	host  string
+	scope sigv4.Scope
+}{
+	{".s3.eu-west-1.amazonaws.com", sigv4.Scope{Service: "s3", Region: "eu-west-1"}},
+	{".execute-api.eu-west-1.amazonaws.com", sigv4.Scope{Service: "execute-api", Region: "eu-west-1"}},
+	{".eu-central-1.es.amazonaws.com", sigv4.Scope{Service: "es", Region: "eu-central-1"}},
+	{"sts.us-east-1.amazonaws.com", sigv4.Scope{Service: "sts", Region: "us-east-1"}},
+	{"api.example.com", sigv4.Scope{Service: "execute-api", Region: "us-east-1"}}, // a custom domain
 }
 
-func scope(req *http.Request) (service, region string, err error) {
+func scope(req *http.Request) (sigv4.Scope, error) {
 	for _, t := range table {
 		host := req.URL.Hostname()
 		if host == t.host || strings.HasPrefix(t.host, ".") && strings.HasSuffix(host, t.host) {
-			return t.service, t.region, nil
+			return t.scope, nil
 		}
 	}
-	return "", "", errors.New("not in the table")
+	return sigv4.Scope{}, errors.New("not in the table")
 }
 
 func main() {

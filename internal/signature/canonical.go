@@ -1,15 +1,16 @@
-// Package signature computes Signature Version 4 over requests that are given
-// in parts, as they go over the wire. It knows nothing of net/http; what a
-// public API should not offer (the knobs that only test vectors turn) is here.
+// Package signature computes Signature Version 4 of a request that is given in parts,
+// as they are sent. It does not use net/http, and has options that only test vectors
+// need.
 //
-// The rules are those of "Create a signed AWS API request" in the IAM User
-// Guide; where that text leaves room, the test suite of the AWS SDKs decides.
+// The rules are those of "Create a signed AWS API request" in the IAM User Guide;
+// where that is ambiguous, the test suite of the AWS SDKs decides.
 package signature
 
 import (
 	"bytes"
+	"cmp"
+	"path"
 	"slices"
-	"sort"
 	"strings"
 )
 
@@ -36,37 +37,13 @@ type Field struct {
 
 // SortFields sorts fields into the order in which they are signed.
 func SortFields(fields []Field) {
-	if len(fields) > fewFields {
-		sorted := fieldList(slices.Clone(fields)) // a copy, or the caller's array would always escape to the heap
-		sort.Sort(sorted)
-		copy(fields, sorted)
-		return
-	}
-	for i := range fields {
-		for ; i > 0 && compareFold(fields[i].Name, fields[i-1].Name) < 0; i-- {
-			fields[i], fields[i-1] = fields[i-1], fields[i]
-		}
-	}
+	slices.SortFunc(fields, func(a, b Field) int { return compareFold(a.Name, b.Name) })
 }
-
-// fewFields is how many an insertion sort handles well. Ordinary requests sign
-// about five headers.
-const fewFields = 32
-
-// fieldList is a sort.Interface for the reason that pairList is one.
-type fieldList []Field
-
-func (f fieldList) Len() int           { return len(f) }
-func (f fieldList) Less(i, j int) bool { return compareFold(f[i].Name, f[j].Name) < 0 }
-func (f fieldList) Swap(i, j int)      { f[i], f[j] = f[j], f[i] }
 
 // AppendCanonical appends the canonical request.
 func AppendCanonical(dst []byte, r *Request) []byte {
-	dst = append(dst, r.Method...)
-	dst = append(dst, '\n')
-	dst = appendPath(dst, r)
-	dst = append(dst, '\n')
-	dst = AppendQuery(dst, r.Query)
+	dst = appendPath(appendAll(dst, r.Method, "\n"), r)
+	dst = AppendQuery(append(dst, '\n'), r.Query)
 	dst = append(dst, '\n')
 	for _, f := range r.Header {
 		dst = appendLower(dst, f.Name)
@@ -79,10 +56,8 @@ func AppendCanonical(dst []byte, r *Request) []byte {
 		}
 		dst = append(dst, '\n')
 	}
-	dst = append(dst, '\n')
-	dst = appendNames(dst, r.Header)
-	dst = append(dst, '\n')
-	return append(dst, r.Payload...)
+	dst = appendNames(append(dst, '\n'), r.Header)
+	return appendAll(dst, "\n", r.Payload)
 }
 
 // appendNames appends the list of signed headers.
@@ -96,48 +71,27 @@ func appendNames(dst []byte, fields []Field) []byte {
 	return dst
 }
 
-// appendPath appends the canonical path. An escaped segment holds no slash, so
-// that segments can be taken back from what was already written.
+// appendPath appends the canonical path.
 func appendPath(dst []byte, r *Request) []byte {
-	path := r.Path
-	switch {
-	case path == "":
-		return append(dst, '/')
-	case r.RawPath && r.EscapedOnce:
-		return append(dst, path...)
-	case r.RawPath:
-		return appendEscaped(dst, path, "/")
+	p := r.Path
+	if !strings.HasPrefix(p, "/") {
+		p = "/" + p
 	}
-	start := len(dst)
-	// Cut and not SplitSeq, here and below: an iterator would move the whole
-	// request to the heap.
-	for rest, more := path, true; more; {
-		var segment string
-		segment, rest, more = strings.Cut(rest, "/")
-		switch segment {
-		case "", ".":
-		case "..":
-			if slash := bytes.LastIndexByte(dst[start:], '/'); slash >= 0 {
-				dst = dst[:start+slash]
-			}
-		default:
-			dst = append(dst, '/')
-			if r.EscapedOnce {
-				dst = append(dst, segment...)
-			} else {
-				dst = appendEscaped(dst, segment, "")
-			}
+	if !r.RawPath {
+		p = path.Clean(p)
+		if strings.HasSuffix(r.Path, "/") && p != "/" {
+			p += "/"
 		}
 	}
-	if len(dst) == start || path[len(path)-1] == '/' {
-		dst = append(dst, '/')
+	if r.EscapedOnce {
+		return append(dst, p...)
 	}
-	return dst
+	return appendEscaped(dst, p, "/")
 }
 
 // AppendQuery appends the canonical query: each name and value decoded, "+"
-// read as a space, and escaped anew; sorted by name, then by value. A name
-// without "=" has an empty value, and what lies between two "&" is no pair.
+// read as a space, and escaped again; sorted by name, then by value. A name
+// without "=" has an empty value. Nothing between two "&" is not a pair.
 func AppendQuery(dst []byte, query string) []byte {
 	if query == "" {
 		return dst
@@ -165,14 +119,14 @@ func AppendQuery(dst []byte, query string) []byte {
 	if slices.IsSortedFunc(pairs, func(a, b pair) int { return a.compare(b, dst[base:]) }) {
 		return dst
 	}
-	sorted := &pairList{slices.Clone(pairs), bytes.Clone(dst[base:])}
-	sort.Sort(sorted)
+	written := bytes.Clone(dst[base:])
+	slices.SortFunc(pairs, func(a, b pair) int { return a.compare(b, written) })
 	dst = dst[:base]
-	for i, p := range sorted.pairs {
+	for i, p := range pairs {
 		if i > 0 {
 			dst = append(dst, '&')
 		}
-		dst = append(dst, sorted.written[p.name:p.end]...)
+		dst = append(dst, written[p.name:p.end]...)
 	}
 	return dst
 }
@@ -181,22 +135,9 @@ func AppendQuery(dst []byte, query string) []byte {
 type pair struct{ name, value, end int }
 
 func (a pair) compare(b pair, written []byte) int {
-	if c := bytes.Compare(written[a.name:a.value-1], written[b.name:b.value-1]); c != 0 {
-		return c
-	}
-	return bytes.Compare(written[a.value:a.end], written[b.value:b.end])
+	return cmp.Or(bytes.Compare(written[a.name:a.value-1], written[b.name:b.value-1]),
+		bytes.Compare(written[a.value:a.end], written[b.value:b.end]))
 }
-
-// pairList is a sort.Interface: slices.SortFunc would be another ten kilobytes in
-// every program.
-type pairList struct {
-	pairs   []pair
-	written []byte
-}
-
-func (q *pairList) Len() int           { return len(q.pairs) }
-func (q *pairList) Less(i, j int) bool { return q.pairs[i].compare(q.pairs[j], q.written) < 0 }
-func (q *pairList) Swap(i, j int)      { q.pairs[i], q.pairs[j] = q.pairs[j], q.pairs[i] }
 
 // appendReescaped decodes s as a query is decoded and escapes the result. A "%"
 // that starts no escape stands for itself.
@@ -213,8 +154,8 @@ func appendReescaped(dst []byte, s string) []byte {
 			continue
 		case c == '+':
 			c = ' '
-		case c == '%' && i+2 < len(s) && IsHex(s[i+1]) && IsHex(s[i+2]):
-			c = unhex(s[i+1])<<4 | unhex(s[i+2])
+		case c == '%' && i+2 < len(s) && unhex(s[i+1]) >= 0 && unhex(s[i+2]) >= 0:
+			c = byte(unhex(s[i+1])<<4 | unhex(s[i+2]))
 			i += 2
 		}
 		dst = appendByte(dst, c)
@@ -222,9 +163,24 @@ func appendReescaped(dst []byte, s string) []byte {
 	return dst
 }
 
-// Escape returns s with every byte escaped that is neither unreserved in
-// RFC 3986 nor a slash: the one escaping of a path that S3 signs.
-func Escape(s string) string { return string(appendEscaped(make([]byte, 0, len(s)+16), s, "/")) }
+// Escape returns s with every byte escaped that is neither unreserved in RFC 3986
+// nor in keep. With "/" it is the one escaping of a path that S3 signs.
+func Escape(s, keep string) string {
+	if IsEscaped(s, keep) {
+		return s
+	}
+	return string(appendEscaped(make([]byte, 0, len(s)+16), s, keep))
+}
+
+// IsEscaped reports whether Escape returns s unchanged.
+func IsEscaped(s, keep string) bool {
+	for i := 0; i < len(s); i++ {
+		if !unreserved[s[i]] && strings.IndexByte(keep, s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
 
 func appendEscaped(dst []byte, s, keep string) []byte {
 	for i := 0; i < len(s); i++ {
@@ -262,19 +218,13 @@ var unreserved = func() (is [256]bool) {
 	return is
 }()
 
-// IsHex reports whether c is a hexadecimal digit.
-func IsHex(c byte) bool {
-	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
-}
-
-func unhex(c byte) byte {
-	switch {
-	case c <= '9':
-		return c - '0'
-	case c <= 'F':
-		return c - 'A' + 10
+// unhex returns the value of a hexadecimal digit, or a negative number.
+func unhex(c byte) int {
+	digit := strings.IndexByte("0123456789ABCDEFabcdef", c)
+	if digit > 0xF {
+		digit -= 6
 	}
-	return c - 'a' + 10
+	return digit
 }
 
 // appendTrimmed appends a header value without the white space at its ends,
@@ -283,25 +233,16 @@ func appendTrimmed(dst []byte, v string) []byte {
 	if isTrimmed(v) {
 		return append(dst, v...)
 	}
-	start := len(dst)
-	for i := 0; i < len(v); {
-		if isSpace(v[i]) {
-			i++
-			continue
-		}
-		word := i
-		for i < len(v) && !isSpace(v[i]) {
-			i++
-		}
-		if len(dst) > start {
+	for i, word := range strings.FieldsFunc(v, isSpace) {
+		if i > 0 {
 			dst = append(dst, ' ')
 		}
-		dst = append(dst, v[word:i]...)
+		dst = append(dst, word...)
 	}
 	return dst
 }
 
-// isTrimmed is for speed: a session token has a kilobyte, and no space.
+// isTrimmed is for speed: a session token has a kilobyte, and no white space.
 func isTrimmed(v string) bool {
 	for _, c := range [...]byte{'\t', '\n', '\v', '\f', '\r'} {
 		if strings.IndexByte(v, c) >= 0 {
@@ -311,7 +252,7 @@ func isTrimmed(v string) bool {
 	return !strings.HasPrefix(v, " ") && !strings.HasSuffix(v, " ") && !strings.Contains(v, "  ")
 }
 
-func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }
+func isSpace(c rune) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 func appendLower(dst []byte, s string) []byte {
 	for i := 0; i < len(s); i++ {

@@ -20,7 +20,7 @@ import (
 
 // TestConformance runs the signing suite of the AWS SDKs, byte for byte. A case
 // is run on the parts of the raw request: net/http refuses some of its targets.
-// Peers: VictoriaMetrics#2550 (users.md 1.2.6).
+// Issues: VictoriaMetrics#2550.
 func TestConformance(t *testing.T) {
 	dir := filepath.Join(conformance.Dir(t), "sigv4", "v4")
 	cases, err := os.ReadDir(dir)

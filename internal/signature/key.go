@@ -3,31 +3,31 @@ package signature
 import (
 	"crypto/hmac"
 	"crypto/sha256"
-	"errors"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"unicode"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/redact"
 )
 
-// Scope is what a signing key is good for.
+// Scope is what a signing key is valid for.
 type Scope struct{ Date, Region, Service string } // Date: 20060102
 
 func (s Scope) append(dst []byte) []byte {
-	dst = append(dst, s.Date...)
-	dst = append(dst, '/')
-	dst = append(dst, s.Region...)
-	dst = append(dst, '/')
-	dst = append(dst, s.Service...)
-	return append(dst, "/aws4_request"...)
+	return appendAll(dst, s.Date, "/", s.Region, "/", s.Service, "/aws4_request")
+}
+
+func appendAll(dst []byte, parts ...string) []byte {
+	for _, part := range parts {
+		dst = append(dst, part...)
+	}
+	return dst
 }
 
 // Key is a signing key: for one secret, day, region and service.
 type Key [sha256.Size]byte
 
-// DeriveKey makes the signing key of a secret access key.
+// DeriveKey derives the signing key of a secret access key.
 func DeriveKey(secret string, s Scope) Key {
 	key := []byte("AWS4" + secret)
 	for _, part := range []string{s.Date, s.Region, s.Service, "aws4_request"} {
@@ -56,11 +56,11 @@ func (k *Key) hmac(message []byte) [sha256.Size]byte {
 	return sha256.Sum256(append(append(space[:0], pad[:]...), inner[:]...))
 }
 
-// Keys remembers derived keys. The zero value is ready, and safe for
-// concurrent use. What it remembers does not print: a secret is masked, and a
-// key is inside a function.
+// Keys caches derived keys. The zero value is ready to use, and safe for concurrent
+// use. What it caches does not print: a secret is masked, and a key is inside a
+// function.
 type Keys struct {
-	last  atomic.Pointer[derived] // most programs sign with one key at a time
+	last  atomic.Pointer[derived] // most programs use one key at a time
 	mu    sync.Mutex
 	table map[keyOf]*derived
 }
@@ -77,11 +77,8 @@ type derived struct {
 
 const maxKeys = 64
 
-// ErrSpace says that a secret access key contains white space. No service issues
-// such a key; it comes from reading a file to its last line break.
-var ErrSpace = errors.New("contains white space")
-
-// Get returns the signing key of secret for scope, or ErrSpace.
+// Get returns the signing key of secret for scope. A secret that no service issues
+// is an error, which does not show it.
 func (k *Keys) Get(secret stschain.Secret, scope Scope) (*Key, error) {
 	of := keyOf{secret, scope}
 	if d := k.last.Load(); d != nil && d.of == of {
@@ -92,28 +89,16 @@ func (k *Keys) Get(secret stschain.Secret, scope Scope) (*Key, error) {
 	d := k.table[of]
 	if d == nil {
 		text := secret.Reveal()
-		if strings.ContainsFunc(text, unicode.IsSpace) {
-			return nil, ErrSpace
+		if err := redact.Malformed("SecretAccessKey", text); err != nil {
+			return nil, err
 		}
 		key := DeriveKey(text, scope)
 		d = &derived{of, func() *Key { return &key }}
-		k.remember(d)
+		if k.table == nil || len(k.table) >= maxKeys { // keys that are still in use are derived again
+			k.table = make(map[keyOf]*derived)
+		}
+		k.table[of] = d
 	}
 	k.last.Store(d)
 	return d.key(), nil
-}
-
-// remember adds d; a full table forgets any one key, which is derived again
-// if it is still in use.
-func (k *Keys) remember(d *derived) {
-	if k.table == nil {
-		k.table = make(map[keyOf]*derived)
-	}
-	if len(k.table) >= maxKeys {
-		for of := range k.table {
-			delete(k.table, of)
-			break
-		}
-	}
-	k.table[d.of] = d
 }

@@ -36,7 +36,7 @@ func TestSignatureIsHMAC(t *testing.T) {
 	}
 }
 
-// Peers: aws-sdk-go-v2#3350, kube2iam#316 (users.md 4.54, 3.10).
+// Issues: aws-sdk-go-v2#3350, kube2iam#316.
 func TestKeys(t *testing.T) {
 	var keys signature.Keys
 	var wg sync.WaitGroup
@@ -67,6 +67,6 @@ func TestKeys(t *testing.T) {
 
 	for range 2 {
 		_, err := keys.Get(stschain.NewSecret("s\n"), scope)
-		require.ErrorIs(t, err, signature.ErrSpace)
+		require.EqualError(t, err, "SecretAccessKey contains white space; trim it where it is read")
 	}
 }

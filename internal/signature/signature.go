@@ -9,7 +9,7 @@ import (
 // Algorithm names the signatures made here.
 const Algorithm = "AWS4-HMAC-SHA256"
 
-// Signing is one act of signing: who, when, and for what.
+// Signing is what one signature is made with.
 type Signing struct {
 	AccessKeyID string
 	Key         *Key
@@ -20,12 +20,8 @@ type Signing struct {
 // AppendStringToSign appends what the key signs.
 func (s *Signing) AppendStringToSign(dst, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
-	dst = append(dst, Algorithm+"\n"...)
-	dst = append(dst, s.Time...)
-	dst = append(dst, '\n')
-	dst = s.Scope.append(dst)
-	dst = append(dst, '\n')
-	return hex.AppendEncode(dst, sum[:])
+	dst = s.Scope.append(appendAll(dst, Algorithm, "\n", s.Time, "\n"))
+	return hex.AppendEncode(append(dst, '\n'), sum[:])
 }
 
 // appendSignature appends the signature of r in hex.
@@ -41,25 +37,20 @@ func (s *Signing) appendSignature(dst []byte, r *Request) []byte {
 // token if there is one, are among the fields of r.
 func (s *Signing) Authorization(r *Request) string {
 	var space [512]byte
-	b := append(space[:0], Algorithm+" Credential="...)
-	b = append(b, s.AccessKeyID...)
-	b = append(b, '/')
-	b = s.Scope.append(b)
-	b = append(b, ", SignedHeaders="...)
-	b = appendNames(b, r.Header)
-	b = append(b, ", Signature="...)
-	return string(s.appendSignature(b, r))
+	b := s.Scope.append(appendAll(space[:0], Algorithm, " Credential=", s.AccessKeyID, "/"))
+	b = appendNames(appendAll(b, ", SignedHeaders="), r.Header)
+	return string(s.appendSignature(appendAll(b, ", Signature="), r))
 }
 
-// Presigning says what a presigned query holds besides the signature.
+// Presigning is what a presigned query contains in addition.
 type Presigning struct {
-	Seconds       int64  // how long the signature is good
+	Seconds       int64  // how long the signature is valid
 	Token         string // session token, if any
-	TokenUnsigned bool   // a few services want the token added after signing
-	ContentHash   bool   // name the payload, as S3 asks if there is a hash of it
+	TokenUnsigned bool   // the token is added after signing, as a few services require
+	ContentHash   bool   // the hash of the payload is added, as S3 requires where there is one
 }
 
-// PresignedQuery returns r.Query with the signature and all it needs appended.
+// PresignedQuery returns r.Query with the signature and all that it needs appended.
 func (s *Signing) PresignedQuery(r *Request, p Presigning) string {
 	b := s.appendUnsignedQuery(make([]byte, 0, 512+len(r.Query)+len(p.Token)*5/4), r, p)
 	signed := *r
@@ -67,28 +58,22 @@ func (s *Signing) PresignedQuery(r *Request, p Presigning) string {
 	if p.TokenUnsigned {
 		b = appendToken(b, p.Token)
 	}
-	b = append(b, "&X-Amz-Signature="...)
-	return string(s.appendSignature(b, &signed))
+	return string(s.appendSignature(appendAll(b, "&X-Amz-Signature="), &signed))
 }
 
 func (s *Signing) appendUnsignedQuery(b []byte, r *Request, p Presigning) []byte {
 	var space [256]byte
-	b = append(b, r.Query...)
+	b = appendAll(b, r.Query)
 	if r.Query != "" {
 		b = append(b, '&')
 	}
-	b = append(b, "X-Amz-Algorithm="+Algorithm+"&X-Amz-Credential="...)
-	credential := append(append(space[:0], s.AccessKeyID...), '/')
-	b = appendEscaped(b, string(s.Scope.append(credential)), "")
-	b = append(b, "&X-Amz-Date="...)
-	b = append(b, s.Time...)
-	b = append(b, "&X-Amz-SignedHeaders="...)
+	b = appendAll(b, "X-Amz-Algorithm=", Algorithm, "&X-Amz-Credential=")
+	b = appendEscaped(b, string(s.Scope.append(appendAll(space[:0], s.AccessKeyID, "/"))), "")
+	b = appendAll(b, "&X-Amz-Date=", s.Time, "&X-Amz-SignedHeaders=")
 	b = appendEscaped(b, string(appendNames(space[:0], r.Header)), "")
-	b = append(b, "&X-Amz-Expires="...)
-	b = strconv.AppendInt(b, p.Seconds, 10)
+	b = strconv.AppendInt(appendAll(b, "&X-Amz-Expires="), p.Seconds, 10)
 	if p.ContentHash {
-		b = append(b, "&X-Amz-Content-Sha256="...)
-		b = append(b, r.Payload...)
+		b = appendAll(b, "&X-Amz-Content-Sha256=", r.Payload)
 	}
 	if !p.TokenUnsigned {
 		b = appendToken(b, p.Token)
@@ -100,6 +85,5 @@ func appendToken(b []byte, token string) []byte {
 	if token == "" {
 		return b
 	}
-	b = append(b, "&X-Amz-Security-Token="...)
-	return appendEscaped(b, token, "")
+	return appendEscaped(appendAll(b, "&X-Amz-Security-Token="), token, "")
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,36 +31,7 @@ func stsPost(t testing.TB) *http.Request {
 	return req
 }
 
-func BenchmarkSign(b *testing.B) {
-	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
-	req := stsPost(b)
-	hash := sigv4.PayloadHash([]byte("Action=GetCallerIdentity&Version=2011-06-15"))
-	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := s.Sign(req, hash, temporary, at); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkPresign(b *testing.B) {
-	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
-	req, err := http.NewRequest("GET", "https://sts.eu-west-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15", nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	hash := sigv4.PayloadHash(nil)
-	at := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, _, err := s.Presign(req, hash, temporary, at, time.Minute); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-// discard answers every request, after reading it.
+// discard reads every request, and responds 200.
 type discard struct{}
 
 func (discard) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -70,32 +40,6 @@ func (discard) RoundTrip(req *http.Request) (*http.Response, error) {
 		req.Body.Close()
 	}
 	return &http.Response{StatusCode: 200, Body: http.NoBody, Request: req}, nil
-}
-
-// BenchmarkTransport is the cost of signing over that of the plain request.
-func BenchmarkTransport(b *testing.B) {
-	body := make([]byte, 1000)
-	for name, rt := range map[string]http.RoundTripper{
-		"plain": discard{},
-		"signed": &sigv4.Transport{
-			Service: "execute-api", Region: "eu-west-1", Base: discard{},
-			Credentials: stschain.Static(temporary.AccessKeyID, temporary.SecretAccessKey.Reveal(), temporary.SessionToken.Reveal()),
-		},
-	} {
-		b.Run(name, func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				req, err := http.NewRequest("POST", "https://api.example.com/v1/things?x=1", bytes.NewReader(body))
-				if err != nil {
-					b.Fatal(err)
-				}
-				req.Header.Set("Content-Type", "application/json")
-				if _, err := rt.RoundTrip(req); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }
 
 func TestTransportAllocations(t *testing.T) {
