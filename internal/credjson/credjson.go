@@ -64,7 +64,7 @@ func Parse(body []byte, tokenName string) (Document, error) {
 		switch v, ok := members[strings.ToLower(name)]; {
 		case !ok:
 		case json.Unmarshal(v, &value) != nil:
-			return Document{}, fmt.Errorf("its %s is no string", name)
+			return Document{}, fmt.Errorf("its %s is not a string", name)
 		case value != nil:
 			set(*value)
 		}
@@ -74,7 +74,7 @@ func Parse(body []byte, tokenName string) (Document, error) {
 
 // object returns the members of a JSON object under their names in lower case.
 func object(body []byte) (map[string]json.RawMessage, error) {
-	notJSON := errors.New("it is no JSON object")
+	notJSON := errors.New("it is not a JSON object")
 	if !json.Valid(body) {
 		return nil, notJSON
 	}
@@ -94,7 +94,7 @@ func object(body []byte) (map[string]json.RawMessage, error) {
 		}
 		key := strings.ToLower(name.(string)) // the name of a member is a string
 		if _, twice := members[key]; twice {
-			return nil, errors.New("it names a member twice")
+			return nil, errors.New("it has a member twice")
 		}
 		members[key] = value
 	}
@@ -137,6 +137,19 @@ func (d Document) Credentials(source string) (stschain.Credentials, error) {
 		return stschain.Credentials{}, err
 	}
 	return c, nil
+}
+
+// Complete parses temporary credentials without a time at which they expire.
+func Complete(body []byte, tokenName string) (stschain.Credentials, error) {
+	doc, err := Parse(body, tokenName)
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	creds, err := doc.Credentials("")
+	if err == nil && creds.SessionToken.IsZero() {
+		err = fmt.Errorf("it has no %s", tokenName)
+	}
+	return creds, err
 }
 
 // IsAccount reports whether s can be the number of an account.

@@ -94,6 +94,22 @@ func (d Document) Text(name string) (stschain.Secret, error) {
 	return stschain.NewSecret(text), nil
 }
 
+// Required returns members that are strings and not empty.
+func (d Document) Required(names ...string) ([]stschain.Secret, error) {
+	texts := make([]stschain.Secret, len(names))
+	for i, name := range names {
+		text, err := d.Text(name)
+		if err == nil && text.IsZero() {
+			err = fmt.Errorf("it has no %s", name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = text
+	}
+	return texts, nil
+}
+
 // Time returns a member that is a time, in any format that [wire.ParseTime] reads. It is zero if there
 // is none or it is null.
 func (d Document) Time(name string) (time.Time, error) {

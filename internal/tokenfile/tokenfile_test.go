@@ -24,15 +24,15 @@ const secret = "canary-4711/token+secret"
 
 func TestParse(t *testing.T) {
 	for content, want := range map[string]string{
-		``:                           "empty",
-		" \n":                        "empty",
-		`{`:                          "not a JSON object",
-		`{"a":"` + secret + `"`:      "not a JSON object",
-		`{"a":1}{"b":2}`:             "not a JSON object",
-		`null`:                       "not a JSON object",
-		`["` + secret + `"]`:         "not a JSON object",
-		`"` + secret + `"`:           "not a JSON object",
-		"{\"a\":\"\xff\"}":           "not valid UTF-8",
+		``:                      "empty",
+		" \n":                   "empty",
+		`{`:                     "not a JSON object",
+		`{"a":"` + secret + `"`: "not a JSON object",
+		`{"a":1}{"b":2}`:        "not a JSON object",
+		`null`:                  "not a JSON object",
+		`["` + secret + `"]`:    "not a JSON object",
+		`"` + secret + `"`:      "not a JSON object",
+		"{\"a\":\"\xff\"}":      "not valid UTF-8",
 	} {
 		_, err := tokenfile.Parse([]byte(content))
 		require.ErrorContains(t, err, want, content)

@@ -19,7 +19,7 @@ func TestFileThatFails(t *testing.T) {
 		permanent bool
 	}{
 		{fs.ErrPermission, "permission denied: give this program access", true},
-		{errors.New("input/output error"), "cannot be read: input/output error", false},
+		{errors.New("input/output error"), ": input/output error", false},
 	} {
 		w := newWorld(t, document(noon.Add(time.Hour)))
 		w.Open = func(path string) (fs.File, error) { return nil, &fs.PathError{Op: "open", Path: path, Err: test.err} }

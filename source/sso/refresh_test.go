@@ -131,9 +131,9 @@ func TestRejected(t *testing.T) {
 		asked []string
 		want  string
 	}{
-		{0, w.service.oidc, []string{portalHost, oidcHost}, "answered 401 Unauthorized"},
-		{time.Second - 1, w.service.oidc, nil, "answered 502 Bad Gateway"},
-		{5 * time.Second, w.service.oidc, []string{oidcHost}, "answered 502 Bad Gateway"},
+		{0, w.service.oidc, []string{portalHost, oidcHost}, "returned 401 Unauthorized"},
+		{time.Second - 1, w.service.oidc, nil, "returned 502 Bad Gateway"},
+		{5 * time.Second, w.service.oidc, []string{oidcHost}, "returned 502 Bad Gateway"},
 		{10 * time.Second, nil, []string{oidcHost, portalHost}, ""},
 		{11 * time.Second, nil, []string{portalHost}, ""},
 	} {
@@ -291,7 +291,7 @@ func TestLockIsHeld(t *testing.T) {
 					require.NoError(t, err, "it is not needed yet")
 					return
 				}
-				require.ErrorContains(t, err, "another process holds the lock: "+w.file+".lock")
+				require.ErrorContains(t, err, "another process has the lock: "+w.file+".lock")
 				require.NotErrorIs(t, err, stschain.ErrPermanent)
 			})
 		})
@@ -346,7 +346,7 @@ func TestRedirect(t *testing.T) {
 	w := newWorld(t, document(noon))
 	w.service.oidc = http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect).ServeHTTP
 	_, err := w.Retrieve(t.Context())
-	require.ErrorContains(t, err, "answered 307 Temporary Redirect")
+	require.ErrorContains(t, err, "returned 307 Temporary Redirect")
 }
 
 // The services may set cookies, which identify nobody to us.

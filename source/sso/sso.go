@@ -58,6 +58,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 	"github.com/stschain-go/stschain/internal/wire"
 )
@@ -195,8 +196,5 @@ func (p *Provider) advice() string {
 }
 
 func (p *Provider) now() time.Time {
-	if p.Clock == nil {
-		return time.Now().Round(0) // a laptop that slept must notice
-	}
-	return p.Clock.Now().Round(0)
+	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a laptop sleeps
 }

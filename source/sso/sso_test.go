@@ -43,7 +43,7 @@ func TestLegacy(t *testing.T) {
 	w.clock.Set(noon.Add(8 * time.Hour))
 	_, err = w.Retrieve(t.Context())
 	require.ErrorIs(t, err, stschain.ErrPermanent)
-	require.ErrorContains(t, err, "the access token, valid until 2026-11-21T20:00:00Z, cannot be refreshed: its file has no refreshToken; run aws sso login --profile dev")
+	require.ErrorContains(t, err, "the access token, valid until 2026-11-21T20:00:00Z, cannot be refreshed: it has no refreshToken; run aws sso login --profile dev")
 }
 
 func TestHome(t *testing.T) {
@@ -165,8 +165,8 @@ func TestHanging(t *testing.T) {
 		took time.Duration
 		want string
 	}{
-		"the portal": {time.Hour, "/federation/credentials", 15 * time.Second, "it was given up after 15s"},
-		"OIDC":       {0, "/token", 12 * time.Second, "the refresh was given up after 12s"},
+		"the portal": {time.Hour, "/federation/credentials", 15 * time.Second, "timed out after 15s"},
+		"OIDC":       {0, "/token", 12 * time.Second, "the refresh timed out after 12s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, document(noon.Add(test.left)))
