@@ -150,14 +150,14 @@ var keys = []struct{ name, pem, want string }{
 	{"as openssl ecparam writes it", parameters + key, ""},
 	{"in PKCS #8", pkcs8, ""},
 	{"without its last line end", strings.TrimSpace(key), ""},
-	{"on another curve", p384, "its dpopKey is on another curve than P-256"},
-	{"of another kind", ed25519, "its dpopKey is no EC key"},
-	{"parameters alone", parameters, "its dpopKey is no PEM"},
-	{"empty", "", "its dpopKey is no PEM"},
-	{"cut off", key[:100], "its dpopKey is no PEM"},
-	{"one digit changed", strings.Replace(key, "MHcCAQEE", "MHcCAQUE", 1), "its dpopKey cannot be read"},
-	{"too long a number", strings.Replace(key, "MHcCAQEEIPIN", "MHcCAQEEIf//", 1), "its dpopKey cannot be read"},
-	{"a number beyond the order", "-----BEGIN EC PRIVATE KEY-----\nMDECAQEEIP////////////////////////////////////////oAoGCCqGSM49\nAwEH\n-----END EC PRIVATE KEY-----\n", "its dpopKey"},
+	{"on another curve", p384, "dpopKey is on another curve than P-256"},
+	{"of another kind", ed25519, "dpopKey is not an EC key"},
+	{"parameters alone", parameters, "dpopKey is not PEM"},
+	{"empty", "", "dpopKey is not PEM"},
+	{"cut off", key[:100], "dpopKey is not PEM"},
+	{"one digit changed", strings.Replace(key, "MHcCAQEE", "MHcCAQUE", 1), "cannot read dpopKey"},
+	{"too long a number", strings.Replace(key, "MHcCAQEEIPIN", "MHcCAQEEIf//", 1), "cannot read dpopKey"},
+	{"a number beyond the order", "-----BEGIN EC PRIVATE KEY-----\nMDECAQEEIP////////////////////////////////////////oAoGCCqGSM49\nAwEH\n-----END EC PRIVATE KEY-----\n", "dpopKey"},
 }
 
 func TestKeys(t *testing.T) {

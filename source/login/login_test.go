@@ -230,7 +230,7 @@ func TestInvalidate(t *testing.T) {
 	w.Invalidate(creds)
 	w.service.next(400, "{}", 1)
 	_, err = w.Retrieve(t.Context())
-	require.ErrorContains(t, err, "answered 400")
+	require.ErrorContains(t, err, "returned 400")
 }
 
 // While the credentials are valid, attempts come at half of what is left, then every 1 to 5 s; see
@@ -250,9 +250,9 @@ func TestAttempts(t *testing.T) {
 		{2 * time.Minute, 2, ""},
 		{end - 10*time.Second, 3, ""},
 		{end - 9*time.Second - 1, 3, ""},
-		{end, 4, "answered 503"},
-		{end + time.Second - 1, 4, "answered 503"},
-		{end + 5*time.Second, 5, "answered 503"},
+		{end, 4, "returned 503"},
+		{end + time.Second - 1, 4, "returned 503"},
+		{end + 5*time.Second, 5, "returned 503"},
 	} {
 		w.clock.Set(noon.Add(step.at))
 		creds, err := w.Retrieve(t.Context())
@@ -300,21 +300,21 @@ func TestFiles(t *testing.T) {
 		want string
 	}{
 		{"no accessToken", with(hour, object{"accessToken": nil}), "it has no accessToken"},
-		{"accessToken is text", with(hour, object{"accessToken": secret}), "its accessToken is no object"},
-		{"no key ID", accessToken(object{"accessKeyId": nil}), "its accessToken has no accessKeyId"},
-		{"in another case", accessToken(object{"accessKeyId": nil, "AccessKeyId": "A"}), "its accessToken has no accessKeyId"},
-		{"no secret", accessToken(object{"secretAccessKey": nil}), "its accessToken has no secretAccessKey"},
+		{"accessToken is text", with(hour, object{"accessToken": secret}), "accessToken is not an object"},
+		{"no key ID", accessToken(object{"accessKeyId": nil}), "invalid accessToken: it has no accessKeyId"},
+		{"in another case", accessToken(object{"accessKeyId": nil, "AccessKeyId": "A"}), "invalid accessToken: it has no accessKeyId"},
+		{"no secret", accessToken(object{"secretAccessKey": nil}), "invalid accessToken: it has no secretAccessKey"},
 		{"a line break", accessToken(object{"secretAccessKey": secret + "\n"}), "its SecretAccessKey has control characters"},
-		{"no token", accessToken(object{"sessionToken": ""}), "its accessToken has no sessionToken"},
+		{"no token", accessToken(object{"sessionToken": ""}), "invalid accessToken: it has no sessionToken"},
 		{"a token of two words", accessToken(object{"sessionToken": secret + " " + secret}), "its session token has spaces"},
-		{"no expiry", accessToken(object{"expiresAt": nil}), "its accessToken has no expiresAt"},
-		{"expiry", accessToken(object{"expiresAt": secret}), "its expiresAt is no time in RFC 3339"},
-		{"expiry as a number", accessToken(object{"expiresAt": 5}), "its expiresAt is no string"},
+		{"no expiry", accessToken(object{"expiresAt": nil}), "invalid accessToken: it has no expiresAt"},
+		{"expiry", accessToken(object{"expiresAt": secret}), "expiresAt is not a valid time"},
+		{"expiry as a number", accessToken(object{"expiresAt": 5}), "expiresAt is not a string"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t, tt.doc)
 			_, err := w.Retrieve(t.Context())
-			require.ErrorContains(t, err, "login "+arn+": "+w.file+" cannot be used: ")
+			require.ErrorContains(t, err, "login "+arn+": cannot use "+w.file+": ")
 			require.ErrorContains(t, err, tt.want)
 			require.ErrorContains(t, err, "; run aws login --profile dev")
 			require.ErrorIs(t, err, stschain.ErrPermanent)
@@ -345,14 +345,14 @@ func TestFiles(t *testing.T) {
 		w := newWorld(t, hour)
 		require.NoError(t, os.Chmod(w.file, 0))
 		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, w.file+" cannot be read: permission denied: give this program access")
+		require.ErrorContains(t, err, "cannot read "+w.file+": permission denied: give this program access")
 		require.ErrorIs(t, err, stschain.ErrPermanent)
 	})
 	t.Run("it is a folder", func(t *testing.T) {
 		w := newWorld(t, nil)
 		require.NoError(t, os.Mkdir(w.file, 0o700))
 		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, "it is no regular file")
+		require.ErrorContains(t, err, "is a directory")
 	})
 }
 
@@ -367,10 +367,10 @@ func TestUnrefreshable(t *testing.T) {
 		"no refresh token": {object{"refreshToken": nil}, "it has no refreshToken"},
 		"empty token":      {object{"refreshToken": ""}, "it has no refreshToken"},
 		"no key":           {object{"dpopKey": nil}, "it has no dpopKey"},
-		"key as a number":  {object{"dpopKey": 5}, "its dpopKey is no string"},
-		"tampered key":     {object{"dpopKey": strings.Replace(key, "MHcCAQEE", "MHcCAQUE", 1)}, "its dpopKey cannot be read"},
-		"Ed25519 key":      {object{"dpopKey": ed25519}, "its dpopKey is no EC key"},
-		"P-384 key":        {object{"dpopKey": p384}, "its dpopKey is on another curve than P-256"},
+		"key as a number":  {object{"dpopKey": 5}, "dpopKey is not a string"},
+		"tampered key":     {object{"dpopKey": strings.Replace(key, "MHcCAQEE", "MHcCAQUE", 1)}, "cannot read dpopKey"},
+		"Ed25519 key":      {object{"dpopKey": ed25519}, "dpopKey is not an EC key"},
+		"P-384 key":        {object{"dpopKey": p384}, "dpopKey is on another curve than P-256"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, with(document(noon.Add(time.Minute)), tt.member))
