@@ -32,7 +32,7 @@ func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
 		return nil, errors.New("has a scheme without // after it; it should look like https://sts.example.com:8443/path")
 	case !IsHost(host):
 		return nil, fmt.Errorf("has the host %s, which is no host name or IP address", quote(host))
-	case !isPort(port) || strings.HasSuffix(u.Host, ":"):
+	case !IsPort(port) || strings.HasSuffix(u.Host, ":"):
 		return nil, fmt.Errorf("has the port %s; 1 to 65535 are allowed", quote(port))
 	case u.Scheme == "http" && !allowHTTP && !IsLoopback(host):
 		return nil, fmt.Errorf("is plain http to %s, where everybody on the way reads the credentials that come back: use https, or set AllowHTTP", quote(host))
@@ -68,7 +68,8 @@ func IsHost(s string) bool {
 	return len(s) <= 254
 }
 
-func isPort(s string) bool {
+// IsPort reports whether s is a port from 1 to 65535, or empty.
+func IsPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return s == "" || err == nil && n > 0
 }
