@@ -46,6 +46,22 @@ func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
 	return u, nil
 }
 
+// Endpoint returns a configured endpoint of a service, or else https at its host. A configured one cannot
+// be combined with FIPS or dual-stack. Its errors begin with the name of the field.
+func Endpoint(field, configured string, allowHTTP, variant bool, host string) (*url.URL, error) {
+	switch {
+	case configured == "":
+		return &url.URL{Scheme: "https", Host: host, Path: "/"}, nil
+	case variant:
+		return nil, fmt.Errorf("%s is set together with FIPS or DualStack: set it to the endpoint that is FIPS or dual-stack", field)
+	}
+	u, err := ParseURL(configured, allowHTTP)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", field, err)
+	}
+	return u, nil
+}
+
 // IsLabel reports whether s is one label of a host name, as a region must be before it goes
 // into one: letters, digits and inner hyphens, at most 63 (RFC 1123, 2.1).
 func IsLabel(s string) bool {

@@ -72,7 +72,7 @@ func TestMissing(t *testing.T) {
 		"StartURL is missing":  func(p *sso.Provider) { p.Session, p.StartURL = "", "" },
 		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is plain http":        func(p *sso.Provider) { p.PortalEndpoint = "http://portal.example" },
 		"OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC) holds a user name": func(p *sso.Provider) { p.OIDCEndpoint = "https://ada:" + secretKey + "@oidc.example" },
-		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is set beside FIPS":   func(p *sso.Provider) { p.PortalEndpoint, p.FIPS = "https://portal.example", true },
+		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is set together with FIPS":   func(p *sso.Provider) { p.PortalEndpoint, p.FIPS = "https://portal.example", true },
 	} {
 		w := newWorld(t, document(noon.Add(time.Hour)))
 		change(w.Provider)
@@ -93,7 +93,7 @@ func TestRegionIsOneLabel(t *testing.T) {
 		w := newWorld(t, document(noon.Add(time.Minute)))
 		w.Region = region
 		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, "Region is no region", region)
+		require.ErrorContains(t, err, "Region is not a valid region", region)
 		require.ErrorIs(t, err, stschain.ErrPermanent)
 		require.Empty(t, w.service.requests())
 	}
