@@ -4,20 +4,53 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strings"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/wire"
 )
+
+// console is where the console of a partition is.
+type console struct {
+	partition string
+	prefix    string // of its regions
+	signIn    string // host, in front of which a region can stand
+	home      string // the same for the pages themselves; "": not known here
+	regional  bool   // there is no sign-in host for the whole partition
+}
+
+// consoles are all there are; the first one has the regions that fit no other. The
+// hosts of aws, aws-cn, aws-us-gov and aws-eusc are public. Those of the isolated
+// partitions are what the AWS SDKs have for signing in; nobody here could try them.
+var consoles = [...]console{
+	{"aws", "", "signin.aws.amazon.com", "console.aws.amazon.com", false},
+	{"aws-cn", "cn-", "signin.amazonaws.cn", "console.amazonaws.cn", false},
+	{"aws-us-gov", "us-gov-", "signin.amazonaws-us-gov.com", "console.amazonaws-us-gov.com", false},
+	{"aws-eusc", "eusc-", "signin.amazonaws-eusc.eu", "console.amazonaws-eusc.eu", true},
+	{"aws-iso", "us-iso-", "signin.c2shome.ic.gov", "", false},
+	{"aws-iso-b", "us-isob-", "signin.sc2shome.sgov.gov", "", false},
+	{"aws-iso-e", "eu-isoe-", "signin.csphome.adc-e.uk", "", false},
+	{"aws-iso-f", "us-isof-", "signin.csphome.hci.ic.gov", "", false},
+}
+
+func consoleOf(region string) console {
+	for _, c := range consoles[1:] {
+		if strings.HasPrefix(region, c.prefix) {
+			return c
+		}
+	}
+	return consoles[0]
+}
 
 // endpoint is where sign-in tokens are got and redeemed.
 func (s *SignIn) endpoint() (*url.URL, error) {
 	if s.Endpoint != "" {
 		return parseEndpoint(s.Endpoint)
 	}
-	c := wire.ConsoleOf(s.Region)
-	host := c.SignIn
+	c := consoleOf(s.Region)
+	host := c.signIn
 	switch {
-	case s.Region != "" && (s.Regional || c.Regional):
+	case s.Region != "" && (s.Regional || c.regional):
 		host = s.Region + "." + host
 	case s.Regional:
 		return nil, stschain.Permanent(errors.New("Region is missing, and Regional is set"))
@@ -47,13 +80,13 @@ func (s *SignIn) destination() (string, error) {
 	case page.Scheme != "":
 		return "", stschain.Permanent(fmt.Errorf("Destination has the scheme %q, and only https is a page of the console", page.Scheme))
 	}
-	c := wire.ConsoleOf(s.Region)
-	if c.Home == "" {
-		return "", stschain.Permanent(fmt.Errorf("Destination is missing, as a whole https URL: where the console of the partition %s is, is not known here", c.Partition))
+	c := consoleOf(s.Region)
+	if c.home == "" {
+		return "", stschain.Permanent(fmt.Errorf("Destination is missing, as a whole https URL: where the console of the partition %s is, is not known here", c.partition))
 	}
-	home := &url.URL{Scheme: "https", Host: c.Home, Path: "/"}
+	home := &url.URL{Scheme: "https", Host: c.home, Path: "/"}
 	if s.Region != "" {
-		home.Host = s.Region + "." + c.Home
+		home.Host = s.Region + "." + c.home
 	}
 	if s.Destination != "" {
 		return home.ResolveReference(page).String(), nil

@@ -140,7 +140,6 @@ func TestSignInHosts(t *testing.T) {
 		{"us-gov-west-1", false, "", "signin.amazonaws-us-gov.com", "https://us-gov-west-1.console.amazonaws-us-gov.com/console/home?region=us-gov-west-1"},
 		{"us-gov-east-1", true, "", "us-gov-east-1.signin.amazonaws-us-gov.com", "https://us-gov-east-1.console.amazonaws-us-gov.com/console/home?region=us-gov-east-1"},
 		{"eusc-de-east-1", false, "", "eusc-de-east-1.signin.amazonaws-eusc.eu", "https://eusc-de-east-1.console.amazonaws-eusc.eu/console/home?region=eusc-de-east-1"},
-		{"eusc-fr-east-1", false, "", "signin.aws.amazon.com", "https://eusc-fr-east-1.console.aws.amazon.com/console/home?region=eusc-fr-east-1"}, // as the SDKs
 		{"us-iso-east-1", false, "https://console.example/", "signin.c2shome.ic.gov", "https://console.example/"},
 		{"us-isob-east-1", true, "https://console.example/", "us-isob-east-1.signin.sc2shome.sgov.gov", "https://console.example/"},
 		{"eu-isoe-west-1", false, "https://console.example/", "signin.csphome.adc-e.uk", "https://console.example/"},

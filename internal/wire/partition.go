@@ -67,22 +67,10 @@ func SignInHost(region string, fips, dualStack bool) string {
 	return region + "." + p.signIn
 }
 
-// Console has the hosts of the AWS console in a partition. <region>.<host> is a host too.
-type Console struct {
-	Partition string
-	SignIn    string
-	Home      string // of the pages; "": those of the isolated partitions are not public
-	Regional  bool   // only hosts with a region exist
-}
-
-// ConsoleOf returns the console for a region. Without a region it is that of the partition aws.
-func ConsoleOf(region string) Console {
+// SignInDomain returns the partition of a region, and the domain of the partition's sign-in hosts.
+func SignInDomain(region string) (partition, domain string) {
 	p := partitionOf(region)
-	c := Console{Partition: p.name, SignIn: p.signIn, Regional: p.name == "aws-eusc"}
-	if !strings.HasPrefix(p.name, "aws-iso") {
-		c.Home = strings.Replace(p.signIn, "signin", "console", 1)
-	}
-	return c
+	return p.name, p.signIn
 }
 
 // IsAWSHost reports whether a host is under a domain of AWS.
