@@ -17,7 +17,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
 // inBubble runs f in a world that is on the time of a synctest bubble.
@@ -208,30 +207,6 @@ func TestDripping(t *testing.T) {
 		require.ErrorContains(t, err, "waited 5s")
 		require.Less(t, time.Since(start), 20*time.Second)
 	})
-}
-
-// TestHeldLock: one who holds the lock and hangs costs 20 s at most, and nothing while the
-// credentials live.
-func TestHeldLock(t *testing.T) {
-	for _, left := range []time.Duration{time.Minute, 0} {
-		inBubble(t, left, func(t *testing.T, w *world) {
-			lock, err := tokenfile.Lock(t.Context(), w.file)
-			require.NoError(t, err)
-			defer func() { require.NoError(t, lock.Release()) }()
-			start := time.Now()
-			creds, err := w.Retrieve(t.Context())
-			require.Equal(t, 20*time.Second, time.Since(start))
-			require.Empty(t, w.service.asked)
-			if left > 0 {
-				require.NoError(t, err)
-				require.Equal(t, "ASIAOLD", creds.AccessKeyID)
-				return
-			}
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-			require.ErrorContains(t, err, "another process has the lock")
-			require.ErrorContains(t, err, "the refresh timed out after 20s")
-		})
-	}
 }
 
 // TestRedirect: a refresh token is meant for one host.

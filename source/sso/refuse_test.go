@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -188,23 +187,6 @@ func TestTransient(t *testing.T) {
 			require.Len(t, w.service.requests(), test.asked)
 		})
 	}
-}
-
-func TestUnreadable(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Log("root reads everything: only the folder is tried")
-	} else {
-		w := newWorld(t, document(noon.Add(time.Hour)))
-		require.NoError(t, os.Chmod(w.file, 0))
-		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, "cannot read "+w.file+": permission denied: give this program access")
-		require.ErrorIs(t, err, stschain.ErrPermanent)
-	}
-	w := newWorld(t, nil)
-	require.NoError(t, os.Mkdir(w.file, 0o700))
-	_, err := w.Retrieve(t.Context())
-	require.ErrorContains(t, err, w.file+": is a directory")
-	require.NotErrorIs(t, err, stschain.ErrPermanent)
 }
 
 // The start URLs of one portal are written in more than one way.
