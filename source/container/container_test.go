@@ -188,7 +188,7 @@ func TestPlainText(t *testing.T) {
 		"half of the token":          {400, "text/plain", "token is malformed: " + token[5:20], "a message that is not shown, since it holds a secret"},
 		"the token on several lines": {400, "text/plain", token[:9] + "\n" + token[9:], "a message that is not shown, since it holds a secret"},
 		"the token, percent-encoded": {403, "text/plain", "bad: " + strings.ReplaceAll(token, "-", "%2d"), "a message that is not shown, since it holds a secret"},
-		"the token in base64":        {403, "text/plain", "bad: " + base64.StdEncoding.EncodeToString([]byte("x" + token)), "a message that is not shown, since it holds a secret"},
+		"the token in base64":        {403, "text/plain", "bad: " + base64.StdEncoding.EncodeToString([]byte("x"+token)), "a message that is not shown, since it holds a secret"},
 		"the token in JSON, escaped": {403, "application/json", `{"message":"` + strings.ReplaceAll(token, "a", `\\u0061`) + `"}`, "a message that is not shown, since it holds a secret"},
 		"the path":                   {404, "text/plain", "no such path: /v2/credentials/" + id, "a message that is not shown, since it holds a secret"},
 		"the path in JSON":           {404, "application/json", `{"message":"no such path: /v2/credentials/` + id + `"}`, "a message that is not shown, since it holds a secret"},

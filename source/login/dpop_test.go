@@ -9,9 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -175,37 +172,4 @@ func TestKeys(t *testing.T) {
 			require.Equal(t, thumbprint, got.thumbprint)
 		})
 	}
-}
-
-// TestOpenSSL has openssl verify a proof.
-func TestOpenSSL(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("there is no openssl")
-	}
-	signed, err := login.ParseKey(key)
-	require.NoError(t, err)
-	cut := strings.LastIndex(signed, ".")
-	raw, err := base64.RawURLEncoding.DecodeString(signed[cut+1:])
-	require.NoError(t, err)
-	dir := t.TempDir()
-	for name, content := range map[string][]byte{"key": []byte(key), "signed": []byte(signed[:cut]), "signature": der(raw)} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
-	}
-	out, err := exec.Command(openssl, "dgst", "-sha256", "-prverify", filepath.Join(dir, "key"),
-		"-signature", filepath.Join(dir, "signature"), filepath.Join(dir, "signed")).CombinedOutput()
-	require.NoError(t, err, string(out))
-}
-
-// der writes r and s as openssl wants them.
-func der(raw []byte) []byte {
-	var body []byte
-	for _, half := range [][]byte{raw[:32], raw[32:]} {
-		n := new(big.Int).SetBytes(half).Bytes()
-		if n[0] >= 0x80 {
-			n = append([]byte{0}, n...)
-		}
-		body = append(append(body, 2, byte(len(n))), n...)
-	}
-	return append([]byte{0x30, byte(len(body))}, body...)
 }

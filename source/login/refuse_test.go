@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -141,18 +138,6 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-func TestMaxAttempts(t *testing.T) {
-	for most, want := range map[int]int{-1: 3, 0: 3, 1: 1, 5: 5} {
-		inBubble(t, 0, func(t *testing.T, w *world) {
-			w.MaxAttempts = most
-			w.service.next(503, "", 9)
-			_, err := w.Retrieve(t.Context())
-			require.ErrorContains(t, err, "returned 503")
-			require.Len(t, w.service.asked, want)
-		})
-	}
-}
-
 // TestHanging: a service that never answers holds nobody longer than 20 s, and nobody who has
 // credentials that live is left without.
 func TestHanging(t *testing.T) {
@@ -182,55 +167,4 @@ func TestHanging(t *testing.T) {
 		_, err := w.Retrieve(t.Context())
 		require.ErrorContains(t, err, "waited 5s", "they expired during the wait")
 	})
-}
-
-// slowly is a body that never ends, one byte in a second.
-type slowly struct{ ctx context.Context }
-
-func (s slowly) Read(b []byte) (int, error) {
-	select {
-	case <-time.After(time.Second):
-		b[0] = ' '
-		return 1, nil
-	case <-s.ctx.Done():
-		return 0, s.ctx.Err()
-	}
-}
-
-func TestDripping(t *testing.T) {
-	inBubble(t, 0, func(t *testing.T, w *world) {
-		w.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(slowly{r.Context()})}, nil
-		})}
-		start := time.Now()
-		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, "waited 5s")
-		require.Less(t, time.Since(start), 20*time.Second)
-	})
-}
-
-// TestRedirect: a refresh token is meant for one host.
-func TestRedirect(t *testing.T) {
-	asked := 0
-	w := newWorld(t, document(noon))
-	w.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		asked++
-		resp := reply(http.StatusTemporaryRedirect, "")
-		resp.Header.Set("Location", "https://attacker.example/v1/token")
-		return resp, nil
-	})}
-	_, err := w.Retrieve(t.Context())
-	require.ErrorContains(t, err, "returned 307 Temporary Redirect")
-	require.Equal(t, 1, asked)
-}
-
-// TestNoCookies: the service sets some, which identify nobody to us.
-func TestNoCookies(t *testing.T) {
-	w := newWorld(t, document(noon))
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	jar.SetCookies(&url.URL{Scheme: "https", Host: "eu-west-1.signin.aws.amazon.com", Path: "/"}, []*http.Cookie{{Name: "a", Value: "b"}})
-	w.HTTPClient.Jar = jar
-	_, err = w.Retrieve(t.Context()) // the service fails the test if it sees one
-	require.NoError(t, err)
 }

@@ -2,9 +2,6 @@ package sso_test
 
 import (
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"runtime"
 	"testing"
@@ -155,28 +152,4 @@ func TestClockBehind(t *testing.T) {
 	require.Equal(t, []string{portalHost, oidcHost, portalHost}, w.service.requests())
 	require.Equal(t, noon.Add(time.Hour-time.Second), creds.Expires)
 	require.Equal(t, "2026-11-21T13:00:00Z", w.read(t)["expiresAt"])
-}
-
-// What redeems the refresh token goes to one host.
-func TestRedirect(t *testing.T) {
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
-	defer elsewhere.Close()
-	w := newWorld(t, document(noon))
-	w.service.oidc = http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect).ServeHTTP
-	_, err := w.Retrieve(t.Context())
-	require.ErrorContains(t, err, "returned 307 Temporary Redirect")
-}
-
-// The services may set cookies, which identify nobody to us.
-func TestNoCookies(t *testing.T) {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	w := newWorld(t, document(noon))
-	w.HTTPClient.Jar = jar
-	for _, host := range []string{"oidc.eu-west-1.amazonaws.com", "portal.sso.eu-west-1.amazonaws.com"} {
-		jar.SetCookies(&url.URL{Scheme: "https", Host: host, Path: "/"}, []*http.Cookie{{Name: "a", Value: "b"}})
-	}
-	_, err = w.Retrieve(t.Context()) // the service fails the test if it sees one
-	require.NoError(t, err)
-	require.Equal(t, []string{oidcHost, portalHost}, w.service.requests())
 }
