@@ -165,7 +165,7 @@ func (c *Cache) Invalidate(rejected Credentials) {
 		now, _ := c.now()
 		c.state = refresh.Reject(c.state, now)
 		c.publish()
-		c.emit(Event{Kind: Invalidated, Origin: c.cached.creds.Origin})
+		c.emit(Event{Kind: Invalidated, Origin: c.cached.creds.Origin, Err: c.heldBack()})
 	}
 	c.mu.Unlock()
 	if i, ok := c.Provider.(Invalidator); ok {
@@ -244,6 +244,16 @@ func (c *Cache) rebase() {
 		c.state = refresh.Shift(c.state, -lag)
 		c.cached = &cached{c.credentials(lag), c.time()}
 	}
+}
+
+// heldBack returns why the rejected credentials are still returned, and nil if the next call refreshes them.
+func (c *Cache) heldBack() error {
+	now, lag := c.now()
+	next := nextOf(c.state, now, lag)
+	if next.IsZero() {
+		return nil
+	}
+	return fmt.Errorf("stschain: the rejected credentials are returned until the next refresh, which backs off until %s", next.UTC().Format(time.RFC3339Nano))
 }
 
 // publish makes the snapshot from the state.

@@ -247,3 +247,33 @@ func TestCacheInvalidateShortLived(t *testing.T) {
 		requireGet(t, c, "key-3")
 	})
 }
+
+// Where a backoff holds the refresh of rejected credentials back, the event says until when.
+func TestCacheInvalidateHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var events []stschain.Event
+		c := noJitter(&stschain.Cache{Provider: &source{}, OnEvent: func(e stschain.Event) { events = append(events, e) }})
+		requireGet(t, c, "key-1")
+		until := time.Now().Add(time.Second)
+		pass(400 * time.Millisecond)
+		rejectKey(c, "key-1")
+		requireGet(t, c, "key-1")
+		pass(600 * time.Millisecond)
+		requireGet(t, c, "key-2")
+		pass(time.Second)
+		rejectKey(c, "key-2")
+		synctest.Wait()
+
+		var rejections []stschain.Event
+		for _, e := range events {
+			if e.Kind == stschain.Invalidated {
+				rejections = append(rejections, e)
+			}
+		}
+		require.Len(t, rejections, 2)
+		require.True(t, until.Equal(rejections[0].Next))
+		require.ErrorContains(t, rejections[0].Err, "backs off until "+until.UTC().Format(time.RFC3339Nano))
+		require.Zero(t, rejections[1].Next)
+		require.NoError(t, rejections[1].Err)
+	})
+}

@@ -42,7 +42,7 @@ type Event struct {
 	Expires time.Time     // of the credentials that are held now; zero: never, or none are held
 	Next    time.Time     // the earliest next try; zero: at the next call, or never
 	Took    time.Duration // how long the provider took
-	Err     error         // of a failure
+	Err     error         // of a failure; of a rejection: that a backoff holds the refresh back, and until when
 }
 
 // LogEvents returns an OnEvent function that writes to l: failures and stale

@@ -103,7 +103,7 @@ func TestUnreadable(t *testing.T) {
 		require.NoError(t, os.Chmod(file, mode))
 		c := meet(t, order{Program: "session", Endpoint: srv.URL, Kind: name, Fault: othersHome}, home)
 		said := c.ask("retrieve")
-		require.Contains(t, said, file+" cannot be read: permission denied")
+		require.Contains(t, said, "cannot read "+file+": permission denied")
 		require.NotContains(t, said, "no file "+file)
 
 		require.NoError(t, os.Chmod(file, 0o644)) // somebody gives it access

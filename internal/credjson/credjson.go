@@ -1,6 +1,5 @@
-// Package credjson reads the JSON in which a process, a container's agent and the
-// metadata service of an instance hand over credentials. Its errors never show what
-// it read.
+// Package credjson parses the JSON documents in which processes, agents and services return credentials.
+// Its errors never show what it read.
 package credjson
 
 import (
@@ -8,9 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -19,7 +16,7 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Document is what the JSON object says; a field that it lacks is empty.
+// Document is a JSON object with credentials or a refusal. A member that it lacks is empty.
 type Document struct {
 	Version       string // of the output of a process; a number, as it was written
 	Code, Message string // of a service
@@ -28,9 +25,9 @@ type Document struct {
 	secretAccessKey, token             stschain.Secret
 }
 
-// Parse reads one JSON object. Names match in any case, as in the AWS SDKs; one that
-// comes twice is an error, since readers would differ on which counts. The field of
-// the session token is called differently by each source.
+// Parse parses one JSON object. Names match in any case, as in the AWS SDKs. A duplicate name is an error,
+// since parsers differ on which value counts. tokenName is the name of the session token, which differs
+// by source.
 func Parse(body []byte, tokenName string) (Document, error) {
 	var d Document
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
@@ -40,98 +37,79 @@ func Parse(body []byte, tokenName string) (Document, error) {
 	case !utf8.Valid(body):
 		return d, errors.New("it is not in UTF-8")
 	}
-	fields := map[string]func(string){
-		"Code":            func(v string) { d.Code = v },
-		"Message":         func(v string) { d.Message = v },
-		"AccessKeyId":     func(v string) { d.accessKeyID = v },
-		"SecretAccessKey": func(v string) { d.secretAccessKey = stschain.NewSecret(v) },
-		tokenName:         func(v string) { d.token = stschain.NewSecret(v) },
-		"Expiration":      func(v string) { d.expiration = v },
-	}
 	members, err := object(body)
 	if err != nil {
-		return Document{}, err
+		return d, err
 	}
-	if v, ok := members["version"]; ok {
-		d.Version = string(v)
+	text := func(name string) (s string) { // null is as if it were missing
+		if v, ok := members[strings.ToLower(name)]; ok && json.Unmarshal(v, &s) != nil {
+			err = fmt.Errorf("its %s is not a string", name)
+		}
+		return s
 	}
-	// The account only informs: what is not the number of one is no reason to refuse good keys.
+	d = Document{
+		Version: string(members["version"]), Code: text("Code"), Message: text("Message"),
+		accessKeyID: text("AccessKeyId"), expiration: text("Expiration"),
+		secretAccessKey: stschain.NewSecret(text("SecretAccessKey")), token: stschain.NewSecret(text(tokenName)),
+	}
+	// The account only informs: one that is invalid is no reason to refuse valid keys.
 	if account := strings.Trim(string(members["accountid"]), `"`); IsAccount(account) {
 		d.accountID = account
 	}
-	for name, set := range fields {
-		var value *string
-		switch v, ok := members[strings.ToLower(name)]; {
-		case !ok:
-		case json.Unmarshal(v, &value) != nil:
-			return Document{}, fmt.Errorf("its %s is no string", name)
-		case value != nil:
-			set(*value)
-		}
+	if err != nil {
+		return Document{}, err
 	}
 	return d, nil
 }
 
 // object returns the members of a JSON object under their names in lower case.
 func object(body []byte) (map[string]json.RawMessage, error) {
-	notJSON := errors.New("it is no JSON object")
-	if !json.Valid(body) {
-		return nil, notJSON
-	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
-		return nil, notJSON
+	if !json.Valid(body) || !bytes.HasPrefix(bytes.TrimSpace(body), []byte("{")) {
+		return nil, errors.New("it is not a JSON object")
 	}
 	members := map[string]json.RawMessage{}
-	for dec.More() {
-		name, err := dec.Token()
-		if err != nil {
-			return nil, notJSON
+	dec := json.NewDecoder(bytes.NewReader(body)) // cannot fail: the body is valid
+	for _, _ = dec.Token(); dec.More(); {
+		name, _ := dec.Token()
+		key := strings.ToLower(name.(string))
+		if _, twice := members[key]; twice {
+			return nil, errors.New("it has a member twice")
 		}
 		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, notJSON
-		}
-		key := strings.ToLower(name.(string)) // the name of a member is a string
-		if _, twice := members[key]; twice {
-			return nil, errors.New("it names a member twice")
-		}
+		_ = dec.Decode(&value)
 		members[key] = value
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, notJSON
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, notJSON
 	}
 	return members, nil
 }
 
-// Credentials are what the document holds, if that can be used. They may be expired;
-// without Expiration they never expire.
-func (d Document) Credentials(source string) (stschain.Credentials, error) {
+// Credentials returns the credentials of the document, which may have expired. Without Expiration they
+// never expire.
+func (d Document) Credentials(origin string) (stschain.Credentials, error) {
 	c := stschain.Credentials{
 		AccessKeyID:     d.accessKeyID,
 		SecretAccessKey: d.secretAccessKey,
 		SessionToken:    d.token,
 		AccountID:       d.accountID,
-		Origin:          source,
+		Origin:          origin,
 	}
-	sent := func(r rune) bool { return r <= ' ' || r > '~' } // what no header of a request carries in one word
-	err := error(nil)
+	unsendable := func(r rune) bool { return r <= ' ' || r > '~' }
+	var err error
 	switch {
 	case c.AccessKeyID == "":
 		err = errors.New("it has no AccessKeyId")
 	case c.SecretAccessKey.IsZero():
 		err = errors.New("it has no SecretAccessKey")
-	case strings.ContainsFunc(c.AccessKeyID, sent):
-		err = errors.New("its AccessKeyId has spaces or characters beyond ASCII, which no request can carry")
+	case strings.ContainsFunc(c.AccessKeyID, unsendable):
+		err = errors.New("its AccessKeyId has spaces or characters beyond ASCII, which no header can carry")
 	case strings.ContainsFunc(c.SecretAccessKey.Reveal(), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) }):
 		err = errors.New("its SecretAccessKey has control characters or white space")
-	case strings.ContainsFunc(c.SessionToken.Reveal(), sent):
-		err = errors.New("its session token has spaces or characters beyond ASCII, which no request can carry")
+	case strings.ContainsFunc(c.SessionToken.Reveal(), unsendable):
+		err = errors.New("its session token has spaces or characters beyond ASCII, which no header can carry")
 	case d.expiration != "":
-		c.Expires, err = expiration(d.expiration)
+		var ok bool
+		if c.Expires, ok = wire.ParseTime(d.expiration); !ok {
+			err = errors.New("its Expiration is not a valid time, such as 2026-11-21T17:56:58Z")
+		}
 	}
 	if err != nil {
 		return stschain.Credentials{}, err
@@ -139,24 +117,25 @@ func (d Document) Credentials(source string) (stschain.Credentials, error) {
 	return c, nil
 }
 
-// IsAccount reports whether s can be the number of an account.
+// Complete parses temporary credentials without a time at which they expire.
+func Complete(body []byte, tokenName string) (stschain.Credentials, error) {
+	doc, err := Parse(body, tokenName)
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	creds, err := doc.Credentials("")
+	if err == nil && creds.SessionToken.IsZero() {
+		err = fmt.Errorf("it has no %s", tokenName)
+	}
+	return creds, err
+}
+
+// IsAccount reports whether s has the form of an account ID: 12 digits.
 func IsAccount(s string) bool {
 	return len(s) == 12 && strings.Trim(s, "0123456789") == ""
 }
 
-func expiration(s string) (time.Time, error) {
-	t, ok := wire.ParseTime(s)
-	if !ok {
-		return time.Time{}, errors.New("its Expiration is not a valid time, such as 2026-11-21T17:56:58Z")
-	}
-	return t, nil
-}
-
-// Refusal is the code and the message of a service, as redact.Text returns them. It is "" if there is neither.
+// Refusal returns the code and the message of a service, as [redact.Text] does. It is "" without either.
 func (d Document) Refusal(secrets ...stschain.Secret) string {
-	said := d.Code
-	if d.Message != "" {
-		said = strings.TrimPrefix(said+": "+d.Message, ": ")
-	}
-	return redact.Text(said, append(secrets, d.secretAccessKey, d.token))
+	return redact.Text(strings.Trim(d.Code+": "+d.Message, ": "), append(secrets, d.secretAccessKey, d.token))
 }

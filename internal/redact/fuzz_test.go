@@ -25,3 +25,24 @@ func FuzzOneLine(f *testing.F) {
 		}
 	})
 }
+
+// FuzzShows: a secret that is encoded several times is found.
+func FuzzShows(f *testing.F) {
+	f.Add(token, uint32(0x010203), "before ", " after")
+	f.Add(jwt, uint32(0x0d0d0d), "x", "y")
+	f.Add(`pass word %41\u0042&amp;"'+<`, uint32(0x0a0701), "%", ";")
+	f.Fuzz(func(t *testing.T, secret string, stack uint32, before, after string) {
+		if len(secret) < 24 || len(secret) > 64 || !utf8.ValidString(secret) || strings.ContainsFunc(secret, func(r rune) bool { return r > unicode.MaxASCII || !unicode.IsPrint(r) }) {
+			t.Skip()
+		}
+		text := secret
+		for ; stack > 0 && len(text) < 2048; stack >>= 8 {
+			e := encodings[int(stack&0xff)%len(encodings)]
+			text = e.encode(text)
+			t.Log(e.name, text)
+		}
+		if !redact.Shows(before+" "+text+" "+after, secrets(secret)) {
+			t.Fatalf("%q is shown in %q", secret, text)
+		}
+	})
+}

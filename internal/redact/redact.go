@@ -3,6 +3,7 @@
 package redact
 
 import (
+	"encoding/base64"
 	"errors"
 	"net/url"
 	"strings"
@@ -15,10 +16,12 @@ type Secret interface{ Reveal() string }
 // Withheld replaces a text that shows a secret.
 const Withheld = "a message that is not shown, since it holds a secret"
 
-// maxText bounds the text of a server in an error, in bytes.
-const maxText = 512
+const (
+	maxText = 512 // of a server's text in an error, in bytes
+	run     = 12  // this many characters of a secret in a row show it
+)
 
-// Text returns what a server said, for an error: one line of at most 512 bytes, or [Withheld] if it
+// Text returns a server's text for an error: one line of at most 512 bytes, or [Withheld] if it
 // shows one of the secrets.
 func Text[S Secret](text string, secrets []S) string {
 	text = OneLine(text, maxText)
@@ -31,11 +34,7 @@ func Text[S Secret](text string, secrets []S) string {
 // Error returns the error of a transport without the URLs that an http.Client adds, or another error
 // if it shows one of the secrets.
 func Error[S Secret](err error, secrets []S) error {
-	for {
-		u, ok := errors.AsType[*url.Error](err)
-		if !ok {
-			break
-		}
+	for u := (*url.Error)(nil); errors.As(err, &u); {
 		err = u.Err
 	}
 	if Shows(err.Error(), secrets) {
@@ -45,26 +44,56 @@ func Error[S Secret](err error, secrets []S) error {
 }
 
 // Shows reports whether a text contains 12 characters in a row of one of the secrets, or all of a
-// shorter one.
+// shorter one: in upper or lower case, wrapped, and under any sequence of a few percent-encodings, HTML
+// entities, JSON escapes, base64 and hexadecimal. A text that decodes to too much to compare counts
+// as showing a secret.
 func Shows[S Secret](text string, secrets []S) bool {
-	unfolded := strings.ReplaceAll(text, " ", "")
+	all, ok := readings(text)
+	if !ok {
+		return true
+	}
+	shown := make(map[string]bool)
+	for i := run; i <= len(all); i++ {
+		shown[all[i-run:i]] = true
+	}
 	for _, secret := range secrets {
-		s := secret.Reveal()
-		if shows(text, s) || shows(unfolded, s) || shows(text, url.QueryEscape(s)) {
-			return true
+		for _, form := range forms(secret.Reveal()) {
+			if len(form) < run && form != "" && strings.Contains(all, form) {
+				return true
+			}
+			for i := run; i <= len(form); i++ {
+				if shown[form[i-run:i]] {
+					return true
+				}
+			}
 		}
 	}
 	return false
 }
 
-func shows(text, secret string) bool {
-	const run = 12
-	for from := 0; from == 0 || from+run <= len(secret); from++ {
-		if part := secret[from:min(from+run, len(secret))]; part != "" && strings.Contains(text, part) {
-			return true
-		}
+// forms returns a secret as readings contain it: as it is, without the escapes that happen to be in
+// it, and in base64, which cannot be decoded once its case has changed.
+func forms(secret string) []string {
+	plain := secret
+	for range maxDepth {
+		plain = unescape(plain)
 	}
-	return false
+	all := []string{fold(secret), fold(plain)}
+	for skip := 0; skip < 3 && len(secret) >= run; skip++ { // depends on what is encoded in front of it
+		whole := []byte(secret[skip : len(secret)-(len(secret)-skip)%3])
+		all = append(all, fold(base64.StdEncoding.EncodeToString(whole)), fold(base64.URLEncoding.EncodeToString(whole)))
+	}
+	return all
+}
+
+// fold returns a text without what differs where it is wrapped or its case is changed.
+func fold(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r) {
+			return -1
+		}
+		return unicode.ToLower(unicode.ToUpper(r)) // ſ and K are s and k
+	}, text)
 }
 
 // OneLine makes a text fit for an error: valid UTF-8, printable, without line breaks, and at most the

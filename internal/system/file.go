@@ -20,30 +20,40 @@ type TooLargeError struct{ Limit int64 }
 
 func (e *TooLargeError) Error() string { return fmt.Sprintf("exceeds %d bytes", e.Limit) }
 
-// maxRead bounds the time of a read: some files under /proc are regular and never end.
-const maxRead = 5 * time.Second
+const (
+	maxRead  = 5 * time.Second // some files under /proc are regular and never end
+	maxReads = 3               // of a file that is written to meanwhile
+)
 
-// ReadFile reads a regular file of at most limit bytes without blocking on pipes and devices. nil opens
-// the file as os.Open does. info is the file's, before it was read. The error does not name the path.
+// ReadFile reads a regular file of at most limit bytes without blocking on pipes and devices, again if
+// it changed while it was read. nil opens the file as os.Open does. info is the file's, before it was
+// read. The error does not name the path.
 func ReadFile(open func(path string) (fs.File, error), path string, limit int64) (content []byte, info fs.FileInfo, err error) {
 	if open == nil {
 		open = openNonBlocking
 	}
+	for n, changed := 1, true; changed && n <= maxReads; n++ {
+		content, info, changed, err = readFile(open, path, limit)
+	}
+	return content, info, WithoutPath(err)
+}
+
+func readFile(open func(path string) (fs.File, error), path string, limit int64) (content []byte, info fs.FileInfo, changed bool, err error) {
 	f, err := open(path)
 	if err != nil {
-		return nil, nil, withoutPath(err)
+		return nil, nil, false, err
 	}
 	defer f.Close()
 	info, err = f.Stat()
 	switch {
 	case err != nil:
-		return nil, nil, withoutPath(err)
+		return nil, nil, false, err
 	case info.IsDir():
-		return nil, info, ErrDirectory
+		return nil, info, false, ErrDirectory
 	case !info.Mode().IsRegular():
-		return nil, info, ErrIrregular
+		return nil, info, false, ErrIrregular
 	case info.Size() > limit:
-		return nil, info, &TooLargeError{limit}
+		return nil, info, false, &TooLargeError{limit}
 	}
 	if d, ok := f.(interface{ SetReadDeadline(time.Time) error }); ok {
 		_ = d.SetReadDeadline(time.Now().Add(maxRead)) // ordinary files have none, and do not block
@@ -51,11 +61,15 @@ func ReadFile(open func(path string) (fs.File, error), path string, limit int64)
 	content, err = io.ReadAll(io.LimitReader(f, limit+1))
 	switch {
 	case err != nil:
-		return nil, info, withoutPath(err)
+		return nil, info, false, err
 	case int64(len(content)) > limit:
-		return nil, info, &TooLargeError{limit}
+		return nil, info, false, &TooLargeError{limit}
 	}
-	return content, info, nil
+	after, err := f.Stat()
+	if err != nil {
+		return nil, info, false, err
+	}
+	return content, info, info.Size() != after.Size() || !info.ModTime().Equal(after.ModTime()), nil
 }
 
 func openNonBlocking(path string) (fs.File, error) {
@@ -66,9 +80,12 @@ func openNonBlocking(path string) (fs.File, error) {
 	return f, nil
 }
 
-// withoutPath returns the cause of a file's error: callers name the path themselves.
-func withoutPath(err error) error {
+// WithoutPath returns the cause of a file's error: callers name the path themselves.
+func WithoutPath(err error) error {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return e.Err
+	}
+	if e, ok := errors.AsType[*os.LinkError](err); ok {
 		return e.Err
 	}
 	return err

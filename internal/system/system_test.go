@@ -3,10 +3,12 @@ package system_test
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/fstest"
 	"testing/synctest"
 	"time"
 
@@ -67,4 +69,56 @@ func TestReadFile(t *testing.T) {
 	_, _, err = system.ReadFile(nil, filepath.Join(dir, "none"), 4)
 	require.ErrorIs(t, err, fs.ErrNotExist)
 	require.NotContains(t, err.Error(), dir)
+}
+
+// endless is a file that blocks until its deadline.
+type endless struct {
+	fs.File
+	deadline time.Time
+}
+
+func (e *endless) SetReadDeadline(at time.Time) error { e.deadline = at; return nil }
+
+func (e *endless) Read([]byte) (int, error) {
+	if e.deadline.IsZero() {
+		panic("read without a deadline")
+	}
+	return 0, &fs.PathError{Op: "read", Path: "x", Err: os.ErrDeadlineExceeded}
+}
+
+func TestReadFileDeadline(t *testing.T) {
+	open := func(string) (fs.File, error) {
+		f, err := fstest.MapFS{"x": {}}.Open("x")
+		return &endless{File: f}, err
+	}
+	_, _, err := system.ReadFile(open, "x", 4)
+	require.Equal(t, os.ErrDeadlineExceeded, err)
+}
+
+// growing is a file that is written to while it is read, until it has 6 bytes.
+type growing struct{ *os.File }
+
+func (g growing) Read(b []byte) (int, error) {
+	n, err := g.File.Read(b)
+	if info, _ := g.Stat(); err == io.EOF && info.Size() < 6 {
+		_, _ = g.WriteString("12")
+	}
+	return n, err
+}
+
+// A file that is written to while it is read is read again.
+func TestReadFileChanged(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte("12"), 0o600))
+	opened := 0
+	open := func(path string) (fs.File, error) {
+		opened++
+		f, err := os.OpenFile(path, os.O_RDWR, 0)
+		return growing{f}, err
+	}
+	content, info, err := system.ReadFile(open, path, 10)
+	require.NoError(t, err)
+	require.Equal(t, "121212", string(content))
+	require.EqualValues(t, 6, info.Size())
+	require.Equal(t, 3, opened)
 }

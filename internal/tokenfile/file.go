@@ -70,18 +70,19 @@ func (f File[T]) load(ctx context.Context, cached T) (T, error) {
 	case err == nil && !was.IsZero() && was.onDisk.Equal(onDisk):
 		return cached, nil
 	case err == nil:
-		cached, err = f.Parse(Content{onDisk, onDisk})
+		if cached, err = f.Parse(Content{onDisk, onDisk}); err == nil {
+			return cached, nil
+		}
+		err = stschain.Permanent(err)
 	case errors.Is(err, fs.ErrNotExist):
 		return cached, stschain.Permanent(fmt.Errorf("not signed in: %s does not exist; %s", f.Path, f.Advice))
 	case errors.Is(err, fs.ErrPermission):
-		return cached, stschain.Permanent(fmt.Errorf("%s cannot be read: %w: give this program access", f.Path, err))
-	case !errors.Is(err, stschain.ErrPermanent): // it is not about what the file holds
-		return cached, fmt.Errorf("%s cannot be read: %w", f.Path, err)
+		return cached, stschain.Permanent(fmt.Errorf("cannot read %s: %w: give this program access", f.Path, err))
 	}
-	if err != nil {
-		err = stschain.Permanent(fmt.Errorf("%s cannot be used: %v; %s", f.Path, err, f.Advice))
+	if !errors.Is(err, stschain.ErrPermanent) { // it is not about the content of the file
+		return cached, fmt.Errorf("cannot read %s: %w", f.Path, err)
 	}
-	return cached, err
+	return cached, stschain.Permanent(fmt.Errorf("cannot use %s: %v; %s", f.Path, err, f.Advice))
 }
 
 // refresh returns a token that replaces old, because this or another process refreshed it.
@@ -89,7 +90,7 @@ func (f File[T]) refresh(ctx context.Context, old T) (T, error) {
 	if _, err := f.Prepare(old); err != nil {
 		return old, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, f.Patience, fmt.Errorf("the refresh was given up after %v", f.Patience))
+	ctx, cancel := context.WithTimeoutCause(ctx, f.Patience, fmt.Errorf("the refresh timed out after %v", f.Patience))
 	defer cancel()
 	var lock *Locked // nil: the file cannot be locked, and is not written either
 	if f.Open == nil {

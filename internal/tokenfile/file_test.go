@@ -212,8 +212,8 @@ func TestFileOfAnotherProcess(t *testing.T) {
 		_, err = p.get(t)
 		require.Equal(t, time.Minute, time.Since(began))
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "another process holds the lock")
-		require.ErrorContains(t, err, "the refresh was given up after 1m0s")
+		require.ErrorContains(t, err, "another process has the lock")
+		require.ErrorContains(t, err, "the refresh timed out after 1m0s")
 
 		p = newProcess(path)
 		got := make(chan string)
@@ -241,11 +241,11 @@ func TestFileErrors(t *testing.T) {
 		want      string
 		permanent bool
 	}{
-		"not an object": {content: "[]", want: path + " cannot be used: it is no JSON object; run aws login", permanent: true},
-		"unparsed":      {content: `{"a":1}`, want: path + " cannot be used: it has no text; run aws login", permanent: true},
-		"no members":    {content: `{}`, want: path + " cannot be used: it has no text; run aws login", permanent: true},
-		"permission":    {content: old, open: reads(fs.ErrPermission), want: path + " cannot be read: permission denied: give this program access", permanent: true},
-		"I/O":           {content: old, open: reads(fs.ErrClosed), want: path + " cannot be read: file already closed"},
+		"not an object": {content: "[]", want: "cannot use " + path + ": not a JSON object; run aws login", permanent: true},
+		"unparsed":      {content: `{"a":1}`, want: "cannot use " + path + ": it has no text; run aws login", permanent: true},
+		"no members":    {content: `{}`, want: "cannot use " + path + ": it has no text; run aws login", permanent: true},
+		"permission":    {content: old, open: reads(fs.ErrPermission), want: "cannot read " + path + ": permission denied: give this program access", permanent: true},
+		"I/O":           {content: old, open: reads(fs.ErrClosed), want: "cannot read " + path + ": file already closed"},
 		"refused":       {content: old, fails: stschain.Permanent(errors.New("refused")), want: "the access token, valid until 2026-11-21T12:00:00Z, cannot be refreshed: refused", permanent: true},
 		"refused, read-only": {
 			content: old, open: readOnly, fails: stschain.Permanent(errors.New("refused")), permanent: true,

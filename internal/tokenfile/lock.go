@@ -1,12 +1,15 @@
 package tokenfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 // Locked is a file that no other process rewrites, as long as it uses this package.
@@ -17,59 +20,56 @@ type Locked struct {
 
 const suffix = ".lock"
 
-// errHeld is that somebody else has the lock.
-var errHeld = errors.New("another process holds the lock")
+var errLocked = errors.New("another process has the lock")
 
-// Lock waits for the lock of a file, which is a file of its own beside it: path with
-// ".lock" at its end, which stays. The system takes the lock from a process that dies.
+// Lock waits for the lock of a file. The lock is a file of its own, path with ".lock" at its end, which
+// stays. The system releases the lock of a process that ends.
 //
-// The error wraps ctx's if the lock was held too long. Any other says that it cannot be had
-// here at all: the folder is read-only, say, or the file system knows no locks.
+// The error wraps ctx's if the wait was too long. Any other means that the file cannot be locked: its
+// folder is read-only, or the file system has no locks.
 func Lock(ctx context.Context, path string) (*Locked, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // a link stays one
+		path = target // a link stays a link
 	}
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		release, err := tryLock(path + suffix)
 		switch {
 		case err == nil:
 			return &Locked{path, release}, nil
-		case !errors.Is(err, errHeld):
-			return nil, withoutPath(err)
+		case !errors.Is(err, errLocked):
+			return nil, system.WithoutPath(err)
 		}
-		if err := wait(ctx, pause); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", errHeld, path+suffix, err)
+		if err := system.Sleep(ctx, pause); err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", errLocked, path+suffix, err)
 		}
 	}
 }
 
-// Release gives the lock back.
+// Release releases the lock.
 func (l *Locked) Release() error { return l.release() }
 
-// Write puts a document into the file, which only its owner may read then: this user, or for
-// root whose it was. Whoever reads the file meanwhile, and whoever finds it after this process was killed, has the old document
-// or the new one.
-func (l *Locked) Write(d Document) (err error) {
-	beside := l.path + ".tmp"
-	os.Remove(beside) // of one who was killed; nobody else writes now
-	f, err := os.OpenFile(beside, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return withoutPath(err)
-	}
-	giveAway(f, l.path)
-	_, err = f.Write(d.encode())
+// Write replaces the content of the file. Only its owner can read it then: this user, or for root the
+// owner of the old file. Readers see the old document or the new one, also if this process is killed.
+func (l *Locked) Write(d Document) error {
+	temp := l.path + ".tmp"
+	os.Remove(temp) // of a process that was killed; only the owner of the lock writes
+	err := writeFile(temp, l.path, d.encode())
 	if err == nil {
-		err = f.Sync()
-	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err == nil {
-		err = os.Rename(beside, l.path)
+		err = os.Rename(temp, l.path)
 	}
 	if err != nil {
-		os.Remove(beside)
-		return withoutPath(err)
+		os.Remove(temp)
 	}
-	return nil
+	return system.WithoutPath(err)
+}
+
+// writeFile writes a new file for the owner of the old one.
+func writeFile(path, old string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	copyOwner(f, old)
+	_, err = f.Write(content)
+	return cmp.Or(err, f.Sync(), f.Close())
 }

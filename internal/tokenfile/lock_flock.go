@@ -10,15 +10,15 @@ import (
 	"syscall"
 )
 
-// giveAway gives what root made to whom the file beside it belongs, who could not use it
-// otherwise: containers of root have the home directories of others mounted.
-func giveAway(made *os.File, beside string) {
-	info, err := os.Stat(beside)
+// copyOwner gives a file that root made to the owner of another: a container that runs as root may have
+// a user's home directory mounted.
+func copyOwner(made *os.File, other string) {
+	info, err := os.Stat(other)
 	if err != nil || os.Geteuid() != 0 {
 		return
 	}
 	if owner, ok := info.Sys().(*syscall.Stat_t); ok {
-		_ = made.Chown(int(owner.Uid), int(owner.Gid)) // where that is not allowed it stays root's
+		_ = made.Chown(int(owner.Uid), int(owner.Gid)) // it may not be allowed
 	}
 }
 
@@ -26,25 +26,19 @@ func tryLock(path string) (release func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {
 	case err == nil:
-		giveAway(f, strings.TrimSuffix(path, suffix))
+		copyOwner(f, strings.TrimSuffix(path, suffix))
 	case errors.Is(err, fs.ErrExist):
 		f, err = os.OpenFile(path, os.O_RDWR, 0)
 	}
 	if err != nil {
 		return nil, err
 	}
-	for {
-		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if !errors.Is(err, syscall.EINTR) {
-			break
-		}
+	switch err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
+	case err == nil:
+		return f.Close, nil
+	case errors.Is(err, syscall.EWOULDBLOCK), errors.Is(err, syscall.EINTR):
+		err = errLocked
 	}
-	if err != nil {
-		f.Close()
-		if errors.Is(err, syscall.EWOULDBLOCK) {
-			err = errHeld
-		}
-		return nil, err
-	}
-	return f.Close, nil
+	f.Close()
+	return nil, err
 }

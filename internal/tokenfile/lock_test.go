@@ -30,7 +30,7 @@ func TestLock(t *testing.T) {
 		began := time.Now()
 		_, err = tokenfile.Lock(bounded, path)
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "another process holds the lock: "+path+".lock")
+		require.ErrorContains(t, err, "another process has the lock: "+path+".lock")
 		require.Equal(t, time.Minute, time.Since(began))
 
 		got := make(chan error)

@@ -8,9 +8,9 @@ import (
 
 const sharingViolation = syscall.Errno(32) // ERROR_SHARING_VIOLATION
 
-func giveAway(*os.File, string) {} // owners are not of files only there
+func copyOwner(*os.File, string) {} // an owner is inherited there
 
-// tryLock opens the file so that nobody else can.
+// tryLock opens the file so that no other process can.
 func tryLock(path string) (release func() error, err error) {
 	name, err := syscall.UTF16PtrFromString(path)
 	if err != nil {
@@ -21,7 +21,7 @@ func tryLock(path string) (release func() error, err error) {
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	switch {
 	case errors.Is(err, sharingViolation):
-		return nil, errHeld
+		return nil, errLocked
 	case err != nil:
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}

@@ -13,19 +13,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"time"
 	"unicode/utf8"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// MaxSize bounds a file, in bytes.
-const MaxSize = 1 << 20
+// maxSize bounds a file, in bytes.
+const maxSize = 1 << 20
 
 // Document is a JSON object. It is not changed: the With methods return copies. The zero
 // Document has no members.
@@ -33,80 +32,31 @@ type Document struct {
 	members map[string]stschain.Secret // the values, in JSON
 }
 
-// The AWS CLI rewrites such files in place, so what is no document may be half of one.
+// The AWS CLI rewrites such files in place, so an invalid document may be half of a valid one.
 const (
 	settling    = 50 * time.Millisecond
-	settleTries = 4
+	settleReads = 4
 )
 
-// Read reads a file. One that makes no sense is read again a few times, within a fifth of a
-// second, since another program may be writing it. nil opens as os.Open does, and regular files only.
+// Read reads a file, an invalid one a few times within a fifth of a second, since another program may be
+// writing it. nil opens the file as os.Open does. Only regular files are read.
 func Read(ctx context.Context, path string, open func(path string) (fs.File, error)) (Document, error) {
-	for try := 1; ; try++ {
-		content, err := read(path, open)
+	for n := 1; ; n++ {
+		content, _, err := system.ReadFile(open, path, maxSize)
 		if err != nil {
-			return Document{}, withoutPath(err)
+			if _, ok := errors.AsType[*system.TooLargeError](err); ok {
+				err = stschain.Permanent(err)
+			}
+			return Document{}, err
 		}
 		d, err := Parse(content)
-		if err == nil || try == settleTries {
+		if err == nil || n == settleReads {
 			return d, err
 		}
-		if err := wait(ctx, settling); err != nil {
+		if err := system.Sleep(ctx, settling); err != nil {
 			return Document{}, err
 		}
 	}
-}
-
-func read(path string, open func(path string) (fs.File, error)) ([]byte, error) {
-	if open == nil {
-		open = openRegular
-	}
-	f, err := open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, MaxSize+1))
-}
-
-// wait returns early, with an error, if ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ended(ctx)
-	}
-}
-
-// ended is why ctx has ended.
-func ended(ctx context.Context) error {
-	err := ctx.Err()
-	if cause := context.Cause(ctx); cause != err {
-		err = fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
-
-// openRegular does not open pipes and devices, which could make us wait.
-func openRegular(path string) (fs.File, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, errors.New("it is no regular file")
-	}
-	return os.Open(path)
-}
-
-// withoutPath is an error of a file without the path, which is told once.
-func withoutPath(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	if e, ok := errors.AsType[*os.LinkError](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 // Parse reads one JSON object. Of a member that comes twice the last one counts, as for
@@ -115,14 +65,12 @@ func Parse(content []byte) (Document, error) {
 	var members map[string]json.RawMessage
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
 	switch {
-	case len(content) > MaxSize:
-		return Document{}, stschain.Permanent(fmt.Errorf("it is larger than %d bytes, which no such file needs to be", MaxSize))
 	case len(bytes.TrimSpace(content)) == 0:
-		return Document{}, stschain.Permanent(errors.New("it is empty"))
+		return Document{}, stschain.Permanent(errors.New("empty"))
 	case !utf8.Valid(content):
-		return Document{}, stschain.Permanent(errors.New("it is not in UTF-8"))
+		return Document{}, stschain.Permanent(errors.New("not valid UTF-8"))
 	case json.Unmarshal(content, &members) != nil, members == nil:
-		return Document{}, stschain.Permanent(errors.New("it is no JSON object"))
+		return Document{}, stschain.Permanent(errors.New("not a JSON object"))
 	}
 	d := Document{map[string]stschain.Secret{}}
 	for name, value := range members {
@@ -139,14 +87,27 @@ func (d Document) Equal(other Document) bool { return maps.Equal(d.members, othe
 
 // Text returns a member that is a string, zero if there is none or it is null.
 func (d Document) Text(name string) (stschain.Secret, error) {
-	var text *string
-	if err := d.decode(name, &text); err != nil {
-		return stschain.Secret{}, stschain.Permanent(fmt.Errorf("its %s is no string", name))
+	var text string // null leaves it empty
+	if value, ok := d.members[name]; ok && json.Unmarshal([]byte(value.Reveal()), &text) != nil {
+		return stschain.Secret{}, stschain.Permanent(fmt.Errorf("%s is not a string", name))
 	}
-	if text == nil {
-		return stschain.Secret{}, nil
+	return stschain.NewSecret(text), nil
+}
+
+// Required returns members that are strings and not empty.
+func (d Document) Required(names ...string) ([]stschain.Secret, error) {
+	texts := make([]stschain.Secret, len(names))
+	for i, name := range names {
+		text, err := d.Text(name)
+		if err == nil && text.IsZero() {
+			err = fmt.Errorf("it has no %s", name)
+		}
+		if err != nil {
+			return nil, err
+		}
+		texts[i] = text
 	}
-	return stschain.NewSecret(*text), nil
+	return texts, nil
 }
 
 // Time returns a member that is a time, in any format that [wire.ParseTime] reads. It is zero if there
@@ -158,7 +119,7 @@ func (d Document) Time(name string) (time.Time, error) {
 	}
 	t, ok := wire.ParseTime(text.Reveal())
 	if !ok {
-		return time.Time{}, stschain.Permanent(fmt.Errorf("its %s is no time in RFC 3339, such as 2026-11-21T17:56:58Z", name))
+		return time.Time{}, stschain.Permanent(fmt.Errorf("%s is not a valid time, such as 2026-11-21T17:56:58Z", name))
 	}
 	return t, nil
 }
@@ -171,21 +132,13 @@ func (d Document) Object(name string) (Document, error) {
 	}
 	object, err := Parse([]byte(value))
 	if err != nil {
-		return Document{}, stschain.Permanent(fmt.Errorf("its %s is no object", name))
+		return Document{}, stschain.Permanent(fmt.Errorf("%s is not an object", name))
 	}
 	return object, nil
 }
 
 // JSON returns a member as it was written, zero if there is none.
 func (d Document) JSON(name string) stschain.Secret { return d.members[name] }
-
-func (d Document) decode(name string, into any) error {
-	value, ok := d.members[name]
-	if !ok {
-		return nil
-	}
-	return json.Unmarshal([]byte(value.Reveal()), into)
-}
 
 // WithText returns a copy that has this string.
 func (d Document) WithText(name string, text stschain.Secret) Document {

@@ -63,6 +63,8 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte // at most MaxBody bytes
+
+	Sent, Received time.Time // set by Service.Call
 }
 
 // MaxBody is the largest response body, in bytes.
@@ -122,7 +124,7 @@ func Send(ctx context.Context, client *http.Client, r Request) (Response, error)
 	case len(body) > MaxBody:
 		return Response{}, ErrTooLarge
 	}
-	return Response{resp.StatusCode, resp.Header, body}, nil
+	return Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
 // Retryable reports whether a request that got this status may succeed if it is repeated.

@@ -8,11 +8,12 @@ type partition struct {
 	prefix    string // its regions are this, a word, a hyphen and a number
 	suffix    string // its hosts are <service>.<region>.<suffix>
 	dualStack string // the same for hosts that speak IPv6 as well
-	plainFIPS bool   // its hosts are FIPS by their common names, but for dual-stack ones
-	signIn    string // where people sign in, and in front of which a region stands
+	plainFIPS bool   // its hosts are FIPS by their common names, except dual-stack ones
+	signIn    string // its sign-in hosts are <region>.<signIn>
 }
 
-// partitions are all there are; the first one has the regions that fit no other.
+// partitions are all partitions; the first has the regions that match no other. Source: the partitions
+// and endpoint rules of the AWS SDKs.
 var partitions = [...]partition{
 	{"aws", "", "amazonaws.com", "api.aws", false, "signin.aws.amazon.com"},
 	{"aws-cn", "cn-", "amazonaws.com.cn", "api.amazonwebservices.com.cn", false, "signin.amazonaws.cn"},
@@ -36,9 +37,8 @@ func partitionOf(region string) partition {
 	return partitions[0]
 }
 
-// ServiceHost is the host of a service in a region, for the services whose hosts have the common form:
-// STS, and the portal and the OIDC service of IAM Identity Center. Source: the endpoint rules
-// of the AWS SDKs.
+// ServiceHost is the host of a service in a region, for services whose hosts have the common form: STS,
+// and the portal and the OIDC service of IAM Identity Center.
 func ServiceHost(service, region string, fips, dualStack bool) string {
 	p := partitionOf(region)
 	if fips && (dualStack || !p.plainFIPS) {
@@ -51,19 +51,26 @@ func ServiceHost(service, region string, fips, dualStack bool) string {
 	return service + "." + region + "." + suffix
 }
 
-// SignInHost is the host of the sign-in service in a region, for those who have a refresh token of
-// `aws login`. Source: the endpoint rules of the AWS SDKs for the service signin.
+// SignInHost is the host that redeems the refresh tokens of `aws login` in a region. Source: the endpoint
+// rules of the AWS SDKs for the service signin.
 func SignInHost(region string, fips, dualStack bool) string {
 	p := partitionOf(region)
+	fipsHost := strings.Replace(p.signIn, "signin", "signin-fips", 1)
 	switch {
 	case fips && !dualStack && region == "us-gov-west-1":
-		return strings.Replace(p.signIn, "signin", "signin-fips", 1)
+		return fipsHost
 	case fips && !dualStack && p.plainFIPS:
-		return region + "." + strings.Replace(p.signIn, "signin", "signin-fips", 1)
+		return region + "." + fipsHost
 	case fips, dualStack:
 		return ServiceHost("signin", region, fips, dualStack)
 	}
 	return region + "." + p.signIn
+}
+
+// SignInDomain returns the partition of a region, and the domain of the partition's sign-in hosts.
+func SignInDomain(region string) (partition, domain string) {
+	p := partitionOf(region)
+	return p.name, p.signIn
 }
 
 // IsAWSHost reports whether a host is under a domain of AWS.

@@ -32,7 +32,7 @@ func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
 		return nil, errors.New("has a scheme without // after it; it should look like https://sts.example.com:8443/path")
 	case !IsHost(host):
 		return nil, fmt.Errorf("has the host %s, which is no host name or IP address", quote(host))
-	case !isPort(port) || strings.HasSuffix(u.Host, ":"):
+	case !IsPort(port) || strings.HasSuffix(u.Host, ":"):
 		return nil, fmt.Errorf("has the port %s; 1 to 65535 are allowed", quote(port))
 	case u.Scheme == "http" && !allowHTTP && !IsLoopback(host):
 		return nil, fmt.Errorf("is plain http to %s, where everybody on the way reads the credentials that come back: use https, or set AllowHTTP", quote(host))
@@ -42,6 +42,22 @@ func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
 	}
 	if u.Path == "" {
 		u.Path = "/"
+	}
+	return u, nil
+}
+
+// Endpoint returns a configured endpoint of a service, or else https at its host. A configured one cannot
+// be combined with FIPS or dual-stack. Its errors begin with the name of the field.
+func Endpoint(field, configured string, allowHTTP, variant bool, host string) (*url.URL, error) {
+	switch {
+	case configured == "":
+		return &url.URL{Scheme: "https", Host: host, Path: "/"}, nil
+	case variant:
+		return nil, fmt.Errorf("%s is set together with FIPS or DualStack: set it to the endpoint that is FIPS or dual-stack", field)
+	}
+	u, err := ParseURL(configured, allowHTTP)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", field, err)
 	}
 	return u, nil
 }
@@ -68,7 +84,8 @@ func IsHost(s string) bool {
 	return len(s) <= 254
 }
 
-func isPort(s string) bool {
+// IsPort reports whether s is a port from 1 to 65535, or empty.
+func IsPort(s string) bool {
 	n, err := strconv.ParseUint(s, 10, 16)
 	return s == "" || err == nil && n > 0
 }

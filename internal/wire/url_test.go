@@ -32,6 +32,21 @@ func TestOf(t *testing.T) {
 	}
 }
 
+// Source: the partitions of the AWS SDKs, where aws-eusc has the regions eusc-de-*.
+func TestSignInDomain(t *testing.T) {
+	for region, want := range map[string][2]string{
+		"":               {"aws", "signin.aws.amazon.com"},
+		"cn-north-1":     {"aws-cn", "signin.amazonaws.cn"},
+		"us-gov-west-1":  {"aws-us-gov", "signin.amazonaws-us-gov.com"},
+		"eusc-de-east-1": {"aws-eusc", "signin.amazonaws-eusc.eu"},
+		"eusc-fr-east-1": {"aws", "signin.aws.amazon.com"},
+		"us-iso-east-1":  {"aws-iso", "signin.c2shome.ic.gov"},
+	} {
+		partition, domain := wire.SignInDomain(region)
+		require.Equal(t, want, [2]string{partition, domain}, region)
+	}
+}
+
 func TestIsLabel(t *testing.T) {
 	for s, want := range map[string]bool{
 		"eu-west-1": true, "x": true, strings.Repeat("x", 63): true,

@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 			case "No environment variables were set to configure ECS provider":
 				require.True(t, stschain.IsUnavailable(err), "%v", err)
 			case "URI did not specify a host":
-				require.ErrorContains(t, err, "AWS_CONTAINER_CREDENTIALS_FULL_URI names no host")
+				require.ErrorContains(t, err, "AWS_CONTAINER_CREDENTIALS_FULL_URI has no host")
 				require.False(t, stschain.IsUnavailable(err), "%v", err)
 			default:
 				t.Fatalf("what is %q?", test.Result.ErrorContains)

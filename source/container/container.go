@@ -1,17 +1,17 @@
-// Package container gets credentials from the agent beside a container: of ECS, of EKS
-// Pod Identity, of Greengrass. The environment says where it is:
+// Package container gets credentials from the agent of a container: of ECS, EKS Pod Identity or
+// Greengrass. The environment configures it:
 //
-//	AWS_CONTAINER_CREDENTIALS_RELATIVE_URI  a path at http://169.254.170.2; it goes before
+//	AWS_CONTAINER_CREDENTIALS_RELATIVE_URI  a path at http://169.254.170.2; it takes precedence over
 //	AWS_CONTAINER_CREDENTIALS_FULL_URI      a URI of https, or of http to addresses of this machine
-//	AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE  holds what the header Authorization says; it goes before
-//	AWS_CONTAINER_AUTHORIZATION_TOKEN       what the header Authorization says
+//	AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE  a file with the value of the header Authorization; it takes precedence over
+//	AWS_CONTAINER_AUTHORIZATION_TOKEN       the value of the header Authorization
 //
 // A variable that is empty or blank counts as not set. All of it is read each time.
 //
-// Over http the credentials can be read on the way, so it is spoken only to loopback
-// addresses, 169.254.170.2, 169.254.170.23 and [fd00:ec2::23]. For a name, every address
-// that it resolves to must be one of these, and only those that were checked are
-// connected to: a name that resolves to something else a moment later gains nothing.
+// Anyone on the network path can read plain http, so it is allowed only to loopback addresses,
+// 169.254.170.2, 169.254.170.23 and [fd00:ec2::23]. For a name, every address that it resolves to must
+// be one of these, and connections are made only to the addresses that were checked: a name that
+// resolves to something else later does not help an attacker.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 package container
@@ -33,11 +33,10 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Provider asks the agent that the environment names, at each call. The zero Provider is
-// ready.
+// Provider calls the agent that the environment names, each time. The zero Provider is ready for use.
 //
-// Its errors name the variable and the host. They do not show the path, which in ECS is
-// all that it takes to get the credentials, nor the token.
+// Its errors name the variable and the host. They do not show the token or the path, which in ECS is
+// all that is needed to get the credentials.
 type Provider struct {
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
 	Open      func(path string) (fs.File, error)        // opens the token file; nil: os.Open, for regular files
@@ -46,15 +45,15 @@ type Provider struct {
 	Resolve func(ctx context.Context, host string) ([]netip.Addr, error)
 
 	// HTTPClient is used without its proxies and cookies, and follows no redirect. nil: one
-	// with bounded times. If its Transport is no *http.Transport, the addresses of a host
-	// are checked before it is called, and where it connects to is its own affair.
+	// with bounded times. If its Transport is not an *http.Transport, the addresses of a host
+	// are checked before it is called, but not those that it connects to.
 	HTTPClient *http.Client
 
-	AttemptTimeout time.Duration // on one try; 0: 2 s
-	MaxAttempts    int           // tries while there is no answer, or 429 or 5xx; 0: 3
+	AttemptTimeout time.Duration // of one attempt; 0: 2 s
+	MaxAttempts    int           // while there is no response, or 429 or 5xx; 0: 3
 }
 
-// The agent is beside us, and may be starting.
+// The agent is local, and may be starting.
 const (
 	defaultTimeout  = 2 * time.Second
 	defaultAttempts = 3
@@ -104,12 +103,12 @@ func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Cred
 		if !token.IsZero() {
 			header.Set("Authorization", token.Reveal())
 		}
-		var answer wire.Response
+		var response wire.Response
 		if !guarded && to.local() {
 			err = p.check(ctx, to, timeout)
 		}
 		if err == nil {
-			answer, err = wire.Send(ctx, client, wire.Request{
+			response, err = wire.Send(ctx, client, wire.Request{
 				Method: http.MethodGet, URL: to.url.String(), Header: header, Timeout: timeout, Secrets: []stschain.Secret{token},
 			})
 		}
@@ -119,46 +118,41 @@ func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Cred
 		if err != nil {
 			return ctx.Err() == nil && !errors.Is(err, wire.ErrTooLarge), err
 		}
-		creds, err = read(answer, "container "+to.url.Host, append(to.secrets(), token))
-		return err != nil && wire.Retryable(answer.Status), err
+		creds, err = read(response, "container "+to.url.Host, append(to.secrets(), token))
+		return err != nil && wire.Retryable(response.Status), err
 	})
 	return creds, err
 }
 
 // read returns the credentials in a response. No error shows the secrets.
-func read(answer wire.Response, origin string, secrets []stschain.Secret) (stschain.Credentials, error) {
-	doc, notJSON := credjson.Parse(answer.Body, "Token")
+func read(r wire.Response, origin string, secrets []stschain.Secret) (stschain.Credentials, error) {
+	doc, notJSON := credjson.Parse(r.Body, "Token")
 	refusal := doc.Refusal(secrets...)
-	if answer.Status != http.StatusOK {
-		if notJSON != nil && isText(answer) {
-			refusal = redact.Text(string(answer.Body), secrets)
-		}
-		said := fmt.Sprintf("answered %d %s", answer.Status, http.StatusText(answer.Status))
-		if refusal != "" {
-			said += ", " + refusal
-		}
-		if wire.Retryable(answer.Status) {
-			return stschain.Credentials{}, wire.Throttled(answer.Status, errors.New(said))
-		}
-		return stschain.Credentials{}, stschain.Permanent(errors.New(said))
+	if notJSON != nil && isText(r) {
+		refusal = redact.Text(string(r.Body), secrets)
 	}
-	if notJSON != nil {
-		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", notJSON)
+	switch err := errors.New(strings.TrimSuffix(fmt.Sprintf("returned %d %s, %s", r.Status, http.StatusText(r.Status), refusal), ", ")); {
+	case r.Status == http.StatusOK:
+	case wire.Retryable(r.Status):
+		return stschain.Credentials{}, wire.Throttled(r.Status, err)
+	default:
+		return stschain.Credentials{}, stschain.Permanent(err)
 	}
 	creds, err := doc.Credentials(origin)
 	switch {
+	case notJSON != nil:
+		return stschain.Credentials{}, fmt.Errorf("invalid response: %w", notJSON)
 	case err != nil && refusal != "":
-		return stschain.Credentials{}, fmt.Errorf("answered %s", refusal)
+		return stschain.Credentials{}, fmt.Errorf("returned %s", refusal)
 	case err != nil:
-		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)
+		return stschain.Credentials{}, fmt.Errorf("invalid response: %w", err)
 	}
 	return creds, nil
 }
 
-// isText reports whether a body is a sentence for people, as EKS Pod Identity sends it, and not the
-// page of a proxy.
-func isText(answer wire.Response) bool {
-	kind, _, _ := strings.Cut(answer.Header.Get("Content-Type"), ";")
+// isText reports whether a body is plain text, as EKS Pod Identity sends it, and not the page of a proxy.
+func isText(r wire.Response) bool {
+	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
 	kind = strings.TrimSpace(strings.ToLower(kind))
-	return (kind == "" || kind == "text/plain") && !bytes.HasPrefix(bytes.TrimSpace(answer.Body), []byte("<"))
+	return (kind == "" || kind == "text/plain") && !bytes.HasPrefix(bytes.TrimSpace(r.Body), []byte("<"))
 }

@@ -3,6 +3,7 @@ package container_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -127,24 +128,24 @@ func TestWrongAnswers(t *testing.T) {
 		tries     int
 		permanent bool
 	}{
-		"refused":        {400, `{"code":"InvalidTokenException","message":"the token is for another pod"}`, "answered 400 Bad Request, InvalidTokenException: the token is for another pod", 1, true},
-		"capitals":       {403, `{"Code":"AccessDeniedException","Message":"no"}`, "answered 403 Forbidden, AccessDeniedException: no", 1, true},
-		"shows a token":  {403, `{"code":"X","message":"bad token ` + token + `"}`, "answered 403 Forbidden, a message that is not shown", 1, true},
-		"shows a key":    {403, `{"code":"X","message":"` + secret + `","SecretAccessKey":"` + secret + `"}`, "answered 403 Forbidden, a message that is not shown", 1, true},
-		"on many lines":  {403, `{"message":"a\n\u001b[31m\tb` + strings.Repeat("x", 2000) + `"}`, "answered 403 Forbidden, a [31m bxxx", 1, true},
-		"404":            {404, "<html>" + token, "answered 404 Not Found", 1, true},
-		"500":            {500, "", "answered 500 Internal Server Error", 3, false},
-		"429":            {429, `{"code":"ThrottlingException"}`, "answered 429 Too Many Requests, ThrottlingException", 3, false},
-		"refused in 200": {200, `{"code":"X","message":"no role"}`, "answered X: no role", 1, false},
-		"HTML":           {200, "<html>" + token, "it is no JSON object", 1, false},
+		"refused":        {400, `{"code":"InvalidTokenException","message":"the token is for another pod"}`, "returned 400 Bad Request, InvalidTokenException: the token is for another pod", 1, true},
+		"capitals":       {403, `{"Code":"AccessDeniedException","Message":"no"}`, "returned 403 Forbidden, AccessDeniedException: no", 1, true},
+		"shows a token":  {403, `{"code":"X","message":"bad token ` + token + `"}`, "returned 403 Forbidden, a message that is not shown", 1, true},
+		"shows a key":    {403, `{"code":"X","message":"` + secret + `","SecretAccessKey":"` + secret + `"}`, "returned 403 Forbidden, a message that is not shown", 1, true},
+		"on many lines":  {403, `{"message":"a\n\u001b[31m\tb` + strings.Repeat("x", 2000) + `"}`, "returned 403 Forbidden, a [31m bxxx", 1, true},
+		"404":            {404, "<html>" + token, "returned 404 Not Found", 1, true},
+		"500":            {500, "", "returned 500 Internal Server Error", 3, false},
+		"429":            {429, `{"code":"ThrottlingException"}`, "returned 429 Too Many Requests, ThrottlingException", 3, false},
+		"refused in 200": {200, `{"code":"X","message":"no role"}`, "returned X: no role", 1, false},
+		"HTML":           {200, "<html>" + token, "it is not a JSON object", 1, false},
 		"empty":          {200, "", "it is empty", 1, false},
-		"null":           {200, "null", "it is no JSON object", 1, false},
-		"half":           {200, document[:200], "it is no JSON object", 1, false},
-		"and more":       {200, document + "x", "it is no JSON object", 1, false},
+		"null":           {200, "null", "it is not a JSON object", 1, false},
+		"half":           {200, document[:200], "it is not a JSON object", 1, false},
+		"and more":       {200, document + "x", "it is not a JSON object", 1, false},
 		"endless":        {200, document + strings.Repeat(" ", 100<<10), "exceeds 65536 bytes", 1, false},
 		"no keys":        {200, "{}", "it has no AccessKeyId", 1, false},
 		"a key twice":    {200, `{"AccessKeyId":"a","accessKeyID":"b"}`, "a member twice", 1, false},
-		"a number":       {200, `{"AccessKeyId":1}`, "AccessKeyId is no string", 1, false},
+		"a number":       {200, `{"AccessKeyId":1}`, "AccessKeyId is not a string", 1, false},
 		"no UTF-8":       {200, "{\"AccessKeyId\":\"a\xff\"}", "it is not in UTF-8", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -178,20 +179,23 @@ func TestPlainText(t *testing.T) {
 		kind, body string
 		want       string // the end of the error
 	}{
-		"of EKS":                     {400, "text/plain; charset=utf-8", "Service account token failed basic claim validations: token has expired\n", ": answered 400 Bad Request, Service account token failed basic claim validations: token has expired"},
+		"of EKS":                     {400, "text/plain; charset=utf-8", "Service account token failed basic claim validations: token has expired\n", ": returned 400 Bad Request, Service account token failed basic claim validations: token has expired"},
 		"denied":                     {403, "text/plain", "Unauthorized Exception! EKS does not have the permissions\r\nto assume the associated role.", ", Unauthorized Exception! EKS does not have the permissions to assume the associated role."},
-		"of no type":                 {404, "", "No association for this pod", "answered 404 Not Found, No association for this pod"},
-		"while it starts":            {503, "text/plain", "starting", "answered 503 Service Unavailable, starting"},
+		"of no type":                 {404, "", "No association for this pod", "returned 404 Not Found, No association for this pod"},
+		"while it starts":            {503, "text/plain", "starting", "returned 503 Service Unavailable, starting"},
 		"long, with terminal codes":  {400, "text/plain", "\x1b[2J" + strings.Repeat("x", 2000), "[2J" + strings.Repeat("x", 509) + " ..."},
 		"the token":                  {400, "text/plain", "invalid token " + token, "a message that is not shown, since it holds a secret"},
 		"half of the token":          {400, "text/plain", "token is malformed: " + token[5:20], "a message that is not shown, since it holds a secret"},
 		"the token on several lines": {400, "text/plain", token[:9] + "\n" + token[9:], "a message that is not shown, since it holds a secret"},
+		"the token, percent-encoded": {403, "text/plain", "bad: " + strings.ReplaceAll(token, "-", "%2d"), "a message that is not shown, since it holds a secret"},
+		"the token in base64":        {403, "text/plain", "bad: " + base64.StdEncoding.EncodeToString([]byte("x"+token)), "a message that is not shown, since it holds a secret"},
+		"the token in JSON, escaped": {403, "application/json", `{"message":"` + strings.ReplaceAll(token, "a", `\\u0061`) + `"}`, "a message that is not shown, since it holds a secret"},
 		"the path":                   {404, "text/plain", "no such path: /v2/credentials/" + id, "a message that is not shown, since it holds a secret"},
 		"the path in JSON":           {404, "application/json", `{"message":"no such path: /v2/credentials/` + id + `"}`, "a message that is not shown, since it holds a secret"},
-		"a page":                     {403, "text/html", "<p>no</p>", "answered 403 Forbidden"},
-		"a page of no type":          {403, "", "\n<!doctype html>no", "answered 403 Forbidden"},
-		"something else":             {403, "application/octet-stream", "no", "answered 403 Forbidden"},
-		"nothing":                    {403, "text/plain", "", "answered 403 Forbidden"},
+		"a page":                     {403, "text/html", "<p>no</p>", "returned 403 Forbidden"},
+		"a page of no type":          {403, "", "\n<!doctype html>no", "returned 403 Forbidden"},
+		"something else":             {403, "application/octet-stream", "no", "returned 403 Forbidden"},
+		"nothing":                    {403, "text/plain", "", "returned 403 Forbidden"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			resp := func(*http.Request) (*http.Response, error) {

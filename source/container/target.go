@@ -2,18 +2,18 @@ package container
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -22,16 +22,16 @@ const (
 	fullURI     = "AWS_CONTAINER_CREDENTIALS_FULL_URI"
 )
 
-// ecs is where a relative URI is asked for.
+// ecs is the agent of ECS, for a relative URI.
 const ecs = "http://169.254.170.2"
 
-// target is where the environment says to ask.
+// target is the agent that the environment names.
 type target struct {
 	url      *url.URL
-	variable string // that says so
+	variable string // that names it
 }
 
-// local reports whether the rules for http hold.
+// local reports whether the rules for http apply.
 func (t target) local() bool { return t.url.Scheme == "http" }
 
 // secrets are the parts of the path and the query that are long enough to be secret.
@@ -44,14 +44,14 @@ func (t target) secrets() (secrets []stschain.Secret) {
 	return secrets
 }
 
-// target reads the environment. Its errors show nothing of the URI but the host.
+// target reads the environment. Its errors show nothing of the URI except the host.
 func (p *Provider) target() (target, error) {
 	relative, full := p.lookUp(relativeURI), p.lookUp(fullURI)
 	switch {
 	case relative != "":
 		u, err := url.Parse(ecs + relative)
 		if err != nil || !strings.HasPrefix(relative, "/") || u.User != nil || "http://"+u.Host != ecs {
-			return target{}, stschain.Permanent(fmt.Errorf("%s is no path: one begins with a slash", relativeURI))
+			return target{}, stschain.Permanent(fmt.Errorf("%s is not a path, which begins with a slash", relativeURI))
 		}
 		return target{u, relativeURI}, nil
 	case full != "":
@@ -62,43 +62,41 @@ func (p *Provider) target() (target, error) {
 }
 
 func parseFull(full string) (*url.URL, error) {
+	invalid := func(what string) error { return stschain.Permanent(errors.New(fullURI + " " + what)) }
 	u, err := url.Parse(full)
 	switch {
 	case err != nil:
-		return nil, stschain.Permanent(fmt.Errorf("%s is no URI", fullURI))
+		return nil, invalid("is not a URI")
 	case !wire.IsHost(u.Hostname()):
-		return nil, stschain.Permanent(fmt.Errorf("%s names no host; it is a whole URI, such as http://localhost/credentials", fullURI))
+		return nil, invalid("has no host; it is a whole URI, such as http://localhost/credentials")
 	case u.User != nil:
-		return nil, stschain.Permanent(fmt.Errorf("%s has a user and a password, which are not for URIs; %s is", fullURI, tokenVariable))
+		return nil, invalid("has a user and a password; use " + tokenVariable + " instead")
 	case u.Scheme != "http" && u.Scheme != "https":
-		return nil, stschain.Permanent(fmt.Errorf("%s is no URI of http or https", fullURI))
-	}
-	if port := u.Port(); port != "" {
-		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-			return nil, stschain.Permanent(fmt.Errorf("%s names a port that there is not", fullURI))
-		}
+		return nil, invalid("is not a URI of http or https")
+	case !wire.IsPort(u.Port()):
+		return nil, invalid("has an invalid port")
 	}
 	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && u.Scheme == "http" && !mayDial(addr) {
-		return nil, stschain.Permanent(&addressError{fullURI + " names", addr.String()})
+		return nil, stschain.Permanent(&addressError{fullURI + " has", addr.String()})
 	}
 	return u, nil
 }
 
-// addressError is an address that http is not spoken to.
+// addressError is an address that plain http is not allowed to.
 type addressError struct{ what, addr string }
 
 func (e *addressError) Error() string {
-	return e.what + " " + e.addr + ", and http is spoken only to this machine (loopback, 169.254.170.2, 169.254.170.23, fd00:ec2::23): others could read the credentials on the way; use https"
+	return e.what + " " + e.addr + ", and plain http is allowed only to this machine (loopback, 169.254.170.2, 169.254.170.23, fd00:ec2::23), since anyone on the network path could read the credentials; use https"
 }
 
-// mayDial reports whether http may be spoken to an address.
+// mayDial reports whether plain http to an address is allowed.
 func mayDial(addr netip.Addr) bool {
 	addr = addr.Unmap()
 	return addr.IsLoopback() || slices.Contains(wire.AgentAddresses(), addr)
 }
 
-// client asks without a proxy. Guarded tells whether the rules for http are in force when it
-// connects; what it keeps open is closed by done.
+// client returns a client without a proxy. guarded reports whether it enforces the rules for http when it
+// connects. done closes its idle connections.
 func (p *Provider) client(to target) (client *http.Client, guarded bool, done func()) {
 	var guard func(wire.Dial) wire.Dial
 	if to.local() {
@@ -111,7 +109,7 @@ func (p *Provider) client(to target) (client *http.Client, guarded bool, done fu
 	return client, false, func() {} // its connections are the caller's
 }
 
-// guard lets dial connect only to addresses that were checked.
+// guard lets dial connect only to addresses that mayDial.
 func (p *Provider) guard(dial wire.Dial) wire.Dial {
 	return func(ctx context.Context, network, address string) (net.Conn, error) {
 		host, port, err := net.SplitHostPort(address)
@@ -135,7 +133,7 @@ func (p *Provider) guard(dial wire.Dial) wire.Dial {
 	}
 }
 
-// check is for a transport that cannot be guarded.
+// check checks the addresses of a host for a transport that cannot be guarded.
 func (p *Provider) check(ctx context.Context, to target, timeout time.Duration) error {
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -146,15 +144,16 @@ func (p *Provider) check(ctx context.Context, to target, timeout time.Duration) 
 	return err
 }
 
-// allowed resolves a host. All of its addresses must be allowed: which of them is
-// connected to is chance.
+// allowed resolves a host. All of its addresses must be allowed, since any of them may be connected to.
 func (p *Provider) allowed(ctx context.Context, host string) ([]netip.Addr, error) {
 	addrs := make([]netip.Addr, 1)
 	var err error
 	if addrs[0], err = netip.ParseAddr(host); err != nil {
 		resolve := p.Resolve
 		if resolve == nil {
-			resolve = resolveIP
+			resolve = func(ctx context.Context, host string) ([]netip.Addr, error) {
+				return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+			}
 		}
 		if addrs, err = resolve(ctx, host); err != nil {
 			return nil, err
@@ -172,16 +171,4 @@ func (p *Provider) allowed(ctx context.Context, host string) ([]netip.Addr, erro
 	return addrs, nil
 }
 
-func resolveIP(ctx context.Context, host string) ([]netip.Addr, error) {
-	return net.DefaultResolver.LookupNetIP(ctx, "ip", host)
-}
-
-// lookUp reads a variable without white space around its value.
-func (p *Provider) lookUp(name string) string {
-	lookup := os.LookupEnv
-	if p.LookupEnv != nil {
-		lookup = p.LookupEnv
-	}
-	value, _ := lookup(name)
-	return strings.TrimSpace(value)
-}
+func (p *Provider) lookUp(name string) string { return system.Getenv(p.LookupEnv, name) }

@@ -25,30 +25,30 @@ import (
 // See users.md 3.6.
 func TestRefusesURIs(t *testing.T) {
 	for vars, want := range map[string]string{
-		relative + "credentials/" + token:                    "RELATIVE_URI is no path",
-		relative + "@evil.example/" + token:                  "RELATIVE_URI is no path",
-		relative + ".evil.example/" + token:                  "RELATIVE_URI is no path",
-		relative + ":8080/" + token:                          "RELATIVE_URI is no path",
-		relative + "?" + token:                               "RELATIVE_URI is no path",
-		relative + "/%zz" + token:                            "RELATIVE_URI is no path",
-		full + "/credentials/" + token:                       "FULL_URI names no host",
-		full + "http:///" + token:                            "FULL_URI names no host",
-		full + "localhost:8080/" + token:                     "FULL_URI names no host",
+		relative + "credentials/" + token:                    "RELATIVE_URI is not a path",
+		relative + "@evil.example/" + token:                  "RELATIVE_URI is not a path",
+		relative + ".evil.example/" + token:                  "RELATIVE_URI is not a path",
+		relative + ":8080/" + token:                          "RELATIVE_URI is not a path",
+		relative + "?" + token:                               "RELATIVE_URI is not a path",
+		relative + "/%zz" + token:                            "RELATIVE_URI is not a path",
+		full + "/credentials/" + token:                       "FULL_URI has no host",
+		full + "http:///" + token:                            "FULL_URI has no host",
+		full + "localhost:8080/" + token:                     "FULL_URI has no host",
 		full + "http://" + token + ":pw@localhost/":          "FULL_URI has a user",
-		full + "ftp://localhost/" + token:                    "FULL_URI is no URI of http or https",
-		full + "http://localhost:0/" + token:                 "names a port that there is not",
-		full + "http://localhost:65536/" + token:             "names a port that there is not",
-		full + "http://local host/" + token:                  "FULL_URI is no URI",
-		full + "http://169.254.169.254/" + token:             "FULL_URI names 169.254.169.254, and http is spoken only to this machine",
-		full + "http://[fd00:ec2::254]/" + token:             "FULL_URI names fd00:ec2::254, and http",
-		full + "http://[::ffff:169.254.169.254]/" + token:    "names ::ffff:169.254.169.254, and http",
-		full + "http://192.168.1.1:80/" + token:              "names 192.168.1.1, and http",
-		full + "http://10.0.0.1/" + token:                    "names 10.0.0.1, and http",
-		full + "http://169.254.170.3/" + token:               "names 169.254.170.3, and http",
+		full + "ftp://localhost/" + token:                    "FULL_URI is not a URI of http or https",
+		full + "http://localhost:0/" + token:                 "has an invalid port",
+		full + "http://localhost:65536/" + token:             "has an invalid port",
+		full + "http://local host/" + token:                  "FULL_URI is not a URI",
+		full + "http://169.254.169.254/" + token:             "FULL_URI has 169.254.169.254, and plain http is allowed only to this machine",
+		full + "http://[fd00:ec2::254]/" + token:             "FULL_URI has fd00:ec2::254, and plain http",
+		full + "http://[::ffff:169.254.169.254]/" + token:    "has ::ffff:169.254.169.254, and plain http",
+		full + "http://192.168.1.1:80/" + token:              "has 192.168.1.1, and plain http",
+		full + "http://10.0.0.1/" + token:                    "has 10.0.0.1, and plain http",
+		full + "http://169.254.170.3/" + token:               "has 169.254.170.3, and plain http",
 		full + "http://169.254.170.2.:80/" + token:           "169.254.170.2. is 169.254.169.254",
-		full + "http://0.0.0.0/" + token:                     "names 0.0.0.0, and http",
-		full + "http://[fd00:ec2::23%25eth0]/" + token:       "names fd00:ec2::23%eth0, and http",
-		full + "http://agent.internal/" + token:              "agent.internal is 169.254.169.254, and http",
+		full + "http://0.0.0.0/" + token:                     "has 0.0.0.0, and plain http",
+		full + "http://[fd00:ec2::23%25eth0]/" + token:       "has fd00:ec2::23%eth0, and plain http",
+		full + "http://agent.internal/" + token:              "agent.internal is 169.254.169.254, and plain http",
 		full + "http://2852039166/" + token:                  "2852039166 is 169.254.169.254", // the same as a number
 		full + "http://0xa9.254.169.254/" + token:            "0xa9.254.169.254 is 169.254.169.254",
 		full + "http://localhost.evil.example:8080/" + token: "localhost.evil.example is 169.254.169.254",
@@ -194,7 +194,7 @@ func TestNoProxyNoRedirect(t *testing.T) {
 	}}}
 	p := &container.Provider{LookupEnv: from(full+"http://127.0.0.1:"+port+"/", tokenIs+token), HTTPClient: given}
 	_, err := p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "container: AWS_CONTAINER_CREDENTIALS_FULL_URI at 127.0.0.1:"+port+": answered 307 Temporary Redirect")
+	require.ErrorContains(t, err, "container: AWS_CONTAINER_CREDENTIALS_FULL_URI at 127.0.0.1:"+port+": returned 307 Temporary Redirect")
 	canary.Check(t, token, err)
 }
 

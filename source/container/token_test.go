@@ -64,14 +64,14 @@ func TestRefusesTokens(t *testing.T) {
 	})}
 	dir := t.TempDir()
 	for content, want := range map[string]string{
-		"":                                   "it is empty",
-		" \n":                                "it is empty",
-		token + "\n":                         "it holds a line break",
-		token + "\r":                         "it holds a line break",
-		token + "\r\nX-Evil: 1":              "it holds a line break",
-		token + "\x00":                       "it holds characters that no header can carry",
-		token + "ä":                          "it holds characters that no header can carry",
-		token + strings.Repeat("x", 200<<10): "it holds more than 16384 bytes",
+		"":                                   "is empty",
+		" \n":                                "is empty",
+		token + "\n":                         "contains a line break",
+		token + "\r":                         "contains a line break",
+		token + "\r\nX-Evil: 1":              "contains a line break",
+		token + "\x00":                       "contains characters that are not allowed in a header",
+		token + "ä":                          "contains characters that are not allowed in a header",
+		token + strings.Repeat("x", 200<<10): "exceeds 16384 bytes",
 	} {
 		path := filepath.Join(dir, "token")
 		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
@@ -87,7 +87,7 @@ func TestRefusesTokens(t *testing.T) {
 		}
 	}
 	_, err := (&container.Provider{LookupEnv: from(relative+"/x", tokenFile+dir), HTTPClient: client}).Retrieve(t.Context())
-	require.ErrorContains(t, err, "it is no regular file")
+	require.ErrorContains(t, err, "is a directory")
 	missing := filepath.Join(dir, "missing")
 	_, err = (&container.Provider{LookupEnv: from(relative+"/x", tokenFile+missing), HTTPClient: client}).Retrieve(t.Context())
 	require.ErrorContains(t, err, "token file "+missing+" of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: ")

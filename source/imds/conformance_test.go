@@ -51,7 +51,7 @@ func TestConformance(t *testing.T) {
 				if mode, _, ok := strings.Cut(strings.TrimPrefix(test.Result.Err, "`"), "` is not a valid endpoint mode"); ok {
 					require.ErrorContains(t, err, `is "`+mode+`": it can be IPv4 or IPv6`)
 				} else {
-					require.ErrorContains(t, err, "AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL")
+					require.ErrorContains(t, err, "AWS_EC2_METADATA_SERVICE_ENDPOINT is not a URL")
 				}
 				return
 			}

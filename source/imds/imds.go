@@ -10,13 +10,13 @@
 //	AWS_METADATA_SERVICE_NUM_ATTEMPTS       how many attempts to make
 //
 // Version 2 is used: requests carry a session token. It is kept for 6 hours, or as long as the
-// service says, and refreshed from 2 minutes before it expires (a short one when a quarter of its
-// life is over). Until it expires it is used even if that fails. Without a token, the error of a
+// service says, and refreshed from 2 minutes before it expires (a short-lived one after a quarter of its
+// lifetime). Until it expires it is used even if its refresh fails. Without a token, the error of a
 // failed attempt to get one is returned for up to a second, or 5 s if it is permanent.
 //
 // Version 1, without a token, is used if the service does not know version 2 (404, 405), or was
 // reached and did not respond in time, as in a container when the instance's hop limit is 1. It is
-// not used if the service refuses (403): a forwarding proxy does that to keep others out.
+// not used if the service refuses (403), as a forwarding proxy does to protect it.
 //
 // Source: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
 package imds
@@ -43,17 +43,17 @@ type Provider struct {
 	Endpoint string
 
 	// EndpointMode is IPv4 or IPv6, in any case. "": AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE, then
-	// ProfileEndpointMode, then IPv4. It does not count where an endpoint is given.
+	// ProfileEndpointMode, then IPv4. An endpoint takes precedence over it.
 	EndpointMode string
 
 	ProfileEndpoint     string // ec2_metadata_service_endpoint of a profile; "": none
 	ProfileEndpointMode string // ec2_metadata_service_endpoint_mode of a profile; "": none
 
-	DisableV1      bool          // version 1 is not spoken; false: AWS_EC2_METADATA_V1_DISABLED says
-	AttemptTimeout time.Duration // on one try; 0: AWS_METADATA_SERVICE_TIMEOUT, or 1 s
+	DisableV1      bool          // version 1 is not used; false: by AWS_EC2_METADATA_V1_DISABLED
+	AttemptTimeout time.Duration // of one attempt; 0: AWS_METADATA_SERVICE_TIMEOUT, or 1 s
 
-	// Attempts is how often to try. 0: AWS_METADATA_SERVICE_NUM_ATTEMPTS, or 3 while the
-	// service answers 429 or 5xx or breaks off, and 1 for finding out whether it is there.
+	// MaxAttempts is the number of attempts. 0: AWS_METADATA_SERVICE_NUM_ATTEMPTS, or 3 while the
+	// service returns 429 or 5xx or closes the connection, and 1 to find out whether it exists.
 	MaxAttempts int
 
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
@@ -64,7 +64,7 @@ type Provider struct {
 
 	Clock stschain.Clock // for the life of the session token; nil: the real one
 
-	tokens sync.Map // of *agent.TokenCache[sessionToken] by place
+	tokens sync.Map // of *wire.TokenCache[sessionToken] by place
 	once   sync.Once
 	client *http.Client
 }
@@ -76,60 +76,54 @@ const (
 
 // Retrieve returns the credentials of the instance's role.
 //
-// It returns an [stschain.Unavailable] error if the environment switches the service off,
-// and at the default endpoint if there is no response, which takes about a second, or if the
-// instance has no role. At a configured endpoint these are failures, as is every other
-// response anywhere: 403, 5xx, HTML. Credentials are returned as the service sends them,
-// even if they have expired: a [stschain.Cache] decides about that.
+// It returns an [stschain.Unavailable] error if the environment disables the service, and at the default
+// endpoint if there is no response, which takes about a second, or if the instance has no role. At a
+// configured endpoint these are failures, as is every other response anywhere: 403, 5xx, HTML.
+// Credentials are returned as the service sends them, even if they have expired: a [stschain.Cache]
+// decides about that.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if p == nil {
-		return stschain.Credentials{}, stschain.Permanent(errors.New("imds: the Provider is nil"))
-	}
-	s, err := p.service()
-	if err != nil {
-		return stschain.Credentials{}, prefixed(err)
-	}
-	creds, err := s.credentials(ctx)
-	if err != nil {
-		return stschain.Credentials{}, prefixed(err)
-	}
-	return creds, nil
+	return get(ctx, p, (*service).credentials)
 }
 
 // Region returns the region that the instance runs in. Its errors are those of Retrieve.
-func (p *Provider) Region(ctx context.Context) (string, error) {
+func (p *Provider) Region(ctx context.Context) (string, error) { return get(ctx, p, (*service).region) }
+
+// get calls the service and adds the name of the package to its error. An Unavailable error has it
+// already, and must not be wrapped.
+func get[T any](ctx context.Context, p *Provider, from func(*service, context.Context) (T, error)) (T, error) {
+	var none T
 	if p == nil {
-		return "", stschain.Permanent(errors.New("imds: the Provider is nil"))
+		return none, stschain.Permanent(errors.New("imds: the Provider is nil"))
 	}
 	s, err := p.service()
-	if err != nil {
-		return "", prefixed(err)
+	if err == nil {
+		var got T
+		if got, err = from(s, ctx); err == nil {
+			return got, nil
+		}
 	}
-	body, err := s.get(ctx, regionPath)
-	if err != nil {
-		return "", prefixed(err)
-	}
-	region := strings.TrimSpace(string(body))
-	if region == "" || len(region) > 63 || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return "", fmt.Errorf("imds: %s%s answered with something else than a region", s.endpoint, regionPath)
-	}
-	return region, nil
-}
-
-// prefixed adds the name of the package. An Unavailable error has it already, and must not
-// be wrapped.
-func prefixed(err error) error {
 	if stschain.IsUnavailable(err) {
-		return err
+		return none, err
 	}
-	return fmt.Errorf("imds: %w", err)
+	return none, fmt.Errorf("imds: %w", err)
 }
 
 // String returns "imds".
 func (p *Provider) String() string { return "imds" }
 
-// credentials asks for the role and then for its credentials. Between the two the role
-// may be exchanged.
+func (s *service) region(ctx context.Context) (string, error) {
+	body, err := s.get(ctx, regionPath)
+	if err != nil {
+		return "", err
+	}
+	region := strings.TrimSpace(string(body))
+	if region == "" || len(region) > 63 || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return "", fmt.Errorf("%s%s did not return a region", s.endpoint, regionPath)
+	}
+	return region, nil
+}
+
+// credentials gets the name of the role and then its credentials. The role may be replaced between them.
 func (s *service) credentials(ctx context.Context) (stschain.Credentials, error) {
 	for again := true; ; again = false {
 		role, err := s.role(ctx)
@@ -151,14 +145,14 @@ func (s *service) credentials(ctx context.Context) (stschain.Credentials, error)
 	}
 }
 
-// role is the name of the instance's role.
+// role returns the name of the instance's role.
 func (s *service) role(ctx context.Context) (string, error) {
 	body, err := s.get(ctx, rolePath)
 	if err == nil && len(bytes.TrimSpace(body)) == 0 {
-		err = s.refused(rolePath, http.StatusNotFound) // as some compatible services say it
+		err = s.refused(rolePath, http.StatusNotFound) // some compatible services return an empty body
 	}
 	if s.isMissing(rolePath, err) {
-		if !s.named {
+		if !s.configured {
 			return "", stschain.Unavailable("imds: the instance has no role (%w)", err)
 		}
 		return "", fmt.Errorf("the instance has no role: %w", err)
@@ -169,7 +163,7 @@ func (s *service) role(ctx context.Context) (string, error) {
 	role, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
 	role = strings.TrimSpace(role)
 	if len(role) > 128 || strings.ContainsFunc(role, notInRoles) {
-		return "", fmt.Errorf("%s%s answered with something else than the name of a role", s.endpoint, rolePath)
+		return "", fmt.Errorf("%s%s did not return the name of a role", s.endpoint, rolePath)
 	}
 	return role, nil
 }
@@ -180,23 +174,23 @@ func (s *service) isMissing(path string, err error) bool {
 	return ok && status.code == http.StatusNotFound && status.url == s.endpoint+path
 }
 
-// notInRoles are the characters that IAM does not take in the name of a role.
+// notInRoles are the characters that IAM does not allow in the name of a role.
 func notInRoles(r rune) bool {
 	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_+=,.@-", r)
 }
 
-// read is what the service says of a role.
-func read(body []byte, source string, token stschain.Secret) (stschain.Credentials, error) {
+// read returns the credentials in a document of the service.
+func read(body []byte, origin string, token stschain.Secret) (stschain.Credentials, error) {
 	doc, err := credjson.Parse(body, "Token")
 	switch {
 	case err != nil:
-		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)
-	case doc.Code != "" && !strings.EqualFold(doc.Code, "Success"): // compatible services leave it out
-		return stschain.Credentials{}, fmt.Errorf("answered %s", doc.Refusal(token))
+		return stschain.Credentials{}, fmt.Errorf("invalid response: %w", err)
+	case doc.Code != "" && !strings.EqualFold(doc.Code, "Success"): // compatible services omit it
+		return stschain.Credentials{}, fmt.Errorf("returned %s", doc.Refusal(token))
 	}
-	creds, err := doc.Credentials(source)
+	creds, err := doc.Credentials(origin)
 	if err != nil {
-		return stschain.Credentials{}, fmt.Errorf("its answer cannot be used: %w", err)
+		return stschain.Credentials{}, fmt.Errorf("invalid response: %w", err)
 	}
 	return creds, nil
 }

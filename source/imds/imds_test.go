@@ -78,7 +78,7 @@ func TestRenewsTheToken(t *testing.T) {
 
 	service = &fake{answers: map[string][]string{"GET " + rolePath: {"401 "}}}
 	_, err = service.provider().Retrieve(t.Context())
-	require.ErrorContains(t, err, rolePath+" answered 401 Unauthorized")
+	require.ErrorContains(t, err, rolePath+" returned 401 Unauthorized")
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 	require.Equal(t, 2, service.count("GET "+rolePath))
 }
@@ -121,8 +121,8 @@ func TestTokenCannotBeRefreshed(t *testing.T) {
 		{6*time.Hour - 75*time.Second - 1, 2, ""},
 		{6*time.Hour - 75*time.Second, 3, ""},
 		{6*time.Hour - 1, 4, ""},
-		{6 * time.Hour, 4, "answered 403"}, // it was refused just now
-		{6*time.Hour + 5*time.Second, 5, "answered 403"},
+		{6 * time.Hour, 4, "returned 403"}, // it was refused just now
+		{6*time.Hour + 5*time.Second, 5, "returned 403"},
 	} {
 		now.Set(began.Add(step.at))
 		_, err := p.Region(t.Context())
@@ -176,7 +176,7 @@ func TestFailureOfAnotherEndpoint(t *testing.T) {
 	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"403 ", "200 " + sessionToken}}}
 	p := service.provider()
 	_, err := p.Region(t.Context())
-	require.ErrorContains(t, err, "answered 403")
+	require.ErrorContains(t, err, "returned 403")
 	p.LookupEnv = from("AWS_EC2_METADATA_SERVICE_ENDPOINT=http://two.test")
 	_, err = p.Region(t.Context())
 	require.NoError(t, err)
@@ -207,7 +207,7 @@ func TestResolvesTheRoleAgain(t *testing.T) {
 
 	service.answers["GET "+rolePath+"new"] = []string{"404 "}
 	_, err = service.provider().Retrieve(t.Context())
-	require.ErrorContains(t, err, rolePath+"new answered 404")
+	require.ErrorContains(t, err, rolePath+"new returned 404")
 	require.False(t, stschain.IsUnavailable(err), "the instance has a role")
 }
 
@@ -223,34 +223,34 @@ func TestWrongAnswers(t *testing.T) {
 		tries            int
 		permanent        bool
 	}{
-		"token 400":           {"PUT " + tokenPath, "400 ", "answered 400 Bad Request", 1, true},
-		"token 403":           {"PUT " + tokenPath, "403 " + html, "answered 403 Forbidden: it is switched off", 1, true},
-		"token 401":           {"PUT " + tokenPath, "401 ", "answered 401", 1, false},
-		"token 500":           {"PUT " + tokenPath, "500 " + html, "answered 500", 3, false},
-		"token 429":           {"PUT " + tokenPath, "429 ", "answered 429", 3, false},
+		"token 400":           {"PUT " + tokenPath, "400 ", "returned 400 Bad Request", 1, true},
+		"token 403":           {"PUT " + tokenPath, "403 " + html, "returned 403 Forbidden: the service is disabled", 1, true},
+		"token 401":           {"PUT " + tokenPath, "401 ", "returned 401", 1, false},
+		"token 500":           {"PUT " + tokenPath, "500 " + html, "returned 500", 3, false},
+		"token 429":           {"PUT " + tokenPath, "429 ", "returned 429", 3, false},
 		"token HTML":          {"PUT " + tokenPath, "200 " + html, "did not return a valid session token", 1, false},
 		"token empty":         {"PUT " + tokenPath, "200 ", "did not return a valid session token", 1, false},
 		"token with CR":       {"PUT " + tokenPath, "200 a\rb", "did not return a valid session token", 1, false},
 		"token endless":       {"PUT " + tokenPath, "200 " + long, "exceeds 65536 bytes", 1, false},
-		"token redirect":      {"PUT " + tokenPath, "302 ", "answered 302", 1, false},
+		"token redirect":      {"PUT " + tokenPath, "302 ", "returned 302", 1, false},
 		"token reset":         {"PUT " + tokenPath, "reset", "no response: unexpected EOF", 3, false},
-		"role 403":            {"GET " + rolePath, "403 ", "answered 403 Forbidden", 1, true},
-		"role 500":            {"GET " + rolePath, "500 ", "answered 500", 3, false},
-		"role HTML":           {"GET " + rolePath, "200 " + html, "something else than the name of a role", 1, false},
-		"role path":           {"GET " + rolePath, "200 ../../x", "something else than the name of a role", 1, false},
+		"role 403":            {"GET " + rolePath, "403 ", "returned 403 Forbidden", 1, true},
+		"role 500":            {"GET " + rolePath, "500 ", "returned 500", 3, false},
+		"role HTML":           {"GET " + rolePath, "200 " + html, "did not return the name of a role", 1, false},
+		"role path":           {"GET " + rolePath, "200 ../../x", "did not return the name of a role", 1, false},
 		"role hangs":          {"GET " + rolePath, "hang", "no response: waited 1s", 3, false},
-		"role redirect":       {"GET " + rolePath, "302 ", "answered 302", 1, false},
-		"document 403":        {"GET " + rolePath + "web", "403 ", "answered 403", 1, true},
-		"document 503":        {"GET " + rolePath + "web", "503 ", "answered 503", 3, false},
-		"document HTML":       {"GET " + rolePath + "web", "200 " + html, "it is no JSON object", 1, false},
+		"role redirect":       {"GET " + rolePath, "302 ", "returned 302", 1, false},
+		"document 403":        {"GET " + rolePath + "web", "403 ", "returned 403", 1, true},
+		"document 503":        {"GET " + rolePath + "web", "503 ", "returned 503", 3, false},
+		"document HTML":       {"GET " + rolePath + "web", "200 " + html, "it is not a JSON object", 1, false},
 		"document cut":        {"GET " + rolePath + "web", "cut " + document[:100], "no response: unexpected EOF", 3, false},
-		"document half":       {"GET " + rolePath + "web", "200 " + document[:100], "it is no JSON object", 1, false},
+		"document half":       {"GET " + rolePath + "web", "200 " + document[:100], "it is not a JSON object", 1, false},
 		"document empty":      {"GET " + rolePath + "web", "200 ", "it is empty", 1, false},
 		"document endless":    {"GET " + rolePath + "web", "200 " + long, "exceeds 65536 bytes", 1, false},
-		"document two":        {"GET " + rolePath + "web", "200 " + document + document, "it is no JSON object", 1, false},
+		"document two":        {"GET " + rolePath + "web", "200 " + document + document, "it is not a JSON object", 1, false},
 		"document no Code":    {"GET " + rolePath + "web", "200 {}", "it has no AccessKeyId", 1, false},
 		"document no secret":  {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A"}`, "it has no SecretAccessKey", 1, false},
-		"document failed":     {"GET " + rolePath + "web", `200 {"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role web."}`, "answered AssumeRoleUnauthorizedAccess: EC2 cannot assume the role web.", 1, false},
+		"document failed":     {"GET " + rolePath + "web", `200 {"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role web."}`, "returned AssumeRoleUnauthorizedAccess: EC2 cannot assume the role web.", 1, false},
 		"document tells more": {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + secret + `","SecretAccessKey":"` + secret + `"}`, "not shown", 1, false},
 		"document has token":  {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + sessionToken + `"}`, "not shown", 1, false},
 		"document expiration": {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A","SecretAccessKey":"b","Expiration":"tomorrow"}`, "Expiration is not a valid time", 1, false},
@@ -349,14 +349,14 @@ func TestVersion1(t *testing.T) {
 	require.NoError(t, err)
 	p.LookupEnv = from("AWS_EC2_METADATA_V1_DISABLED=true")
 	_, err = p.Region(t.Context())
-	require.ErrorContains(t, err, tokenPath+" answered 404")
+	require.ErrorContains(t, err, tokenPath+" returned 404")
 
 	// That version 2 is not known says nothing of what version 1 answers.
 	for _, answer := range []string{"401 ", "403 ", "500 ", "302 "} {
 		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}, "GET " + rolePath: {answer}}}
 		_, err := service.provider().Retrieve(t.Context())
 		require.False(t, stschain.IsUnavailable(err), "%v", err)
-		require.ErrorContains(t, err, tokenPath+" answered 404 Not Found; and as version 1: http://169.254.169.254"+rolePath+" answered "+strings.TrimSpace(answer))
+		require.ErrorContains(t, err, tokenPath+" returned 404 Not Found; and as version 1: http://169.254.169.254"+rolePath+" returned "+strings.TrimSpace(answer))
 	}
 }
 
@@ -442,10 +442,10 @@ func TestCallerLeaves(t *testing.T) {
 
 func TestRegion(t *testing.T) {
 	for answer, want := range map[string]string{
-		"404 ":                  "answered 404",
-		"200 " + html:           "something else than a region",
-		"200 eu-west-1/../evil": "something else than a region",
-		"200 ":                  "something else than a region",
+		"404 ":                  "returned 404",
+		"200 " + html:           "did not return a region",
+		"200 eu-west-1/../evil": "did not return a region",
+		"200 ":                  "did not return a region",
 	} {
 		service := &fake{answers: map[string][]string{"GET /latest/meta-data/placement/region": {answer}}}
 		_, err := service.provider().Region(t.Context())

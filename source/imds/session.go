@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -45,7 +46,7 @@ type statusError struct {
 }
 
 func (e *statusError) Error() string {
-	return fmt.Sprintf("%s answered %d %s%s", e.url, e.code, http.StatusText(e.code), hint(e.code))
+	return fmt.Sprintf("%s returned %d %s%s", e.url, e.code, http.StatusText(e.code), hint(e.code))
 }
 
 // refused returns the error of a status. A 4xx is permanent, unless it is retryable, the
@@ -64,15 +65,15 @@ func (s *service) get(ctx context.Context, path string) ([]byte, error) {
 		if err := s.session(ctx); err != nil {
 			return nil, err
 		}
-		answer, err := s.ask(ctx, http.MethodGet, path, http.Header{tokenHeader: {s.token.Reveal()}}, s.token)
+		response, err := s.call(ctx, http.MethodGet, path, http.Header{tokenHeader: {s.token.Reveal()}}, s.token)
 		switch {
-		case err == nil && answer.Status == http.StatusOK:
-			return answer.Body, nil
-		case err == nil && answer.Status == http.StatusUnauthorized && s.v1 == nil && !renewed:
+		case err == nil && response.Status == http.StatusOK:
+			return response.Body, nil
+		case err == nil && response.Status == http.StatusUnauthorized && s.v1 == nil && !renewed:
 			s.tokens.CompareAndDelete(s.place, s.cache) // unless another caller did
 			continue
 		case err == nil:
-			err = s.refused(path, answer.Status)
+			err = s.refused(path, response.Status)
 		}
 		if s.v1 != nil {
 			return nil, s.absent(ctx, fmt.Errorf("%s; and as version 1: %w", s.v1.Error(), err), s.v1, err)
@@ -84,7 +85,7 @@ func (s *service) get(ctx context.Context, path string) ([]byte, error) {
 func hint(status int) string {
 	switch status {
 	case http.StatusForbidden:
-		return ": it is switched off for this instance, or a proxy on the way refuses"
+		return ": the service is disabled for this instance, or a proxy refuses"
 	case http.StatusUnauthorized:
 		return ": it requires a session token of version 2"
 	}
@@ -112,8 +113,8 @@ func (s *service) session(ctx context.Context) error {
 // newToken gets a session token.
 func (s *service) newToken(ctx context.Context, _ sessionToken) (t sessionToken, err error) {
 	life := tokenLife
-	asked := s.now()
-	answer, err := s.ask(ctx, http.MethodPut, tokenPath, http.Header{lifeHeader: {strconv.Itoa(int(life.Seconds()))}}, stschain.Secret{})
+	sent := s.now()
+	response, err := s.call(ctx, http.MethodPut, tokenPath, http.Header{lifeHeader: {strconv.Itoa(int(life.Seconds()))}}, stschain.Secret{})
 	if none, ok := errors.AsType[*wire.NoResponse](err); ok {
 		if none.Connected && none.TimedOut && !s.noV1 {
 			return t, unknownV2{fmt.Errorf("%w (in a container the instance's hop limit must be 2 or more)", err)}
@@ -123,69 +124,66 @@ func (s *service) newToken(ctx context.Context, _ sessionToken) (t sessionToken,
 	if err != nil {
 		return t, err
 	}
-	switch token := strings.TrimSpace(string(answer.Body)); {
-	case (answer.Status == http.StatusNotFound || answer.Status == http.StatusMethodNotAllowed) && !s.noV1:
-		return t, unknownV2{s.refused(tokenPath, answer.Status)}
-	case answer.Status != http.StatusOK:
-		return t, s.refused(tokenPath, answer.Status)
+	switch token := strings.TrimSpace(string(response.Body)); {
+	case (response.Status == http.StatusNotFound || response.Status == http.StatusMethodNotAllowed) && !s.noV1:
+		return t, unknownV2{s.refused(tokenPath, response.Status)}
+	case response.Status != http.StatusOK:
+		return t, s.refused(tokenPath, response.Status)
 	case token == "" || len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return t, fmt.Errorf("%s%s did not return a valid session token", s.endpoint, tokenPath)
 	default:
 		t.value = stschain.NewSecret(token)
 	}
-	if n, err := strconv.Atoi(answer.Header.Get(lifeHeader)); err == nil && n >= 0 && n < int(life.Seconds()) {
+	if n, err := strconv.Atoi(response.Header.Get(lifeHeader)); err == nil && n >= 0 && n < int(life.Seconds()) {
 		life = time.Duration(max(n, 1)) * time.Second
 	}
-	t.expires = asked.Add(life)
+	t.expires = sent.Add(life)
 	return t, nil
 }
 
 // absent returns an Unavailable error around err if there was no response at the default
 // endpoint: this is not an EC2 instance. Otherwise it returns err.
 func (s *service) absent(ctx context.Context, err error, causes ...error) error {
-	if s.named || ctx.Err() != nil {
+	if s.configured || ctx.Err() != nil {
 		return err
 	}
 	for _, cause := range causes {
 		none, ok := errors.AsType[*wire.NoResponse](cause)
-		if !ok || none.Connected && !none.TimedOut || ours(none) {
+		if !ok || none.Connected && !none.TimedOut || exhausted(none) {
 			return err
 		}
 	}
 	return stschain.Unavailable("imds: %w", err)
 }
 
-// ours reports whether this process ran out of a resource before it could find out.
-func ours(err error) bool {
-	for _, errno := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
-		if errors.Is(err, errno) {
-			return true
-		}
-	}
-	return false
+// exhausted reports whether this process ran out of a resource before it could find out.
+func exhausted(err error) bool {
+	return slices.ContainsFunc([]error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS}, func(errno error) bool {
+		return errors.Is(err, errno)
+	})
 }
 
-// ask calls the service until the result is not retryable.
-func (s *service) ask(ctx context.Context, method, path string, header http.Header, token stschain.Secret) (answer wire.Response, err error) {
+// call calls the service until the result is not retryable.
+func (s *service) call(ctx context.Context, method, path string, header http.Header, token stschain.Secret) (response wire.Response, err error) {
 	if token.IsZero() {
 		header.Del(tokenHeader)
 	}
-	tries := 0
+	made := 0
 	err = wire.Retry(ctx, max(s.attempts, s.probes), firstPause, func() (again bool, err error) {
-		tries++
-		answer, err = wire.Send(ctx, s.client, wire.Request{
+		made++
+		response, err = wire.Send(ctx, s.client, wire.Request{
 			Method: method, URL: s.endpoint + path, Header: header, Timeout: s.timeout, Secrets: []stschain.Secret{token},
 		})
 		if none, ok := errors.AsType[*wire.NoResponse](err); ok {
 			probing := method == http.MethodPut || token.IsZero()
-			again = !probing || none.Connected && !none.TimedOut || tries < s.probes
-		} else if err == nil && wire.Retryable(answer.Status) {
-			again, err = true, s.refused(path, answer.Status)
+			again = !probing || none.Connected && !none.TimedOut || made < s.probes
+		} else if err == nil && wire.Retryable(response.Status) {
+			again, err = true, s.refused(path, response.Status)
 		}
 		return again, err
 	})
 	if _, ok := errors.AsType[*statusError](err); !ok && err != nil && ctx.Err() == nil {
 		err = fmt.Errorf("%s%s: %w", s.endpoint, path, err)
 	}
-	return answer, err
+	return response, err
 }

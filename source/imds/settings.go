@@ -1,17 +1,18 @@
 package imds
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
 	"net/http"
 	"net/url"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -31,11 +32,11 @@ const (
 
 // place is where the service is.
 type place struct {
-	endpoint string // without a slash at its end
-	named    bool   // it is configured, not the default
+	endpoint   string // without a slash at its end
+	configured bool   // it is not the default
 }
 
-// service is the settings of one call, and what that learned.
+// service has the settings of one call, and what it learned.
 type service struct {
 	*Provider
 	place
@@ -52,7 +53,6 @@ type service struct {
 
 // service reads the settings.
 func (p *Provider) service() (*service, error) {
-	s := &service{Provider: p, timeout: p.AttemptTimeout, attempts: p.MaxAttempts}
 	off, err := p.flag(disabled)
 	switch {
 	case err != nil:
@@ -60,22 +60,20 @@ func (p *Provider) service() (*service, error) {
 	case off:
 		return nil, stschain.Unavailable("imds: %s is true", disabled)
 	}
-	if s.noV1, err = p.flag(v1Disabled); err != nil {
-		return nil, err
-	}
+	s := &service{Provider: p, timeout: p.AttemptTimeout, attempts: p.MaxAttempts}
+	var errs [4]error
+	s.noV1, errs[0] = p.flag(v1Disabled)
 	s.noV1 = s.noV1 || p.DisableV1
-	if s.place, err = p.locate(); err != nil {
-		return nil, err
-	}
+	s.place, errs[1] = p.locate()
 	if s.timeout <= 0 {
-		if s.timeout, err = p.timeout(); err != nil {
-			return nil, err
-		}
+		var seconds float64
+		seconds, errs[2] = p.number(timeoutName, 1, 0.001, maxTimeout.Seconds())
+		s.timeout = time.Duration(seconds * float64(time.Second))
 	}
 	if s.attempts <= 0 {
-		if s.attempts, err = p.attempts(); err != nil {
-			return nil, err
-		}
+		var attempts float64
+		attempts, errs[3] = p.number(attemptsName, 0, 1, maxAttempts)
+		s.attempts = int(attempts)
 	}
 	s.probes = s.attempts
 	if s.attempts == 0 {
@@ -83,37 +81,37 @@ func (p *Provider) service() (*service, error) {
 	}
 	p.once.Do(func() { p.client, _ = wire.DirectClient(p.HTTPClient, nil) })
 	s.client = p.client
-	return s, nil
+	return s, cmp.Or(errs[0], errs[1], errs[2], errs[3])
 }
 
 // locate returns where the service is.
 func (p *Provider) locate() (place, error) {
-	for _, given := range []struct{ name, value string }{
+	for _, setting := range []struct{ name, value string }{
 		{"Endpoint", p.Endpoint},
 		{endpointName, p.lookUp(endpointName)},
 		{profilesField + " of the profile", p.ProfileEndpoint},
 	} {
-		if value := strings.TrimSpace(given.value); value != "" {
+		if value := strings.TrimSpace(setting.value); value != "" {
 			endpoint, err := parseEndpoint(value)
 			if err != nil {
-				return place{}, fmt.Errorf("%s %w", given.name, err)
+				return place{}, stschain.Permanent(fmt.Errorf("%s %w", setting.name, err))
 			}
 			return place{endpoint, true}, nil
 		}
 	}
-	for _, given := range []struct{ name, value string }{
+	for _, setting := range []struct{ name, value string }{
 		{"EndpointMode", p.EndpointMode},
 		{modeName, p.lookUp(modeName)},
 		{profilesField + "_mode of the profile", p.ProfileEndpointMode},
 	} {
-		switch mode := strings.TrimSpace(given.value); {
+		switch mode := strings.TrimSpace(setting.value); {
 		case mode == "":
 		case strings.EqualFold(mode, "IPv4"):
 			return place{ipv4Endpoint, false}, nil
 		case strings.EqualFold(mode, "IPv6"):
 			return place{ipv6Endpoint, false}, nil
 		default:
-			return place{}, stschain.Permanent(fmt.Errorf("%s is %.40q: it can be IPv4 or IPv6", given.name, mode))
+			return place{}, stschain.Permanent(fmt.Errorf("%s is %.40q: it can be IPv4 or IPv6", setting.name, mode))
 		}
 	}
 	return place{ipv4Endpoint, false}, nil
@@ -123,40 +121,28 @@ func parseEndpoint(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil, !wire.IsHost(u.Hostname()), u.Scheme != "http" && u.Scheme != "https":
-		return "", stschain.Permanent(fmt.Errorf("is no URL of http or https, such as %s", ipv4Endpoint))
+		return "", fmt.Errorf("is not a URL of http or https, such as %s", ipv4Endpoint)
 	case u.User != nil, u.RawQuery != "", u.Fragment != "":
-		return "", stschain.Permanent(errors.New("has more than a host, a port and a path, such as a user or a query"))
+		return "", errors.New("has more than a host, a port and a path, such as a user or a query")
 	}
 	u.ForceQuery = false
 	return strings.TrimRight(u.String(), "/"), nil
 }
 
-func (p *Provider) timeout() (time.Duration, error) {
-	value := p.lookUp(timeoutName)
+// number reads a number from low to high. It is whole if low is.
+func (p *Provider) number(name string, unset, low, high float64) (float64, error) {
+	value := p.lookUp(name)
 	if value == "" {
-		return time.Second, nil
+		return unset, nil
 	}
-	seconds, err := strconv.ParseFloat(value, 64)
-	if err != nil || math.IsNaN(seconds) || seconds < 0.001 || seconds > maxTimeout.Seconds() {
-		return 0, stschain.Permanent(fmt.Errorf("%s is no number of seconds between 0.001 and %v", timeoutName, maxTimeout.Seconds()))
-	}
-	return time.Duration(seconds * float64(time.Second)), nil
-}
-
-// attempts is 0 if nobody says.
-func (p *Provider) attempts() (int, error) {
-	value := p.lookUp(attemptsName)
-	if value == "" {
-		return 0, nil
-	}
-	n, err := strconv.Atoi(value)
-	if err != nil || n < 1 || n > maxAttempts {
-		return 0, stschain.Permanent(fmt.Errorf("%s is no number between 1 and %d", attemptsName, maxAttempts))
+	n, err := strconv.ParseFloat(value, 64)
+	if err != nil || !(low <= n && n <= high) || math.Trunc(low) == low && math.Trunc(n) != n {
+		return 0, stschain.Permanent(fmt.Errorf("%s is not a number between %v and %v", name, low, high))
 	}
 	return n, nil
 }
 
-// flag is true or false, in any case. Something else may mean either.
+// flag reads true or false, in any case. Anything else is an error.
 func (p *Provider) flag(name string) (bool, error) {
 	value := p.lookUp(name)
 	if value == "" {
@@ -169,19 +155,6 @@ func (p *Provider) flag(name string) (bool, error) {
 	return on, nil
 }
 
-// lookUp reads a variable without white space around its value.
-func (p *Provider) lookUp(name string) string {
-	lookup := os.LookupEnv
-	if p.LookupEnv != nil {
-		lookup = p.LookupEnv
-	}
-	value, _ := lookup(name)
-	return strings.TrimSpace(value)
-}
+func (p *Provider) lookUp(name string) string { return system.Getenv(p.LookupEnv, name) }
 
-func (p *Provider) now() time.Time {
-	if p.Clock == nil {
-		return time.Now()
-	}
-	return p.Clock.Now()
-}
+func (p *Provider) now() time.Time { return system.Now(p.Clock) }

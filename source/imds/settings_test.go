@@ -15,17 +15,17 @@ import (
 func TestSettings(t *testing.T) {
 	for vars, want := range map[string]string{
 		"AWS_EC2_METADATA_DISABLED=jein":                                       "AWS_EC2_METADATA_DISABLED is neither true nor false",
-		"AWS_METADATA_SERVICE_TIMEOUT=0":                                       "AWS_METADATA_SERVICE_TIMEOUT is no number",
-		"AWS_METADATA_SERVICE_TIMEOUT=NaN":                                     "AWS_METADATA_SERVICE_TIMEOUT is no number",
-		"AWS_METADATA_SERVICE_TIMEOUT=1s":                                      "AWS_METADATA_SERVICE_TIMEOUT is no number",
-		"AWS_METADATA_SERVICE_TIMEOUT=1e9":                                     "AWS_METADATA_SERVICE_TIMEOUT is no number",
-		"AWS_METADATA_SERVICE_NUM_ATTEMPTS=0":                                  "AWS_METADATA_SERVICE_NUM_ATTEMPTS is no number",
-		"AWS_METADATA_SERVICE_NUM_ATTEMPTS=101":                                "AWS_METADATA_SERVICE_NUM_ATTEMPTS is no number",
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT=169.254.169.254":                    "AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL",
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT=ftp://x":                            "AWS_EC2_METADATA_SERVICE_ENDPOINT is no URL",
+		"AWS_METADATA_SERVICE_TIMEOUT=0":                                       "AWS_METADATA_SERVICE_TIMEOUT is not a number",
+		"AWS_METADATA_SERVICE_TIMEOUT=NaN":                                     "AWS_METADATA_SERVICE_TIMEOUT is not a number",
+		"AWS_METADATA_SERVICE_TIMEOUT=1s":                                      "AWS_METADATA_SERVICE_TIMEOUT is not a number",
+		"AWS_METADATA_SERVICE_TIMEOUT=1e9":                                     "AWS_METADATA_SERVICE_TIMEOUT is not a number",
+		"AWS_METADATA_SERVICE_NUM_ATTEMPTS=0":                                  "AWS_METADATA_SERVICE_NUM_ATTEMPTS is not a number",
+		"AWS_METADATA_SERVICE_NUM_ATTEMPTS=101":                                "AWS_METADATA_SERVICE_NUM_ATTEMPTS is not a number",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=169.254.169.254":                    "AWS_EC2_METADATA_SERVICE_ENDPOINT is not a URL",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=ftp://x":                            "AWS_EC2_METADATA_SERVICE_ENDPOINT is not a URL",
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://user:" + sessionToken + "@x": "such as a user",
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://x?token=" + sessionToken:     "or a query",
-		"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://x\x7f/?t=" + sessionToken:    "is no URL",
+		"AWS_EC2_METADATA_SERVICE_ENDPOINT=http://x\x7f/?t=" + sessionToken:    "is not a URL",
 		"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv4,IPv6 and a long tail":     `AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE is "IPv4,IPv6`,
 	} {
 		service := &fake{}

@@ -9,9 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -150,14 +147,14 @@ var keys = []struct{ name, pem, want string }{
 	{"as openssl ecparam writes it", parameters + key, ""},
 	{"in PKCS #8", pkcs8, ""},
 	{"without its last line end", strings.TrimSpace(key), ""},
-	{"on another curve", p384, "its dpopKey is on another curve than P-256"},
-	{"of another kind", ed25519, "its dpopKey is no EC key"},
-	{"parameters alone", parameters, "its dpopKey is no PEM"},
-	{"empty", "", "its dpopKey is no PEM"},
-	{"cut off", key[:100], "its dpopKey is no PEM"},
-	{"one digit changed", strings.Replace(key, "MHcCAQEE", "MHcCAQUE", 1), "its dpopKey cannot be read"},
-	{"too long a number", strings.Replace(key, "MHcCAQEEIPIN", "MHcCAQEEIf//", 1), "its dpopKey cannot be read"},
-	{"a number beyond the order", "-----BEGIN EC PRIVATE KEY-----\nMDECAQEEIP////////////////////////////////////////oAoGCCqGSM49\nAwEH\n-----END EC PRIVATE KEY-----\n", "its dpopKey"},
+	{"on another curve", p384, "dpopKey is on another curve than P-256"},
+	{"of another kind", ed25519, "dpopKey is not an EC key"},
+	{"parameters alone", parameters, "dpopKey is not PEM"},
+	{"empty", "", "dpopKey is not PEM"},
+	{"cut off", key[:100], "dpopKey is not PEM"},
+	{"one digit changed", strings.Replace(key, "MHcCAQEE", "MHcCAQUE", 1), "cannot read dpopKey"},
+	{"too long a number", strings.Replace(key, "MHcCAQEEIPIN", "MHcCAQEEIf//", 1), "cannot read dpopKey"},
+	{"a number beyond the order", "-----BEGIN EC PRIVATE KEY-----\nMDECAQEEIP////////////////////////////////////////oAoGCCqGSM49\nAwEH\n-----END EC PRIVATE KEY-----\n", "dpopKey"},
 }
 
 func TestKeys(t *testing.T) {
@@ -175,37 +172,4 @@ func TestKeys(t *testing.T) {
 			require.Equal(t, thumbprint, got.thumbprint)
 		})
 	}
-}
-
-// TestOpenSSL has openssl verify a proof.
-func TestOpenSSL(t *testing.T) {
-	openssl, err := exec.LookPath("openssl")
-	if err != nil {
-		t.Skip("there is no openssl")
-	}
-	signed, err := login.ParseKey(key)
-	require.NoError(t, err)
-	cut := strings.LastIndex(signed, ".")
-	raw, err := base64.RawURLEncoding.DecodeString(signed[cut+1:])
-	require.NoError(t, err)
-	dir := t.TempDir()
-	for name, content := range map[string][]byte{"key": []byte(key), "signed": []byte(signed[:cut]), "signature": der(raw)} {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o600))
-	}
-	out, err := exec.Command(openssl, "dgst", "-sha256", "-prverify", filepath.Join(dir, "key"),
-		"-signature", filepath.Join(dir, "signature"), filepath.Join(dir, "signed")).CombinedOutput()
-	require.NoError(t, err, string(out))
-}
-
-// der writes r and s as openssl wants them.
-func der(raw []byte) []byte {
-	var body []byte
-	for _, half := range [][]byte{raw[:32], raw[32:]} {
-		n := new(big.Int).SetBytes(half).Bytes()
-		if n[0] >= 0x80 {
-			n = append([]byte{0}, n...)
-		}
-		body = append(append(body, 2, byte(len(n))), n...)
-	}
-	return append([]byte{0x30, byte(len(body))}, body...)
 }

@@ -2,7 +2,6 @@ package login
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"strings"
 
@@ -10,28 +9,22 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// tokenURL is where refresh tokens are redeemed: of the operation CreateOAuth2Token.
+// tokenURL is where refresh tokens are redeemed, by the operation CreateOAuth2Token.
 func (p *Provider) tokenURL() (*url.URL, error) {
-	to := &url.URL{Scheme: "https"}
 	region := strings.ToLower(p.Region)
 	switch {
-	case p.Endpoint != "" && (p.FIPS || p.DualStack):
-		return nil, stschain.Permanent(errors.New("Endpoint is set beside FIPS or DualStack: give the endpoint that is FIPS or dual-stack itself"))
 	case p.Endpoint != "":
-		given, err := wire.ParseURL(p.Endpoint, p.AllowHTTP)
-		if err != nil {
-			return nil, stschain.Permanent(fmt.Errorf("Endpoint %v", err))
-		}
-		if given.RawQuery != "" || given.ForceQuery {
-			return nil, stschain.Permanent(errors.New("Endpoint has a query, which the service would not expect"))
-		}
-		to = given
 	case region == "":
-		return nil, stschain.Permanent(errors.New("Region is missing, which says where to refresh them: set region in the profile, or AWS_REGION"))
+		return nil, stschain.Permanent(errors.New("Region is missing, which selects the sign-in service: set region in the profile, or AWS_REGION"))
 	case !wire.IsLabel(region):
-		return nil, stschain.Permanent(errors.New("Region is no region: letters, digits and hyphens are allowed, such as eu-west-1"))
-	default:
-		to.Host = wire.SignInHost(region, p.FIPS, p.DualStack)
+		return nil, stschain.Permanent(errors.New("Region is not a valid region: letters, digits and hyphens are allowed, such as eu-west-1"))
 	}
-	return to.JoinPath("v1", "token"), nil
+	u, err := wire.Endpoint("Endpoint", p.Endpoint, p.AllowHTTP, p.FIPS || p.DualStack, wire.SignInHost(region, p.FIPS, p.DualStack))
+	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
+		err = errors.New("Endpoint has a query, which is not allowed")
+	}
+	if err != nil {
+		return nil, stschain.Permanent(err)
+	}
+	return u.JoinPath("v1", "token"), nil
 }

@@ -58,11 +58,11 @@ func TestEndpoint(t *testing.T) {
 		{p: &login.Provider{Endpoint: "https://user:canary-4711@example.com"}, fail: "a user name or password"},
 		{p: &login.Provider{Endpoint: "https://example.com?x=canary-4711"}, fail: "has a query"},
 		{p: &login.Provider{Endpoint: "https://example.com#canary-4711"}, fail: "has a fragment"},
-		{p: &login.Provider{Endpoint: "https://example.com", FIPS: true}, fail: "beside FIPS"},
+		{p: &login.Provider{Endpoint: "https://example.com", FIPS: true}, fail: "together with FIPS"},
 		{p: &login.Provider{}, fail: "Region is missing"},
-		{p: &login.Provider{Region: "attacker.example/"}, fail: "Region is no region"},
-		{p: &login.Provider{Region: "eu-west-1.attacker"}, fail: "Region is no region"},
-		{p: &login.Provider{Region: "-"}, fail: "Region is no region"},
+		{p: &login.Provider{Region: "attacker.example/"}, fail: "Region is not a valid region"},
+		{p: &login.Provider{Region: "eu-west-1.attacker"}, fail: "Region is not a valid region"},
+		{p: &login.Provider{Region: "-"}, fail: "Region is not a valid region"},
 	} {
 		got, err := login.TokenURL(tt.p)
 		if tt.fail != "" {

@@ -27,13 +27,16 @@ func TokenURL(p *Provider) (string, error) {
 	return u.String(), nil
 }
 
-func Ahead(answer http.Header, sent, received time.Time) (time.Duration, bool) {
-	measured, ok := wire.MeasureSkew(answer, sent, received)
-	return ahead(measured), ok
+// Ahead is by how much the server's clock is ahead, as a response tells.
+func Ahead(header http.Header, sent, received time.Time) (time.Duration, bool) {
+	var p Provider
+	p.compare(wire.Response{Header: header, Sent: sent, Received: received})
+	_, ok := wire.MeasureSkew(header, sent, received)
+	return p.clockOff(), ok
 }
 
-// ParseAnswer is what the service gives, sent for at the epoch.
+// ParseAnswer parses the response to a request that was sent at the epoch.
 func ParseAnswer(body []byte) (creds stschain.Credentials, refreshToken string, err error) {
-	a, err := parseAnswer(body, time.Unix(0, 0))
-	return a.creds, a.refreshToken.Reveal(), err
+	r, err := parse(wire.Response{Body: body, Sent: time.Unix(0, 0)})
+	return r.creds, r.refreshToken.Reveal(), err
 }

@@ -51,6 +51,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 	"github.com/stschain-go/stschain/internal/wire"
 )
@@ -126,16 +127,13 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, err
 	}
 	s, err := tokenfile.File[session]{
-		Path: path, Open: p.Open, Advice: p.advice(), Advisory: window, Patience: patience, Now: p.now, Parse: p.parse, Prepare: p.prepare,
+		Path: path, Open: p.Open, Advice: p.advice(), Advisory: window, Patience: patience, Now: p.now, Parse: p.read, Prepare: p.prepare,
 	}.Token(ctx, &p.sessions)
 	return s.creds, err
 }
 
 func (p *Provider) now() time.Time {
-	if p.Clock == nil {
-		return time.Now().Round(0) // a laptop that slept must notice
-	}
-	return p.Clock.Now().Round(0)
+	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a laptop sleeps
 }
 
 // advice is how the user can sign in.

@@ -5,20 +5,16 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"io/fs"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/test/leak"
 	"github.com/stschain-go/stschain/source/login"
 )
@@ -105,44 +101,4 @@ func TestProcesses(t *testing.T) {
 	require.Equal(t, 1, w.service.gave)
 	require.Len(t, w.service.asked, 1)
 	require.Equal(t, refresh+"-1", w.read(t)["refreshToken"])
-}
-
-// TestCallers: one provider is safe for many callers.
-func TestCallers(t *testing.T) {
-	w := newWorld(t, document(noon))
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() {
-			creds, err := w.Retrieve(t.Context())
-			if err != nil || creds.AccessKeyID != "ASIANEW1" {
-				t.Errorf("%s, %v", creds.AccessKeyID, err)
-			}
-			w.Invalidate(stschain.Credentials{AccessKeyID: "of another"})
-		})
-	}
-	all.Wait()
-	require.Equal(t, 1, w.service.gave)
-}
-
-// TestCallersWithoutLock: where nothing is written there is no lock, and yet callers who come
-// at once redeem the refresh token once.
-func TestCallersWithoutLock(t *testing.T) {
-	w := newWorld(t, document(noon))
-	w.Open = func(path string) (fs.File, error) { return os.Open(path) }
-	w.HTTPClient.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
-		<-time.After(time.Second) // for the others to come
-		return w.service.RoundTrip(r)
-	})
-	synctest.Test(t, func(t *testing.T) {
-		for range 20 {
-			go func() {
-				creds, err := w.Retrieve(t.Context())
-				if err != nil || creds.AccessKeyID != "ASIANEW1" {
-					t.Errorf("%s, %v", creds.AccessKeyID, err)
-				}
-			}()
-		}
-		<-time.After(time.Minute)
-	})
-	require.Len(t, w.service.asked, 1)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -26,19 +25,17 @@ func (p *Provider) prepare(s session) (redeem func(context.Context) (session, er
 	}
 	return func(ctx context.Context) (session, error) {
 		off := p.clockOff()
-		a, err := p.ask(ctx, to, g)
-		refused, ok := errors.AsType[*refusal](err)
-		if ok && refused.judged() && p.clockOff() != off { // the proof had the wrong time
-			a, err = p.ask(ctx, to, g)
-			refused, ok = errors.AsType[*refusal](err)
+		r, err := p.redeem(ctx, to, g)
+		if errors.Is(err, stschain.ErrPermanent) && p.clockOff() != off { // the proof had the wrong time
+			r, err = p.redeem(ctx, to, g)
 		}
-		if ok && refused.final() { // its credentials must not be used any more
+		if ended(err) != "" { // its credentials must not be used any more
 			p.sessions.Reject(s.creds.AccessKeyID, p.now(), err)
 		}
 		if err != nil {
 			return session{}, err
 		}
-		return s.with(a), nil
+		return s.with(r), nil
 	}, nil
 }
 
@@ -53,24 +50,20 @@ func (p *Provider) clockOff() time.Duration {
 	return p.ahead
 }
 
-// compare learns from a response how the clocks differ.
-func (p *Provider) compare(answer http.Header, sent, received time.Time) {
-	measured, ok := wire.MeasureSkew(answer, sent, received)
+// compare learns from a response how the clocks differ: by how much the server's is ahead at least, and 0
+// if the clocks may agree.
+func (p *Provider) compare(r wire.Response) {
+	measured, ok := wire.MeasureSkew(r.Header, r.Sent, r.Received)
 	if !ok || p.DisableClockSkewCorrection {
 		return
 	}
-	off := ahead(measured)
+	off := measured.Least
+	if off <= tolerance && measured.Most >= -tolerance {
+		off = 0
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if (off - p.ahead).Abs() > tolerance {
 		p.ahead = off
 	}
-}
-
-// ahead is by how much the server's clock is ahead at least, and 0 if the clocks may agree.
-func ahead(s wire.Skew) time.Duration {
-	if s.Least > tolerance || s.Most < -tolerance {
-		return s.Least
-	}
-	return 0
 }

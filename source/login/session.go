@@ -1,10 +1,12 @@
 package login
 
 import (
+	"cmp"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/credjson"
 	"github.com/stschain-go/stschain/internal/refresh"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
@@ -48,74 +51,38 @@ func (p *Provider) path() (string, error) {
 }
 
 func (p *Provider) home() string {
-	for _, home := range []string{p.Home, p.variable("HOME"), p.variable("USERPROFILE")} {
-		if home != "" {
-			return home
-		}
+	home := cmp.Or(p.Home, p.variable("HOME"), p.variable("USERPROFILE"))
+	if home == "" && p.LookupEnv == nil { // the system's is not part of a given environment
+		home, _ = os.UserHomeDir()
 	}
-	if p.LookupEnv != nil { // the system's is not part of a given environment
-		return ""
-	}
-	home, _ := os.UserHomeDir()
 	return home
 }
 
-// variable is one of the environment; blank counts as not set.
-func (p *Provider) variable(name string) string {
-	lookup := os.LookupEnv
-	if p.LookupEnv != nil {
-		lookup = p.LookupEnv
-	}
-	value, _ := lookup(name)
-	return strings.TrimSpace(value)
-}
+func (p *Provider) variable(name string) string { return system.Getenv(p.LookupEnv, name) }
 
-// parse reads the session, which may have expired.
-func (p *Provider) parse(c tokenfile.Content) (session, error) {
-	creds, err := credentials(c.Document)
+// read returns the session in a file, which may have expired.
+func (p *Provider) read(c tokenfile.Content) (session, error) {
+	accessToken, err := c.Object("accessToken")
+	if err != nil {
+		return session{}, err
+	}
+	if accessToken.IsZero() {
+		return session{}, errors.New("it has no accessToken")
+	}
+	// In this case: a refresh replaces them.
+	_, err = accessToken.Required("accessKeyId", "secretAccessKey", "sessionToken", "expiresAt")
+	var creds stschain.Credentials
+	if err == nil {
+		creds, err = credjson.Complete([]byte(c.JSON("accessToken").Reveal()), "sessionToken")
+	}
+	if err == nil {
+		creds.Expires, err = accessToken.Time("expiresAt")
+	}
+	if err != nil {
+		return session{}, fmt.Errorf("invalid accessToken: %w", err)
+	}
 	creds.Origin = p.String()
-	return session{c, creds}, err
-}
-
-// credentials reads the credentials of a file.
-func credentials(doc tokenfile.Document) (stschain.Credentials, error) {
-	held, err := doc.Object("accessToken")
-	if err != nil {
-		return stschain.Credentials{}, err
-	}
-	if held.IsZero() {
-		return stschain.Credentials{}, errors.New("it has no accessToken")
-	}
-	for _, name := range []string{"accessKeyId", "secretAccessKey", "sessionToken"} { // in this case: a refresh replaces them
-		if text, err := held.Text(name); err == nil && text.IsZero() {
-			return stschain.Credentials{}, errors.New("its accessToken has no " + name)
-		}
-	}
-	creds, err := parseKeys(doc.JSON("accessToken"))
-	if err != nil {
-		return stschain.Credentials{}, err
-	}
-	creds.Expires, err = held.Time("expiresAt")
-	if err == nil && creds.Expires.IsZero() {
-		err = errors.New("its accessToken has no expiresAt")
-	}
-	return creds, err
-}
-
-// parseKeys reads an accessToken, which a file and the service have alike.
-func parseKeys(accessToken stschain.Secret) (stschain.Credentials, error) {
-	object, err := credjson.Parse([]byte(accessToken.Reveal()), "SessionToken")
-	if err != nil {
-		return stschain.Credentials{}, errors.New("its accessToken cannot be used: " + err.Error())
-	}
-	creds, err := object.Credentials("")
-	switch {
-	case err != nil:
-		return stschain.Credentials{}, errors.New("its accessToken cannot be used: " + err.Error())
-	case creds.SessionToken.IsZero():
-		return stschain.Credentials{}, errors.New("its accessToken cannot be used: it has no SessionToken")
-	}
-	return creds, nil
+	return session{c, creds}, nil
 }
 
 // grant is what a refresh sends.
@@ -126,34 +93,27 @@ type grant struct {
 }
 
 func (s session) grant() (grant, error) {
-	var texts [3]stschain.Secret
-	for i, name := range []string{"clientId", "refreshToken", "dpopKey"} {
-		text, err := s.content.Text(name)
-		if err == nil && text.IsZero() {
-			err = errors.New("it has no " + name)
-		}
-		if err != nil {
-			return grant{}, err
-		}
-		texts[i] = text
+	texts, err := s.content.Required("clientId", "refreshToken", "dpopKey")
+	if err != nil {
+		return grant{}, err
 	}
 	key, err := parseKey(texts[2])
 	return grant{texts[0].Reveal(), texts[1], func() *ecdsa.PrivateKey { return key }}, err
 }
 
 // with returns the session after a refresh. The members of the file that the response lacks stay.
-func (s session) with(a answer) session {
-	held, _ := s.content.Object("accessToken") // it was read before
-	doc := s.content.WithObject("accessToken", held.
-		WithText("accessKeyId", stschain.NewSecret(a.creds.AccessKeyID)).
-		WithText("secretAccessKey", a.creds.SecretAccessKey).
-		WithText("sessionToken", a.creds.SessionToken).
-		WithTime("expiresAt", a.creds.Expires))
-	if !a.refreshToken.IsZero() {
-		doc = doc.WithText("refreshToken", a.refreshToken)
+func (s session) with(r renewal) session {
+	accessToken, _ := s.content.Object("accessToken") // it was read before
+	doc := s.content.WithObject("accessToken", accessToken.
+		WithText("accessKeyId", stschain.NewSecret(r.creds.AccessKeyID)).
+		WithText("secretAccessKey", r.creds.SecretAccessKey).
+		WithText("sessionToken", r.creds.SessionToken).
+		WithTime("expiresAt", r.creds.Expires))
+	if !r.refreshToken.IsZero() {
+		doc = doc.WithText("refreshToken", r.refreshToken)
 	}
 	s.content = s.content.With(doc)
-	a.creds.AccountID, a.creds.Origin = s.creds.AccountID, s.creds.Origin
-	s.creds = a.creds
+	r.creds.AccountID, r.creds.Origin = s.creds.AccountID, s.creds.Origin
+	s.creds = r.creds
 	return s
 }

@@ -11,118 +11,77 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/credjson"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-const (
-	tries      = 3
-	tryTimeout = 5 * time.Second // on one of them
-	firstPause = 300 * time.Millisecond
-	maxLife    = 12 * time.Hour // that credentials have; AWS's have 15 minutes
-)
+const maxLife = 12 * time.Hour // of credentials; AWS's are valid for 15 minutes
 
-// answer is what a refresh token was redeemed for.
-type answer struct {
-	creds        stschain.Credentials // they expire on this process's clock, as those in the file do
-	refreshToken stschain.Secret      // zero: the old one stays good
+// renewal is what a refresh token was redeemed for.
+type renewal struct {
+	creds        stschain.Credentials // Expires is on this process's clock, as in the file
+	refreshToken stschain.Secret      // zero: the old one stays valid
 }
 
-// ask redeems a refresh token, and tries again where that may help: redeeming one twice
-// gives the same.
-func (p *Provider) ask(ctx context.Context, to *url.URL, g grant) (a answer, err error) {
-	client := wire.Client(p.HTTPClient, tryTimeout)
-	client.Jar = nil
-	if p.HTTPClient == nil {
-		defer client.CloseIdleConnections()
-	}
-	attempts := p.MaxAttempts
-	if attempts <= 0 {
-		attempts = tries
-	}
+// redeem redeems a refresh token. A request may be repeated: it gets the same response again. The
+// error of a response other than 200 wraps a *wire.Refusal.
+func (p *Provider) redeem(ctx context.Context, to *url.URL, g grant) (r renewal, err error) {
 	body, err := json.Marshal(map[string]string{
 		"clientId": g.clientID, "grantType": "refresh_token", "refreshToken": g.refreshToken.Reveal(),
 	})
 	if err != nil {
-		return answer{}, err
+		return renewal{}, err
 	}
-	err = wire.Retry(ctx, attempts, firstPause, func() (again bool, err error) {
-		sent := p.now()
-		dpop, err := proof(g.key(), to.String(), sent.Add(p.clockOff()))
-		if err != nil {
-			return false, err
-		}
-		got, err := wire.Send(ctx, client, wire.Request{
-			Method: http.MethodPost, URL: to.String(), Timeout: tryTimeout,
+	service := wire.Service{URL: to, HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Now: p.now}
+	var dpop stschain.Secret
+	request := func() (wire.Request, error) {
+		var err error
+		dpop, err = proof(g.key(), to.String(), p.now().Add(p.clockOff()))
+		return wire.Request{
+			Method: http.MethodPost,
 			Header: http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json"}, "Dpop": {dpop.Reveal()}},
 			Body:   stschain.NewSecret(string(body)), Secrets: []stschain.Secret{g.refreshToken, dpop},
-		})
-		if err != nil {
-			return ctx.Err() == nil && !errors.Is(err, wire.ErrTooLarge), fmt.Errorf("%s: %w", to.Host, err)
-		}
-		p.compare(got.Header, sent, p.now())
+		}, err
+	}
+	err = service.Call(ctx, request, func(got wire.Response) (err error) {
+		p.compare(got)
 		if got.Status != http.StatusOK {
-			return wire.Retryable(got.Status), p.refused(to, got, g.refreshToken, dpop).marked()
+			var doc struct{ Error, Message string }
+			if json.Unmarshal(got.Body, &doc) != nil {
+				doc.Error, doc.Message = "", ""
+			}
+			return p.explain(service.Refuse(got, doc.Error, doc.Message, g.refreshToken, dpop).Marked())
 		}
-		if a, err = parseAnswer(got.Body, sent); err != nil {
-			return true, fmt.Errorf("the answer of %s cannot be used: %w", to.Host, err)
+		if r, err = parse(got); err != nil {
+			return fmt.Errorf("invalid response of %s: %w", to.Host, err)
 		}
-		return false, nil
+		return nil
 	})
-	return a, err
+	return r, err
 }
 
-// parseAnswer reads what the service gives. Its errors show nothing of it.
-func parseAnswer(body []byte, sent time.Time) (answer, error) {
+// parse reads a response. Its errors show nothing of it.
+func parse(response wire.Response) (renewal, error) {
 	var doc struct {
 		AccessToken  json.RawMessage `json:"accessToken"`
 		RefreshToken string          `json:"refreshToken"`
 		ExpiresIn    int64           `json:"expiresIn"` // seconds
 	}
-	if err := json.Unmarshal(body, &doc); err != nil {
-		return answer{}, errors.New("it is no JSON object of an accessToken, a refreshToken and expiresIn")
+	if json.Unmarshal(response.Body, &doc) != nil {
+		return renewal{}, errors.New("not a JSON object with accessToken, refreshToken and expiresIn")
 	}
-	creds, err := parseKeys(stschain.NewSecret(string(doc.AccessToken)))
+	creds, err := credjson.Complete(doc.AccessToken, "sessionToken")
 	switch {
 	case err != nil:
-		return answer{}, err
+		return renewal{}, fmt.Errorf("invalid accessToken: %w", err)
 	case doc.ExpiresIn < 1 || doc.ExpiresIn > int64(maxLife/time.Second):
-		return answer{}, fmt.Errorf("its expiresIn is not between 1 and %d seconds", int64(maxLife/time.Second))
+		return renewal{}, fmt.Errorf("expiresIn is not between 1 and %d seconds", int64(maxLife/time.Second))
 	}
-	life := time.Duration(doc.ExpiresIn) * time.Second
-	creds.Expires = sent.Add(life).UTC().Truncate(time.Second)
-	return answer{creds, stschain.NewSecret(doc.RefreshToken)}, nil
+	creds.Expires = response.Sent.Add(time.Duration(doc.ExpiresIn) * time.Second).UTC().Truncate(time.Second)
+	return renewal{creds, stschain.NewSecret(doc.RefreshToken)}, nil
 }
 
-// refusal is an answer that gives nothing.
-type refusal struct {
-	text   string
-	status int
-	code   string // "": it is not the sign-in service that speaks
-}
-
-func (r *refusal) Error() string { return r.text }
-
-// judged reports whether the service looked at the request and found it wanting.
-func (r *refusal) judged() bool {
-	return r.code != "" && r.status >= 400 && r.status < 500 && !wire.Retryable(r.status)
-}
-
-// final reports whether the session has ended.
-func (r *refusal) final() bool {
-	_, ok := endings[r.code]
-	return ok && r.judged()
-}
-
-// marked returns r, marked as ErrPermanent or ErrThrottled.
-func (r *refusal) marked() error {
-	if r.judged() {
-		return stschain.Permanent(r)
-	}
-	return wire.Throttled(r.status, r)
-}
-
-// endings are the codes of sessions that have ended, and what that means.
+// endings are the codes of sessions that have ended, and what they mean.
 var endings = map[string]string{
 	"TOKEN_EXPIRED":            "the session has ended",
 	"AUTHCODE_EXPIRED":         "the session was never begun",
@@ -130,35 +89,26 @@ var endings = map[string]string{
 	"INSUFFICIENT_PERMISSIONS": "signin:CreateOAuth2Token is not allowed, for which there is the policy SignInLocalDevelopmentAccess",
 }
 
-// refused reads an answer that gives nothing. What the service says is not shown if it holds
-// a secret.
-func (p *Provider) refused(to *url.URL, a wire.Response, secrets ...stschain.Secret) *refusal {
-	var doc struct{ Error, Message string }
-	if json.Unmarshal(a.Body, &doc) != nil {
-		doc.Error, doc.Message = "", ""
+// ended returns why a refusal means that the session has ended, and "" if it does not.
+func ended(err error) string {
+	refusal, ok := errors.AsType[*wire.Refusal](err)
+	if !ok || !errors.Is(err, stschain.ErrPermanent) {
+		return ""
 	}
-	r := &refusal{status: a.Status, code: redact.OneLine(doc.Error, 64)}
-	said := strings.TrimSuffix(r.code+": "+redact.OneLine(doc.Message, 512), ": ")
-	for _, s := range secrets {
-		if strings.Contains(doc.Error+doc.Message, s.Reveal()) {
-			r.code, said = "UNKNOWN", "a message that is not shown, since it holds a secret"
-		}
+	return endings[refusal.Code]
+}
+
+// explain adds to a refusal what it means.
+func (p *Provider) explain(err error) error {
+	if !errors.Is(err, stschain.ErrPermanent) {
+		return err
 	}
-	r.text = fmt.Sprintf("%s answered %d %s", to.Host, a.Status, http.StatusText(a.Status))
-	if r.code != "" {
-		r.text += ", " + said
-	}
+	var meaning string
 	switch off := p.clockOff().Round(time.Second); {
-	case off < 0 && r.judged():
-		r.text += fmt.Sprintf("; this machine's clock is %v ahead of the service's", -off)
-	case off > 0 && r.judged():
-		r.text += fmt.Sprintf("; this machine's clock is %v behind the service's", off)
+	case off < 0:
+		meaning = fmt.Sprintf("; this machine's clock is %v ahead of the service's", -off)
+	case off > 0:
+		meaning = fmt.Sprintf("; this machine's clock is %v behind the service's", off)
 	}
-	if meaning := endings[r.code]; meaning != "" {
-		r.text += "; " + meaning
-	}
-	if r.judged() {
-		r.text += "; " + p.advice()
-	}
-	return r
+	return fmt.Errorf("%w%s; %s", err, meaning, strings.TrimPrefix(ended(err)+"; "+p.advice(), "; "))
 }

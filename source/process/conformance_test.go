@@ -20,7 +20,7 @@ func TestConformance(t *testing.T) {
 		"static.json":           {id: "accesskey"},
 		"accountid.json":        {id: "accesskey", account: "012345678901"},
 		"longsessiontoken.json": {id: "AKIAIOSFODNN7EXAMPLE"},
-		"malformed.json":        {err: "it is no JSON object"},
+		"malformed.json":        {err: "it is not a JSON object"},
 		"missingkey.json":       {err: "it has no AccessKeyId"},
 		"missingsecret.json":    {err: "it has no SecretAccessKey"},
 		"wrongversion.json":     {err: "its Version is another than 1"},

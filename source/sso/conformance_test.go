@@ -18,12 +18,12 @@ func TestConformance(t *testing.T) {
 		"valid_token.json":          {token: "dGhpcyBpcyBub3QgYSByZWFsIHZhbHVl"},
 		"non_utc_token.json":        {token: "dGhpcyBpcyBub3QgYSByZWFsIHZhbHVl"},
 		"expired_token.json":        {token: "renewed"},
-		"invalid_json.json":         {err: "it is no JSON object"},
+		"invalid_json.json":         {err: "not a JSON object"},
 		"missing_accessToken.json":  {err: "it has no accessToken"},
-		"missing_clientId.json":     {err: "its file has no clientId"},
-		"missing_clientSecret.json": {err: "its file has no clientSecret"},
+		"missing_clientId.json":     {err: "it has no clientId"},
+		"missing_clientSecret.json": {err: "it has no clientSecret"},
 		"missing_expiresAt.json":    {err: "it has no expiresAt"},
-		"missing_refreshToken.json": {err: "its file has no refreshToken"},
+		"missing_refreshToken.json": {err: "it has no refreshToken"},
 	} {
 		t.Run("sso-files/"+file, func(t *testing.T) {
 			content, err := os.ReadFile(filepath.Join(dir, file))

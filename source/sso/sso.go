@@ -47,6 +47,7 @@
 package sso
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -58,6 +59,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/tokenfile"
 	"github.com/stschain-go/stschain/internal/wire"
 )
@@ -143,7 +145,7 @@ func (p *Provider) String() string {
 	return "sso " + redact.OneLine(p.AccountID+"/"+p.RoleName, 128)
 }
 
-// places are where things are.
+// places are where the token and the services are.
 type places struct {
 	file         string // the token
 	portal, oidc *url.URL
@@ -158,32 +160,19 @@ func (p *Provider) places() (places, error) {
 		}
 	}
 	if !wire.IsLabel(p.Region) {
-		return places{}, stschain.Permanent(errors.New("Region is no region: letters, digits and hyphens are allowed, such as eu-west-1; a profile has it as sso_region"))
+		return places{}, stschain.Permanent(errors.New("Region is not a valid region: letters, digits and hyphens are allowed, such as eu-west-1; a profile sets it as sso_region"))
 	}
 	file, err := p.path()
 	if err != nil {
 		return places{}, err
 	}
-	portal, err := p.endpoint("PortalEndpoint (AWS_ENDPOINT_URL_SSO)", p.PortalEndpoint, "portal.sso")
-	if err != nil {
-		return places{}, err
+	host := func(service string) string { return wire.ServiceHost(service, p.Region, p.FIPS, p.DualStack) }
+	portal, err := wire.Endpoint("PortalEndpoint (AWS_ENDPOINT_URL_SSO)", p.PortalEndpoint, p.AllowHTTP, p.FIPS || p.DualStack, host("portal.sso"))
+	oidc, oidcErr := wire.Endpoint("OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC)", p.OIDCEndpoint, p.AllowHTTP, p.FIPS || p.DualStack, host("oidc"))
+	if err = cmp.Or(err, oidcErr); err != nil {
+		return places{}, stschain.Permanent(err)
 	}
-	oidc, err := p.endpoint("OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC)", p.OIDCEndpoint, "oidc")
-	return places{file, portal, oidc}, err
-}
-
-func (p *Provider) endpoint(field, configured, service string) (*url.URL, error) {
-	switch {
-	case configured == "":
-		return &url.URL{Scheme: "https", Host: wire.ServiceHost(service, p.Region, p.FIPS, p.DualStack), Path: "/"}, nil
-	case p.FIPS || p.DualStack:
-		return nil, stschain.Permanent(fmt.Errorf("%s is set beside FIPS or DualStack: give the endpoint that is FIPS or dual-stack itself", field))
-	}
-	u, err := wire.ParseURL(configured, p.AllowHTTP)
-	if err != nil {
-		return nil, stschain.Permanent(fmt.Errorf("%s %v", field, err))
-	}
-	return u, nil
+	return places{file, portal, oidc}, nil
 }
 
 // advice is how the user can sign in.
@@ -195,8 +184,5 @@ func (p *Provider) advice() string {
 }
 
 func (p *Provider) now() time.Time {
-	if p.Clock == nil {
-		return time.Now().Round(0) // a laptop that slept must notice
-	}
-	return p.Clock.Now().Round(0)
+	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a laptop sleeps
 }

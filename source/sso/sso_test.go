@@ -43,7 +43,7 @@ func TestLegacy(t *testing.T) {
 	w.clock.Set(noon.Add(8 * time.Hour))
 	_, err = w.Retrieve(t.Context())
 	require.ErrorIs(t, err, stschain.ErrPermanent)
-	require.ErrorContains(t, err, "the access token, valid until 2026-11-21T20:00:00Z, cannot be refreshed: its file has no refreshToken; run aws sso login --profile dev")
+	require.ErrorContains(t, err, "the access token, valid until 2026-11-21T20:00:00Z, cannot be refreshed: it has no refreshToken; run aws sso login --profile dev")
 }
 
 func TestHome(t *testing.T) {
@@ -70,9 +70,9 @@ func TestMissing(t *testing.T) {
 		"AccountID is missing": func(p *sso.Provider) { p.AccountID = " " },
 		"RoleName is missing":  func(p *sso.Provider) { p.RoleName = "" },
 		"StartURL is missing":  func(p *sso.Provider) { p.Session, p.StartURL = "", "" },
-		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is plain http":        func(p *sso.Provider) { p.PortalEndpoint = "http://portal.example" },
-		"OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC) holds a user name": func(p *sso.Provider) { p.OIDCEndpoint = "https://ada:" + secretKey + "@oidc.example" },
-		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is set beside FIPS":   func(p *sso.Provider) { p.PortalEndpoint, p.FIPS = "https://portal.example", true },
+		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is plain http":             func(p *sso.Provider) { p.PortalEndpoint = "http://portal.example" },
+		"OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC) holds a user name":      func(p *sso.Provider) { p.OIDCEndpoint = "https://ada:" + secretKey + "@oidc.example" },
+		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is set together with FIPS": func(p *sso.Provider) { p.PortalEndpoint, p.FIPS = "https://portal.example", true },
 	} {
 		w := newWorld(t, document(noon.Add(time.Hour)))
 		change(w.Provider)
@@ -93,7 +93,7 @@ func TestRegionIsOneLabel(t *testing.T) {
 		w := newWorld(t, document(noon.Add(time.Minute)))
 		w.Region = region
 		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, "Region is no region", region)
+		require.ErrorContains(t, err, "Region is not a valid region", region)
 		require.ErrorIs(t, err, stschain.ErrPermanent)
 		require.Empty(t, w.service.requests())
 	}
@@ -165,8 +165,8 @@ func TestHanging(t *testing.T) {
 		took time.Duration
 		want string
 	}{
-		"the portal": {time.Hour, "/federation/credentials", 15 * time.Second, "it was given up after 15s"},
-		"OIDC":       {0, "/token", 12 * time.Second, "the refresh was given up after 12s"},
+		"the portal": {time.Hour, "/federation/credentials", 15 * time.Second, "timed out after 15s"},
+		"OIDC":       {0, "/token", 12 * time.Second, "the refresh timed out after 12s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, document(noon.Add(test.left)))

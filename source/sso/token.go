@@ -69,7 +69,7 @@ func (p *Provider) parse(c tokenfile.Content) (token, error) {
 		return token{}, err
 	}
 	if have, want := bare(startURL.Reveal()), bare(p.StartURL); have != "" && want != "" && have != want {
-		return token{}, fmt.Errorf("its token is not of the start URL %s", redact.OneLine(p.StartURL, 256))
+		return token{}, fmt.Errorf("its token is for another start URL than %s", redact.OneLine(p.StartURL, 256))
 	}
 	access, err := c.Text("accessToken")
 	if err != nil {

@@ -1,0 +1,83 @@
+package wire
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/redact"
+)
+
+// Service is a service whose requests carry secrets instead of a signature.
+type Service struct {
+	URL         *url.URL
+	HTTPClient  *http.Client     // nil: one with bounded times
+	MaxAttempts int              // while there is no response, or 429 or 5xx; 0: 3
+	Now         func() time.Time // dates responses
+}
+
+const (
+	attemptTimeout = 5 * time.Second
+	servicePause   = 300 * time.Millisecond // doubled after each attempt
+)
+
+// Call sends what request returns, and passes the response to read. It makes another attempt if there
+// is no response, or if read returns an error and the status is 200 or retryable. An error of
+// the transport names the host.
+func (s Service) Call(ctx context.Context, request func() (Request, error), read func(Response) error) error {
+	client := Client(s.HTTPClient, attemptTimeout)
+	client.Jar = nil
+	if s.HTTPClient == nil {
+		defer client.CloseIdleConnections()
+	}
+	attempts := s.MaxAttempts
+	if attempts <= 0 {
+		attempts = 3
+	}
+	return Retry(ctx, attempts, servicePause, func() (again bool, err error) {
+		r, err := request()
+		if err != nil {
+			return false, err
+		}
+		r.URL, r.Timeout = s.URL.String(), attemptTimeout
+		sent := s.Now()
+		response, err := Send(ctx, client, r)
+		if err != nil {
+			return ctx.Err() == nil && !errors.Is(err, ErrTooLarge), fmt.Errorf("%s: %w", s.URL.Host, err)
+		}
+		response.Sent, response.Received = sent, s.Now()
+		return response.Status == http.StatusOK || Retryable(response.Status), read(response)
+	})
+}
+
+// Refusal is the error of a response of a service other than 200.
+type Refusal struct {
+	Status int
+	Code   string // "": the response is not the service's
+	text   string
+}
+
+func (r *Refusal) Error() string { return r.text }
+
+// Refuse returns the refusal in a response. It does not show the secrets.
+func (s Service) Refuse(r Response, code, message string, secrets ...stschain.Secret) *Refusal {
+	refusal := &Refusal{Status: r.Status, Code: redact.OneLine(redact.Text(code, secrets), 64)}
+	refusal.text = fmt.Sprintf("%s returned %d %s", s.URL.Host, r.Status, http.StatusText(r.Status))
+	if said := redact.Text(strings.Trim(code+": "+message, ": "), secrets); said != "" {
+		refusal.text += ", " + said
+	}
+	return refusal
+}
+
+// Marked returns r, marked as ErrPermanent if the service rejected the request, or as ErrThrottled.
+func (r *Refusal) Marked() error {
+	if r.Code != "" && r.Status/100 == 4 && !Retryable(r.Status) {
+		return stschain.Permanent(r)
+	}
+	return Throttled(r.Status, r)
+}
