@@ -18,7 +18,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/awssdk"
-	"github.com/stschain-go/stschain/internal/test/canary"
 )
 
 // sdk is a provider of the SDK that answers alike each time.
@@ -243,7 +242,7 @@ func TestSecrets(t *testing.T) {
 		theirs := &awssdk.Provider{Provider: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", secret, secret)}
 		var log bytes.Buffer
 		slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "p", theirs)
-		canary.CheckText(t, secret, fmt.Sprintf("%v %+v %#v %s %v", theirs, theirs, theirs, theirs, struct{ P stschain.Provider }{theirs})+log.String())
-		canary.Check(t, secret, creds, ours)
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v %s %v", theirs, theirs, theirs, theirs, struct{ P stschain.Provider }{theirs})+log.String(), secret)
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v %v", ours, ours, ours, creds), secret)
 	})
 }

@@ -14,15 +14,15 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/test/leak"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const region = "eu-west-1"
 
