@@ -25,7 +25,7 @@ func (t *Transport) judge(resp *http.Response, host string, d date) verdict {
 	switch {
 	case slices.Contains(dateCodes, e.code) && t.clocks.learn(host, d, resp.Header, t.now()):
 		return wrongDate
-	case e.rejectsToken():
+	case RejectsToken(e.code, e.message):
 		return rejectedToken
 	}
 	return accepted
@@ -38,16 +38,15 @@ var dateCodes = []string{
 	"SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure",
 }
 
-// tokenCodes are how services reject a session token: by the code alone, or by one
-// together with a message. Others wrote parts of the bodies that a service sends,
-// so a message counts as a whole and not by what it contains. Codes for unknown
-// keys are not among them: new credentials would not help.
+// tokenCodes are the codes that reject a session token: by themselves, or only
+// together with a message. Codes for unknown keys are not among them: new
+// credentials would not help.
 var tokenCodes = map[string][]string{
 	"ExpiredToken":          nil,
 	"ExpiredTokenException": nil,
 	"InvalidToken":          nil, // S3
 	"InvalidTokenId":        nil, // MinIO
-	"RequestExpired":        nil, // EC2, where the date is right
+	"RequestExpired":        nil, // EC2
 	"TokenRefreshRequired":  nil, // S3
 
 	"AccessDeniedException":       expiredMessages, // Neptune
@@ -62,9 +61,14 @@ var expiredMessages = []string{
 	"The token included in the request is expired",
 }
 
-func (e serviceError) rejectsToken() bool {
-	messages, ok := tokenCodes[e.code]
-	return ok && (messages == nil || slices.Contains(messages, strings.TrimSuffix(strings.TrimSpace(e.message), ".")))
+// RejectsToken reports whether a service error of this code rejects the session
+// token that signed the request. Some services say so only in the message, which has
+// to be one of a list as a whole: parts of a message may come from the request.
+//
+// EC2 uses RequestExpired for a wrong date as well. Check the date first.
+func RejectsToken(code, message string) bool {
+	messages, ok := tokenCodes[code]
+	return ok && (messages == nil || slices.Contains(messages, strings.TrimSuffix(strings.TrimSpace(message), ".")))
 }
 
 // replacement returns credentials other than those that the service rejected.
