@@ -108,4 +108,4 @@ func (w *world) last() string {
 	return w.used[len(w.used)-1]
 }
 
-var errTest = errors.New("out for lunch")
+var errTest = errors.New("down for maintenance")

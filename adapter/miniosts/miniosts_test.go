@@ -2,7 +2,10 @@ package miniosts_test
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,9 +17,9 @@ import (
 	"github.com/stschain-go/stschain/adapter/miniosts"
 )
 
-// minio-go signs with what our cache holds: with the old credentials while new ones
-// are fetched, and nobody waits on its lock meanwhile.
-// Peers: restic#4472 (users.md 1.2.10, 3.1).
+// minio-go signs with the credentials of our cache: with the old ones while a refresh is in flight, and no caller waits
+// on minio-go's lock meanwhile.
+// https://github.com/restic/restic/issues/4472
 func TestNobodyWaitsForARefresh(t *testing.T) {
 	w := newWorld(t)
 	answer := make(chan struct{})
@@ -124,8 +127,6 @@ func TestRetryRejectedWithoutBody(t *testing.T) {
 	require.NoError(t, resp.Body.Close())
 }
 
-type roundTripper func(*http.Request) (*http.Response, error)
-
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func TestAnswer(t *testing.T) {
@@ -222,4 +223,65 @@ func TestErrorReachesTheCaller(t *testing.T) {
 	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Credentials: w.cache}, w.bucket()))
 	require.ErrorIs(t, err, errTest)
 	require.Empty(t, w.used)
+}
+
+// Responses reach minio-go as they were, and only a rejection of our credentials invalidates them.
+func TestRetryRejectedResponses(t *testing.T) {
+	const rejection = "<Error><Code>InvalidTokenId</Code></Error>"
+	for _, tt := range []struct {
+		signedBy, body string
+		rejected       bool
+	}{
+		{"AKIDEXAMPLE", rejection, true},
+		{"AKIDOTHER", rejection, false},
+		{"", rejection, false},
+		{"AKIDEXAMPLE", "<Error><Code>AccessDenied</Code></Error>", false},
+		{"AKIDEXAMPLE", "", false},
+	} {
+		cache := &stschain.Cache{Provider: stschain.Static("AKIDEXAMPLE", "secret", "token")}
+		_, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		provider := &miniosts.CredentialsProvider{Credentials: cache}
+		transport := provider.RetryRejected(roundTripper(func(*http.Request) (*http.Response, error) { // without a Request
+			return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(tt.body))}, nil
+		}))
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.example/bucket/key", nil)
+		if tt.signedBy != "" {
+			req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+tt.signedBy+"/20261121/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=00")
+		}
+		resp, err := transport.RoundTrip(req)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, tt.body, string(body))
+		require.Equal(t, tt.rejected, cache.Status().Rejected, "%v", tt)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestValue(t *testing.T) {
+	for _, expires := range []time.Time{{}, time.Now().Add(time.Hour).Round(0)} {
+		p := &miniosts.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+			return stschain.Credentials{
+				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("token"), Expires: expires,
+			}, nil
+		})}
+		want := credentials.Value{
+			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token",
+			Expiration: expires, SignerType: credentials.SignatureV4,
+		}
+		for _, cc := range []*credentials.CredContext{nil, {}} {
+			got, err := credentials.New(p).GetWithContext(cc)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+		got, err := p.Retrieve()
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, err := (&miniosts.CredentialsProvider{}).Retrieve()
+	require.EqualError(t, err, "miniosts: CredentialsProvider.Credentials is required")
 }
