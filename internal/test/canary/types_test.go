@@ -27,7 +27,7 @@ import (
 )
 
 // secretName matches the names of fields that may be secret. Those that are not are in public.
-var secretName = regexp.MustCompile(`(?i)secret|token|password|assertion|signature|code$`)
+var secretName = regexp.MustCompile(`(?i)secret|token|password|assertion|signature|code$|^(url|value)$`)
 
 // confidential returns the exported struct types of the module with a field that is secret, by its type or its name, or
 // that gives credentials.
@@ -114,14 +114,14 @@ func TestTypes(t *testing.T) {
 	for _, v := range values {
 		filled := reflect.New(reflect.TypeOf(v))
 		listed = append(listed, filled.Elem().Type().PkgPath()+"."+filled.Elem().Type().Name())
-		fill(filled.Elem(), secret)
+		fill(t, filled.Elem(), secret)
 		canary.Check(t, secret, filled.Interface(), filled.Elem().Interface())
 	}
 	require.ElementsMatch(t, confidential(t, filepath.Join("..", "..", "..")), listed, "values must have each type")
 }
 
 // fill sets the secret in each field of v that can have one.
-func fill(v reflect.Value, secret string) {
+func fill(t *testing.T, v reflect.Value, secret string) {
 	for i := range v.NumField() {
 		field, f := v.Field(i), v.Type().Field(i)
 		if !field.CanSet() {
@@ -133,6 +133,7 @@ func fill(v reflect.Value, secret string) {
 		}
 		switch value := field.Addr().Interface().(type) {
 		case *stschain.Secret:
+			require.Regexp(t, secretName, f.Name, "secretName must match every Secret, or it could become a string")
 			*value = stschain.NewSecret(secret)
 		case *stschain.Provider:
 			*value = stschain.Static("AKIDEXAMPLE", secret, secret)
@@ -142,7 +143,7 @@ func fill(v reflect.Value, secret string) {
 			}
 		default:
 			if field.Kind() == reflect.Struct && strings.HasPrefix(field.Type().PkgPath(), module) {
-				fill(field, secret)
+				fill(t, field, secret)
 			}
 		}
 	}
