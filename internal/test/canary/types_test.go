@@ -88,7 +88,7 @@ const module = "github.com/stschain-go/stschain"
 var values = []any{
 	stschain.Cache{}, stschain.Credentials{}, stschain.Step{},
 	federation.SignIn{}, federation.SignInURL{},
-	proof.DSQL{}, proof.ElastiCache{}, proof.Header{}, proof.MSK{}, proof.MemoryDB{}, proof.RDS{}, proof.Token{},
+	proof.DSQL{}, proof.ElastiCache{}, proof.Header{}, proof.MSK{}, proof.MemoryDB{}, proof.RDS{}, proof.Request{}, proof.Token{},
 	serve.Handler{},
 	sigv4.Presigned{}, sigv4.Transport{},
 	profile.Property{},
@@ -96,13 +96,13 @@ var values = []any{
 	stsquery.AssumeRoleWithWebIdentityInput{}, stsquery.AssumeRoleWithWebIdentityOutput{}, stsquery.AssumeRootOutput{},
 	stsquery.Client{}, stsquery.Error{}, stsquery.GetDelegatedAccessTokenInput{}, stsquery.GetDelegatedAccessTokenOutput{},
 	stsquery.GetFederationTokenOutput{}, stsquery.GetSessionTokenInput{}, stsquery.GetSessionTokenOutput{},
-	stsquery.GetWebIdentityTokenOutput{}, stsquery.Presigned{}, stsquery.ProvidedContext{},
-	ststest.Call{}, ststest.TOTP{}, ststest.User{},
+	stsquery.GetWebIdentityTokenOutput{}, stsquery.Presigned{}, stsquery.ProvidedContext{}, stsquery.Tag{},
+	ststest.Call{}, ststest.Issuer{}, ststest.TOTP{}, ststest.User{},
 }
 
 // public are the fields that are not secret, although they are named like one.
 var public = []string{
-	"stsquery.Error.Code", "ststest.Call.Code",
+	"stsquery.Error.Code", "ststest.Call.Code", "stsquery.Tag.Value", "ststest.Issuer.URL", "proof.Request.URL",
 	"stsquery.AssumeRoleWithWebIdentityOutput.SubjectFromWebIdentityToken",
 }
 
