@@ -28,12 +28,8 @@ func (q *request) assumeRole() (any, *refusal) {
 	v.policies(maxForm)
 	v.tags()
 	v.contexts()
-	requested := v.number("DurationSeconds", 900, 43200)
-	v.number("MinimumSessionTokenSize", 0, longestToken)
-	if no := v.refusal(); no != nil {
-		return nil, no
-	}
-	if no := checkPolicy(q.form.Get("Policy")); no != nil {
+	requested, no := v.roleDuration()
+	if no != nil {
 		return nil, no
 	}
 	tags, no := newTags(q.formTags(), members(q.form, "TransitiveTagKeys.member.#"), q.caller.tags)
@@ -88,6 +84,16 @@ func roleSession(arn, session string) (identity, *refusal) {
 		role:    arn,
 		kind:    ofRole,
 	}, nil
+}
+
+// roleDuration returns the requested duration of a role session, and the refusal of all parameters so far.
+func (v *violations) roleDuration() (time.Duration, *refusal) {
+	requested := v.number("DurationSeconds", 900, 43200)
+	v.number("MinimumSessionTokenSize", 0, longestToken)
+	if no := v.refusal(); no != nil {
+		return 0, no
+	}
+	return requested, checkPolicy(v.form.Get("Policy"))
 }
 
 // roleLifetime is the lifetime of a role session.

@@ -29,12 +29,8 @@ func (q *request) assumeRoleWithSAML() (any, *refusal) {
 	v.required("PrincipalArn", 20, 2048, nil)
 	v.requiredSecret("SAMLAssertion", 4, 100_000)
 	v.policies(maxSessionPolicy)
-	requested := v.number("DurationSeconds", 900, 43200)
-	v.number("MinimumSessionTokenSize", 0, longestToken)
-	if no := v.refusal(); no != nil {
-		return nil, no
-	}
-	if no := checkPolicy(q.form.Get("Policy")); no != nil {
+	requested, no := v.roleDuration()
+	if no != nil {
 		return nil, no
 	}
 	arn, provider := q.form.Get("RoleArn"), q.form.Get("PrincipalArn")

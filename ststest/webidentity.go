@@ -24,12 +24,8 @@ func (q *request) assumeRoleWithWebIdentity() (any, *refusal) {
 	v.requiredSecret("WebIdentityToken", 4, maxToken)
 	v.text("ProviderId", 4, 2048, nil)
 	v.policies(maxSessionPolicy)
-	requested := v.number("DurationSeconds", 900, 43200)
-	v.number("MinimumSessionTokenSize", 0, longestToken)
-	if no := v.refusal(); no != nil {
-		return nil, no
-	}
-	if no := checkPolicy(q.form.Get("Policy")); no != nil {
+	requested, no := v.roleDuration()
+	if no != nil {
 		return nil, no
 	}
 	arn := q.form.Get("RoleArn")
