@@ -143,6 +143,20 @@ func TestLeakChecks(t *testing.T) {
 	}
 }
 
+// TestExportedNames checks that the program and the examples import nothing from internal/, so that what they
+// do every user can do. Their tests may use internal/test.
+func TestExportedNames(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command to list the imports with")
+	}
+	out, err := exec.Command("go", "list", "-f", `{{$p := .ImportPath}}{{range .Imports}}{{$p}} {{.}}
+{{end}}`, "./cmd/...", "./examples/...").CombinedOutput()
+	require.NoError(t, err, string(out))
+	for line := range strings.Lines(string(out)) {
+		require.NotContains(t, line, " "+module+"/internal/")
+	}
+}
+
 // TestModules checks that the other modules of this repository import nothing from internal/:
 // they are versioned apart, so an internal package that changes would break them.
 func TestModules(t *testing.T) {
@@ -152,9 +166,6 @@ func TestModules(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEmpty(t, modules)
 	for _, file := range append(modules, deeper...) {
-		if strings.HasPrefix(file, "adapter"+string(filepath.Separator)) {
-			continue // they still do: issue 12, part 4
-		}
 		require.NoError(t, filepath.WalkDir(filepath.Dir(file), func(path string, _ fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") {
 				return err

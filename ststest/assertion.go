@@ -14,13 +14,13 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Assertion is what an identity provider says in a SAML response for AWS, for
-// [Server.Assertion]. Where a field is zero, it says what a correct one would.
+// Assertion is the content of a SAML response of an identity provider for AWS, for
+// [Server.Assertion]. Zero fields get valid values.
 type Assertion struct {
 	Roles             []SAMLRole        // that the user may have; nil: none
 	SessionName       string            // RoleSessionName; "": "alice"
-	SessionDuration   time.Duration     // of the console session; 0: not said
-	SourceIdentity    string            // "": not said
+	SessionDuration   time.Duration     // of the console session; 0: not set
+	SourceIdentity    string            // "": not set
 	Tags              map[string]string // PrincipalTag; nil: none
 	TransitiveTagKeys []string          // nil: none
 
@@ -33,7 +33,7 @@ type Assertion struct {
 	IssuedAt            time.Time // zero: now, on the server's clock
 	NotBefore           time.Time // zero: a minute before IssuedAt
 	NotOnOrAfter        time.Time // zero: five minutes after IssuedAt
-	SessionNotOnOrAfter time.Time // that no session outlives; zero: not said
+	SessionNotOnOrAfter time.Time // the latest end of sessions; zero: not set
 }
 
 // SAMLRole is a value of the Role attribute: a role, and the identity provider

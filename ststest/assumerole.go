@@ -28,12 +28,8 @@ func (q *request) assumeRole() (any, *refusal) {
 	v.policies(maxForm)
 	v.tags()
 	v.contexts()
-	asked := v.number("DurationSeconds", 900, 43200)
-	v.number("MinimumSessionTokenSize", 0, longestToken)
-	if no := v.refusal(); no != nil {
-		return nil, no
-	}
-	if no := checkPolicy(q.form.Get("Policy")); no != nil {
+	requested, no := v.roleDuration()
+	if no != nil {
 		return nil, no
 	}
 	tags, no := newTags(q.formTags(), members(q.form, "TransitiveTagKeys.member.#"), q.caller.tags)
@@ -49,7 +45,7 @@ func (q *request) assumeRole() (any, *refusal) {
 	if no != nil {
 		return nil, no
 	}
-	life, no := roleLife(asked, role.MaxDuration, q.caller.role != "")
+	life, no := roleLifetime(requested, role.MaxDuration, q.caller.role != "")
 	if no != nil {
 		return nil, no
 	}
@@ -90,17 +86,27 @@ func roleSession(arn, session string) (identity, *refusal) {
 	}, nil
 }
 
-// roleLife is how long a role session lives.
-func roleLife(asked, most time.Duration, chained bool) (time.Duration, *refusal) {
+// roleDuration returns the requested duration of a role session, and the refusal of all parameters so far.
+func (v *violations) roleDuration() (time.Duration, *refusal) {
+	requested := v.number("DurationSeconds", 900, 43200)
+	v.number("MinimumSessionTokenSize", 0, longestToken)
+	if no := v.refusal(); no != nil {
+		return 0, no
+	}
+	return requested, checkPolicy(v.form.Get("Policy"))
+}
+
+// roleLifetime is the lifetime of a role session.
+func roleLifetime(requested, most time.Duration, chained bool) (time.Duration, *refusal) {
 	switch {
-	case chained && asked > time.Hour:
+	case chained && requested > time.Hour:
 		return 0, malformed("ValidationError",
 			"The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining.")
-	case most > 0 && asked > most:
+	case most > 0 && requested > most:
 		return 0, malformed("ValidationError",
 			"The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")
-	case asked > 0:
-		return asked, nil
+	case requested > 0:
+		return requested, nil
 	case most > 0:
 		return min(most, time.Hour), nil
 	}

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// This file is the operations that only tell something.
+// This file has the operations that only return information.
 
 type getCallerIdentityResult struct {
 	XMLName              xml.Name `xml:"GetCallerIdentityResult"`

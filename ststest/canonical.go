@@ -54,7 +54,7 @@ func parseQuery(raw string) ([]param, error) {
 	return params, nil
 }
 
-// canonicalQuery leaves out the signature, and the parameters named.
+// canonicalQuery omits the signature and the given parameters.
 func canonicalQuery(query []param, without ...string) string {
 	var pairs []param
 	for _, p := range query {

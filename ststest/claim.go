@@ -16,7 +16,7 @@ const (
 	terminator = "aws4_request"
 )
 
-// claim is what a request says about its signature, well-formed and not yet
+// claim is what a request claims about its signature: well-formed, and not yet
 // verified.
 type claim struct {
 	accessKeyID           string
@@ -25,9 +25,9 @@ type claim struct {
 	signature             string
 	token                 string
 	at                    time.Time
-	life                  time.Duration // X-Amz-Expires; negative: not said
+	life                  time.Duration // X-Amz-Expires; negative: not set
 	presigned             bool
-	payloadHash           string // x-amz-content-sha256; "": not said
+	payloadHash           string // x-amz-content-sha256; "": not set
 }
 
 func (c *claim) scope() string {
@@ -150,7 +150,7 @@ func readPresigned(query []param) (claim, *refusal) {
 	if no := c.readAmzDate(values["X-Amz-Date"]); no != nil {
 		return c, no
 	}
-	if life, said := values["X-Amz-Expires"]; said {
+	if life, set := values["X-Amz-Expires"]; set {
 		seconds, err := strconv.Atoi(life)
 		if err != nil || seconds < 0 || seconds > 604800 {
 			return c, deny(incomplete, "X-Amz-Expires must be a number of seconds between 0 and 604800.")
@@ -181,7 +181,7 @@ func (c *claim) readSigned(headers, signature string) *refusal {
 	for i, h := range c.signedHeaders {
 		switch {
 		case h == "" || h != strings.ToLower(h):
-			return deny(incomplete, fmt.Sprintf("SignedHeaders holds %q, which is no header name in lower case.", h))
+			return deny(incomplete, fmt.Sprintf("SignedHeaders has %q, which is not a header name in lower case.", h))
 		case i > 0 && h <= c.signedHeaders[i-1]:
 			return deny(incomplete, fmt.Sprintf("SignedHeaders is not sorted, or names a header twice, at %q.", h))
 		}

@@ -11,7 +11,7 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// This file is sessions in somebody else's name: those of AssumeRoot and of
+// This file has sessions on behalf of another identity: those of AssumeRoot and of
 // GetDelegatedAccessToken.
 
 type assumeRootResult struct {
@@ -31,7 +31,7 @@ func (q *request) assumeRoot() (any, *refusal) {
 	v := violations{form: q.form}
 	v.required("TargetPrincipal", 12, 2048, nil)
 	v.required("TaskPolicyArn.arn", 20, 2048, nil)
-	asked := v.number("DurationSeconds", 0, 900)
+	requested := v.number("DurationSeconds", 0, 900)
 	v.number("MinimumSessionTokenSize", 0, longestToken)
 	if no := v.refusal(); no != nil {
 		return nil, no
@@ -56,7 +56,7 @@ func (q *request) assumeRoot() (any, *refusal) {
 		account:        account,
 		kind:           ofRoot,
 		sourceIdentity: q.caller.sourceIdentity,
-	}, cmp.Or(asked, 15*time.Minute))
+	}, cmp.Or(requested, 15*time.Minute))
 	if no != nil {
 		return nil, no
 	}

@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// Fault is a failure that a call meets instead of its proper answer. The zero
-// Fault is none: in a queue, it stands for a call that is answered properly.
+// Fault is a failure that replaces or changes the response to a call. The zero
+// Fault is none: in a queue, it stands for a call that succeeds.
 //
-// Faults that replace the answer leave nothing done: no credentials are issued,
-// no MFA code is used up. The others change an answer that was truly given.
+// Faults that replace the response have no effect: no credentials are issued,
+// no MFA code is used up. The others change the response of a call that was executed.
 type Fault struct {
 	name      string
 	operation string        // the only one it is for; "": all
 	skew      time.Duration // the server's clock is ahead by this
-	header    http.Header   // added to the answer
+	header    http.Header   // added to the response
 
-	expired bool                                                         // what is issued has expired
-	show    func(*credentialsXML) *credentialsXML                        // nil: as they are
-	instead func(operation string) *answer                               // nil: the proper answer. With status 0, nothing is answered
-	send    func(http.ResponseWriter, *http.Request, *answer, time.Time) // nil: sent whole
+	expired bool                                                           // what is issued has expired
+	show    func(*credentialsXML) *credentialsXML                          // nil: as they are
+	instead func(operation string) *response                               // nil: the real response. Status 0: no response
+	send    func(http.ResponseWriter, *http.Request, *response, time.Time) // nil: sent unchanged
 }
 
 // String names the fault.
@@ -40,7 +40,7 @@ func (f Fault) On(operation string) Fault {
 	return f
 }
 
-// With adds a header to the answer: x-amz-retry-after, Age.
+// With adds a header to the response: x-amz-retry-after, Age.
 func (f Fault) With(key, value string) Fault {
 	f.header = f.header.Clone()
 	if f.header == nil {
@@ -89,40 +89,40 @@ func (s *Server) draw(operation string) Fault {
 	return Fault{}
 }
 
-// Throttle answers as STS does when it is asked too often: 400 Throttling.
+// Throttle returns 400 Throttling, as STS does for too many requests.
 func Throttle() Fault {
 	f := Refuse(http.StatusBadRequest, "Throttling", "Rate exceeded")
 	f.name = "Throttle"
 	return f
 }
 
-// Refuse answers with an STS error.
+// Refuse returns an STS error.
 func Refuse(status int, code, message string) Fault {
-	return Fault{name: "Refuse " + code, instead: func(string) *answer {
-		return errorAnswer(&refusal{status: status, code: code, message: message})
+	return Fault{name: "Refuse " + code, instead: func(string) *response {
+		return errorResponse(&refusal{status: status, code: code, message: message})
 	}}
 }
 
-// Hang answers nothing until the request's context or the server ends.
+// Hang returns no response until the request's context or the server ends.
 func Hang() Fault {
-	return Fault{name: "Hang", instead: nothing, send: func(_ http.ResponseWriter, r *http.Request, _ *answer, _ time.Time) {
+	return Fault{name: "Hang", instead: nothing, send: func(_ http.ResponseWriter, r *http.Request, _ *response, _ time.Time) {
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)
 	}}
 }
 
-// Disconnect closes the connection without an answer.
+// Disconnect closes the connection without a response.
 func Disconnect() Fault {
-	return Fault{name: "Disconnect", instead: nothing, send: func(http.ResponseWriter, *http.Request, *answer, time.Time) {
+	return Fault{name: "Disconnect", instead: nothing, send: func(http.ResponseWriter, *http.Request, *response, time.Time) {
 		panic(http.ErrAbortHandler)
 	}}
 }
 
-func nothing(string) *answer { return &answer{} }
+func nothing(string) *response { return &response{} }
 
-// Truncate closes the connection in the middle of the answer.
+// Truncate closes the connection in the middle of the response.
 func Truncate() Fault {
-	return Fault{name: "Truncate", send: func(w http.ResponseWriter, _ *http.Request, a *answer, now time.Time) {
+	return Fault{name: "Truncate", send: func(w http.ResponseWriter, _ *http.Request, a *response, now time.Time) {
 		a.head(w, now)
 		io.WriteString(w, a.body[:len(a.body)/2])
 		http.NewResponseController(w).Flush()
@@ -130,10 +130,10 @@ func Truncate() Fault {
 	}}
 }
 
-// Slow sends the answer byte by byte, with a pause before each. The pauses are
+// Slow sends the response byte by byte, with a pause before each. The pauses are
 // in real time, not on the server's clock.
 func Slow(pause time.Duration) Fault {
-	return Fault{name: "Slow", send: func(w http.ResponseWriter, r *http.Request, a *answer, now time.Time) {
+	return Fault{name: "Slow", send: func(w http.ResponseWriter, r *http.Request, a *response, now time.Time) {
 		a.head(w, now)
 		flusher := http.NewResponseController(w)
 		flusher.Flush()
@@ -161,84 +161,84 @@ func Skew(d time.Duration) Fault { return Fault{name: fmt.Sprintf("Skew %v", d),
 // ExpiredOnArrival issues credentials that expired a second ago.
 func ExpiredOnArrival() Fault { return Fault{name: "ExpiredOnArrival", expired: true} }
 
-// NoCredentials answers 200 without a Credentials element, where one belongs.
+// NoCredentials returns 200 without a Credentials element, where one belongs.
 func NoCredentials() Fault {
 	return Fault{name: "NoCredentials", show: func(*credentialsXML) *credentialsXML { return nil }}
 }
 
-// EmptyCredentials answers 200 with a Credentials element that holds no value,
+// EmptyCredentials returns 200 with a Credentials element without values,
 // where one belongs.
 func EmptyCredentials() Fault {
 	return Fault{name: "EmptyCredentials", show: func(*credentialsXML) *credentialsXML { return &credentialsXML{} }}
 }
 
-// Answer answers with what it is given: a recorded answer of another server.
+// Answer returns the given response, such as one that was recorded from another server.
 func Answer(status int, header http.Header, body string) Fault {
 	header = header.Clone()
-	return Fault{name: fmt.Sprintf("Answer %d", status), instead: func(string) *answer {
+	return Fault{name: fmt.Sprintf("Answer %d", status), instead: func(string) *response {
 		h := header.Clone()
 		if h == nil {
 			h = http.Header{}
 		}
 		h.Del("Content-Length") // it is made of the body
-		return &answer{status: status, header: h, body: body}
+		return &response{status: status, header: h, body: body}
 	}}
 }
 
-// named makes a fault of an answer with this body for the operation.
+// named returns a fault whose response has this body for the operation.
 func named(name string, status int, contentType string, body func(operation string) string) Fault {
-	return Fault{name: name, instead: func(operation string) *answer {
-		return &answer{status: status, header: http.Header{"Content-Type": {contentType}}, body: body(operation)}
+	return Fault{name: name, instead: func(operation string) *response {
+		return &response{status: status, header: http.Header{"Content-Type": {contentType}}, body: body(operation)}
 	}}
 }
 
 func fixed(body string) func(string) string { return func(string) string { return body } }
 
-// WrongRoot answers 200 with the XML of another service.
+// WrongRoot returns 200 with the XML of another service.
 func WrongRoot() Fault {
 	return named("WrongRoot", http.StatusOK, "application/xml", fixed(
 		`<ListAllMyBucketsResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Buckets></Buckets></ListAllMyBucketsResult>`))
 }
 
-// Malformed answers 200 with XML that breaks off.
+// Malformed returns 200 with truncated XML.
 func Malformed() Fault {
 	return named("Malformed", http.StatusOK, "text/xml", func(operation string) string {
 		return fmt.Sprintf("<%[1]sResponse xmlns=%[2]q>\n  <%[1]sResult>\n    <Cred", operation, namespace)
 	})
 }
 
-// EmptyBody answers 200 with nothing.
+// EmptyBody returns 200 with an empty body.
 func EmptyBody() Fault { return named("EmptyBody", http.StatusOK, "text/xml", fixed("")) }
 
-// HTML answers as a proxy does that speaks to people.
+// HTML returns an HTML page, as a proxy does.
 func HTML(status int) Fault {
 	return named(fmt.Sprintf("HTML %d", status), status, "text/html", fixed(fmt.Sprintf(
 		"<!DOCTYPE html>\n<html><head><title>%[1]d %[2]s</title></head><body><h1>%[2]s</h1><br>The proxy is sorry.</body></html>\n",
 		status, http.StatusText(status))))
 }
 
-// S3Error answers 403 with S3's bare Error element.
+// S3Error returns 403 with S3's bare Error element.
 func S3Error() Fault {
-	return Fault{name: "S3Error", instead: func(string) *answer {
-		return s3Answer(&refusal{status: http.StatusForbidden, code: "AccessDenied"})
+	return Fault{name: "S3Error", instead: func(string) *response {
+		return s3Response(&refusal{status: http.StatusForbidden, code: "AccessDenied"})
 	}}
 }
 
-// Redirect answers 307, which asks for the same request at another place.
+// Redirect returns 307, which redirects the same request to another URL.
 func Redirect(url string) Fault {
-	return Fault{name: "Redirect", instead: func(string) *answer {
-		return &answer{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {url}}}
+	return Fault{name: "Redirect", instead: func(string) *response {
+		return &response{status: http.StatusTemporaryRedirect, header: http.Header{"Location": {url}}}
 	}}
 }
 
-// Huge answers 200 with 20 MiB of well-formed XML.
+// Huge returns 200 with 20 MiB of well-formed XML.
 func Huge() Fault {
 	return named("Huge", http.StatusOK, "text/xml", func(operation string) string {
 		return wrapped(operation, "<Padding>"+strings.Repeat("x", 20<<20)+"</Padding>")
 	})
 }
 
-// DeepXML answers 200 with 100,000 nested elements.
+// DeepXML returns 200 with 100,000 nested elements.
 func DeepXML() Fault {
 	return named("DeepXML", http.StatusOK, "text/xml", func(operation string) string {
 		const n = 100_000
@@ -246,7 +246,7 @@ func DeepXML() Fault {
 	})
 }
 
-// DTD answers 200 with a document type declaration whose entities multiply.
+// DTD returns 200 with a document type declaration whose entities multiply.
 func DTD() Fault {
 	return named("DTD", http.StatusOK, "text/xml", func(operation string) string {
 		var dtd strings.Builder
@@ -259,12 +259,12 @@ func DTD() Fault {
 	})
 }
 
-// wrapped is the XML of an operation's answer with this in its result.
+// wrapped is the XML of an operation's response with this result.
 func wrapped(operation, result string) string {
 	return fmt.Sprintf("<%[1]sResponse xmlns=%[2]q><%[1]sResult>%[3]s</%[1]sResult></%[1]sResponse>\n", operation, namespace, result)
 }
 
-// IDPUnreachable answers as STS does when it cannot reach the issuer of a web
+// IDPUnreachable returns the error of STS when it cannot reach the issuer of a web
 // identity token: 400 IDPCommunicationError.
 func IDPUnreachable() Fault {
 	f := Refuse(http.StatusBadRequest, "IDPCommunicationError", "Couldn't retrieve verification key from your identity provider, "+

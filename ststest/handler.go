@@ -35,7 +35,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	in, no := readCall(r)
 	x := s.begin(r, in.form)
-	rule := rules{service: "sts", region: s.Region, fixedLife: true}
+	rule := rules{service: "sts", region: s.Region, fixedLifetime: true}
 	if rule.region == "" {
 		rule.region = hostRegion(r.Host)
 	}
@@ -46,16 +46,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		q.caller, no = x.authenticate(r, in, rule)
 		q.region = cmp.Or(q.region, x.call.Region)
 	}
-	x.finish(w, r, no, errorAnswer, func() (*answer, *refusal) {
+	x.finish(w, r, no, errorResponse, func() (*response, *refusal) {
 		result, no := q.run(x.call.Operation)
 		if no != nil {
 			return nil, no
 		}
-		return resultAnswer(x.call.Operation, result), nil
+		return resultResponse(x.call.Operation, result), nil
 	})
 }
 
-// conversation is a request on its way to an answer.
+// conversation is a request and the state of its processing.
 type conversation struct {
 	server *Server
 	fault  Fault
@@ -80,7 +80,7 @@ func (s *Server) begin(r *http.Request, form url.Values) *conversation {
 	}}
 }
 
-// authenticate finds out who signed, and records it.
+// authenticate finds the caller, and records it.
 func (x *conversation) authenticate(r *http.Request, in input, rule rules) (identity, *refusal) {
 	id, c, no := x.server.authenticate(r, in.query, in.body, rule, x.now)
 	if no != nil {
@@ -93,7 +93,7 @@ func (x *conversation) authenticate(r *http.Request, in input, rule rules) (iden
 	return id, no
 }
 
-// noteSignature records a signature where none belongs and tells the test.
+// noteSignature records an unexpected signature and reports it to the test.
 func (x *conversation) noteSignature(r *http.Request, in input) {
 	c, no := readClaim(r, in.query)
 	if no != nil && no.why == unsigned && r.Header.Get("X-Amz-Security-Token") == "" {
@@ -103,11 +103,11 @@ func (x *conversation) noteSignature(r *http.Request, in input) {
 	x.server.warn("UnexpectedSignature", x.call.Operation+" is signed: STS ignores that, and a client that signs it needs credentials which the operation is there to get")
 }
 
-// finish answers: with the fault, with the refusal, or with what run returns.
-func (x *conversation) finish(w http.ResponseWriter, r *http.Request, no *refusal, refuse func(*refusal) *answer, run func() (*answer, *refusal)) {
+// finish sends the response: that of the fault, the refusal, or the result of run.
+func (x *conversation) finish(w http.ResponseWriter, r *http.Request, no *refusal, refuse func(*refusal) *response, run func() (*response, *refusal)) {
 	s, call := x.server, x.call
 	s.arrived(call)
-	var a *answer
+	var a *response
 	if err := s.mistaken(); err != nil {
 		a = refuse(&refusal{status: http.StatusInternalServerError, code: "InternalFailure", message: "ststest: " + err.Error()})
 	} else if x.fault.instead != nil {
@@ -128,8 +128,8 @@ func (x *conversation) finish(w http.ResponseWriter, r *http.Request, no *refusa
 	if x.fault.send != nil {
 		send = x.fault.send
 	}
-	if a.status != 0 { // a fault that answers nothing has none
-		s.answered(call, a.status, a.code)
+	if a.status != 0 { // a fault without a response has none
+		s.responded(call, a.status, a.code)
 		for key, values := range x.fault.header {
 			a.header[key] = values
 		}
@@ -152,7 +152,7 @@ func (s *Server) tooFast() bool {
 	return s.inSecond > s.CallsPerSecond
 }
 
-func sendWhole(w http.ResponseWriter, _ *http.Request, a *answer, now time.Time) {
+func sendWhole(w http.ResponseWriter, _ *http.Request, a *response, now time.Time) {
 	a.head(w, now)
 	io.WriteString(w, a.body)
 }
@@ -237,10 +237,10 @@ func (in *input) readForm(contentType string) *refusal {
 	return nil
 }
 
-// isAuth tells the parameters of a presigned request from those of the operation.
+// isAuth distinguishes the parameters of a presigned request from those of the operation.
 func isAuth(key string) bool { return strings.HasPrefix(key, "X-Amz-") }
 
-// visible is a header without what nobody should print.
+// visible is a header without secrets.
 func visible(h http.Header) http.Header {
 	h = h.Clone()
 	h.Del("Authorization")

@@ -34,7 +34,7 @@ func (u User) Retrieve(context.Context) (stschain.Credentials, error) {
 // String names the user.
 func (u User) String() string { return "ststest " + u.ARN }
 
-// User returns alice, who is known from the start:
+// User returns alice, the predefined user:
 // arn:aws:iam::123456789012:user/alice.
 func (s *Server) User() User {
 	s.lock()
@@ -61,7 +61,7 @@ func (s *Server) AddUser(name string) User {
 
 var principalARN = regexp.MustCompile(`^arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|[a-z-]+/[!-~]+)$`)
 
-// addUser is called with the lock held.
+// addUser is called with the lock.
 func (s *Server) addUser(arn string) User {
 	id := principal(arn)
 	id.creds = stschain.Credentials{
@@ -97,7 +97,7 @@ func (s *Server) AddKeys(arn string, c stschain.Credentials) {
 }
 
 // Revoke ends temporary credentials: from now on the server and the services
-// behind [Server.Protect] answer ExpiredToken for them. Long-lived keys become
+// behind [Server.Protect] return ExpiredToken for them. Long-lived keys become
 // unknown instead. It reports whether it knew them.
 func (s *Server) Revoke(accessKeyID string) bool {
 	s.lock()
@@ -164,7 +164,7 @@ func (id *identity) temporary() bool { return !id.creds.SessionToken.IsZero() }
 // maxSessions bounds the temporary keys that a server knows; the oldest are forgotten.
 const maxSessions = 10_000
 
-// know is called with the lock held.
+// know is called with the lock.
 func (s *Server) know(id *identity) {
 	key := id.creds.AccessKeyID
 	if _, known := s.keys[key]; !known && id.temporary() {
@@ -203,13 +203,13 @@ func (s *Server) issue(id identity, expires time.Time, size int) identity {
 }
 
 // newKeyID returns an access key ID that no other server has and whose end
-// counts, so that people can tell one from the next. The lock is held.
+// counts, so that they are easy to distinguish. The caller has the lock.
 func (s *Server) newKeyID(kind string) string {
 	s.issued++
 	return fmt.Sprintf("%s%s%08d", kind, s.prefix, s.issued)
 }
 
-// IAM's unique identifiers are the same each time somebody asks for them.
+// IAM's unique identifiers do not change.
 
 func userID(arn string) string {
 	if resourceOf(arn) == "root" {

@@ -46,7 +46,7 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// exchange is one request and its answer. It is the handler's ResponseWriter
+// exchange is one request and its response. It is the handler's ResponseWriter
 // and the body of the caller's Response.
 type exchange struct {
 	req    *http.Request
@@ -67,9 +67,9 @@ type exchange struct {
 	more    chan struct{} // one token when buf or end changed
 }
 
-// held is how much of an answer is kept back until the handler flushes or
-// ends, so that a short answer gets a Content-Length, as in net/http.
-const held = 2048
+// buffered is how much of a response is kept until the handler flushes or
+// ends, so that a short response gets a Content-Length, as in net/http.
+const buffered = 2048
 
 func newExchange(ctx context.Context, req *http.Request) *exchange {
 	served, hangUp := context.WithCancel(ctx)
@@ -164,7 +164,7 @@ func (x *exchange) Write(p []byte) (int, error) {
 		x.left -= int64(len(p))
 	}
 	x.buf = append(x.buf, p...)
-	if len(x.buf) > held {
+	if len(x.buf) > buffered {
 		x.flush()
 	}
 	x.wake()
@@ -193,7 +193,7 @@ func (x *exchange) wake() {
 	}
 }
 
-// finish ends the answer when the handler has ended.
+// finish ends the response when the handler returns.
 func (x *exchange) finish(end error) {
 	x.hangUp()
 	x.mu.Lock()
@@ -221,7 +221,7 @@ func (x *exchange) response() (*http.Response, error) {
 	switch {
 	case x.status != 0:
 	case x.end == io.ErrUnexpectedEOF:
-		return nil, fmt.Errorf("ststest: the connection was closed without an answer: %w", io.EOF) // as net/http says it
+		return nil, fmt.Errorf("ststest: the connection was closed without a response: %w", io.EOF) // as in net/http
 	default:
 		return nil, x.end
 	}

@@ -73,7 +73,7 @@ func (s *Server) Outbound() *Issuer {
 // Token returns a signed JWT with these claims. Where they are missing, iss, sub
 // ("system:serviceaccount:default:app"), aud, iat, nbf, exp and jti are added; a
 // claim that is nil is left out. Claims that JSON has no form for make a token
-// that nobody accepts.
+// that no server accepts.
 func (i *Issuer) Token(claims map[string]any) stschain.Secret {
 	now := i.now()
 	all := map[string]any{
@@ -90,7 +90,7 @@ func (i *Issuer) Token(claims map[string]any) stschain.Secret {
 	return stschain.NewSecret(i.sign(i.algorithm(), all))
 }
 
-// Revoke makes servers answer IDPRejectedClaim for a token.
+// Revoke makes servers return IDPRejectedClaim for a token.
 func (i *Issuer) Revoke(token stschain.Secret) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -153,7 +153,7 @@ func (i *Issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // String names the issuer.
 func (i *Issuer) String() string { return "ststest.Issuer " + i.URL }
 
-// Format answers every verb of fmt with what String returns.
+// Format prints String for every verb of fmt.
 func (i *Issuer) Format(f fmt.State, _ rune) { io.WriteString(f, i.String()) }
 
 func (i *Issuer) now() time.Time {
@@ -174,7 +174,7 @@ func (i *Issuer) audiences() []string {
 	return i.Audiences
 }
 
-// verify is Verify in the words of STS.
+// verify is Verify with the errors of STS.
 func (i *Issuer) verify(t jwt, at time.Time) *refusal {
 	key := i.key(t.algorithm, t.keyID)
 	switch {

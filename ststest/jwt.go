@@ -183,7 +183,7 @@ type signingKey struct {
 	sign      func(digest []byte) ([]byte, error)
 }
 
-// key returns the key of an algorithm if that is its ID. It makes none.
+// key returns the key of an algorithm if that is its ID. It does not create one.
 func (i *Issuer) key(algorithm, id string) *signingKey {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -193,7 +193,7 @@ func (i *Issuer) key(algorithm, id string) *signingKey {
 	return nil
 }
 
-// sign returns a JWT. An algorithm that is none makes one that nobody accepts.
+// sign returns a JWT. An unknown algorithm makes an invalid one.
 func (i *Issuer) sign(algorithm string, claims map[string]any) string {
 	key, err := i.makeKey(algorithm)
 	if err != nil {

@@ -147,7 +147,7 @@ type sessionXML struct {
 
 // Session tokens, in bytes, by the STS reference of September 2026. That a
 // policy takes half of its length in the token is this package's choice: STS
-// does not tell how it packs.
+// does not document how it packs.
 const (
 	emptyToken   = 328
 	longestToken = 4096
@@ -197,7 +197,7 @@ func (q *request) expiry(life time.Duration) time.Time {
 	return q.now.UTC().Add(life).Truncate(time.Second)
 }
 
-// show is the credentials as the answer has them.
+// show is the credentials in the form of the response.
 func (q *request) show(id identity) *credentialsXML {
 	c := showCredentials(id.creds)
 	if q.fault.show != nil {

@@ -18,7 +18,7 @@ type getWebIdentityTokenResult struct {
 
 var outboundAlgorithms = regexp.MustCompile(`^(RS256|ES384)$`)
 
-// maxClaims bounds the claims of a token, in bytes of JSON. STS does not tell
+// maxClaims bounds the claims of a token, in bytes of JSON. STS does not document
 // its own limit.
 const maxClaims = 8 << 10
 
@@ -28,7 +28,7 @@ func (q *request) getWebIdentityToken() (any, *refusal) {
 	v.each("Audience.member.#", 1, 1000, nil)
 	v.required("SigningAlgorithm", 5, 5, outboundAlgorithms)
 	v.tags()
-	asked := v.number("DurationSeconds", 60, 3600)
+	requested := v.number("DurationSeconds", 60, 3600)
 	if no := v.refusal(); no != nil {
 		return nil, no
 	}
@@ -40,7 +40,7 @@ func (q *request) getWebIdentityToken() (any, *refusal) {
 		return nil, &refusal{status: http.StatusForbidden, code: "OutboundWebIdentityFederationDisabledException",
 			message: "Outbound web identity federation is not enabled for account " + q.caller.account + "."}
 	}
-	expires := q.now.UTC().Truncate(time.Second).Add(cmp.Or(asked, 5*time.Minute))
+	expires := q.now.UTC().Truncate(time.Second).Add(cmp.Or(requested, 5*time.Minute))
 	if q.caller.temporary() && !q.caller.creds.Expires.IsZero() && expires.After(q.caller.creds.Expires) {
 		return nil, &refusal{status: http.StatusForbidden, code: "SessionDurationEscalationException",
 			message: "The token would outlive the credentials that ask for it, which expire at " + q.caller.creds.Expires.Format(time.RFC3339) + "."}

@@ -101,7 +101,7 @@ func member(param string, i int) string {
 	return strings.Replace(param, "#", strconv.Itoa(i+1), 1)
 }
 
-// violations collects what is wrong with the values of a request, in the words of STS.
+// violations collects the invalid values of a request, with the messages of STS.
 type violations struct {
 	form  url.Values
 	found []string
@@ -219,7 +219,7 @@ func (v *violations) contexts() {
 	v.each("ProvidedContexts.member.#.ContextAssertion", 4, 2048, nil)
 }
 
-// checkPolicy refuses a policy that is no JSON object.
+// checkPolicy refuses a policy that is not a JSON object.
 func checkPolicy(policy string) *refusal {
 	var object map[string]json.RawMessage
 	if policy == "" || json.Unmarshal([]byte(policy), &object) == nil && object != nil {

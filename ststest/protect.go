@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Caller is who signed a request.
+// Caller is the identity that signed a request.
 type Caller struct {
 	ARN         string // "arn:aws:sts::123456789012:assumed-role/backup/session"
 	UserID      string
@@ -36,7 +36,7 @@ func (s *Server) Caller(accessKeyID string) (Caller, bool) {
 	return id.caller(), true
 }
 
-// CallerFrom returns who signed the request whose context this is, in a handler
+// CallerFrom returns the caller of the request with this context, in a handler
 // behind [Server.Protect].
 func CallerFrom(ctx context.Context) (Caller, bool) {
 	c, ok := ctx.Value(callerKey{}).(Caller)
@@ -63,7 +63,7 @@ const maxPayload = 64 << 20
 // they are not among Calls. What no correct client sends is reported as it is
 // for STS.
 //
-// A nil next answers with the caller's ARN.
+// A nil next returns the caller's ARN.
 func (s *Server) Protect(service, region string, next http.Handler) http.Handler {
 	if service == "" {
 		s.mistake(errors.New("Protect: service is empty"))
@@ -101,7 +101,7 @@ func (p protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		no.inSTS()
 		p.server.complain(p.rule.service+" "+r.Method+" "+r.URL.Path, no)
-		a := s3Answer(no)
+		a := s3Response(no)
 		a.head(w, p.server.now())
 		if r.Method != http.MethodHead {
 			io.WriteString(w, a.body)
@@ -113,7 +113,7 @@ func (p protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.next.ServeHTTP(w, r)
 }
 
-// admit decides whether a request may pass, and returns who sent it and its body.
+// admit decides whether a request may pass, and returns its caller and its body.
 func (p protected) admit(r *http.Request) (Caller, []byte, *refusal) {
 	if err := p.server.mistaken(); err != nil {
 		return Caller{}, nil, &refusal{status: http.StatusInternalServerError, code: "InternalFailure", message: "ststest: " + err.Error()}
@@ -147,7 +147,7 @@ func (p protected) admit(r *http.Request) (Caller, []byte, *refusal) {
 	return caller, body, nil
 }
 
-// checkFraming refuses bodies whose length S3 is not told before they arrive. Its
+// checkFraming refuses bodies without a length in the header, as S3 does. Its
 // own chunks, aws-chunked, are a Content-Encoding and have a Content-Length.
 func checkFraming(r *http.Request) *refusal {
 	no := &refusal{callersFault: true}

@@ -9,11 +9,11 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Call is what the server saw and answered.
+// Call is a request to the server and its result.
 type Call struct {
 	Time        time.Time       // on the server's clock
 	Method      string          // "POST"
-	Operation   string          // "AssumeRole"; as it was asked, so it may be none of STS
+	Operation   string          // "AssumeRole"; as in the request, so it may not be one of STS
 	Form        url.Values      // the parameters, those of the signature left out; secret tokens are "[redacted]"
 	Token       stschain.Secret // the WebIdentityToken, SAMLAssertion, TradeInToken, Session or SigninToken
 	Header      http.Header     // without Authorization and X-Amz-Security-Token
@@ -24,15 +24,15 @@ type Call struct {
 	Region      string // what the signature was made for
 
 	Fault  string // the fault that the call met; "" none
-	Status int    // what was answered; 0: not yet, or the connection broke
-	Code   string // the STS error code that was answered; "" none
+	Status int    // of the response; 0: not yet, or the connection broke
+	Code   string // the STS error code of the response; "": none
 }
 
 // maxCalls is how many calls are kept; the counts include the forgotten ones.
 const maxCalls = 10_000
 
 // Calls returns the calls so far in the order of their arrival, those that are
-// not answered yet among them. It keeps the latest 10,000.
+// including those in flight. It keeps the latest 10,000.
 func (s *Server) Calls() []Call {
 	s.lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *Server) Count(operation string) int {
 	return s.counts[operation]
 }
 
-// arrived records a call and tells OnCall.
+// arrived records a call and calls OnCall.
 func (s *Server) arrived(c *Call) {
 	s.lock()
 	if len(s.calls) == maxCalls {
@@ -65,15 +65,15 @@ func (s *Server) arrived(c *Call) {
 	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil {
 		s.counts[c.Operation]++ // others would make the map grow without bound
 	}
-	told := c.clone()
+	copied := c.clone()
 	s.mu.Unlock()
 	if s.OnCall != nil {
-		s.OnCall(told)
+		s.OnCall(copied)
 	}
 }
 
-// answered completes the record of a call.
-func (s *Server) answered(c *Call, status int, code string) {
+// responded completes the record of a call.
+func (s *Server) responded(c *Call, status int, code string) {
 	s.lock()
 	defer s.mu.Unlock()
 	c.Status, c.Code = status, code

@@ -29,12 +29,8 @@ func (q *request) assumeRoleWithSAML() (any, *refusal) {
 	v.required("PrincipalArn", 20, 2048, nil)
 	v.requiredSecret("SAMLAssertion", 4, 100_000)
 	v.policies(maxSessionPolicy)
-	asked := v.number("DurationSeconds", 900, 43200)
-	v.number("MinimumSessionTokenSize", 0, longestToken)
-	if no := v.refusal(); no != nil {
-		return nil, no
-	}
-	if no := checkPolicy(q.form.Get("Policy")); no != nil {
+	requested, no := v.roleDuration()
+	if no != nil {
 		return nil, no
 	}
 	arn, provider := q.form.Get("RoleArn"), q.form.Get("PrincipalArn")
@@ -65,7 +61,7 @@ func (q *request) assumeRoleWithSAML() (any, *refusal) {
 	if no != nil {
 		return nil, no
 	}
-	life, no := roleLife(asked, role.MaxDuration, false)
+	life, no := roleLifetime(requested, role.MaxDuration, false)
 	if no != nil {
 		return nil, no
 	}
@@ -146,7 +142,7 @@ func (r *samlResponse) check(now time.Time) (recipient string, no *refusal) {
 	return r.confirmations[i].recipient, nil
 }
 
-// isSignInURL tells the SAML endpoints of the AWS console.
+// isSignInURL reports whether a URL is a SAML endpoint of the AWS console.
 func isSignInURL(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.Scheme == "https" && (u.Path == "/saml" || strings.HasPrefix(u.Path, "/saml/")) &&

@@ -129,12 +129,12 @@ type samlResponse struct {
 
 	confirmations       []samlConfirmation
 	issued              time.Time
-	notBefore           time.Time // zero: not said
-	notOnOrAfter        time.Time // zero: not said
-	sessionNotOnOrAfter time.Time // zero: not said
+	notBefore           time.Time // zero: not set
+	notOnOrAfter        time.Time // zero: not set
+	sessionNotOnOrAfter time.Time // zero: not set
 }
 
-// samlConfirmation is who may present the assertion: a bearer, until then, there.
+// samlConfirmation is how the assertion may be presented: by a bearer, until a time, at a recipient.
 type samlConfirmation struct {
 	recipient    string
 	notOnOrAfter time.Time
@@ -214,8 +214,8 @@ func readAssertion(e *element) (samlResponse, error) {
 type samlTimes struct{ err error }
 
 func (t *samlTimes) read(e *element, attr string) time.Time {
-	value, said := e.attrs[attr]
-	if !said {
+	value, ok := e.attrs[attr]
+	if !ok {
 		return time.Time{}
 	}
 	at, err := time.Parse(time.RFC3339, value)

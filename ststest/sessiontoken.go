@@ -21,7 +21,7 @@ func (q *request) getSessionToken() (any, *refusal) {
 	v := violations{form: q.form}
 	v.text("SerialNumber", 9, 256, serialChars)
 	v.secret("TokenCode", 6, 6, digits)
-	asked := v.number("DurationSeconds", 900, 129600)
+	requested := v.number("DurationSeconds", 900, 129600)
 	v.number("MinimumSessionTokenSize", 0, longestToken)
 	if no := v.refusal(); no != nil {
 		return nil, no
@@ -32,7 +32,7 @@ func (q *request) getSessionToken() (any, *refusal) {
 	}
 	session, no := q.grant(identity{
 		arn: q.caller.arn, userID: q.caller.userID, account: q.caller.account, mfa: mfa, kind: ofSession,
-	}, q.userLife(asked))
+	}, q.userLifetime(requested))
 	if no != nil {
 		return nil, no
 	}
@@ -53,7 +53,7 @@ func (q *request) getFederationToken() (any, *refusal) {
 	v.required("Name", 2, 32, nameChars)
 	v.policies(maxSessionPolicy)
 	v.tags()
-	asked := v.number("DurationSeconds", 900, 129600)
+	requested := v.number("DurationSeconds", 900, 129600)
 	v.number("MinimumSessionTokenSize", 0, longestToken)
 	if no := v.refusal(); no != nil {
 		return nil, no
@@ -73,7 +73,7 @@ func (q *request) getFederationToken() (any, *refusal) {
 		tags:    tags,
 		kind:    ofFederation,
 	}
-	session, no := q.grant(id, q.userLife(asked))
+	session, no := q.grant(id, q.userLifetime(requested))
 	if no != nil {
 		return nil, no
 	}
@@ -82,10 +82,10 @@ func (q *request) getFederationToken() (any, *refusal) {
 	return result, nil
 }
 
-// userLife is how long a session of a user lives, or of an account's root,
-// which gets an hour and no error if it asks for more.
-func (q *request) userLife(asked time.Duration) time.Duration {
-	life := cmp.Or(asked, 12*time.Hour)
+// userLifetime is the lifetime of a session of a user, or of an account's root,
+// which is limited to an hour without an error.
+func (q *request) userLifetime(requested time.Duration) time.Duration {
+	life := cmp.Or(requested, 12*time.Hour)
 	if resourceOf(q.caller.arn) == "root" {
 		return min(life, time.Hour)
 	}

@@ -29,7 +29,7 @@ type console struct {
 // Federation returns the sign-in endpoint of the AWS console, which the server
 // itself serves on the path /federation.
 //
-// Action=getSigninToken, by POST or GET, answers {"SigninToken":"..."} for a
+// Action=getSigninToken, by POST or GET, returns {"SigninToken":"..."} for a
 // Session of credentials that the server issued by GetFederationToken or an
 // AssumeRole operation, and that are still good. SessionDuration, 900 to 43200
 // seconds, is only for those of an AssumeRole operation that was not called with
@@ -52,12 +52,12 @@ func (s *Server) serveSignIn(w http.ResponseWriter, r *http.Request) {
 
 	form, no := readSignIn(r)
 	x := s.begin(r, form)
-	run := func() (*answer, *refusal) { return s.login(form, x.now) }
+	run := func() (*response, *refusal) { return s.login(form, x.now) }
 	if x.call.Operation != "login" && no == nil {
 		var id identity
 		id, no = s.sessionOf(form.Get("Session"))
 		x.call.Caller, x.call.AccessKeyID = id.arn, id.creds.AccessKeyID
-		run = func() (*answer, *refusal) { return s.signInToken(form, id, x.now) }
+		run = func() (*response, *refusal) { return s.signInToken(form, id, x.now) }
 	}
 	x.finish(w, r, no, signInRefusal, run)
 }
@@ -112,7 +112,7 @@ func readSignIn(r *http.Request) (url.Values, *refusal) {
 }
 
 // signInToken makes a sign-in token for credentials.
-func (s *Server) signInToken(form url.Values, id identity, now time.Time) (*answer, *refusal) {
+func (s *Server) signInToken(form url.Values, id identity, now time.Time) (*response, *refusal) {
 	switch {
 	case id.kind != ofRole && id.kind != ofFederation || !id.temporary():
 		return nil, badRequest("Credentials of " + id.kind.String() + " cannot sign in to the console.")
@@ -133,7 +133,7 @@ func (s *Server) signInToken(form url.Values, id identity, now time.Time) (*answ
 	s.consoles[token] = console{id.creds.AccessKeyID, now.Add(consoleLife)}
 	s.mu.Unlock()
 	body, _ := json.Marshal(map[string]string{"SigninToken": token.Reveal()})
-	return &answer{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: string(body)}, nil
+	return &response{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: string(body)}, nil
 }
 
 // badRequest refuses what a correct client may run into.
@@ -164,7 +164,7 @@ func (s *Server) sessionOf(text string) (identity, *refusal) {
 }
 
 // login uses a sign-in token up.
-func (s *Server) login(form url.Values, now time.Time) (*answer, *refusal) {
+func (s *Server) login(form url.Values, now time.Time) (*response, *refusal) {
 	destination, err := url.Parse(form.Get("Destination"))
 	if err != nil || destination.Scheme != "https" || destination.Host == "" {
 		return nil, malformed("BadRequest", "Destination is not an https URL.")
@@ -177,12 +177,12 @@ func (s *Server) login(form url.Values, now time.Time) (*answer, *refusal) {
 	if id, ok := s.lookup(c.accessKeyID); !known || !ok || id.revoked || !now.Before(c.expires) {
 		return nil, badRequest("The sign-in token is not valid: it is unknown, was used before, or has expired.")
 	}
-	return &answer{status: http.StatusFound, header: http.Header{"Location": {destination.String()}}}, nil
+	return &response{status: http.StatusFound, header: http.Header{"Location": {destination.String()}}}, nil
 }
 
 // signInRefusal is the page that the sign-in endpoint refuses with.
-func signInRefusal(r *refusal) *answer {
-	return &answer{status: r.status, code: r.code, header: http.Header{"Content-Type": {"text/html;charset=UTF-8"}},
+func signInRefusal(r *refusal) *response {
+	return &response{status: r.status, code: r.code, header: http.Header{"Content-Type": {"text/html;charset=UTF-8"}},
 		body: fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%d %s</title></head><body><p>%s</p></body></html>\n",
 			r.status, http.StatusText(r.status), escapeXML(r.message))}
 }

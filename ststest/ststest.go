@@ -3,7 +3,7 @@
 //
 // It rebuilds the canonical request from what arrived and checks the signature,
 // its scope and its date, the session tokens that it issued, every parameter,
-// and the limits of STS; it answers with the codes and the XML of STS. The
+// and the limits of STS; it returns the codes and the XML of STS. The
 // verification is its own code, written from the rules of Signature Version 4:
 // it shares nothing with the packages that it tests.
 //
@@ -24,7 +24,7 @@
 // programs that need an address, and a Server is an http.Handler, so that it
 // can be mounted anywhere.
 //
-// # Who may call, and what
+// # Identities and permissions
 //
 // [Server.User] is known from the start; [Server.AddUser] and [Server.AddKeys]
 // make more callers. Every well-formed role may be assumed by every known caller
@@ -35,7 +35,7 @@
 // AssumeRoleWithWebIdentity takes the tokens of [Server.Issuer], and of those
 // that [Server.AddIssuer] registers. AssumeRoleWithSAML takes what
 // [Server.Assertion] returns, or what VerifyAssertion accepts. Neither looks at a
-// signature of the request; a test is told when there is one.
+// signature of the request; a signature is an error of the test.
 //
 // The tokens of GetWebIdentityToken are really signed, by [Server.Outbound].
 // GetDelegatedAccessToken takes those of [Server.TradeInToken], and
@@ -45,7 +45,7 @@
 // What credentials may do depends on where they come from, as it does in AWS:
 // those of GetFederationToken may call nothing of STS but GetCallerIdentity, those
 // of GetSessionToken AssumeRole too, and only long-lived keys get either.
-// [Server.Caller] tells what the server knows of a session: tags, source
+// [Server.Caller] returns what the server knows about a session: tags, source
 // identity, MFA.
 //
 // # When things go wrong
@@ -58,11 +58,11 @@
 //	srv.FailNext(ststest.Throttle(), ststest.Hang())
 //
 // [Server.Revoke] makes the server and the services behind [Server.Protect]
-// answer ExpiredToken for credentials that it issued.
+// return ExpiredToken for credentials that it issued.
 //
 // # What happened
 //
-// [Server.Calls] tells what was asked, by whom and what was answered. A server
+// [Server.Calls] returns the requests with their callers and results. A server
 // made by [NewTest] reports requests that no correct client sends as errors of
 // the test: a bad signature, an unknown parameter, a value out of range.
 // [Server.AllowRefusals] is for tests that send them on purpose.
@@ -91,10 +91,10 @@ const AccountID = "123456789012"
 // from any goroutine.
 type Server struct {
 	Clock          stschain.Clock // nil: the real one. Signatures, expiry and the Date header are by it
-	Lifetime       time.Duration  // of everything issued, below the limits of STS too; 0: as DurationSeconds asks
+	Lifetime       time.Duration  // of everything issued, below the limits of STS too; 0: DurationSeconds
 	Region         string         // the only one that signatures may name; "": the one in the host name (sts.eu-west-1.…), any if it names none
 	DenyUndeclared bool           // true: roles that AddRole does not know are AccessDenied
-	OnCall         func(Call)     // nil: none. Called when a call has arrived; the answer waits for it. It must not call Close
+	OnCall         func(Call)     // nil: none. Called when a call has arrived, before the response. It must not call Close
 
 	DisabledRegions  []string // that issue no credentials: RegionDisabledException
 	CallsPerSecond   int      // of its clock, that are not throttled; 0: any number
@@ -130,7 +130,7 @@ type Server struct {
 	calls    []*Call                     // the latest
 	counts   map[string]int
 	total    int
-	mistakes []error // made in setting up; the answer to every call
+	mistakes []error // invalid configuration; the error of every call
 	closed   bool
 	closing  context.Context // done when Close is called
 	close    context.CancelFunc
@@ -171,7 +171,7 @@ func NewTest(t TB) *Server {
 	return s
 }
 
-// AllowRefusals says that the test provokes refusals with these codes
+// AllowRefusals declares that the test provokes refusals with these codes
 // ("SignatureDoesNotMatch", "ValidationError"), or any if none is named, so that
 // a server made by [NewTest] does not report them. "UnexpectedSignature" is for
 // signed calls of the operations that take no signature.
@@ -183,7 +183,7 @@ func (s *Server) AllowRefusals(codes ...string) {
 }
 
 // Client returns an http.Client that calls the server in process, whatever host
-// it is asked for. It opens no socket.
+// it is requested. It opens no socket.
 func (s *Server) Client() *http.Client { return &http.Client{Transport: InProcess(s)} }
 
 // URL returns the address of the server, "http://127.0.0.1:port". The first
@@ -258,7 +258,7 @@ func (s *Server) Close() {
 // String names the server. It shows no secret.
 func (s *Server) String() string { return "ststest.Server" }
 
-// Format answers every verb of fmt with what String returns.
+// Format prints String for every verb of fmt.
 func (s *Server) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
 // lock locks the server's state and makes it first if need be.
@@ -309,7 +309,7 @@ type clockFunc func() time.Time
 
 func (f clockFunc) Now() time.Time { return f() }
 
-// mistake notes that the server was set up wrongly. Every call is answered with it.
+// mistake records an invalid configuration of the server, which becomes the error of every call.
 func (s *Server) mistake(err error) {
 	s.lock()
 	s.mistakes = append(s.mistakes, err)
@@ -332,7 +332,7 @@ func (s *Server) complain(what string, r *refusal) {
 	s.warn(r.code, fmt.Sprintf("refused %s: %s: %s%s", what, r.code, r.message, r.detail))
 }
 
-// warn tells the test, unless it allows the code.
+// warn reports an error to the test, unless it allows the code.
 func (s *Server) warn(code, what string) {
 	s.report.mu.Lock()
 	allowed := s.report.all || slices.Contains(s.report.allowed, code)

@@ -17,9 +17,9 @@ type sessionTag struct {
 	transitive bool // the next session of a role chain inherits it
 }
 
-// newTags makes the tags of a session from what it asks for and what it
+// newTags makes the tags of a session from those that it requests and those that it
 // inherits from the caller's session.
-func newTags(asked []sessionTag, transitive []string, caller sessionTags) (sessionTags, *refusal) {
+func newTags(requested []sessionTag, transitive []string, caller sessionTags) (sessionTags, *refusal) {
 	tags := sessionTags{}
 	for key, tag := range caller {
 		if tag.transitive {
@@ -28,7 +28,7 @@ func newTags(asked []sessionTag, transitive []string, caller sessionTags) (sessi
 	}
 	inherited := maps.Clone(tags)
 	conflict := badTag("InvalidParameterValue", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
-	for _, tag := range asked {
+	for _, tag := range requested {
 		key := strings.ToLower(tag.key)
 		switch _, again := tags[key]; {
 		case inherited.has(tag.key):
@@ -73,7 +73,7 @@ func (t sessionTags) size() int {
 	return n
 }
 
-// shown returns the tags as people write them; nil if there are none.
+// shown returns the tags in the form of the request; nil if there are none.
 func (t sessionTags) shown() (tags map[string]string, transitive []string) {
 	for _, key := range slices.Sorted(maps.Keys(t)) {
 		if tags == nil {

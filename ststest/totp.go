@@ -54,9 +54,9 @@ func (s *Server) AddTOTP(user string) TOTP {
 	return d
 }
 
-// Code returns what the device shows at an instant; "" if Secret is no base32.
+// Code returns what the device shows at an instant; "" if Secret is not base32.
 func (d TOTP) Code(at time.Time) string {
-	// People write seeds with spaces, in lower case, and leave the padding out.
+	// Seeds are often written with spaces, in lower case, without padding.
 	text := strings.ToUpper(strings.ReplaceAll(strings.TrimRight(d.Secret.Reveal(), "="), " ", ""))
 	seed, err := base32.StdEncoding.WithPadding(base32.NoPadding).DecodeString(text)
 	if err != nil || len(seed) == 0 {
@@ -87,7 +87,7 @@ func (d TOTP) MFAToken(ctx context.Context, serial string) (stschain.Secret, err
 		return stschain.Secret{}, err
 	}
 	if serial != d.Serial {
-		return stschain.Secret{}, fmt.Errorf("ststest: asked for a code of %q, and this device is %q", serial, d.Serial)
+		return stschain.Secret{}, fmt.Errorf("ststest: no code for the MFA device %q: this device is %q", serial, d.Serial)
 	}
 	now := time.Now()
 	if d.Clock != nil {

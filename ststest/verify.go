@@ -16,7 +16,7 @@ type rules struct {
 	s3              bool   // the path is escaped once, x-amz-content-sha256 is required, a presigned body is not hashed
 	keepPath        bool   // the path is not normalized
 	unsignedPayload bool   // UNSIGNED-PAYLOAD is accepted
-	fixedLife       bool   // a presigned request lives 15 minutes whatever X-Amz-Expires says
+	fixedLifetime   bool   // a presigned request is valid for 15 minutes, whatever X-Amz-Expires is
 	unsignedToken   bool   // the session token is added after signing
 }
 
@@ -41,12 +41,12 @@ const (
 )
 
 // deny refuses a request on account of its signature. Status and code are
-// filled in by whoever knows the service.
+// filled in for each service.
 func deny(why denial, message string) *refusal {
 	return &refusal{why: why, message: message, callersFault: why != expiredToken}
 }
 
-// authenticate finds out who signed a request.
+// authenticate finds the identity that signed a request.
 func (s *Server) authenticate(r *http.Request, query []param, body []byte, rule rules, now time.Time) (identity, claim, *refusal) {
 	c, no := readClaim(r, query)
 	if no != nil {
@@ -89,7 +89,7 @@ func tokenProblem(token string, id identity) string {
 	case !id.temporary():
 		return "there is a session token, and " + id.creds.AccessKeyID + " is a long-lived key"
 	case token == "":
-		return "there is no session token, and " + id.creds.AccessKeyID + " is a temporary key"
+		return "the session token is missing, and " + id.creds.AccessKeyID + " is a temporary key"
 	}
 	return "the session token is not that of " + id.creds.AccessKeyID
 }
@@ -117,7 +117,7 @@ func (c *claim) checkDate(rule rules, now time.Time) *refusal {
 		return deny(wrongDate, fmt.Sprintf("Signature not yet current: %s is still later than %s (%s + 15 min.)",
 			c.at.Format(amzDate), latest.Format(amzDate), now.Format(amzDate)))
 	}
-	if c.presigned && !rule.fixedLife && c.life >= 0 {
+	if c.presigned && !rule.fixedLifetime && c.life >= 0 {
 		if now.After(c.at.Add(c.life)) {
 			return deny(urlExpired, "Request has expired")
 		}
@@ -130,7 +130,7 @@ func (c *claim) checkDate(rule rules, now time.Time) *refusal {
 	return nil
 }
 
-// checkHeaders refuses a request that would stay valid if somebody changed its
+// checkHeaders refuses a request that would stay valid after a change of its
 // host or one of its x-amz-* headers.
 func (c *claim) checkHeaders(r *http.Request, rule rules) *refusal {
 	must := []string{"host"}

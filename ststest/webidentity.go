@@ -24,12 +24,8 @@ func (q *request) assumeRoleWithWebIdentity() (any, *refusal) {
 	v.requiredSecret("WebIdentityToken", 4, maxToken)
 	v.text("ProviderId", 4, 2048, nil)
 	v.policies(maxSessionPolicy)
-	asked := v.number("DurationSeconds", 900, 43200)
-	v.number("MinimumSessionTokenSize", 0, longestToken)
-	if no := v.refusal(); no != nil {
-		return nil, no
-	}
-	if no := checkPolicy(q.form.Get("Policy")); no != nil {
+	requested, no := v.roleDuration()
+	if no != nil {
 		return nil, no
 	}
 	arn := q.form.Get("RoleArn")
@@ -48,7 +44,7 @@ func (q *request) assumeRoleWithWebIdentity() (any, *refusal) {
 	if !declared && q.server.DenyUndeclared || !role.trustsToken(t) {
 		return nil, forbidden("Not authorized to perform sts:AssumeRoleWithWebIdentity")
 	}
-	life, no := roleLife(asked, role.MaxDuration, false)
+	life, no := roleLifetime(requested, role.MaxDuration, false)
 	if no != nil {
 		return nil, no
 	}
@@ -109,8 +105,8 @@ func (s *Server) knownIssuer(url string) *Issuer {
 
 // tags are the session tags in the claim that AWS reads them from.
 func (t jwt) tags() (sessionTags, *refusal) {
-	claim, said := t.claims["https://aws.amazon.com/tags"]
-	if !said {
+	claim, ok := t.claims["https://aws.amazon.com/tags"]
+	if !ok {
 		return nil, nil
 	}
 	malformed := badIdentity("The claim https://aws.amazon.com/tags is malformed.")

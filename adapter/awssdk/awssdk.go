@@ -1,11 +1,11 @@
 // Package awssdk connects stschain with the AWS SDK for Go v2, both ways:
 //
-//   - [CredentialsProvider] gives an SDK client the credentials of one of our
-//     providers: an assumed role, a chain, a shared *stschain.Cache
-//   - [Provider] makes a credentials provider of the SDK one of ours: the base of
-//     a role, the last link of a chain
+//   - [CredentialsProvider] gives an SDK client the credentials of a stschain.Provider:
+//     an assumed role, a chain, a shared *stschain.Cache
+//   - [Provider] is a stschain.Provider over a credentials provider of the SDK, as the
+//     base of a role or the last provider of a chain
 //
-// It is a module of its own, so that programs without the SDK do not link it.
+// It is a separate module, so programs without the SDK do not link it.
 //
 // # An SDK client on our cache
 //
@@ -22,15 +22,14 @@
 //
 // # The cache of the SDK
 //
-// package config puts an aws.CredentialsCache around every provider that it is
-// given. That cache holds an answer until its Expires, and asks nobody before:
-// a refresh in the background would never begin, and every request that met the
-// expiry would wait. Therefore the answers of a CredentialsProvider say that they
-// have expired. Nothing that signs looks at that, and the SDK's cache asks again
-// for each request, which costs a few microseconds, or half of one where it is not
-// there. What is held, and for how long, is decided by the stschain.Cache alone.
+// Package config wraps every provider in an aws.CredentialsCache. That cache returns
+// the same credentials until Expires: a background refresh would never begin, and
+// every request at the expiry would wait. So a CredentialsProvider returns credentials
+// that are marked as expired. Signers ignore that, and the SDK's cache calls the
+// provider for each request, which takes a few microseconds; without the SDK's cache,
+// half of one. Only the stschain.Cache decides what is cached, and for how long.
 //
-// Code that reads Expires or calls Expired needs the truth instead: see
+// Code that reads Expires or calls Expired needs the real expiry: see
 // CredentialsProvider.TellExpiry.
 //
 // # Compatibility
@@ -50,24 +49,24 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// CredentialsProvider is an aws.CredentialsProvider over a provider of ours. It
-// is safe for concurrent use. Its fields are not changed after first use, and it
-// is not copied.
+// CredentialsProvider is an aws.CredentialsProvider over a stschain.Provider. It is
+// safe for concurrent use. Its fields are not changed after first use, and it is not
+// copied.
 type CredentialsProvider struct {
-	Credentials stschain.Provider // required; asked through stschain.Cached
+	Credentials stschain.Provider // required; called through stschain.Cached
 
-	// TellExpiry makes answers say when the credentials really end, for code
-	// that reads it. An aws.CredentialsCache over the provider would hold them
-	// until then, past every window of ours: set the provider as
-	// aws.Config.Credentials, and not by config.WithCredentialsProvider.
+	// TellExpiry returns the real expiry, for code that reads it. An
+	// aws.CredentialsCache over the provider would then cache the credentials
+	// until they expire: set the provider as aws.Config.Credentials, not by
+	// config.WithCredentialsProvider.
 	TellExpiry bool
 
 	once  sync.Once
 	cache stschain.CachedProvider
 }
 
-// Retrieve returns what the cache over Credentials holds, and waits only where that
-// does. CanExpire and Expires say that the answer is not to be held; see
+// Retrieve returns the credentials of the cache over Credentials, and waits only if
+// that does. They are marked as expired, so that no other cache keeps them; see
 // TellExpiry. A nil ctx is context.Background().
 func (p *CredentialsProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := p.retrieve(ctx)
@@ -89,7 +88,7 @@ func (p *CredentialsProvider) Retrieve(ctx context.Context) (aws.Credentials, er
 	return out, nil
 }
 
-// String names the provider behind.
+// String returns the name of Credentials.
 func (p *CredentialsProvider) String() string {
 	if s, ok := p.Credentials.(fmt.Stringer); ok {
 		return s.String()
@@ -104,14 +103,14 @@ func (p *CredentialsProvider) retrieve(ctx context.Context) (stschain.Credential
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	return p.held().Retrieve(ctx)
+	return p.cached().Retrieve(ctx)
 }
 
-func (p *CredentialsProvider) held() stschain.CachedProvider {
+func (p *CredentialsProvider) cached() stschain.CachedProvider {
 	p.once.Do(func() { p.cache = stschain.Cached(p.Credentials) })
 	return p.cache
 }
 
-// longAgo is the Expires of an answer that nobody may hold. It is not the zero
-// time, which some read as never.
+// longAgo is the Expires of credentials that must not be cached. It is not the zero
+// time, which some code reads as never.
 func longAgo() time.Time { return time.Unix(0, 0) }

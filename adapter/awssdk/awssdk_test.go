@@ -116,106 +116,6 @@ func TestKeysThatNeverExpire(t *testing.T) {
 	require.Equal(t, "SECOND", got.AccessKeyID)
 }
 
-func TestAnswer(t *testing.T) {
-	expires := time.Now().Add(time.Hour).Round(0)
-	for _, tt := range []struct {
-		name string
-		tell bool
-		ends time.Time
-		want aws.Credentials
-	}{
-		{"held by nobody", false, expires, aws.Credentials{CanExpire: true, Expires: time.Unix(0, 0)}},
-		{"held by nobody, without an end", false, time.Time{}, aws.Credentials{CanExpire: true, Expires: time.Unix(0, 0)}},
-		{"the truth", true, expires, aws.Credentials{CanExpire: true, Expires: expires}},
-		{"the truth, without an end", true, time.Time{}, aws.Credentials{}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			p := &awssdk.CredentialsProvider{TellExpiry: tt.tell, Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-				return stschain.Credentials{
-					AccessKeyID:     "AKIDEXAMPLE",
-					SecretAccessKey: stschain.NewSecret("secret"),
-					SessionToken:    stschain.NewSecret("token"),
-					Expires:         tt.ends,
-					AccountID:       "123456789012",
-					Origin:          "test",
-				}, nil
-			})}
-			got, err := p.Retrieve(t.Context())
-			require.NoError(t, err)
-			tt.want.AccessKeyID, tt.want.SecretAccessKey, tt.want.SessionToken = "AKIDEXAMPLE", "secret", "token"
-			tt.want.AccountID, tt.want.Source = "123456789012", "test"
-			require.Equal(t, tt.want, got)
-			require.Equal(t, !tt.tell, got.Expired())
-		})
-	}
-}
-
-func TestSourceIsRequired(t *testing.T) {
-	_, err := (&awssdk.CredentialsProvider{}).Retrieve(t.Context())
-	require.ErrorContains(t, err, "CredentialsProvider.Credentials is required")
-}
-
-func TestNilContext(t *testing.T) {
-	p := &awssdk.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}
-	var none context.Context
-	got, err := p.Retrieve(none)
-	require.NoError(t, err)
-	require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
-}
-
-// A caller who leaves gets the reason, harms nobody, and is served what is held.
-func TestCancelledContext(t *testing.T) {
-	answer := make(chan struct{})
-	p := &awssdk.CredentialsProvider{Credentials: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-		select {
-		case <-answer:
-			return stschain.Static("AKIDEXAMPLE", "secret", "").Retrieve(ctx)
-		case <-ctx.Done():
-			return stschain.Credentials{}, ctx.Err()
-		}
-	})}
-	left, leave := context.WithCancel(t.Context())
-	gone, stayed := make(chan error, 1), make(chan error, 1)
-	go func() {
-		_, err := p.Retrieve(left)
-		gone <- err
-	}()
-	leave()
-	require.ErrorIs(t, <-gone, context.Canceled)
-
-	go func() {
-		_, err := p.Retrieve(t.Context())
-		stayed <- err
-	}()
-	close(answer)
-	require.NoError(t, <-stayed)
-
-	got, err := p.Retrieve(left)
-	require.NoError(t, err)
-	require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
-}
-
-// An answer that has expired is an error, and never handed on.
-func TestExpiredAnswer(t *testing.T) {
-	p := &awssdk.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		return stschain.Credentials{
-			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: time.Now().Add(-time.Second),
-		}, nil
-	})}
-	got, err := p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "expired at")
-	require.Zero(t, got)
-}
-
-// The SDK's own cache would let a panic end the process.
-func TestPanic(t *testing.T) {
-	p := &awssdk.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		panic("boom")
-	})}
-	_, err := aws.NewCredentialsCache(p).Retrieve(t.Context())
-	require.ErrorContains(t, err, "panicked at")
-}
-
 // What failed is told to the caller of the SDK.
 func TestErrorReachesTheCaller(t *testing.T) {
 	w := newWorld(t)
@@ -224,4 +124,48 @@ func TestErrorReachesTheCaller(t *testing.T) {
 	})
 	client := s3.New(s3.Options{Credentials: &awssdk.CredentialsProvider{Credentials: w.cache}}, w.options)
 	require.ErrorIs(t, w.put(t.Context(), client), errTest)
+}
+
+// The SDK must not cache the credentials, so they are marked as expired, unless TellExpiry is set.
+func TestTellExpiry(t *testing.T) {
+	expires := time.Now().Add(time.Hour).Round(0)
+	for _, tt := range []struct {
+		tell    bool
+		expires time.Time
+		want    aws.Credentials
+	}{
+		{false, expires, aws.Credentials{CanExpire: true, Expires: time.Unix(0, 0)}},
+		{false, time.Time{}, aws.Credentials{CanExpire: true, Expires: time.Unix(0, 0)}},
+		{true, expires, aws.Credentials{CanExpire: true, Expires: expires}},
+		{true, time.Time{}, aws.Credentials{}},
+	} {
+		p := &awssdk.CredentialsProvider{TellExpiry: tt.tell, Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+			return stschain.Credentials{
+				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("token"),
+				Expires: tt.expires, AccountID: "123456789012", Origin: "test",
+			}, nil
+		})}
+		got, err := p.Retrieve(t.Context())
+		require.NoError(t, err)
+		tt.want.AccessKeyID, tt.want.SecretAccessKey, tt.want.SessionToken = "AKIDEXAMPLE", "secret", "token"
+		tt.want.AccountID, tt.want.Source = "123456789012", "test"
+		require.Equal(t, tt.want, got)
+		require.Equal(t, !tt.tell, got.Expired())
+	}
+}
+
+func TestContext(t *testing.T) {
+	p := &awssdk.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := p.Retrieve(canceled)
+	require.ErrorIs(t, err, context.Canceled)
+	var none context.Context
+	_, err = p.Retrieve(none)
+	require.NoError(t, err)
+	_, err = p.Retrieve(canceled)
+	require.NoError(t, err, "from the cache")
+
+	_, err = (&awssdk.CredentialsProvider{}).Retrieve(t.Context())
+	require.EqualError(t, err, "awssdk: no credentials: CredentialsProvider.Credentials is required")
 }

@@ -11,6 +11,7 @@ require (
 	github.com/benbjohnson/clock v1.3.5
 	github.com/stretchr/testify v1.12.1
 	github.com/stschain-go/stschain v0.0.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (

@@ -16,10 +16,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/benbjohnson/clock"
+	"go.uber.org/goleak"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/test/leak"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	os.Setenv("AWS_EC2_METADATA_DISABLED", "true")
 	os.Setenv("AWS_CONFIG_FILE", os.DevNull)
 	os.Setenv("AWS_SHARED_CREDENTIALS_FILE", os.DevNull)
-	leak.Main(m)
+	goleak.VerifyTestMain(m)
 }
 
 // world is an STS and a bucket in process, and a cache over a role there. The
@@ -108,4 +108,4 @@ func (w *world) last() string {
 	return w.used[len(w.used)-1]
 }
 
-var errTest = errors.New("out for lunch")
+var errTest = errors.New("down for maintenance")

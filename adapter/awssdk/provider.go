@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
-	"sync"
+	"sync/atomic"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
@@ -15,21 +15,18 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Provider is a stschain.Provider over one of the SDK. Like every provider it
-// holds nothing itself: whoever asks it repeatedly asks through stschain.Cached.
-// It is safe for concurrent use if the SDK's is. Its fields are not changed after
-// first use, and it is not copied.
+// Provider is a stschain.Provider over a provider of the SDK. It does not cache: retrieve repeatedly through
+// stschain.Cached. It is safe for concurrent use if the SDK's provider is. Its fields are not changed after first
+// use, and it is not copied.
 //
 // # What to give it
 //
-// The SDK's provider itself, where it is at hand. What package config resolved
-// lies behind an aws.CredentialsCache, which answers with what it holds up to its
-// end. So when that answers the same a second time, Provider has it forget and
-// asks again: it is asked because others are wanted. If the SDK's clients use the
-// same aws.CredentialsCache, they then wait for that refresh, and if it fails they
-// fail: give them a [CredentialsProvider] over our cache instead. Two weaknesses of
-// an aws.CredentialsCache stay: a provider that hangs in it hangs for good, and
-// one that panics in it ends the process.
+// Give it the SDK's provider itself, if possible. A provider that package config resolved is wrapped in an
+// aws.CredentialsCache, which returns cached credentials until they expire. A second call of Provider asks for new
+// ones, so if the aws.CredentialsCache returns the same credentials twice, Provider invalidates them there and
+// retrieves again. Clients of the SDK with the same aws.CredentialsCache then wait for that refresh, and fail if it
+// fails: give them a [CredentialsProvider] over our cache instead. Two limits of an aws.CredentialsCache remain: a
+// provider that hangs in it blocks it forever, and one that panics in it ends the process.
 //
 // A provider that prompts the user, as stscreds does with a TokenProvider, calls
 // stschain.Prompt with the context it is given before it prompts: otherwise a stschain.Cache
@@ -45,8 +42,7 @@ import (
 type Provider struct {
 	Provider aws.CredentialsProvider // required
 
-	mu    sync.Mutex
-	given string // the access key ID of the last answer
+	last atomic.Pointer[string] // the access key ID that it returned last
 }
 
 // Retrieve calls the SDK's provider. Expires is what the SDK says; an ExpiryWindow of an
@@ -59,7 +55,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		ctx = context.Background()
 	}
 	if err := ctx.Err(); err != nil {
-		return stschain.Credentials{}, fmt.Errorf("awssdk: %s was not asked: %w", p, err)
+		return stschain.Credentials{}, fmt.Errorf("awssdk: %s not called: %w", p, err)
 	}
 	if ours, ok := p.Provider.(*CredentialsProvider); ok {
 		creds, err := ours.retrieve(ctx)
@@ -68,68 +64,54 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		}
 		return creds, nil
 	}
-	answer, err := p.ask(ctx)
+	theirs, err := p.Provider.Retrieve(ctx)
+	if cache, ok := p.Provider.(*aws.CredentialsCache); ok && err == nil && p.repeats(theirs) {
+		cache.Invalidate()
+		theirs, err = cache.Retrieve(ctx)
+	}
 	if err != nil {
 		return stschain.Credentials{}, p.failed(err)
 	}
-	return p.convert(answer)
+	p.last.Store(&theirs.AccessKeyID)
+	return p.convert(theirs)
 }
 
-// ask gets an answer that an aws.CredentialsCache has not given before, if there is one.
-func (p *Provider) ask(ctx context.Context) (aws.Credentials, error) {
-	answer, err := p.Provider.Retrieve(ctx)
-	if cache, ok := p.Provider.(*aws.CredentialsCache); ok && err == nil && p.gave(answer.AccessKeyID) {
-		cache.Invalidate()
-		answer, err = p.Provider.Retrieve(ctx)
-	}
-	if err == nil {
-		p.give(answer.AccessKeyID)
-	}
-	return answer, err
+// repeats reports whether the credentials are those of the previous call.
+func (p *Provider) repeats(theirs aws.Credentials) bool {
+	last := p.last.Load()
+	return last != nil && *last == theirs.AccessKeyID
 }
 
-func (p *Provider) gave(id string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return id != "" && p.given == id
-}
-
-func (p *Provider) give(id string) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.given = id
-}
-
-func (p *Provider) convert(answer aws.Credentials) (stschain.Credentials, error) {
+func (p *Provider) convert(theirs aws.Credentials) (stschain.Credentials, error) {
 	creds := stschain.Credentials{
-		AccessKeyID:     answer.AccessKeyID,
-		SecretAccessKey: stschain.NewSecret(answer.SecretAccessKey),
-		SessionToken:    stschain.NewSecret(answer.SessionToken),
-		AccountID:       answer.AccountID,
-		Origin:          answer.Source,
+		AccessKeyID:     theirs.AccessKeyID,
+		SecretAccessKey: stschain.NewSecret(theirs.SecretAccessKey),
+		SessionToken:    stschain.NewSecret(theirs.SessionToken),
+		AccountID:       theirs.AccountID,
+		Origin:          theirs.Source,
 	}
 	if creds.Origin == "" {
 		creds.Origin = p.String()
 	}
 	switch {
-	case !answer.HasKeys():
-		return stschain.Credentials{}, fmt.Errorf("awssdk: %s answered without keys and without an error", p)
-	case !answer.CanExpire: // and Expires is not to be read
-	case answer.Expires.IsZero():
-		return stschain.Credentials{}, fmt.Errorf("awssdk: %s answered with credentials that can expire, and does not say when", p)
-	case answer.Expires.Equal(longAgo()):
-		return stschain.Credentials{}, fmt.Errorf("awssdk: %s answered as an awssdk.CredentialsProvider does, which tells no expiry: use its Source, or set its TellExpiry", p)
+	case !theirs.HasKeys():
+		return stschain.Credentials{}, fmt.Errorf("awssdk: %s returned no keys and no error", p)
+	case !theirs.CanExpire: // Expires is then not valid
+	case theirs.Expires.IsZero():
+		return stschain.Credentials{}, fmt.Errorf("awssdk: %s returned credentials that can expire, without the time", p)
+	case theirs.Expires.Equal(longAgo()):
+		return stschain.Credentials{}, fmt.Errorf("awssdk: %s returned the credentials of an awssdk.CredentialsProvider, which hides the expiry: use its Credentials, or set its TellExpiry", p)
 	default:
-		creds.Expires = answer.Expires
+		creds.Expires = theirs.Expires
 	}
 	return creds, nil
 }
 
-// Invalidate tells a stschain.Cache behind the SDK's provider that a service rejected
-// credentials. Others of the SDK have nothing that could be told.
+// Invalidate invalidates rejected credentials in the cache of a [CredentialsProvider]. Providers of the SDK cannot
+// invalidate particular credentials.
 func (p *Provider) Invalidate(rejected stschain.Credentials) {
 	if ours, ok := p.Provider.(*CredentialsProvider); ok && ours.Credentials != nil {
-		ours.held().Invalidate(rejected)
+		ours.cached().Invalidate(rejected)
 	}
 }
 
@@ -138,14 +120,13 @@ func (p *Provider) String() string {
 	return "aws-sdk-go-v2 " + strings.TrimPrefix(fmt.Sprintf("%T", p.Provider), "*")
 }
 
-// Format answers every verb of fmt with what String returns: the SDK's own types
-// show their secrets.
+// Format prints String for every verb of fmt: the SDK's own types print their secrets.
 func (p *Provider) Format(f fmt.State, _ rune) { io.WriteString(f, p.String()) }
 
 // MarshalText does the same for encoders and loggers.
 func (p *Provider) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
-// failed says who failed, and whether asking again can help.
+// failed wraps an error of the SDK, and marks it if it is permanent.
 func (p *Provider) failed(err error) error {
 	err = fmt.Errorf("awssdk: %s: %w", p, err)
 	var api smithy.APIError

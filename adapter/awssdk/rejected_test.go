@@ -3,7 +3,9 @@ package awssdk_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/awssdk"
+	"github.com/stschain-go/stschain/ststest"
 )
 
 // A token that a service rejects is replaced, and the request sent again, whether
@@ -109,4 +112,35 @@ func TestRetryRejectedPresign(t *testing.T) {
 	req, err := s3.NewPresignClient(client).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: aws.String("key")})
 	require.NoError(t, err)
 	require.Contains(t, req.URL, w.cache.Status().AccessKeyID)
+}
+
+// Services have several codes for a rejected token. EC2 uses one of them for a wrong date too, which the SDK corrects.
+func TestRejections(t *testing.T) {
+	for _, tt := range []struct {
+		code, message string
+		date          time.Time
+		want          bool
+	}{
+		{"ExpiredTokenException", "", time.Now(), true},
+		{"InvalidToken", "", time.Now(), true},
+		{"UnrecognizedClientException", "The security token included in the request is expired", time.Now(), true},
+		{"UnrecognizedClientException", "The security token included in the request is invalid.", time.Now(), false},
+		{"AccessDenied", "", time.Now(), false},
+		{"RequestExpired", "", time.Now(), true},
+		{"RequestExpired", "", time.Now().Add(20 * time.Minute), false},
+	} {
+		cache := &stschain.Cache{Provider: stschain.Static("AKIDEXAMPLE", "secret", "token")}
+		provider := &awssdk.CredentialsProvider{Credentials: cache}
+		client := s3.New(s3.Options{
+			Region: region, Credentials: provider, Retryer: aws.NopRetryer{}, APIOptions: []func(*middleware.Stack) error{provider.RetryRejected},
+			HTTPClient: &http.Client{Transport: ststest.InProcess(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", tt.date.UTC().Format(http.TimeFormat))
+				w.WriteHeader(http.StatusForbidden)
+				fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", tt.code, tt.message)
+			}))},
+		})
+		_, err := client.ListBuckets(t.Context(), nil)
+		require.ErrorContains(t, err, tt.code)
+		require.Equal(t, tt.want, cache.Status().Rejected, "%v", tt)
+	}
 }

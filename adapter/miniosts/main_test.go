@@ -14,19 +14,19 @@ import (
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/test/leak"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const region = "eu-west-1"
 
-var errTest = errors.New("out for lunch")
+var errTest = errors.New("down for maintenance")
 
 // world is an STS and a bucket in process, and a cache over a role there. The
 // cache's clock can run ahead; STS, the bucket and minio-go go by the real one.
@@ -90,25 +90,4 @@ func (w *world) last() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.used[len(w.used)-1]
-}
-
-// answering is a server that answers each request alike.
-func answering(status int, body string) http.RoundTripper {
-	return ststest.InProcess(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.WriteHeader(status)
-		io.WriteString(w, body)
-	}))
-}
-
-// get returns what the transport's answer holds.
-func get(t *testing.T, transport http.RoundTripper, change func(*http.Request)) string {
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.example/bucket/key", nil)
-	require.NoError(t, err)
-	change(req)
-	resp, err := transport.RoundTrip(req)
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
-	return string(body)
 }

@@ -1,11 +1,11 @@
 // Package miniosts connects stschain with minio-go, both ways:
 //
-//   - [CredentialsProvider] gives a minio-go client the credentials of one of our
-//     providers: an assumed role, a chain, a shared *stschain.Cache
-//   - [Provider] makes credentials of minio-go one of our providers: the base of a
-//     role, the last link of a chain
+//   - [CredentialsProvider] gives a minio-go client the credentials of a stschain.Provider:
+//     an assumed role, a chain, a shared *stschain.Cache
+//   - [Provider] is a stschain.Provider over credentials of minio-go, as the base of a role
+//     or the last provider of a chain
 //
-// It is a module of its own, so that programs without minio-go do not link it.
+// It is a separate module, so programs without minio-go do not link it.
 //
 // # A minio-go client on our cache
 //
@@ -18,14 +18,14 @@
 //
 // # The cache of minio-go
 //
-// credentials.Credentials holds an answer until its provider says that it has
-// expired, and asks for the next one under a lock on which all other callers wait,
-// whatever their contexts say. A CredentialsProvider always says so, which makes
-// minio-go ask for each request, and answers at once from our cache, which refreshes
-// in the background: nobody waits on that lock for a refresh. Where our cache itself
-// has callers wait, they do so under it: for the first credentials, for those after
-// an expiry, and at most five seconds in the last minute of a life. A program that
-// wants to bound the first wait by a context asks the cache once before it starts:
+// credentials.Credentials caches credentials until its provider reports that they have
+// expired. It then retrieves under a lock on which all other callers wait, whatever
+// their contexts are. A CredentialsProvider always reports that they have expired, so
+// minio-go calls it for each request, and it returns immediately from our cache, which
+// refreshes in the background: no caller waits on that lock for a refresh. If our cache
+// itself has to wait, callers wait under the lock: for the first credentials, after an
+// expiry, and for at most five seconds in the last minute before one. To bound the
+// first wait by a context, retrieve from the cache once before the first request:
 //
 //	cache := stschain.Cached(role)
 //	if _, err := cache.Retrieve(ctx); err != nil {
@@ -49,22 +49,20 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// CredentialsProvider is a credentials.Provider of minio-go over a provider of
-// ours; credentials.New makes of it what minio.Options.Creds wants. It is safe
-// for concurrent use. Its fields are not changed after first use, and it is not
-// copied.
+// CredentialsProvider is a credentials.Provider of minio-go over a stschain.Provider;
+// pass it to credentials.New for minio.Options.Creds. It is safe for concurrent use. Its
+// fields are not changed after first use, and it is not copied.
 type CredentialsProvider struct {
-	Credentials stschain.Provider // required; asked through stschain.Cached
+	Credentials stschain.Provider // required; called through stschain.Cached
 
 	once  sync.Once
 	cache stschain.CachedProvider
 }
 
-// RetrieveWithCredContext returns what the cache over Credentials holds, and waits only
-// where that does. It waits no longer than cc.Context, which minio-go detaches
-// from the caller's while it retrieves: then the Timeout of the cache is the bound.
-// Client and Endpoint of cc are not used: the provider has its own. Nil is an empty
-// CredContext.
+// RetrieveWithCredContext returns the credentials of the cache over Credentials, and waits
+// only if that does, until cc.Context ends. minio-go detaches that context from the
+// caller's while it retrieves: the Timeout of the cache is then the bound. Client and
+// Endpoint of cc are not used: the provider has its own. Nil is an empty CredContext.
 func (p *CredentialsProvider) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
 	if p.Credentials == nil {
 		return credentials.Value{}, errors.New("miniosts: CredentialsProvider.Credentials is required")
@@ -73,7 +71,7 @@ func (p *CredentialsProvider) RetrieveWithCredContext(cc *credentials.CredContex
 	if cc != nil && cc.Context != nil {
 		ctx = cc.Context
 	}
-	creds, err := p.held().Retrieve(ctx)
+	creds, err := p.cached().Retrieve(ctx)
 	if err != nil {
 		return credentials.Value{}, fmt.Errorf("miniosts: no credentials: %w", err)
 	}
@@ -91,12 +89,11 @@ func (p *CredentialsProvider) Retrieve() (credentials.Value, error) {
 	return p.RetrieveWithCredContext(nil)
 }
 
-// IsExpired is always true: what is held, and for how long, is decided by our cache,
-// so it is to be asked each time. When the credentials end is told by
-// credentials.Value.Expiration.
+// IsExpired is always true, so that minio-go calls our cache for each request: only that
+// decides what is cached, and for how long. The real expiry is credentials.Value.Expiration.
 func (p *CredentialsProvider) IsExpired() bool { return true }
 
-// String names the provider behind.
+// String returns the name of Credentials.
 func (p *CredentialsProvider) String() string {
 	if s, ok := p.Credentials.(fmt.Stringer); ok {
 		return s.String()
@@ -104,7 +101,7 @@ func (p *CredentialsProvider) String() string {
 	return "miniosts.CredentialsProvider"
 }
 
-func (p *CredentialsProvider) held() stschain.CachedProvider {
+func (p *CredentialsProvider) cached() stschain.CachedProvider {
 	p.once.Do(func() { p.cache = stschain.Cached(p.Credentials) })
 	return p.cache
 }

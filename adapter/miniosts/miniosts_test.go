@@ -2,7 +2,10 @@ package miniosts_test
 
 import (
 	"context"
+	"io"
 	"net/http"
+	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,9 +17,9 @@ import (
 	"github.com/stschain-go/stschain/adapter/miniosts"
 )
 
-// minio-go signs with what our cache holds: with the old credentials while new ones
-// are fetched, and nobody waits on its lock meanwhile.
-// Peers: restic#4472 (users.md 1.2.10, 3.1).
+// minio-go signs with the credentials of our cache: with the old ones while a refresh is in flight, and no caller waits
+// on minio-go's lock meanwhile.
+// https://github.com/restic/restic/issues/4472
 func TestNobodyWaitsForARefresh(t *testing.T) {
 	w := newWorld(t)
 	answer := make(chan struct{})
@@ -77,92 +80,6 @@ func TestRetryRejected(t *testing.T) {
 	require.Equal(t, 2, w.sts.Count("AssumeRole"))
 }
 
-// Answers go on as they were, and only a rejection touches the cache.
-func TestRetryRejectedReads(t *testing.T) {
-	for _, tt := range []struct {
-		name, body string
-		status     int
-		rejected   bool
-	}{
-		{"ExpiredToken", "<?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code></Error>", 400, true},
-		{"InvalidToken", "<Error><Code>InvalidToken</Code></Error>", 403, true},
-		{"AccessDenied", "<Error><Code>AccessDenied</Code></Error>", 403, false},
-		{"an object that looks like it", "<Error><Code>ExpiredToken</Code></Error>", 200, false},
-		{"another document", "<html><Code>ExpiredToken</Code></html>", 400, false},
-		{"nothing", "", 400, false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			cache := &stschain.Cache{Provider: stschain.Static("AKIDEXAMPLE", "secret", "token")}
-			_, err := cache.Retrieve(t.Context())
-			require.NoError(t, err)
-			transport := (&miniosts.CredentialsProvider{Credentials: cache}).RetryRejected(answering(tt.status, tt.body))
-			for _, signed := range []func(*http.Request){
-				func(*http.Request) {},
-				func(r *http.Request) {
-					r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDOTHER/20261121/eu-west-1/s3/aws4_request")
-				},
-			} {
-				require.Equal(t, tt.body, get(t, transport, signed))
-				require.False(t, cache.Status().Rejected, "not ours")
-			}
-			require.Equal(t, tt.body, get(t, transport, func(r *http.Request) {
-				r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20261121/eu-west-1/s3/aws4_request")
-			}))
-			require.Equal(t, tt.rejected, cache.Status().Rejected)
-		})
-	}
-}
-
-// A base of one's own may answer without a body, which http.Client takes for an empty one.
-func TestRetryRejectedWithoutBody(t *testing.T) {
-	bare := func(*http.Request) (*http.Response, error) {
-		return &http.Response{StatusCode: http.StatusForbidden}, nil
-	}
-	transport := (&miniosts.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}).RetryRejected(roundTripper(bare))
-	resp, err := (&http.Client{Transport: transport}).Get("http://s3.example/bucket/key")
-	require.NoError(t, err)
-	require.NoError(t, resp.Body.Close())
-}
-
-type roundTripper func(*http.Request) (*http.Response, error)
-
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-func TestAnswer(t *testing.T) {
-	for _, expires := range []time.Time{{}, time.Now().Add(time.Hour).Round(0)} {
-		p := &miniosts.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-			return stschain.Credentials{
-				AccessKeyID:     "AKIDEXAMPLE",
-				SecretAccessKey: stschain.NewSecret("secret"),
-				SessionToken:    stschain.NewSecret("token"),
-				Expires:         expires,
-			}, nil
-		})}
-		got, err := credentials.New(p).GetWithContext(nil)
-		require.NoError(t, err)
-		require.Equal(t, credentials.Value{
-			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token",
-			Expiration: expires, SignerType: credentials.SignatureV4,
-		}, got)
-	}
-}
-
-func TestSourceIsRequired(t *testing.T) {
-	_, err := credentials.New(&miniosts.CredentialsProvider{}).GetWithContext(nil)
-	require.ErrorContains(t, err, "CredentialsProvider.Credentials is required")
-}
-
-func TestNilContext(t *testing.T) {
-	for _, cc := range []*credentials.CredContext{nil, {}} {
-		got, err := (&miniosts.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}).RetrieveWithCredContext(cc)
-		require.NoError(t, err)
-		require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
-	}
-	got, err := (&miniosts.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}).Retrieve()
-	require.NoError(t, err)
-	require.Equal(t, "AKIDEXAMPLE", got.AccessKeyID)
-}
-
 // A caller who leaves gets the reason, by minio-go's context and by the client's,
 // harms nobody, and is served what is held.
 func TestCancelledContext(t *testing.T) {
@@ -193,26 +110,6 @@ func TestCancelledContext(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// An answer that has expired is an error, and never handed on.
-func TestExpiredAnswer(t *testing.T) {
-	p := &miniosts.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		return stschain.Credentials{
-			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), Expires: time.Now().Add(-time.Second),
-		}, nil
-	})}
-	got, err := credentials.New(p).GetWithContext(nil)
-	require.ErrorContains(t, err, "expired at")
-	require.Zero(t, got)
-}
-
-// A client of minio-go would raise a panic again in its caller.
-func TestPanic(t *testing.T) {
-	w := newWorld(t)
-	w.cache.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic("boom") })
-	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Credentials: w.cache}, w.bucket()))
-	require.ErrorContains(t, err, "panicked at")
-}
-
 // What failed is told to the caller of minio-go, and no request is sent without a signature.
 func TestErrorReachesTheCaller(t *testing.T) {
 	w := newWorld(t)
@@ -222,4 +119,65 @@ func TestErrorReachesTheCaller(t *testing.T) {
 	err := put(t.Context(), w.client(t, &miniosts.CredentialsProvider{Credentials: w.cache}, w.bucket()))
 	require.ErrorIs(t, err, errTest)
 	require.Empty(t, w.used)
+}
+
+// Responses reach minio-go as they were, and only a rejection of our credentials invalidates them.
+func TestRetryRejectedResponses(t *testing.T) {
+	const rejection = "<Error><Code>InvalidTokenId</Code></Error>"
+	for _, tt := range []struct {
+		signedBy, body string
+		rejected       bool
+	}{
+		{"AKIDEXAMPLE", rejection, true},
+		{"AKIDOTHER", rejection, false},
+		{"", rejection, false},
+		{"AKIDEXAMPLE", "<Error><Code>AccessDenied</Code></Error>", false},
+		{"AKIDEXAMPLE", "", false},
+	} {
+		cache := &stschain.Cache{Provider: stschain.Static("AKIDEXAMPLE", "secret", "token")}
+		_, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		provider := &miniosts.CredentialsProvider{Credentials: cache}
+		transport := provider.RetryRejected(roundTripper(func(*http.Request) (*http.Response, error) { // without a Request
+			return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(tt.body))}, nil
+		}))
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://s3.example/bucket/key", nil)
+		if tt.signedBy != "" {
+			req.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential="+tt.signedBy+"/20261121/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=00")
+		}
+		resp, err := transport.RoundTrip(req)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.Equal(t, tt.body, string(body))
+		require.Equal(t, tt.rejected, cache.Status().Rejected, "%v", tt)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func TestValue(t *testing.T) {
+	for _, expires := range []time.Time{{}, time.Now().Add(time.Hour).Round(0)} {
+		p := &miniosts.CredentialsProvider{Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+			return stschain.Credentials{
+				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("token"), Expires: expires,
+			}, nil
+		})}
+		want := credentials.Value{
+			AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", SessionToken: "token",
+			Expiration: expires, SignerType: credentials.SignatureV4,
+		}
+		for _, cc := range []*credentials.CredContext{nil, {}} {
+			got, err := credentials.New(p).GetWithContext(cc)
+			require.NoError(t, err)
+			require.Equal(t, want, got)
+		}
+		got, err := p.Retrieve()
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+	}
+	_, err := (&miniosts.CredentialsProvider{}).Retrieve()
+	require.EqualError(t, err, "miniosts: CredentialsProvider.Credentials is required")
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/miniosts"
-	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/ststest"
 )
 
@@ -64,7 +63,7 @@ func TestProviderAnswer(t *testing.T) {
 			"a chain that hides its errors",
 			credentials.NewChainCredentials([]credentials.Provider{&theirs{answer: func(*credentials.CredContext) (credentials.Value, error) {
 				return credentials.Value{}, errTest
-			}}}), stschain.Credentials{}, "a chain of theirs hides why",
+			}}}), stschain.Credentials{}, "its chain hides the error",
 		},
 		{
 			"ours, absent, below minio-go", credentials.New(&miniosts.CredentialsProvider{Credentials: stschain.Static("", "", "")}),
@@ -157,8 +156,8 @@ func TestProviderOverTheirCache(t *testing.T) {
 	require.EqualValues(t, 1, cache.Status().Waits)
 }
 
-// There and back again: one cache, ours, with its expiry.
-// Peers: restic#4472 (users.md 1.2.10).
+// Both ways at once: there is one cache, ours, and its expiry is kept.
+// https://github.com/restic/restic/issues/4472
 func TestProviderOverOurs(t *testing.T) {
 	expires := time.Now().Add(time.Hour).Round(0)
 	ours := &stschain.Cache{Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
@@ -209,21 +208,6 @@ func TestProviderCancelledContext(t *testing.T) {
 	require.Equal(t, 1, asked)
 }
 
-// An answer that has expired, and a provider that panics, are errors of the cache
-// that everybody asks through.
-func TestProviderExpiredAnswer(t *testing.T) {
-	_, err := stschain.Cached(&miniosts.Provider{Provider: held(func(*credentials.CredContext) (credentials.Value, error) {
-		return credentials.Value{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret", Expiration: time.Now().Add(-time.Second)}, nil
-	})}).Retrieve(t.Context())
-	require.ErrorContains(t, err, "expired at")
-}
-
-func TestProviderPanic(t *testing.T) {
-	p := &miniosts.Provider{Provider: held(func(*credentials.CredContext) (credentials.Value, error) { panic("boom") })}
-	_, err := stschain.Cached(p).Retrieve(t.Context())
-	require.ErrorContains(t, err, "*miniosts.Provider panicked at")
-}
-
 // Only minio-go's own types show what they hold.
 func TestSecrets(t *testing.T) {
 	const secret = "a-secret-of-minio-go"
@@ -235,7 +219,7 @@ func TestSecrets(t *testing.T) {
 		_, err = ours.Retrieve()
 		require.NoError(t, err)
 		synctest.Wait()
-		canary.Check(t, secret, creds, ours)
-		canary.CheckText(t, secret, fmt.Sprintf("%v %+v %#v %v", theirs, theirs, theirs, struct{ P stschain.Provider }{theirs}))
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v %v", ours, ours, ours, creds), secret)
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v %v", theirs, theirs, theirs, struct{ P stschain.Provider }{theirs}), secret)
 	})
 }

@@ -1,91 +1,42 @@
 package miniosts
 
 import (
-	"bytes"
-	"encoding/xml"
-	"io"
 	"net/http"
-	"strings"
+	"sync"
 
-	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/sigv4"
 )
 
-const maxPeek = 64 << 10 // of an answer that may reject a token
-
-// RetryRejected returns a Transport for minio.Options of a client whose credentials
-// come from p. When the server answers ExpiredToken or InvalidToken, the cache is
-// told, so that it brings others. minio-go tries again after ExpiredToken by itself,
-// and then with these; without the Transport it does so with the rejected ones.
-// An answer to HEAD has no code to go by. A nil base is http.DefaultTransport.
+// RetryRejected returns a Transport for minio.Options of a client whose credentials come from p. If the server rejects
+// the session token, as sigv4.Transport.InvalidateRejected finds out, it invalidates the credentials in the cache.
+// minio-go retries after ExpiredToken by itself, and then with other credentials; without this Transport it sends the
+// rejected ones again. The response to a HEAD request has no error code. A nil base is http.DefaultTransport.
 func (p *CredentialsProvider) RetryRejected(base http.RoundTripper) http.RoundTripper {
 	if base == nil {
 		base = http.DefaultTransport
 	}
-	return &watch{base, p}
+	return &transport{base, sync.OnceValue(func() *sigv4.Transport { return &sigv4.Transport{Credentials: p.cached()} })}
 }
 
-type watch struct {
-	base     http.RoundTripper
-	provider *CredentialsProvider
+type transport struct {
+	base   http.RoundTripper
+	signer func() *sigv4.Transport // only for InvalidateRejected
 }
 
-func (w *watch) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := w.base.RoundTrip(req)
-	if err != nil || w.provider.Credentials == nil || !rejectsToken(resp) {
-		return resp, err
+func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := t.base.RoundTrip(req)
+	if err == nil {
+		if resp.Request == nil { // net/http sets it, others may not
+			resp.Request = req
+		}
+		t.signer().InvalidateRejected(resp)
 	}
-	if used := signedWith(req); used != "" {
-		w.provider.held().Invalidate(stschain.Credentials{AccessKeyID: used})
-	}
-	return resp, nil
+	return resp, err
 }
 
 // CloseIdleConnections closes those of the base, for http.Client's method of that name.
-func (w *watch) CloseIdleConnections() {
-	if c, ok := w.base.(interface{ CloseIdleConnections() }); ok {
+func (t *transport) CloseIdleConnections() {
+	if c, ok := t.base.(interface{ CloseIdleConnections() }); ok {
 		c.CloseIdleConnections()
 	}
-}
-
-// signedWith is the access key ID that a request was signed with, in its header or
-// in its query; "" if it was not.
-func signedWith(req *http.Request) string {
-	credential := req.URL.Query().Get("X-Amz-Credential")
-	if credential == "" {
-		_, credential, _ = strings.Cut(req.Header.Get("Authorization"), "Credential=")
-	}
-	id, _, signed := strings.Cut(credential, "/")
-	if !signed {
-		return ""
-	}
-	return id
-}
-
-// rejectsToken reports whether S3 refuses the session token. It reads no answer but
-// one that may do so, and leaves its body as it was.
-func rejectsToken(resp *http.Response) bool {
-	switch resp.StatusCode {
-	case http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden:
-	default:
-		return false
-	}
-	if resp.Body == nil { // which http.Client takes for an empty one
-		return false
-	}
-	start, _ := io.ReadAll(io.LimitReader(resp.Body, maxPeek)) // an error comes again to who reads on
-	resp.Body = &peeked{io.MultiReader(bytes.NewReader(start), resp.Body), resp.Body}
-	var answer struct {
-		XMLName xml.Name `xml:"Error"`
-		Code    string
-	}
-	if xml.Unmarshal(start, &answer) != nil {
-		return false
-	}
-	return answer.Code == "ExpiredToken" || answer.Code == "InvalidToken"
-}
-
-// peeked is a body whose start was read.
-type peeked struct {
-	io.Reader
-	io.Closer
 }

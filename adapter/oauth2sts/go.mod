@@ -7,6 +7,7 @@ replace github.com/stschain-go/stschain => ../..
 require (
 	github.com/stretchr/testify v1.12.1
 	github.com/stschain-go/stschain v0.0.0
+	go.uber.org/goleak v1.3.0
 	golang.org/x/oauth2 v0.37.0
 )
 

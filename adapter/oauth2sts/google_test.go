@@ -24,7 +24,6 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/oauth2sts"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/proof"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
@@ -202,7 +201,7 @@ func TestGoogleRefusesAStranger(t *testing.T) {
 	tokens := exchange(t, google, &oauth2sts.Google{Region: "eu-west-1", Credentials: stschain.Static("AKIDSTRANGER", "hunter4711", "")})
 	_, err := tokens.Token()
 	require.ErrorContains(t, err, "STS says InvalidClientTokenId")
-	canary.Check(t, "hunter4711", err)
+	require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), "hunter4711")
 	require.Empty(t, google.callers)
 }
 
@@ -242,7 +241,7 @@ func TestGoogleCredentials(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 2, *calls)
 		synctest.Wait()
-		canary.Check(t, "hunter4711", g)
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v", g, g, g), "hunter4711")
 	})
 }
 
@@ -306,7 +305,7 @@ func TestGoogleFailures(t *testing.T) {
 			if test.is != nil {
 				require.ErrorIs(t, err, test.is)
 			}
-			canary.Check(t, "hunter4711", err)
+			require.NotContains(t, fmt.Sprintf("%v %+v %#v", err, err, err), "hunter4711")
 		})
 	}
 }

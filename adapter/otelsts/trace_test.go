@@ -18,7 +18,6 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/otelsts"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -233,7 +232,7 @@ func TestTraceNoSecret(t *testing.T) {
 	for _, span := range p.spans.Ended() {
 		told += fmt.Sprintln(span.Name(), span.Attributes(), span.Status(), span.Events(), span.Links())
 	}
-	canary.CheckText(t, "hunter4711", told)
+	require.NotContains(t, told, "hunter4711")
 	for _, kept := range []string{"AKIDEXAMPLE", "sts.example", "https:"} {
 		require.NotContains(t, told, kept)
 	}

@@ -10,6 +10,7 @@ require (
 	github.com/prometheus/common v0.72.0
 	github.com/stretchr/testify v1.12.1
 	github.com/stschain-go/stschain v0.0.0
+	go.uber.org/goleak v1.3.0
 )
 
 require (

@@ -3,7 +3,7 @@ package promsts_test
 import (
 	"testing"
 
-	"github.com/stschain-go/stschain/internal/test/leak"
+	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { leak.Main(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }

@@ -20,7 +20,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/promsts"
-	"github.com/stschain-go/stschain/internal/test/canary"
 )
 
 var errDown = errors.New("the source is down")
@@ -312,7 +311,7 @@ func TestNoSecret(t *testing.T) {
 		c := collector("c", cache)
 		check := func() {
 			out := text(t, c)
-			canary.CheckText(t, "hunter4711", out)
+			require.NotContains(t, out, "hunter4711")
 			for _, foreign := range []string{"AKIDEXAMPLE", "source", "https://"} {
 				require.NotContains(t, out, foreign)
 			}
@@ -321,7 +320,7 @@ func TestNoSecret(t *testing.T) {
 		require.NoError(t, err)
 		synctest.Wait()
 		check()
-		canary.Check(t, "hunter4711", c)
+		require.NotContains(t, fmt.Sprintf("%v %+v %#v", c, c, c), "hunter4711")
 
 		src.err = errors.New("hunter4711 for AKIDEXAMPLE was not taken by https://sts.example")
 		cache.Invalidate(stschain.Credentials{AccessKeyID: "AKIDEXAMPLE1"})

@@ -73,10 +73,10 @@ func TestBinary(t *testing.T) {
 	outer := with(w.env, map[string]string{"AWS_PROFILE": ""})
 	out, err = command(outer, "whoami", "-profile", "through", "-json").CombinedOutput()
 	require.NoError(t, err, string(out))
-	var who struct{ ARN, Source string }
+	var who struct{ ARN, Origin string }
 	require.NoError(t, json.Unmarshal(out, &who))
 	require.Equal(t, "arn:aws:iam::123456789012:user/alice", who.ARN)
-	require.Contains(t, who.Source, "process")
+	require.Contains(t, who.Origin, "process")
 
 	if runtime.GOOS == "windows" {
 		return // which has no signal for it

@@ -8,6 +8,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -18,11 +19,11 @@ type command struct {
 	name  string
 	does  string
 	help  string
-	flags []string // those that it has
+	flags []string // their names
 	run   func(context.Context, *call) error
 }
 
-// flags are all that commands have.
+// flags are the flags of all commands.
 type flags struct {
 	profile, region, roleARN string
 	timeout                  time.Duration
@@ -32,18 +33,19 @@ type flags struct {
 
 var common = []string{"allow-http", "profile", "region", "role-arn", "timeout", "v"}
 
-// commands are in the order of help.
+// commands returns them in the order of help.
 func commands() []command {
 	return []command{
-		{"explain", "who was asked for credentials, and what came of it", explainHelp, []string{"allow-http", "json", "profile", "region", "role-arn", "timeout"}, explain},
-		{"whoami", "whose credentials they are, as STS says", whoamiHelp, append([]string{"json"}, common...), whoami},
+		{"explain", "each place for credentials, in order, and its result", explainHelp, []string{"allow-http", "json", "profile", "region", "role-arn", "timeout"}, explain},
+		{"whoami", "the identity of the credentials, from STS", whoamiHelp, append([]string{"json"}, common...), whoami},
 		{"env", "the credentials, as variables for a shell", envHelp, append([]string{"json", "shell"}, common...), env},
 		{"process", "the credentials, as a credential_process prints them", processHelp, common, printProcess},
 		{"serve", "the credentials, for every AWS SDK on this machine", serveHelp, append([]string{"addr", "json", "shell", "token-file"}, common...), serveUntilDone},
-		{"version", "which stschain this is", "", nil, version},
+		{"version", "the version of stschain", "", nil, version},
 	}
 }
 
+// find returns the command of that name.
 func find(name string) (command, bool) {
 	for _, cmd := range commands() {
 		if cmd.name == name {
@@ -53,19 +55,37 @@ func find(name string) (command, bool) {
 	return command{}, false
 }
 
-// flagSet has the flags of a command.
+// unknownCommand is the error for a name that no command has. It suggests a command that begins alike or has the same
+// letters.
+func unknownCommand(name string) error {
+	for _, cmd := range commands() {
+		if len(name) > 1 && (strings.HasPrefix(cmd.name, name[:2]) || letters(cmd.name) == letters(name)) {
+			return usagef("unknown command %q; did you mean %q?", name, cmd.name)
+		}
+	}
+	return usagef("unknown command %q", name)
+}
+
+// letters returns the letters of s in order.
+func letters(s string) string {
+	sorted := []byte(s)
+	slices.Sort(sorted)
+	return string(sorted)
+}
+
+// flagSet returns the flags of a command.
 func (c *call) flagSet(cmd command) *flag.FlagSet {
 	all := flag.NewFlagSet("", flag.ContinueOnError)
-	all.StringVar(&c.profile, "profile", "", "ask this `profile` and nothing else")
-	all.StringVar(&c.region, "region", "", "ask STS in this `region`; otherwise as AWS_REGION or the profile says")
-	all.StringVar(&c.roleARN, "role-arn", "", "assume the role of this `arn` by what is found")
-	all.DurationVar(&c.timeout, "timeout", time.Minute, "give up after this `time`; for serve, on one answer")
+	all.StringVar(&c.profile, "profile", "", "use this `profile` and no other place")
+	all.StringVar(&c.region, "region", "", "call STS in this `region`; default: AWS_REGION, or the region of the profile")
+	all.StringVar(&c.roleARN, "role-arn", "", "assume the role with this `arn`")
+	all.DurationVar(&c.timeout, "timeout", time.Minute, "give up after this `time`; for serve, on one request")
 	all.BoolVar(&c.allowHTTP, "allow-http", false, "call configured endpoints by plain http, which anyone on the network path can read")
-	all.BoolVar(&c.verbose, "v", false, "tell on standard error what goes on")
+	all.BoolVar(&c.verbose, "v", false, "log refreshes to standard error")
 	all.BoolVar(&c.json, "json", false, "print JSON")
-	all.StringVar(&c.shell, "shell", defaultShell(runtime.GOOS), "print for this `shell`: "+strings.Join(shells, ", "))
-	all.StringVar(&c.addr, "addr", "127.0.0.1:0", "listen at this loopback `address`; port 0 is any that is free")
-	all.StringVar(&c.tokenFile, "token-file", "", "have the token in this `file`, and print where it is instead")
+	all.StringVar(&c.shell, "shell", defaultShell(runtime.GOOS), "print commands for this `shell`: "+strings.Join(shells, ", "))
+	all.StringVar(&c.addr, "addr", "127.0.0.1:0", "listen at this loopback `address`; port 0: any free port")
+	all.StringVar(&c.tokenFile, "token-file", "", "keep the token in this `file`, and print its path instead of the token")
 
 	set := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -79,7 +99,7 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 func (c *call) parse(cmd command, args []string) error {
 	set := c.flagSet(cmd)
 	err := set.Parse(args)
-	var empty string // a variable of a script that is not set, most likely
+	var empty string // most likely by a variable of a script that is not set
 	set.Visit(func(f *flag.Flag) {
 		if f.Value.String() == "" {
 			empty = f.Name
@@ -91,7 +111,7 @@ func (c *call) parse(cmd command, args []string) error {
 	case err != nil:
 		return usagef("%s: %w", cmd.name, err)
 	case set.NArg() > 0:
-		return usagef("%s takes no arguments but flags, and there is %q", cmd.name, set.Arg(0))
+		return usagef("%s takes flags only, not %q", cmd.name, set.Arg(0))
 	case empty != "":
 		return usagef("%s: -%s is empty", cmd.name, empty)
 	case c.timeout <= 0:
@@ -100,22 +120,22 @@ func (c *call) parse(cmd command, args []string) error {
 	return checkShell(c.shell)
 }
 
-// help prints what there is, or what one command does.
+// help prints the commands, or the help of one.
 func (c *call) help(args []string) error {
 	if len(args) == 0 {
-		fmt.Fprint(c.stdout, "stschain shows and hands out the AWS credentials that a program would find here.\n\nusage: stschain <command> [flags]\n\n")
+		fmt.Fprint(c.stdout, "stschain prints and serves the AWS credentials that a program would use on this machine.\n\nusage: stschain <command> [flags]\n\n")
 		columns := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 		for _, cmd := range commands() {
 			fmt.Fprintf(columns, "  %s\t%s\n", cmd.name, cmd.does)
 		}
-		fmt.Fprint(columns, "  help <command>\tits flags\n")
+		fmt.Fprint(columns, "  help <command>\tthe flags of a command\n")
 		columns.Flush()
 		fmt.Fprint(c.stdout, exitHelp)
 		return nil
 	}
 	cmd, ok := find(args[0])
 	if !ok {
-		return usagef("there is no command %q", args[0])
+		return unknownCommand(args[0])
 	}
 	fmt.Fprintf(c.stdout, "usage: stschain %s [flags]\n\nPrints %s.\n%s", cmd.name, cmd.does, cmd.help)
 	if set := c.flagSet(cmd); len(cmd.flags) > 0 {
@@ -127,15 +147,15 @@ func (c *call) help(args []string) error {
 }
 
 const exitHelp = `
-Credentials are looked for as the AWS SDKs for Go and Java do: in environment variables, with web
-identity, in the profile of AWS_PROFILE or the one called default, then with container and instance.
+Credentials are resolved in the order of the AWS SDKs for Go and Java: environment variables, web
+identity, the profile of AWS_PROFILE or the default profile, container, instance.
 
 exit codes:
-  0  all went well
-  1  it failed; standard error tells why
-  2  a mistake on the command line
-  3  nothing here has credentials
-  4  explain only: a person would have to be asked
+  0  success
+  1  failure; see standard error
+  2  invalid command line
+  3  no credentials are configured
+  4  explain only: a prompt is required
 `
 
 func version(_ context.Context, c *call) error {

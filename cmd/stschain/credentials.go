@@ -17,13 +17,13 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// chain is where credentials are looked for.
+// chain is the default chain with the flags of the command.
 func (c *call) chain() *source.Default {
-	return &source.Default{Profile: c.profile, Region: c.region, AllowHTTP: c.allowHTTP, LookupEnv: c.lookupEnv, MFAToken: c.askCode, Run: c.runProcess}
+	return &source.Default{Profile: c.profile, Region: c.region, AllowHTTP: c.allowHTTP, LookupEnv: c.lookupEnv, MFAToken: c.promptMFA, Run: c.runProcess}
 }
 
-// runProcess runs a credential_process that is killed when the command is over. A cache goes
-// on with a refresh whose caller has left, and what hangs would outlive this program.
+// runProcess runs a credential_process, which is killed when the command ends. A cache continues a refresh whose
+// caller gave up, so a process that hangs would otherwise outlive this program.
 func (c *call) runProcess(ctx context.Context, command string) ([]byte, error) {
 	c.processes.Add(1)
 	defer c.processes.Add(-1)
@@ -34,7 +34,7 @@ func (c *call) runProcess(ctx context.Context, command string) ([]byte, error) {
 	return process.Shell(ctx, command)
 }
 
-// identity is what commands act as: what the chain finds, or the role that it assumes.
+// identity is the credentials of a command: those of the chain, or of the role that they assume.
 type identity struct {
 	*stschain.Cache
 	chain *source.Default
@@ -46,7 +46,7 @@ func (c *call) identity(ctx context.Context) (identity, error) {
 	if c.roleARN == "" {
 		return found, nil
 	}
-	if _, err := found.Retrieve(ctx); err != nil { // before there is talk of regions
+	if _, err := found.Retrieve(ctx); err != nil { // the more useful error, if a region is missing too
 		return identity{}, err
 	}
 	client, err := found.client(ctx)
@@ -56,7 +56,7 @@ func (c *call) identity(ctx context.Context) (identity, error) {
 	return identity{c.cached(&assumerole.Provider{Client: client, RoleARN: c.roleARN}), chain}, nil
 }
 
-// client is one of STS that signs as the identity.
+// client returns a client of STS that signs with the credentials.
 func (id identity) client(ctx context.Context) (*stsquery.Client, error) {
 	client, err := id.chain.Client(ctx)
 	if err != nil {
@@ -75,12 +75,12 @@ func (c *call) cached(p stschain.Provider) *stschain.Cache {
 	return cache
 }
 
-// journal is standard error, for several goroutines, until it is closed.
+// journal is standard error. It is safe for concurrent use, and drops what is written after close.
 type journal struct {
 	mu     sync.Mutex
 	to     io.Writer // nil: closed
 	caches []*stschain.Cache
-	ended  uint64 // tries that were told of
+	ended  uint64 // refreshes that were logged
 }
 
 func (j *journal) Write(p []byte) (int, error) {
@@ -89,7 +89,8 @@ func (j *journal) Write(p []byte) (int, error) {
 	if j.to == nil {
 		return len(p), nil
 	}
-	return j.to.Write(p)
+	_, err := inFlags.WriteString(j.to, string(p))
+	return len(p), err
 }
 
 func (j *journal) close() {
@@ -98,7 +99,7 @@ func (j *journal) close() {
 	j.to = nil
 }
 
-// watch writes down what happens in a cache.
+// watch logs the events of a cache.
 func (j *journal) watch(c *stschain.Cache) {
 	write := stschain.LogEvents(slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	c.OnEvent = func(e stschain.Event) {
@@ -112,35 +113,35 @@ func (j *journal) watch(c *stschain.Cache) {
 	j.caches = append(j.caches, c)
 }
 
-// settle waits, not for long, until all that happened has been written.
+// settle waits for at most 100 ms until all refreshes are logged: events come after the credentials.
 func (j *journal) settle() {
 	await(100*time.Millisecond, func() bool {
-		var tries uint64
+		var attempts uint64
 		for _, c := range j.caches {
-			tries += c.Status().Attempts
+			attempts += c.Status().Attempts
 		}
 		j.mu.Lock()
 		defer j.mu.Unlock()
-		return j.ended >= tries
+		return j.ended >= attempts
 	})
 }
 
-// await waits until something is so, but no longer than that.
-func await(most time.Duration, so func() bool) {
-	for end := time.Now().Add(most); !so() && time.Now().Before(end); {
+// await waits until done, but at most for the timeout.
+func await(timeout time.Duration, done func() bool) {
+	for end := time.Now().Add(timeout); !done() && time.Now().Before(end); {
 		<-time.After(time.Millisecond)
 	}
 }
 
-// printJSON prints v for people and programs.
-func (c *call) printJSON(v any) error {
-	enc := json.NewEncoder(c.stdout)
+// printJSON prints v as indented JSON.
+func printJSON(to io.Writer, v any) error {
+	enc := json.NewEncoder(to)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
 	return enc.Encode(v)
 }
 
-// printable is text of others, with nothing that a terminal obeys.
+// printable replaces characters that a terminal may interpret.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {

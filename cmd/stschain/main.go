@@ -1,23 +1,20 @@
-// Stschain shows and hands out the AWS credentials that a program would find where it
-// runs. It is for people with a broken pod, and for programs that cannot link the library.
+// Stschain prints and serves the AWS credentials that a program would use on this machine. It helps to find out
+// why a pod has the wrong credentials, and gives them to programs that cannot link the library.
 //
-//	stschain explain                    who was asked for credentials, and what came of it
-//	stschain whoami                     whose credentials they are, as STS says
+//	stschain explain                    each place for credentials, in order, and its result
+//	stschain whoami                     the identity of the credentials, from STS
 //	eval "$(stschain env)"              the credentials, as variables for a shell
 //	credential_process = stschain process
 //	stschain serve                      the credentials, for every AWS SDK on this machine
 //
-// It looks where every AWS SDK looks; package source has the list. "stschain help" has
-// the flags.
+// It resolves credentials in the order of the AWS SDKs for Go and Java; package source has the list.
+// "stschain help" prints the flags.
 //
-// Standard output is for results, standard error for everything else. Secrets are printed
-// by env, process and serve, whose result they are, and by nothing else. A person is asked
-// for the code of an MFA device if standard input is a terminal, by all commands but
-// explain.
+// Results go to standard output, everything else to standard error. Only env, process and serve print secrets.
+// If standard input is a terminal, all commands but explain prompt for the code of an MFA device.
 //
-// The exit code is 0 if all went well, 1 for a failure, 2 for a mistake on the command
-// line, 3 if nothing here has credentials, and 4 if explain finds that a person would have
-// to be asked.
+// The exit code is 0 for success, 1 for a failure, 2 for an invalid command line, 3 if no credentials are configured,
+// and 4 if explain finds that a prompt is required.
 package main
 
 import (
@@ -71,7 +68,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	cmd, ok := find(name)
 	if !ok {
-		return c.exit(name, usagef("there is no command %q", name))
+		return c.exit(name, unknownCommand(name))
 	}
 	err := c.parse(cmd, args)
 	if errors.Is(err, flag.ErrHelp) {
@@ -88,8 +85,8 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // call is one run of a command.
 type call struct {
-	alive     context.Context // until it is over
-	processes atomic.Int64    // those that run for it
+	alive     context.Context // until the command ends
+	processes atomic.Int64    // child processes that still run
 	stdin     io.Reader
 	stdout    io.Writer
 	stderr    io.Writer
@@ -99,7 +96,7 @@ type call struct {
 	flags
 }
 
-// exit says what went wrong, and returns the exit code.
+// exit prints err and returns the exit code.
 func (c *call) exit(name string, err error) int {
 	var coded exitError
 	switch {
@@ -108,22 +105,31 @@ func (c *call) exit(name string, err error) int {
 	case errors.As(err, &coded):
 		return int(coded)
 	case errors.As(err, new(usageError)):
-		fmt.Fprintf(c.stderr, "stschain: %v; \"stschain help\" tells more\n", err)
+		fmt.Fprintf(c.stderr, "stschain: %v; see \"stschain help\"\n", err)
 		return exitUsage
 	}
-	fmt.Fprintf(c.stderr, "stschain %s: %s\n", name, strings.ReplaceAll(err.Error(), "set AllowHTTP", "give -allow-http"))
+	fmt.Fprintf(c.stderr, "stschain %s: %v\n", name, err)
 	if chain, ok := errors.AsType[*stschain.ChainError](err); ok && chain.Unavailable() {
 		return exitUnavailable
 	}
 	return exitFailed
 }
 
-// exitError is a code where all has been said.
+// inFlags replaces fields of the library, which its errors name, by the flags that set them.
+var inFlags = strings.NewReplacer(
+	"set AllowHTTP", "give -allow-http",
+	"or Default.Region", "or give -region",
+	"set HOME, or Provider.Home", "set HOME",
+	"Provider.Profile", "-profile",
+	"Default.Profile", "-profile",
+)
+
+// exitError is an exit code without a message.
 type exitError int
 
 func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// usageError is a mistake on the command line.
+// usageError is an invalid command line.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }

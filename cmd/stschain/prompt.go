@@ -12,7 +12,7 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// isTerminal reports whether somebody may be there.
+// isTerminal reports whether in is a terminal.
 func isTerminal(in io.Reader) bool {
 	f, ok := in.(interface{ Stat() (fs.FileInfo, error) })
 	if !ok {
@@ -22,15 +22,15 @@ func isTerminal(in io.Reader) bool {
 	if err != nil || info.Mode()&fs.ModeCharDevice == 0 {
 		return false
 	}
-	null, err := os.Stat(os.DevNull) // what services and cron jobs have
+	null, err := os.Stat(os.DevNull) // a character device too; services and cron jobs have it
 	return err != nil || !os.SameFile(info, null)
 }
 
-// askCode asks on the terminal for the code of an MFA device. The code can be seen while
-// it is typed; it is of no use a minute later.
-func (c *call) askCode(ctx context.Context, serial string) (stschain.Secret, error) {
+// promptMFA prompts for the code of an MFA device. The terminal shows the code while it is typed; it expires within a
+// minute.
+func (c *call) promptMFA(ctx context.Context, serial string) (stschain.Secret, error) {
 	if !isTerminal(c.stdin) {
-		return stschain.Secret{}, fmt.Errorf("somebody has to be asked for the code of %s, and standard input is no terminal", serial)
+		return stschain.Secret{}, fmt.Errorf("the MFA code of %s is required, and standard input is not a terminal to prompt on", serial)
 	}
 	typed := c.typed.next(c.stdin)
 	fmt.Fprintf(c.stderr, "MFA code of %s: ", printable(serial))
@@ -44,11 +44,11 @@ func (c *call) askCode(ctx context.Context, serial string) (stschain.Secret, err
 	}
 }
 
-// typist is who types lines. A read cannot be taken back, so that of a prompt which was given up
-// goes on, and brings what the next prompt is answered with.
+// typist reads lines from the terminal. A read cannot be canceled, so that of an abandoned prompt continues, and its
+// line is the input of the next prompt.
 type typist struct {
 	mu    sync.Mutex
-	lines chan line // where the next one comes; nil: nobody reads
+	lines chan line // receives the next line; nil: no read is in flight
 }
 
 type line struct {
@@ -56,7 +56,7 @@ type line struct {
 	err  error
 }
 
-// next is where the next line comes. One that was typed when nobody asked is dropped.
+// next returns the channel of the next line. A line that was typed before the prompt is dropped.
 func (t *typist) next(in io.Reader) <-chan line {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -71,13 +71,14 @@ func (t *typist) next(in io.Reader) <-chan line {
 	return t.lines
 }
 
+// taken ends the prompt whose line was received.
 func (t *typist) taken() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.lines = nil
 }
 
-// readLine reads no further than the line, which somebody else may go on from.
+// readLine reads no further than the line: the rest of standard input is not ours.
 func readLine(in io.Reader) (string, error) {
 	const most = 64
 	var line []byte
@@ -91,10 +92,10 @@ func readLine(in io.Reader) (string, error) {
 		case errors.Is(err, io.EOF) && len(line) > 0:
 			return string(line), nil
 		case errors.Is(err, io.EOF):
-			return "", errors.New("standard input ended before a code was typed")
+			return "", errors.New("standard input ended before a code was entered")
 		case err != nil:
 			return "", err
 		}
 	}
-	return "", errors.New("that is longer than any code")
+	return "", errors.New("the input is longer than any MFA code")
 }

@@ -38,18 +38,19 @@ func TestUsage(t *testing.T) {
 		{"help version", 0, "usage: stschain version", ""},
 		{"version", 0, "stschain ", ""},
 		{"--version", 0, "stschain ", ""},
-		{"help nothing", 2, "", `no command "nothing"`},
-		{"nothing", 2, "", `no command "nothing"`},
-		{"-profile x whoami", 2, "", `no command "-profile"`},
+		{"help nothing", 2, "", `unknown command "nothing"; see "stschain help"`},
+		{"-profile x whoami", 2, "", `unknown command "-profile"; see`},
+		{"who", 2, "", `unknown command "who"; did you mean "whoami"?`},
+		{"help evn", 2, "", `unknown command "evn"; did you mean "env"?`},
 		{"whoami -nothing", 2, "", "whoami: flag provided but not defined: -nothing"},
-		{"whoami x", 2, "", `whoami takes no arguments but flags, and there is "x"`},
+		{"whoami x", 2, "", `whoami takes flags only, not "x"`},
 		{"whoami -timeout soon", 2, "", "-timeout"},
 		{"whoami -timeout 0s", 2, "", "-timeout must be more than 0"},
 		{"whoami -profile= -region x", 2, "", "whoami: -profile is empty"},
 		{"serve -token-file=", 2, "", "serve: -token-file is empty"},
 		{"whoami -shell sh", 2, "", "-shell"},
-		{"env -shell csh", 2, "", `-shell "csh" is none of sh, bash, zsh, fish, powershell`},
-		{"version x", 2, "", "takes no arguments"},
+		{"env -shell csh", 2, "", `-shell "csh" is not one of sh, bash, zsh, fish, powershell`},
+		{"version x", 2, "", "takes flags only"},
 		{"serve -addr 0.0.0.0:0", 2, "", "no loopback address"},
 		{"serve -addr 192.0.2.1:80", 2, "", "no loopback address"},
 		{"serve -addr 1234", 2, "", "no address"},
@@ -63,7 +64,7 @@ func TestUsage(t *testing.T) {
 				require.Empty(t, stderr)
 			} else {
 				require.Empty(t, stdout)
-				require.Contains(t, stderr, `"stschain help" tells more`)
+				require.Contains(t, stderr, `see "stschain help"`)
 			}
 		})
 	}
@@ -91,20 +92,22 @@ func TestCommands(t *testing.T) {
 		stderr  []string
 		secrets bool // stdout has some
 	}{
-		"whoami":                  {keys: true, args: "whoami", stdout: []string{"arn            arn:aws:iam::123456789012:user/alice\n", "source         env\n", "expires        never\n"}},
-		"whoami, JSON":            {keys: true, args: "whoami -json", stdout: []string{`"arn": "arn:aws:iam::123456789012:user/alice"`, `"source": "env"`}},
+		"whoami":                  {keys: true, args: "whoami", stdout: []string{"arn            arn:aws:iam::123456789012:user/alice\n", "origin         env\n", "expires        never\n"}},
+		"whoami, JSON":            {keys: true, args: "whoami -json", stdout: []string{`"arn": "arn:aws:iam::123456789012:user/alice"`, `"origin": "env"`}},
 		"whoami, a role":          {keys: true, args: "whoami -role-arn " + roleARN, stdout: []string{":assumed-role/backup/", "assumerole " + roleARN, "(in "}},
-		"whoami, events":          {keys: true, args: "whoami -v", stdout: []string{"user/alice"}, stderr: []string{`msg="aws credentials refresh started" source="default chain"`, `msg="aws credentials refreshed" source=env`}},
+		"whoami, events":          {keys: true, args: "whoami -v", stdout: []string{"user/alice"}, stderr: []string{`msg="aws credentials refresh started"`, `msg="aws credentials refreshed"`}},
 		"whoami, nothing here":    {args: "whoami", code: 3, stderr: []string{"stschain whoami: source: no AWS credentials found; tried, in order:", "1. env: AWS_ACCESS_KEY_ID is not set"}},
 		"whoami, refused":         {keys: true, args: "whoami", outage: down, code: 1, stderr: []string{"AccessDenied"}},
-		"whoami, no region":       {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami", code: 1, stderr: []string{"AWS_REGION"}},
+		"whoami, no region":       {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami", code: 1, stderr: []string{"set AWS_REGION, region in the profile, or give -region"}},
 		"whoami, region by flag":  {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami -region eu-west-1", stdout: []string{"alice"}},
-		"whoami, no such profile": {keys: true, args: "whoami -profile prod", code: 1, stderr: []string{`"prod"`}},
+		"whoami, no such profile": {config: "[profile production]\n", args: "whoami -profile prod", code: 1, stderr: []string{`-profile names the profile "prod"`, `did you mean "production"?`}},
 		"whoami, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "whoami -role-arn " + roleARN, code: 3, stderr: []string{"no AWS credentials found"}},
 		"whoami, half a key":      {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, args: "whoami", code: 1, stderr: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
 
-		"env":               {keys: true, args: "env", secrets: true, stdout: []string{"export AWS_ACCESS_KEY_ID='", "export AWS_SECRET_ACCESS_KEY='", "\nunset AWS_SESSION_TOKEN\nunset AWS_CREDENTIAL_EXPIRATION\nunset AWS_ACCOUNT_ID\n"}},
-		"env, a role":       {keys: true, args: "env -role-arn " + roleARN, secrets: true, stdout: []string{"export AWS_SESSION_TOKEN='", "export AWS_CREDENTIAL_EXPIRATION='20", "export AWS_ACCOUNT_ID='123456789012'"}},
+		"env":         {keys: true, args: "env", secrets: true, stdout: []string{"export AWS_ACCESS_KEY_ID='", "export AWS_SECRET_ACCESS_KEY='", "\nunset AWS_SESSION_TOKEN\nunset AWS_CREDENTIAL_EXPIRATION\nunset AWS_SESSION_EXPIRATION\nunset AWS_ACCOUNT_ID\n"}},
+		"env, a role": {keys: true, args: "env -role-arn " + roleARN, secrets: true, stdout: []string{"export AWS_SESSION_TOKEN='", "export AWS_CREDENTIAL_EXPIRATION='20", "export AWS_SESSION_EXPIRATION='20", "export AWS_ACCOUNT_ID='123456789012'"}},
+		"env, a profile": {config: "[profile prod]\nregion = eu-central-1\naws_access_key_id = AKIABASE\naws_secret_access_key = canary/base/secret\n", env: map[string]string{"AWS_PROFILE": "dev", "AWS_REGION": ""},
+			args: "env -profile prod", secrets: true, stdout: []string{"export AWS_ACCESS_KEY_ID='AKIABASE'", "\nunset AWS_PROFILE\nunset AWS_DEFAULT_PROFILE\nunset AWS_WEB_IDENTITY_TOKEN_FILE\n", "\nexport AWS_REGION='eu-central-1'\nexport AWS_DEFAULT_REGION='eu-central-1'\n"}},
 		"env, fish":         {keys: true, args: "env -shell fish", secrets: true, stdout: []string{"set -gx AWS_ACCESS_KEY_ID '", "set -e AWS_SESSION_TOKEN; or true\n"}},
 		"env, PowerShell":   {keys: true, args: "env -shell powershell", secrets: true, stdout: []string{"$env:AWS_ACCESS_KEY_ID = '", `Remove-Item -ErrorAction SilentlyContinue Env:\AWS_SESSION_TOKEN`}},
 		"env, JSON":         {keys: true, args: "env -json", secrets: true, stdout: []string{`"AWS_SECRET_ACCESS_KEY": "`}},
@@ -127,7 +130,8 @@ func TestCommands(t *testing.T) {
 		"explain, broken role": {config: role, args: "explain", code: 1, outage: down, stdout: []string{
 			"failed          default chain\nnot configured    env: AWS_ACCESS_KEY_ID is not set\nnot configured    webidentity from the environment: AWS_WEB_IDENTITY_TOKEN_FILE is not set\nfailed            profile default",
 			"\nfailed              assumerole " + roleARN + ": ", "AccessDenied", "\nsucceeded             profile base: AKIABASE, no expiry\n", "not called        imds"}},
-		"explain, JSON": {config: role, args: "explain -json", code: 1, outage: down, stdout: []string{`"outcome": "failed"`, `"provider": "profile base"`}},
+		"explain, no such profile": {args: "explain -profile prod", code: 1, stdout: []string{"-profile names the profile"}},
+		"explain, JSON":            {config: role, args: "explain -json", code: 1, outage: down, stdout: []string{`"outcome": "failed"`, `"provider": "profile base"`}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
@@ -144,6 +148,7 @@ func TestCommands(t *testing.T) {
 			}
 			code, stdout, stderr := w.run(strings.Fields(tt.args)...)
 			require.Equal(t, tt.code, code, stdout+stderr)
+			require.NotRegexp(t, `(Default|Provider|Client)\.[A-Z]`, stdout+stderr, "users have flags")
 			for _, want := range tt.stdout {
 				require.Contains(t, timeless(stdout), want)
 			}
@@ -196,7 +201,7 @@ func TestMFA(t *testing.T) {
 
 	code, _, stderr = w.run("process")
 	require.Equal(t, 1, code)
-	require.Contains(t, stderr, "the code of "+device.Serial+", and standard input is no terminal")
+	require.Contains(t, stderr, "the MFA code of "+device.Serial+" is required, and standard input is not a terminal")
 
 	null, err := os.Open(os.DevNull) // a device of characters, and no terminal
 	require.NoError(t, err)
@@ -205,7 +210,7 @@ func TestMFA(t *testing.T) {
 	code, _, stderr = w.run("process")
 	require.Equal(t, 1, code)
 	if runtime.GOOS != "windows" {
-		require.Contains(t, stderr, "standard input is no terminal")
+		require.Contains(t, stderr, "standard input is not a terminal")
 	}
 
 	typed, err := device.MFAToken(t.Context(), device.Serial)
@@ -221,7 +226,7 @@ func TestMFA(t *testing.T) {
 	require.Empty(t, stderr)
 
 	for typed, want := range map[string]string{
-		"": "standard input ended", "\n": "an empty one", strings.Repeat("1", 100): "longer than any code",
+		"": "standard input ended", "\n": "an empty one", strings.Repeat("1", 100): "longer than any MFA code",
 	} {
 		w.stdin = terminal{strings.NewReader(typed)}
 		code, stdout, stderr = w.run("env")
@@ -239,14 +244,14 @@ func TestPromptAfterOneThatWasGivenUp(t *testing.T) {
 	c := &call{stdin: terminal{in}, stderr: io.Discard}
 	left, leave := context.WithCancel(t.Context())
 	leave()
-	_, err := c.askCode(left, "phone")
+	_, err := c.promptMFA(left, "phone")
 	require.ErrorIs(t, err, context.Canceled)
 
 	for _, want := range []string{"123456", "654321"} {
 		c.stderr = prompted(func() { go io.WriteString(keyboard, want+"\n") })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		code, err := c.askCode(ctx, "phone")
+		code, err := c.promptMFA(ctx, "phone")
 		require.NoError(t, err)
 		require.Equal(t, want, code.Reveal())
 	}

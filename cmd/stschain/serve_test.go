@@ -88,14 +88,14 @@ func TestServe(t *testing.T) {
 	w.env = with(w.env, map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": url, "AWS_CONTAINER_AUTHORIZATION_TOKEN": token, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""})
 	exit, stdout, stderr := w.run("whoami")
 	require.Equal(t, 0, exit, stderr)
-	require.Contains(t, stdout, "source         container")
+	require.Contains(t, stdout, "origin         container")
 	require.Contains(t, stdout, ":assumed-role/backup/")
 	require.Equal(t, 1, w.sts.Count("AssumeRole"))
 
 	s.stop()
 	require.Equal(t, 0, <-s.code)
 	said := s.stderr.String()
-	require.Contains(t, said, "giving the credentials of assumerole "+roleARN+" at "+url)
+	require.Contains(t, said, "serving the credentials of assumerole "+roleARN+" at "+url)
 	require.Contains(t, said, "refreshed")
 	require.Contains(t, said, "401")
 	canary.CheckText(t, token, said)
@@ -164,12 +164,12 @@ func TestTokenFileRefused(t *testing.T) {
 		mode    os.FileMode
 		want    string
 	}{
-		"readable": {strings.Repeat("x", 40), 0o644, "readable for others, its mode is 0644"},
-		"by group": {strings.Repeat("x", 40), 0o640, "readable for others, its mode is 0640"},
-		"short":    {"hunter2", 0o600, "can be guessed"},
-		"empty":    {"", 0o600, "can be guessed"},
-		"large":    {strings.Repeat("x", 5000), 0o600, "no file with a token"},
-		"broken":   {strings.Repeat("x", 20) + "\n" + strings.Repeat("x", 20), 0o600, "no header can carry"},
+		"readable": {strings.Repeat("x", 40), 0o644, "readable by others, with mode 0644"},
+		"by group": {strings.Repeat("x", 40), 0o640, "readable by others, with mode 0640"},
+		"short":    {"hunter2", 0o600, "at least 16 are required"},
+		"empty":    {"", 0o600, "has 0 characters"},
+		"large":    {strings.Repeat("x", 5000), 0o600, "not a regular file of at most 4096 bytes"},
+		"broken":   {strings.Repeat("x", 20) + "\n" + strings.Repeat("x", 20), 0o600, "an HTTP header cannot carry"},
 	} {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, []byte(tt.content), tt.mode))

@@ -2,134 +2,49 @@ package adapters_test
 
 import (
 	"context"
-	"fmt"
-	"net/http"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/adapter/awssdk"
-	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/e2e/realserver"
-	"github.com/stschain-go/stschain/stsquery"
 )
 
-// TestSDKForGo works with objects while the credentials are replaced twice: no request
-// fails, STS is called once a lifetime, and nobody waits for it after the first call.
-// MinIO gives credentials for 15 minutes at least, so the cache's clock runs ahead
-// of the real one, and what comes in is dated by it.
 func TestSDKForGo(t *testing.T) {
-	const callers, generations = 8, 3
-	for _, tt := range []struct {
-		name      string
-		configure func(p *awssdk.CredentialsProvider) config.LoadOptionsFunc
-	}{
-		{"config.WithCredentialsProvider", func(p *awssdk.CredentialsProvider) config.LoadOptionsFunc {
-			return config.WithCredentialsProvider(p)
-		}},
-		{"aws.Config", nil},
+	for name, configure := range map[string]func(p *awssdk.CredentialsProvider) (aws.Config, error){
+		"config.WithCredentialsProvider": func(p *awssdk.CredentialsProvider) (aws.Config, error) {
+			return config.LoadDefaultConfig(t.Context(), config.WithCredentialsProvider(p))
+		},
+		"aws.Config": func(p *awssdk.CredentialsProvider) (aws.Config, error) { return aws.Config{Credentials: p}, nil },
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			endpoint := realserver.MinIO(t).URL
-			var sts counted
-			role := &assumerole.Provider{
-				Client: &stsquery.Client{
-					Credentials: stschain.Static(realserver.User, realserver.Password, ""), Region: region, Endpoint: endpoint,
-					HTTPClient: &http.Client{Transport: &sts, Timeout: 10 * time.Second},
-				},
-				Duration: 15 * time.Minute,
-			}
-			clk := clock.NewMock()
-			clk.Set(time.Now())
-			refreshed := make(chan error, 16)
-			cache := &stschain.Cache{
-				Clock: clk,
-				Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-					creds, err := role.Retrieve(ctx)
-					creds.Expires = creds.Expires.Add(time.Until(clk.Now()))
-					return creds, err
-				}),
-				OnEvent: func(e stschain.Event) {
-					if e.Kind != stschain.RefreshStarted {
-						refreshed <- e.Err
-					}
-				},
-			}
-			provider := &awssdk.CredentialsProvider{Credentials: cache}
-			var cfg aws.Config
-			if tt.configure != nil {
-				var err error
-				cfg, err = config.LoadDefaultConfig(t.Context(), tt.configure(provider))
+		t.Run(name, func(t *testing.T) {
+			testRefreshes(t, func(endpoint string, cache *stschain.Cache) func(context.Context, string) error {
+				cfg, err := configure(&awssdk.CredentialsProvider{Credentials: cache})
 				require.NoError(t, err)
-			} else {
-				cfg.Credentials = provider
-			}
-			client := s3.NewFromConfig(cfg, func(o *s3.Options) {
-				o.Region, o.BaseEndpoint, o.UsePathStyle = region, aws.String(endpoint), true
-				o.RetryMaxAttempts = 1 // a request that failed would be hidden by the next attempt
-			})
-			_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")})
-			require.NoError(t, err)
-			require.NoError(t, <-refreshed)
-
-			used := map[string]bool{cache.Status().AccessKeyID: true}
-			var requests, failed atomic.Int64
-			var running sync.WaitGroup
-			defer running.Wait()
-			ctx, stop := context.WithCancel(t.Context())
-			defer stop()
-			for caller := range callers {
-				running.Go(func() {
-					for i := 0; ctx.Err() == nil; i++ {
-						requests.Add(2)
-						if err := sdkPutAndGet(context.WithoutCancel(ctx), client, fmt.Sprintf("%d/%d", caller, i)); err != nil {
-							failed.Add(1)
-							t.Error(err)
-						}
-					}
+				client := s3.NewFromConfig(cfg, func(o *s3.Options) {
+					o.Region, o.BaseEndpoint, o.UsePathStyle = region, aws.String(endpoint), true
+					o.RetryMaxAttempts = 1 // a retry would hide a request that failed
 				})
-			}
-			for generation := 1; generation < generations; generation++ {
-				atLeast(t, &requests, requests.Load()+200)
-				clk.Add(11 * time.Minute) // into the advisory window of five minutes
-				require.NoError(t, <-refreshed)
-				used[cache.Status().AccessKeyID] = true
-			}
-			atLeast(t, &requests, requests.Load()+200)
-			stop()
-			running.Wait()
-
-			require.Zero(t, failed.Load())
-			require.Len(t, used, generations)
-			require.EqualValues(t, generations, sts.Load(), "calls of STS")
-			require.EqualValues(t, generations, cache.Status().Attempts)
-			require.EqualValues(t, 1, cache.Status().Waits, "nobody waited but the first")
-			t.Logf("%d requests by %d callers, none failed; %d lifetimes, %d calls of STS, %d wait",
-				requests.Load(), callers, len(used), sts.Load(), cache.Status().Waits)
+				_, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("bucket")})
+				require.NoError(t, err)
+				return func(ctx context.Context, key string) error {
+					_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key, Body: strings.NewReader(key)})
+					if err != nil {
+						return err
+					}
+					object, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: &key})
+					if err != nil {
+						return err
+					}
+					return object.Body.Close()
+				}
+			})
 		})
 	}
 }
 
-func sdkPutAndGet(ctx context.Context, client *s3.Client, key string) error {
-	_, err := client.PutObject(ctx, &s3.PutObjectInput{Bucket: aws.String("bucket"), Key: &key, Body: strings.NewReader(key)})
-	if err != nil {
-		return err
-	}
-	object, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: aws.String("bucket"), Key: &key})
-	if err != nil {
-		return err
-	}
-	return object.Body.Close()
-}
-
-// The example runs against a real server as its comment says, and without one.
 func TestSDKForGoExample(t *testing.T) { testExample(t, "awssdk", "./examples/s3") }

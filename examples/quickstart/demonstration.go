@@ -12,12 +12,11 @@ import (
 )
 
 const (
-	lifetime = 12 * time.Second // STS itself gives 15 minutes at least
+	lifetime = 12 * time.Second // STS gives at least 15 minutes
 	latency  = 200 * time.Millisecond
 )
 
-// demonstration starts the fake STS and the service, and makes the setting of a
-// program that uses them.
+// demonstration starts the fake STS and the service, and configures the program for them.
 func demonstration(s *setting, line *timeline) (stop func(), err error) {
 	sts := ststest.New()
 	sts.Lifetime = lifetime
@@ -26,7 +25,7 @@ func demonstration(s *setting, line *timeline) (stop func(), err error) {
 	mux := http.NewServeMux()
 	mux.Handle("/echo", sts.Protect("execute-api", "", nil))
 	mux.HandleFunc("/sts", func(w http.ResponseWriter, r *http.Request) {
-		time.Sleep(latency) // so that one can see who waits
+		time.Sleep(latency) // to show which requests wait
 		sts.ServeHTTP(w, r)
 	})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -47,6 +46,7 @@ func demonstration(s *setting, line *timeline) (stop func(), err error) {
 		call:           url + "/echo",
 		advisoryWindow: 8 * time.Second,
 		duration:       s.duration,
+		requests:       s.requests,
 		script: func(ctx context.Context, cache *stschain.Cache) {
 			at := func(d time.Duration) bool {
 				select {
@@ -57,15 +57,14 @@ func demonstration(s *setting, line *timeline) (stop func(), err error) {
 				}
 			}
 			if at(5 * time.Second) {
-				line.print("outage", "STS answers 503 from now on")
-				sts.FailAll(ststest.Refuse(http.StatusServiceUnavailable, "ServiceUnavailable", "out for lunch"))
+				line.print("outage", "STS returns 503 from now on")
+				sts.FailAll(ststest.Refuse(http.StatusServiceUnavailable, "ServiceUnavailable", "down for maintenance"))
 			}
 			if at(10 * time.Second) {
 				line.print("outage", "STS is back")
 				sts.Heal()
 			}
-			// Credentials that were fetched within the last second are not fetched again,
-			// so that no caller can hammer STS: what is rejected here is older.
+			// A cache refreshes at most once a second: revoke credentials that are older.
 			id := ""
 			for d := 15 * time.Second; at(d) && id != cache.Status().AccessKeyID; d += 3 * time.Second / 2 {
 				id = cache.Status().AccessKeyID

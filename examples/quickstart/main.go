@@ -1,15 +1,14 @@
-// Quickstart shows what stschain does for a program: it gets credentials from a
-// chain, assumes a role with them, signs requests with the result, and goes on
-// working while the credentials are replaced under it.
+// Quickstart assumes a role with the credentials of a chain and signs requests with the
+// result, while the credentials are refreshed.
 //
-// Without flags it needs nothing: it starts a fake STS and a service that
-// verifies signatures, both on loopback, with credentials that live for seconds.
-// STS fails for a while, and a token is rejected; no request does.
+// Without flags it starts a fake STS and a service that verifies signatures, both on
+// loopback, with credentials that are valid for seconds. STS fails for a while, and the
+// service rejects a token; no request fails.
 //
 //	go run ./examples/quickstart
 //
-// With flags it talks to a real STS. The credentials to start from are found where the
-// AWS SDKs find theirs: in the environment, a profile, a container, on an instance.
+// With flags it calls a real STS. The base credentials come from the default chain of the
+// AWS SDKs: environment, profile, container, instance.
 //
 //	export AWS_PROFILE=dev
 //	go run ./examples/quickstart -region eu-west-1 -role-arn arn:aws:iam::123456789012:role/demo
@@ -39,15 +38,16 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// setting is what differs between the demonstration and a real STS.
+// setting is the difference between the demonstration and a real STS.
 type setting struct {
 	chain          stschain.Provider
 	endpoint       string // of STS; "": the region's
 	region         string
 	roleARN        string
-	service, call  string // what is signed for, and the URL that is called
+	service, call  string // the name of the service in signatures, and the URL to call
 	advisoryWindow time.Duration
-	script         func(ctx context.Context, cache *stschain.Cache) // what goes wrong meanwhile
+	script         func(ctx context.Context, cache *stschain.Cache) // the faults of the demonstration
+	requests       *atomic.Int64                                    // to STS, with retries
 	duration       time.Duration
 }
 
@@ -58,14 +58,14 @@ func main() {
 }
 
 func run(ctx context.Context, out io.Writer, args []string) int {
-	var s setting
+	s := setting{requests: new(atomic.Int64)}
 	flags := flag.NewFlagSet("quickstart", flag.ContinueOnError)
-	flags.StringVar(&s.endpoint, "endpoint", "", "the `URL` of an STS to talk to, instead of the region's")
+	flags.StringVar(&s.endpoint, "endpoint", "", "the `URL` of an STS, instead of that of the region")
 	flags.StringVar(&s.region, "region", "", "the `region` of STS and of the service")
-	flags.StringVar(&s.roleARN, "role-arn", "", "the role to assume, an `ARN`; some servers know none")
+	flags.StringVar(&s.roleARN, "role-arn", "", "the `ARN` of the role to assume; some servers have no roles")
 	flags.StringVar(&s.call, "call", "", "the `URL` to call with the role's credentials; by default STS's GetCallerIdentity")
 	flags.StringVar(&s.service, "service", "sts", "the `name` of the service at -call, for its signatures")
-	flags.DurationVar(&s.duration, "for", 20*time.Second, "how long to go on")
+	flags.DurationVar(&s.duration, "for", 20*time.Second, "how long to run")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
@@ -91,10 +91,13 @@ func run(ctx context.Context, out io.Writer, args []string) int {
 	return drive(ctx, s, line)
 }
 
-// drive is the program that a user would write: compose, then call.
+// drive is the part that a program needs: compose, then call.
 func drive(ctx context.Context, s setting, line *timeline) int {
 	role := &assumerole.Provider{
-		Client:  &stsquery.Client{Credentials: s.chain, Region: s.region, Endpoint: s.endpoint},
+		Client: &stsquery.Client{
+			Credentials: s.chain, Region: s.region, Endpoint: s.endpoint,
+			HTTPClient: &http.Client{Transport: counter{s.requests}}, // leave it out, unless requests are to be counted
+		},
 		RoleARN: s.roleARN,
 	}
 	cache := &stschain.Cache{
@@ -131,8 +134,9 @@ func drive(ctx context.Context, s setting, line *timeline) int {
 	callers.Wait()
 
 	status := cache.Status()
-	line.print("program", "%d requests by 8 callers, %d of them failed, %d had to wait for credentials; STS was asked %d times, %d of them in vain",
-		worked.Load()+failed.Load(), failed.Load(), status.Waits, status.Attempts, status.Failures)
+	line.print("program", "%d requests by 8 callers, %d failed; %d waited for credentials: the first ones, or those after a rejection",
+		worked.Load()+failed.Load(), failed.Load(), status.Waits)
+	line.print("program", "%d refreshes began, %d failed; %d requests to STS ended, retries included", status.Attempts, status.Failures, s.requests.Load())
 	if failed.Load() > 0 || worked.Load() == 0 {
 		line.end("FAILED: not all requests worked")
 		return 1
@@ -141,7 +145,15 @@ func drive(ctx context.Context, s setting, line *timeline) int {
 	return 0
 }
 
-// get calls the service. It has no context: what a request began is finished.
+// counter counts requests.
+type counter struct{ requests *atomic.Int64 }
+
+func (c counter) RoundTrip(req *http.Request) (*http.Response, error) {
+	defer c.requests.Add(1)
+	return http.DefaultTransport.RoundTrip(req)
+}
+
+// get calls the service. It takes no context, so that requests in flight are finished.
 func get(client *http.Client, url string) error {
 	resp, err := client.Get(url)
 	if err != nil {

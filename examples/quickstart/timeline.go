@@ -9,7 +9,7 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// timeline prints what happens, with the seconds since the start.
+// timeline prints events with the seconds since the start.
 type timeline struct {
 	mu    sync.Mutex
 	out   io.Writer
@@ -21,21 +21,21 @@ func newTimeline(out io.Writer) *timeline {
 	return &timeline{out: out, start: time.Now(), once: map[string]bool{}}
 }
 
-func (l *timeline) print(who, format string, args ...any) {
+func (l *timeline) print(from, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	fmt.Fprintf(l.out, "%6.2fs  %-8s %s\n", time.Since(l.start).Seconds(), who, fmt.Sprintf(format, args...))
+	fmt.Fprintf(l.out, "%6.2fs  %-8s %s\n", time.Since(l.start).Seconds(), from, fmt.Sprintf(format, args...))
 }
 
-// printOnce leaves out what it has printed before.
-func (l *timeline) printOnce(who, format string, args ...any) {
+// printOnce prints each text once.
+func (l *timeline) printOnce(from, format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	l.mu.Lock()
 	printed := l.once[text]
 	l.once[text] = true
 	l.mu.Unlock()
 	if !printed {
-		l.print(who, "%s", text)
+		l.print(from, "%s", text)
 	}
 }
 
@@ -45,26 +45,26 @@ func (l *timeline) end(text string) {
 	fmt.Fprintln(l.out, text)
 }
 
-// event says what a cache did, in words.
+// event prints an event of the cache.
 func (l *timeline) event(e stschain.Event) {
 	at := func(t time.Time) string { return fmt.Sprintf("%.1fs", t.Sub(l.start).Seconds()) }
 	switch e.Kind {
 	case stschain.RefreshStarted:
 		if e.Expires.IsZero() {
-			l.print("cache", "nothing is held: asking %s", e.Origin)
+			l.print("cache", "empty: calling %s", e.Origin)
 		} else {
-			l.print("cache", "asking %s, while the held credentials serve until %s", e.Origin, at(e.Expires))
+			l.print("cache", "calling %s; the cached credentials are valid until %s", e.Origin, at(e.Expires))
 		}
 	case stschain.Refreshed:
-		l.print("cache", "took new credentials after %v: they live until %s, the next refresh is due at %s",
+		l.print("cache", "new credentials after %v: valid until %s, next refresh at %s",
 			e.Took.Round(time.Millisecond), at(e.Expires), at(e.Next))
 	case stschain.RefreshFailed:
-		l.print("cache", "that failed: %v", e.Err)
+		l.print("cache", "refresh failed: %v", e.Err)
 		if !e.Expires.IsZero() {
-			l.print("cache", "serving on until %s, next try at %s", at(e.Expires), at(e.Next))
+			l.print("cache", "serving cached credentials until %s, next attempt at %s", at(e.Expires), at(e.Next))
 		}
 	case stschain.Invalidated:
-		l.print("cache", "a service rejected the held credentials: the next caller waits for new ones")
+		l.print("cache", "the service rejected the credentials: the next caller waits for new ones")
 	default:
 		l.print("cache", "%v", e.Kind)
 	}

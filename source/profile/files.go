@@ -250,7 +250,7 @@ func (f *Files) hint(name string) string {
 			return fmt.Sprintf("; %s has [%s], which in this file must be [%s]", at, header, name)
 		}
 	}
-	return ""
+	return didYouMean(name, f.Profiles())
 }
 
 // indented helps those who miss one of the keys, if it is there and read as something else.

@@ -13,9 +13,8 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// demonstration makes the setting of a fake STS and a bucket that verifies
-// signatures, in this process. STS itself gives sessions 15 minutes at least;
-// these live for six seconds, and the first one is revoked after two.
+// demonstration configures a fake STS and a bucket that verifies signatures. STS gives sessions at least 15 minutes;
+// these are valid for six seconds, and the first one is revoked.
 func demonstration(s *setting) (stop func()) {
 	sts := ststest.New()
 	sts.Lifetime = 6 * time.Second
@@ -41,7 +40,7 @@ const checksum = "X-Amz-Checksum-Crc32"
 
 type object struct {
 	body     []byte
-	checksum string // that the client sent, and wants to see again
+	checksum string // of the client, which checks it
 }
 
 // bucket keeps objects in memory.

@@ -1,15 +1,13 @@
-// S3 is a program that works with objects through the AWS SDK for Go v2, on
-// credentials that stschain fetches and keeps fresh: it assumes a role, hands it to
-// an S3 client, and goes on writing and reading while the credentials are replaced.
+// S3 writes and reads objects through the AWS SDK for Go v2 with the credentials of a
+// role, which stschain refreshes meanwhile.
 //
-// Without flags it needs nothing: STS and the bucket are fake ones in the same
-// process, which verify what they are sent, and sessions live for seconds. One of
-// them is revoked; no request fails.
+// Without flags STS and the bucket are fakes in this process, which verify signatures,
+// and sessions are valid for seconds. One of them is revoked; no request fails.
 //
 //	go run ./examples/s3
 //
 // With flags it talks to AWS, or to a server with both APIs at one address, such as
-// MinIO. The credentials to start from are found where the AWS SDKs find theirs.
+// MinIO. The base credentials come from the default chain of the AWS SDKs.
 //
 //	export AWS_PROFILE=dev
 //	go run ./examples/s3 -region eu-west-1 -role-arn arn:aws:iam::123456789012:role/demo -bucket my-bucket
@@ -43,7 +41,7 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// setting is what differs between the demonstration and a real server.
+// setting is the difference between the demonstration and a real server.
 type setting struct {
 	sts            stsquery.Client
 	roleARN        string
@@ -60,8 +58,8 @@ func main() {
 	s := setting{bucket: "bucket", s3: func(*s3.Options) {}}
 	flag.StringVar(&endpoint, "endpoint", "", "the `URL` of a server with the APIs of STS and S3, instead of AWS")
 	flag.StringVar(&region, "region", "us-east-1", "the `region` of STS and of the bucket")
-	flag.StringVar(&s.roleARN, "role-arn", "", "the role to assume, an `ARN`; MinIO knows none")
-	flag.StringVar(&s.bucket, "bucket", "", "the `name` of the bucket to work in; it is made if -endpoint is given")
+	flag.StringVar(&s.roleARN, "role-arn", "", "the `ARN` of the role to assume; MinIO has no roles")
+	flag.StringVar(&s.bucket, "bucket", "", "the `name` of the bucket to work in; it is created if -endpoint is given")
 	flag.DurationVar(&s.duration, "for", 6*time.Second, "how long to go on")
 	flag.Parse()
 
@@ -70,7 +68,7 @@ func main() {
 		fmt.Println("no flags: a fake STS and a fake bucket, in this process")
 		defer demonstration(&s)()
 	case s.bucket == "", endpoint == "" && s.roleARN == "":
-		fmt.Println("FAILED: -bucket is needed, and one of -role-arn and -endpoint")
+		fmt.Println("FAILED: -bucket and one of -role-arn and -endpoint are required")
 		os.Exit(2)
 	default:
 		s.sts = stsquery.Client{Credentials: &source.Default{Region: region}, Region: region, Endpoint: endpoint}
@@ -92,7 +90,7 @@ func main() {
 func run(ctx context.Context, s *setting, makeBucket bool) error {
 	cache := &stschain.Cache{
 		Provider:       &assumerole.Provider{Client: &s.sts, RoleARN: s.roleARN},
-		AdvisoryWindow: s.advisoryWindow, // leave it out: by the lifetime
+		AdvisoryWindow: s.advisoryWindow, // usually left out
 		OnEvent:        report(time.Now()),
 	}
 	provider := &awssdk.CredentialsProvider{Credentials: cache}
@@ -119,7 +117,7 @@ func run(ctx context.Context, s *setting, makeBucket bool) error {
 		callers.Go(func() {
 			key := fmt.Sprintf("stschain-example/%d", caller)
 			for ctx.Err() == nil {
-				// What has begun is finished, so it does not end with ctx.
+				// A request that began is finished, so it does not end with ctx.
 				if err := writeAndRead(context.WithoutCancel(ctx), client, s.bucket, key); err != nil {
 					failed.Add(1)
 					fmt.Println("a request FAILED:", err)
@@ -136,7 +134,7 @@ func run(ctx context.Context, s *setting, makeBucket bool) error {
 	callers.Wait()
 
 	status := cache.Status()
-	fmt.Printf("%d objects written and read, %d failed; STS was asked %d times, and %d callers waited for that\n",
+	fmt.Printf("%d objects written and read, %d failed; %d calls to STS, for which %d callers waited\n",
 		worked.Load(), failed.Load(), status.Attempts, status.Waits)
 	if failed.Load() > 0 || worked.Load() == 0 {
 		return errors.New("not all requests worked")
@@ -156,12 +154,12 @@ func writeAndRead(ctx context.Context, client *s3.Client, bucket, key string) er
 	defer object.Body.Close()
 	got, err := io.ReadAll(object.Body)
 	if err == nil && !bytes.Equal(got, body) {
-		err = fmt.Errorf("%s holds %q, and %q was written", key, got, body)
+		err = fmt.Errorf("%s is %q, and %q was written", key, got, body)
 	}
 	return err
 }
 
-// report says what the cache does.
+// report prints the events of the cache.
 func report(start time.Time) func(stschain.Event) {
 	return func(e stschain.Event) {
 		at := e.Time.Sub(start).Seconds()

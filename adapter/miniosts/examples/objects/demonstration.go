@@ -13,71 +13,41 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// demonstration makes the setting of a fake STS and a bucket that verifies
-// signatures, in this process. STS itself gives sessions 15 minutes at least;
-// these live for six seconds, and the first one is revoked after two.
+// demonstration configures a fake STS and a bucket that verifies signatures. STS gives sessions at least 15 minutes;
+// these are valid for six seconds, and the first one is revoked.
 func demonstration(s *setting) (stop func()) {
 	sts := ststest.New()
 	sts.Lifetime = 6 * time.Second
-	b := &bucket{objects: map[string]object{}}
-
-	s.bucket = "bucket"
-	s.roleARN = "arn:aws:iam::123456789012:role/example"
-	s.advisoryWindow = 3 * time.Second
 	s.sts = stsquery.Client{Credentials: sts.User(), Region: "eu-west-1", HTTPClient: sts.Client()}
-	s.host, s.secure, s.region = "s3.example", true, "eu-west-1"
-	s.transport = ststest.InProcess(sts.Protect("s3", "eu-west-1", b))
-	revoke := time.AfterFunc(2*time.Second, func() { sts.Revoke(b.lastUsed()) })
-	return func() {
-		revoke.Stop()
-		sts.Close()
-	}
+	s.roleARN, s.revoke, s.advisoryWindow = "arn:aws:iam::123456789012:role/example", sts.Revoke, 3*time.Second
+	s.bucket, s.host, s.secure, s.region = "bucket", "s3.example", true, "eu-west-1"
+	s.transport = ststest.InProcess(sts.Protect("s3", "eu-west-1", new(bucket)))
+	return func() { sts.Close() }
 }
 
-type object struct {
-	body     []byte
-	modified time.Time
-}
-
-// bucket keeps objects in memory.
-type bucket struct {
-	mu      sync.Mutex
-	objects map[string]object // by path
-	used    string            // the access key ID of the last request
-}
-
-func (b *bucket) lastUsed() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.used
-}
+// bucket keeps objects in memory, by path.
+type bucket struct{ objects sync.Map }
 
 func (b *bucket) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	caller, _ := ststest.CallerFrom(r.Context())
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 1<<20))
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.used = caller.AccessKeyID
-	got, found := b.objects[r.URL.Path]
-	switch {
-	case err != nil:
-		http.Error(w, err.Error(), http.StatusBadRequest)
-	case r.Method == http.MethodPut:
-		got = object{body, time.Now().UTC()}
-		b.objects[r.URL.Path] = got
-		describe(w, got)
-	case r.Method == http.MethodGet && found:
-		describe(w, got)
-		w.Header().Set("Content-Length", strconv.Itoa(len(got.body)))
-		w.Write(got.body)
-	default:
-		http.NotFound(w, r)
+	if r.Method == http.MethodPut {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		b.objects.Store(r.URL.Path, body)
 	}
-}
-
-// describe says what S3 says of an object.
-func describe(w http.ResponseWriter, o object) {
-	sum := md5.Sum(o.body)
-	w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
-	w.Header().Set("Last-Modified", o.modified.Format(http.TimeFormat))
+	object, ok := b.objects.Load(r.URL.Path)
+	if !ok {
+		http.NotFound(w, r)
+		return
+	}
+	body := object.([]byte)
+	sum := md5.Sum(body)
+	w.Header().Set("ETag", strconv.Quote(hex.EncodeToString(sum[:])))
+	w.Header().Set("Last-Modified", time.Now().UTC().Format(http.TimeFormat))
+	if r.Method == http.MethodGet {
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.Write(body)
+	}
 }

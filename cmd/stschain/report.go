@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -12,9 +13,9 @@ import (
 )
 
 const explainHelp = `
-Each source is a line, in the order of asking, indented below the one that needs it: what came of
-it, how long it took, and whose credentials it brought. Nobody is asked for an MFA code. Sources
-that do not answer within 10 s are given up on.
+It prints one line for each provider, in the order of the calls, indented below the one that needs
+it: the result, the time it took, and the origin of the credentials. It never prompts. A provider
+that hangs is abandoned after 10 s.
 `
 
 func explain(ctx context.Context, c *call) error {
@@ -30,12 +31,13 @@ func explain(ctx context.Context, c *call) error {
 		}
 	}
 	x := stschain.Explain(ctx, p)
-	var err error
+	var text strings.Builder
 	if c.json {
-		err = c.printJSON(x)
+		printJSON(&text, x)
 	} else {
-		_, err = fmt.Fprint(c.stdout, x)
+		text.WriteString(x.String())
 	}
+	_, err := inFlags.WriteString(c.stdout, text.String())
 	switch {
 	case err != nil:
 		return err
@@ -52,7 +54,7 @@ func explain(ctx context.Context, c *call) error {
 }
 
 const whoamiHelp = `
-STS is asked by GetCallerIdentity, which needs no permission, in the region that is set up.
+It calls GetCallerIdentity of STS, which needs no permission, in the configured region.
 `
 
 func whoami(ctx context.Context, c *call) error {
@@ -62,7 +64,7 @@ func whoami(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	creds, err := id.Retrieve(ctx) // before there is talk of regions
+	creds, err := id.Retrieve(ctx) // the more useful error, if a region is missing too
 	if err != nil {
 		return err
 	}
@@ -75,19 +77,19 @@ func whoami(ctx context.Context, c *call) error {
 		return fmt.Errorf("%s: %w", creds.Origin, err)
 	}
 	if c.json {
-		return c.printJSON(struct {
+		return printJSON(c.stdout, struct {
 			ARN         string    `json:"arn"`
 			Account     string    `json:"account"`
 			UserID      string    `json:"userId"`
 			AccessKeyID string    `json:"accessKeyId"`
-			Source      string    `json:"source"`
+			Origin      string    `json:"origin"`
 			Expires     time.Time `json:"expires,omitzero"`
 		}{who.ARN, who.Account, who.UserID, creds.AccessKeyID, creds.Origin, creds.Expires.UTC()})
 	}
 	lines := tabwriter.NewWriter(c.stdout, 0, 0, 2, ' ', 0)
 	for _, line := range [][2]string{
 		{"arn", who.ARN}, {"account", who.Account}, {"user id", who.UserID},
-		{"access key id", creds.AccessKeyID}, {"source", creds.Origin}, {"expires", expiry(creds.Expires, time.Now())},
+		{"access key id", creds.AccessKeyID}, {"origin", creds.Origin}, {"expires", expiry(creds.Expires, time.Now())},
 	} {
 		fmt.Fprintf(lines, "%s\t%s\n", line[0], printable(line[1]))
 	}

@@ -13,15 +13,15 @@ import (
 
 const namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 
-// answer is a whole HTTP answer.
-type answer struct {
+// response is a whole HTTP response.
+type response struct {
 	status int
 	code   string // of the STS error in it, if it is one
 	header http.Header
 	body   string
 }
 
-// refusal is why a request is not answered as it hoped.
+// refusal is the reason for an error response.
 type refusal struct {
 	why          denial // if it is about the signature; then status and code come from it
 	status       int
@@ -76,7 +76,7 @@ var denials = map[denial]struct {
 	wrongSignature: {403, "SignatureDoesNotMatch", 403, "SignatureDoesNotMatch"},
 }
 
-// inSTS fills in what STS answers to a denial.
+// inSTS fills in the error of STS for a denial.
 func (r *refusal) inSTS() *refusal {
 	if r.code == "" {
 		r.status, r.code = denials[r.why].stsStatus, denials[r.why].sts
@@ -84,7 +84,7 @@ func (r *refusal) inSTS() *refusal {
 	return r
 }
 
-// inS3 fills in what S3 answers to a denial.
+// inS3 fills in the error of S3 for a denial.
 func (r *refusal) inS3() *refusal {
 	if r.code == "" {
 		r.status, r.code = denials[r.why].s3Status, denials[r.why].s3
@@ -125,16 +125,16 @@ func showCredentials(c stschain.Credentials) *credentialsXML {
 	}
 }
 
-// resultAnswer is the answer of an operation that worked.
-func resultAnswer(operation string, result any) *answer {
+// resultResponse is the response of an operation that succeeded.
+func resultResponse(operation string, result any) *response {
 	id := requestID()
 	v := responseXML{XMLName: xml.Name{Local: operation + "Response"}, Xmlns: namespace, Result: result}
 	v.Metadata.RequestId = id
-	return xmlAnswer(http.StatusOK, "", id, v)
+	return xmlResponse(http.StatusOK, "", id, v)
 }
 
-// errorAnswer is an STS error.
-func errorAnswer(r *refusal) *answer {
+// errorResponse is an STS error.
+func errorResponse(r *refusal) *response {
 	id := requestID()
 	v := errorXML{Xmlns: namespace, RequestId: id}
 	if r.code == "InvalidAction" {
@@ -145,21 +145,21 @@ func errorAnswer(r *refusal) *answer {
 		v.Error.Type = "Receiver"
 	}
 	v.Error.Code, v.Error.Message = r.code, r.message
-	return xmlAnswer(r.status, r.code, id, v)
+	return xmlResponse(r.status, r.code, id, v)
 }
 
-// s3Answer is the error of S3, and of the services behind Protect.
-func s3Answer(r *refusal) *answer {
+// s3Response is the error of S3, and of the services behind Protect.
+func s3Response(r *refusal) *response {
 	id := requestID()
-	return xmlAnswer(r.status, r.code, id, s3ErrorXML{Code: r.code, Message: r.message, RequestId: id})
+	return xmlResponse(r.status, r.code, id, s3ErrorXML{Code: r.code, Message: r.message, RequestId: id})
 }
 
-func xmlAnswer(status int, code, id string, v any) *answer {
+func xmlResponse(status int, code, id string, v any) *response {
 	body, err := xml.MarshalIndent(v, "", "  ")
 	if err != nil { // not with the types above
 		status, code, body = http.StatusInternalServerError, "InternalFailure", nil
 	}
-	return &answer{
+	return &response{
 		status: status,
 		code:   code,
 		header: http.Header{"Content-Type": {"text/xml"}, "X-Amzn-Requestid": {id}},
@@ -174,8 +174,8 @@ func requestID() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// head writes all of the answer but its body.
-func (a *answer) head(w http.ResponseWriter, now time.Time) {
+// head writes the response without its body.
+func (a *response) head(w http.ResponseWriter, now time.Time) {
 	h := w.Header()
 	for key, values := range a.header {
 		h[key] = values
