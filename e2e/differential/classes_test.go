@@ -1,0 +1,321 @@
+package differential_test
+
+import (
+	"slices"
+	"strings"
+)
+
+// class is a row of docs/differences.md.
+type class struct {
+	name    string
+	arrange func(random, *setup) // makes a setup of the class
+
+	same        func(s *setup, ours result) bool // all libraries do this; nil: they differ
+	goSDK, boto difference                       // nil: as ours
+}
+
+// difference reports whether theirs differs from ours as the class says.
+type difference func(s *setup, ours, theirs result) bool
+
+func explain(library string, s *setup, ours, theirs result) string {
+	for _, c := range classes {
+		differs := c.goSDK
+		if library == "botocore" {
+			differs = c.boto
+		}
+		if differs != nil && differs(s, ours, theirs) {
+			return c.name
+		}
+	}
+	return ""
+}
+
+// weFail: this library returns an error with one of the texts.
+func weFail(texts ...string) difference {
+	return func(_ *setup, ours, _ result) bool { return containsAny(ours.Error, texts) }
+}
+
+// theyFail: this library finds credentials, and the other one returns an error with one of the texts.
+func theyFail(texts ...string) difference {
+	return func(_ *setup, ours, theirs result) bool { return ours.Error == "" && containsAny(theirs.Error, texts) }
+}
+
+// theyDiffer: the setup is of the class, this library finds credentials, and the other one finds others or fails.
+func theyDiffer(class string) difference {
+	return func(s *setup, ours, _ result) bool { return ours.Error == "" && slices.Contains(s.arranged, class) }
+}
+
+func containsAny(text string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+}
+
+func firstCall(text string) func(*setup, result) bool {
+	return func(_ *setup, ours result) bool { return len(ours.Calls) > 0 && strings.Contains(ours.Calls[0], text) }
+}
+
+func sameError(text string) func(*setup, result) bool {
+	return func(_ *setup, ours result) bool { return strings.Contains(ours.Error, text) }
+}
+
+// profileOnly leaves only the profiles, of which none is selected by name.
+func (s *setup) profileOnly() {
+	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_PROFILE", "AWS_DEFAULT_PROFILE"} {
+		delete(s.env, name)
+	}
+	s.denied = map[string]bool{}
+}
+
+// fresh removes a profile, and makes it the one that decides. It returns its section in the config file.
+func (s *setup) fresh(name string) *section {
+	s.profileOnly()
+	if name != "default" {
+		s.env["AWS_PROFILE"] = name
+	}
+	s.credentials.remove("[" + name + "]")
+	c := s.config.section(inConfig(name))
+	c.lines = nil
+	return c
+}
+
+func (s *setup) remove(name string) {
+	s.config.remove(inConfig(name))
+	s.credentials.remove("[" + name + "]")
+}
+
+func keys(to *section) {
+	to.set("aws_access_key_id", "AKIAFRESH")
+	to.set("aws_secret_access_key", "secret")
+}
+
+func role(to *section, source string) {
+	to.set("role_arn", roleARN("fresh"))
+	to.set("source_profile", source)
+}
+
+func wanted(r random) string { return oneOf(r, "default", "dev") }
+
+var classes = []class{
+	{name: "order", same: firstCall(roleARN("pod")), arrange: func(_ random, s *setup) {
+		keys(s.fresh("default"))
+		s.webIdentity()
+	}},
+	{name: "order-role", boto: func(_ *setup, ours, theirs result) bool {
+		return firstCall(roleARN("pod"))(nil, ours) && (theirs.Error != "" || firstCall("AssumeRole "+roleARN("fresh"))(nil, theirs))
+	}, arrange: func(r random, s *setup) {
+		role(s.fresh(wanted(r)), base)
+		s.webIdentity()
+	}},
+	{name: "env-profile", same: func(_ *setup, ours result) bool { return ours.Key == "AKIAENV" }, arrange: func(r random, s *setup) {
+		s.profileOnly()
+		s.env["AWS_PROFILE"] = oneOf(r, base, "dev")
+		s.envKeys()
+	}},
+	{name: "half-keys", goSDK: weFail("AWS_SECRET_ACCESS_KEY is not set"), arrange: func(_ random, s *setup) {
+		s.env["AWS_ACCESS_KEY_ID"] = "AKIAHALF"
+		delete(s.env, "AWS_SECRET_ACCESS_KEY")
+	}},
+	{name: "unused-profile", goSDK: func(_ *setup, ours, _ result) bool {
+		return ours.Key == "AKIAENV" || ours.Key == "AKIAOLD" || firstCall(roleARN("pod"))(nil, ours)
+	}, arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		switch r.IntN(4) {
+		case 0:
+			c.set("source_profile", base)
+		case 1:
+			role(c, "absent")
+		case 2:
+			c.set("aws_access_key_id", "AKIAHALF")
+		case 3:
+			s.env["AWS_PROFILE"] = "absent"
+		}
+		if r.chance(50) {
+			s.envKeys()
+		} else {
+			s.webIdentity()
+		}
+	}},
+	{name: "expired-keys", goSDK: weFail("AWS_CREDENTIAL_EXPIRATION is 2001"), arrange: func(_ random, s *setup) {
+		s.envKeys()
+		s.env["AWS_CREDENTIAL_EXPIRATION"] = "2001-01-01T00:00:00Z"
+	}},
+	{name: "region-variable", boto: theyDiffer("region-variable"), arrange: func(r random, s *setup) {
+		s.fresh(wanted(r))
+		s.webIdentity()
+		delete(s.env, "AWS_DEFAULT_REGION")
+	}},
+	{name: "empty-variable", boto: theyFail("invalid literal for int()", "ProfileNotFound", "Invalid endpoint"), arrange: func(r random, s *setup) {
+		role(s.fresh("default"), base)
+		s.env[oneOf(r, "AWS_MAX_ATTEMPTS", "AWS_PROFILE", "AWS_DEFAULT_REGION", "AWS_SESSION_TOKEN")] = ""
+	}},
+	{name: "fall-through", same: func(_ *setup, ours result) bool { return ours.Error != "" }, arrange: func(r random, s *setup) {
+		c := s.fresh("default")
+		switch r.IntN(3) {
+		case 0:
+			s.webIdentity()
+			s.denied["sts"] = true
+		case 1:
+			role(c, base)
+			s.denied["sts"] = true
+		case 2:
+			s.container(r)
+			s.denied["container"] = true
+		}
+	}},
+
+	{name: "named-missing", goSDK: weFail("it does not exist: create it"), boto: weFail("it does not exist: create it"), arrange: func(r random, s *setup) {
+		s.fresh("default")
+		if r.chance(50) {
+			keys(s.credentials.section("[default]"))
+			s.env["AWS_CONFIG_FILE"] = s.path("absent")
+		} else {
+			keys(s.config.section("[default]"))
+			s.env["AWS_SHARED_CREDENTIALS_FILE"] = s.path("absent")
+		}
+	}},
+	{name: "refused", goSDK: theyFail("is a directory"), arrange: func(r random, s *setup) {
+		s.fresh("default")
+		s.instead[oneOf(r, "config", "credentials")] = "folder"
+		s.instanceRole = true
+	}},
+	{name: "refused-keys", boto: weFail("cannot be opened: "), arrange: func(r random, s *setup) {
+		name := wanted(r)
+		c := s.fresh(name)
+		if r.chance(50) {
+			keys(s.credentials.section("[" + name + "]"))
+			s.instead["config"] = "folder"
+		} else {
+			keys(c)
+			s.instead["credentials"] = "folder"
+		}
+	}},
+	{name: "descriptors", goSDK: weFail("too many levels of symbolic links"), boto: weFail("too many levels of symbolic links"), arrange: func(r random, s *setup) {
+		keys(s.fresh("default"))
+		s.instead[oneOf(r, "config", "credentials")] = "loop"
+	}},
+	{name: "broken-other", boto: theyDiffer("broken-other"), arrange: func(r random, s *setup) {
+		keys(s.fresh(wanted(r)))
+		f := oneOf(r, s.config, s.credentials)
+		f.after += oneOf(r, "[broken\nregion = eu-west-1\n", "[profile broken] text\nregion = eu-west-1\n", "[profile broken]\njust words\n", "[profile broken]\n= value\n")
+	}},
+	{name: "broken-wanted", goSDK: weFail("property did not have a name", "expected an '=' sign"), boto: weFail("property did not have a name", "expected an '=' sign"), arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		keys(c)
+		c.lines = append(c.lines, oneOf(r, "just words", "= value", "role_arn "+roleARN("fresh")))
+	}},
+	{name: "no-section", boto: theyDiffer("no-section"), arrange: func(r random, s *setup) {
+		keys(s.fresh(wanted(r)))
+		f := oneOf(r, s.config, s.credentials)
+		f.before += "region = eu-west-1\n"
+	}},
+	{name: "twice", boto: theyDiffer("twice"), arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		keys(c)
+		s.config.after += c.header + "\noutput = text\naws_secret_access_key = last\n"
+	}},
+	{name: "bom", goSDK: theyDiffer("bom"), boto: theyDiffer("bom"), arrange: func(r random, s *setup) {
+		c := s.fresh("default")
+		keys(c)
+		s.config.remove("[default]")
+		s.config.sections = slices.Insert(s.config.sections, 0, c)
+		s.config.before = "\ufeff" + s.config.before
+	}},
+
+	{name: "settings-only", same: func(_ *setup, ours result) bool { return !strings.HasPrefix(ours.Key, "AKIA") }, arrange: func(r random, s *setup) {
+		s.fresh("dev").set("output", "json")
+	}},
+	{name: "names", goSDK: theyFail("failed to get shared config profile"), arrange: func(r random, s *setup) {
+		name := oneOf(r, "a b", "two words", "ä b")
+		s.profileOnly()
+		s.env["AWS_PROFILE"] = name
+		switch r.IntN(4) {
+		case 0:
+			keys(s.config.section("[profile '" + name + "']"))
+		case 1:
+			keys(s.config.section("[profile \"" + name + "\"]"))
+		case 2:
+			keys(s.config.section("[profile " + name + "]"))
+		case 3:
+			keys(s.credentials.section("[" + name + "]"))
+		}
+	}},
+	{name: "comments", boto: theyDiffer("comments"), arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		c.set("aws_access_key_id", "AKIAFRESH")
+		c.set("aws_secret_access_key", oneOf(r, "secret # comment", "secret ; comment", "secret\t# comment"))
+	}},
+	{name: "two-files", same: sameError("is in another file"), arrange: func(r random, s *setup) {
+		c := s.fresh("default")
+		c.set("aws_access_key_id", "AKIAFRESH")
+		s.credentials.section("[default]").set("aws_secret_access_key", "secret")
+	}},
+	{name: "white-space", goSDK: weFail("white space"), boto: weFail("white space"), arrange: func(r random, s *setup) {
+		c := s.fresh("default")
+		keys(c)
+		switch r.IntN(3) {
+		case 0:
+			c.set("aws_secret_access_key", "se cret")
+		case 1:
+			c.set("aws_session_token", "to ken")
+		case 2:
+			s.envKeys()
+			s.env["AWS_SECRET_ACCESS_KEY"] = "se cret"
+		}
+	}},
+	{name: "source-without-role", boto: weFail("role_arn is missing"), arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		if r.chance(50) {
+			c.set("credential_source", "Ec2InstanceMetadata")
+		} else {
+			c.set("source_profile", base)
+		}
+	}},
+	{name: "old-token", goSDK: theyDiffer("old-token"), arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		keys(c)
+		if r.chance(50) {
+			c.set("aws_security_token", "old-token")
+			return
+		}
+		s.envKeys()
+		s.env["AWS_SECURITY_TOKEN"] = "old-token"
+	}},
+	{name: "old-keys", boto: func(_ *setup, ours, theirs result) bool { return ours.Key == "AKIAOLD" }, arrange: func(r random, s *setup) {
+		s.profileOnly()
+		s.env["AWS_ACCESS_KEY"], s.env["AWS_SECRET_KEY"] = "AKIAOLD", "secret"
+	}},
+	{name: "hop-region", same: firstCall("at sts.eu-central-1.amazonaws.com"), arrange: func(r random, s *setup) {
+		role(s.fresh(wanted(r)), "prod")
+		s.remove("prod")
+		hop := s.config.section("[profile prod]")
+		role(hop, base)
+		hop.set("region", "cn-north-1")
+		s.region("eu-central-1")
+	}},
+	{name: "hop-region-own", goSDK: theyDiffer("hop-region-own"), boto: theyDiffer("hop-region-own"), arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		role(c, "prod")
+		c.set("region", "eu-west-1")
+		s.remove("prod")
+		hop := s.config.section("[profile prod]")
+		role(hop, base)
+		hop.set("region", "us-west-2")
+		delete(s.env, "AWS_REGION")
+		delete(s.env, "AWS_DEFAULT_REGION")
+	}},
+	{name: "account", goSDK: theyDiffer("account"), boto: theyDiffer("account"), arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		keys(c)
+		odd := oneOf(r, "1234", "AccountId123", "1234567890123")
+		if r.chance(50) {
+			c.set("aws_account_id", odd)
+			return
+		}
+		s.envKeys()
+		s.env["AWS_ACCOUNT_ID"] = odd
+	}},
+	{name: "times", goSDK: theyFail("time"), arrange: func(r random, s *setup) {
+		s.fresh(wanted(r)).set("credential_process", "/bin/cat "+s.path("keys.json"))
+		expires := oneOf(r, "2099-01-01 00:00:00+00:00", "2099-01-01T00:00:00z", "2099-01-01T00:00:00+0000", "2099-01-01T00:00:00UTC", "2099-01-01T00:00:00.5Z", "2099-01-01T00:00:00")
+		s.files["keys.json"] = strings.Replace(s.files["keys.json"], "2099-01-01T00:00:00Z", expires, 1)
+	}},
+}
