@@ -40,9 +40,25 @@ func theyFail(texts ...string) difference {
 	return func(_ *setup, ours, theirs result) bool { return ours.Error == "" && containsAny(theirs.Error, texts) }
 }
 
-// theyDiffer: the setup is of the class, this library finds credentials, and the other one finds others or fails.
-func theyDiffer(class string) difference {
-	return func(s *setup, ours, _ result) bool { return ours.Error == "" && slices.Contains(s.arranged, class) }
+// theyDiffer: the setup is of one of the classes, this library finds credentials, and the other one finds others or fails.
+func theyDiffer(classes ...string) difference {
+	return func(s *setup, ours, theirs result) bool {
+		return ours.Error == "" && arrangedFor(classes...)(s, ours, theirs)
+	}
+}
+
+// arrangedFor: the setup is of one of the classes.
+func arrangedFor(classes ...string) difference {
+	return func(s *setup, _, _ result) bool {
+		return slices.ContainsFunc(s.arranged, func(name string) bool { return slices.Contains(classes, name) })
+	}
+}
+
+// anyOf: the difference is one of these.
+func anyOf(differences ...difference) difference {
+	return func(s *setup, ours, theirs result) bool {
+		return slices.ContainsFunc(differences, func(d difference) bool { return d(s, ours, theirs) })
+	}
 }
 
 func containsAny(text string, parts []string) bool {
@@ -95,12 +111,17 @@ func role(to *section, source string) {
 func wanted(r random) string { return oneOf(r, "default", "dev") }
 
 var classes = []class{
+	{name: "duration", goSDK: func(_ *setup, ours, theirs result) bool {
+		return ours.equal(theirs) && !slices.Equal(ours.Calls, theirs.Calls)
+	}, arrange: func(r random, s *setup) {
+		role(s.fresh(wanted(r)), base)
+	}},
 	{name: "order", same: firstCall(roleARN("pod")), arrange: func(_ random, s *setup) {
 		keys(s.fresh("default"))
 		s.webIdentity()
 	}},
 	{name: "order-role", boto: func(_ *setup, ours, theirs result) bool {
-		return firstCall(roleARN("pod"))(nil, ours) && (theirs.Error != "" || firstCall("AssumeRole "+roleARN("fresh"))(nil, theirs))
+		return firstCall(roleARN("pod"))(nil, ours) && !firstCall(roleARN("pod"))(nil, theirs)
 	}, arrange: func(r random, s *setup) {
 		role(s.fresh(wanted(r)), base)
 		s.webIdentity()
@@ -142,6 +163,16 @@ var classes = []class{
 		s.fresh(wanted(r))
 		s.webIdentity()
 		delete(s.env, "AWS_DEFAULT_REGION")
+	}},
+	{name: "no-region", boto: weFail("AWS_REGION is not set", "set region in the profile, or AWS_REGION"), arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		delete(s.env, "AWS_REGION")
+		delete(s.env, "AWS_DEFAULT_REGION")
+		if r.chance(50) {
+			s.webIdentity()
+		} else {
+			role(c, base)
+		}
 	}},
 	{name: "empty-variable", boto: theyFail("invalid literal for int()", "ProfileNotFound", "Invalid endpoint"), arrange: func(r random, s *setup) {
 		role(s.fresh("default"), base)
@@ -192,7 +223,7 @@ var classes = []class{
 		keys(s.fresh("default"))
 		s.instead[oneOf(r, "config", "credentials")] = "loop"
 	}},
-	{name: "broken-other", boto: theyDiffer("broken-other"), arrange: func(r random, s *setup) {
+	{name: "broken-other", goSDK: weFail("in a region", "AWS_REGION is not set"), boto: theyDiffer("broken-other", "broken-wanted"), arrange: func(r random, s *setup) {
 		keys(s.fresh(wanted(r)))
 		f := oneOf(r, s.config, s.credentials)
 		f.after += oneOf(r, "[broken\nregion = eu-west-1\n", "[profile broken] text\nregion = eu-west-1\n", "[profile broken]\njust words\n", "[profile broken]\n= value\n")
@@ -202,7 +233,7 @@ var classes = []class{
 		keys(c)
 		c.lines = append(c.lines, oneOf(r, "just words", "= value", "role_arn "+roleARN("fresh")))
 	}},
-	{name: "no-section", boto: theyDiffer("no-section"), arrange: func(r random, s *setup) {
+	{name: "no-section", goSDK: weFail("before the first property"), boto: anyOf(theyDiffer("no-section"), weFail("before the first property")), arrange: func(r random, s *setup) {
 		keys(s.fresh(wanted(r)))
 		f := oneOf(r, s.config, s.credentials)
 		f.before += "region = eu-west-1\n"
@@ -210,18 +241,42 @@ var classes = []class{
 	{name: "twice", boto: theyDiffer("twice"), arrange: func(r random, s *setup) {
 		c := s.fresh(wanted(r))
 		keys(c)
-		s.config.after += c.header + "\noutput = text\naws_secret_access_key = last\n"
+		if r.chance(50) {
+			c.set("aws_secret_access_key", "last")
+		} else {
+			s.config.after += c.header + "\noutput = text\naws_secret_access_key = last\n"
+		}
 	}},
-	{name: "bom", goSDK: theyDiffer("bom"), boto: theyDiffer("bom"), arrange: func(r random, s *setup) {
+	{name: "bom", goSDK: arrangedFor("bom"), boto: theyDiffer("bom"), arrange: func(r random, s *setup) {
 		c := s.fresh("default")
 		keys(c)
 		s.config.remove("[default]")
 		s.config.sections = slices.Insert(s.config.sections, 0, c)
-		s.config.before = "\ufeff" + s.config.before
+		s.config.before = "\ufeff"
 	}},
 
 	{name: "settings-only", same: func(_ *setup, ours result) bool { return !strings.HasPrefix(ours.Key, "AKIA") }, arrange: func(r random, s *setup) {
 		s.fresh("dev").set("output", "json")
+	}},
+	{name: "default-profile-variable", goSDK: weFail("AWS_DEFAULT_PROFILE names the profile"), arrange: func(r random, s *setup) {
+		keys(s.fresh("default"))
+		s.env["AWS_DEFAULT_PROFILE"] = oneOf(r, "absent", "missing")
+	}},
+	{name: "both-profile-variables", boto: func(s *setup, _, _ result) bool {
+		return s.env["AWS_DEFAULT_PROFILE"] != "" && s.env["AWS_PROFILE"] != ""
+	}, arrange: func(r random, s *setup) {
+		keys(s.fresh("dev"))
+		s.env["AWS_DEFAULT_PROFILE"] = oneOf(r, "absent", base)
+	}},
+	{name: "quotes", goSDK: func(_ *setup, ours, theirs result) bool { return ours.Secret == `"`+theirs.Secret+`"` }, arrange: func(r random, s *setup) {
+		keys(s.fresh(wanted(r)))
+		for _, c := range s.config.sections {
+			for i, line := range c.lines {
+				if strings.HasPrefix(line, "aws_secret_access_key = ") {
+					c.lines[i] = `aws_secret_access_key = "secret"`
+				}
+			}
+		}
 	}},
 	{name: "names", goSDK: theyFail("failed to get shared config profile"), arrange: func(r random, s *setup) {
 		name := oneOf(r, "a b", "two words", "ä b")

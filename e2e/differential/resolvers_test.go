@@ -93,7 +93,7 @@ func goSDK(n *network) result {
 
 // newBotocore starts a Python process that resolves one setup after the other, and returns nil where Python has no
 // botocore.
-func newBotocore(t *testing.T, python string) library {
+func newBotocore(t *testing.T, python, home string) library {
 	if err := exec.Command(python, "-c", "import botocore").Run(); err != nil {
 		t.Logf("botocore is skipped: %s: %v", python, err)
 		return nil
@@ -105,6 +105,7 @@ func newBotocore(t *testing.T, python string) library {
 	require.NoError(t, err)
 
 	cmd := exec.Command(python, "testdata/botocore_setups.py", port)
+	cmd.Env = append(os.Environ(), "HOME="+home) // some paths are computed when botocore is imported
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)

@@ -214,7 +214,7 @@ func (s *setup) settings(r random, name string) {
 	for _, line := range []string{
 		"output = json", "region = eu-west-1", "retry_mode = standard", "max_attempts = 1", "cli_pager =", "use_fips_endpoint = false", "use_dualstack_endpoint = true",
 		"sts_regional_endpoints = regional", "s3 =\n  addressing_style = path\n  max_concurrent_requests = 20", "parameter_validation = false", "defaults_mode = standard",
-		"ec2_metadata_service_endpoint_mode = IPv4", "tcp_keepalive = true", "unknown_key = a b c", "duration_seconds = 3600", "external_id = unused", "ignore_configured_endpoint_urls = true",
+		"ec2_metadata_service_endpoint_mode = IPv4", "tcp_keepalive = true", "unknown_key = a b c", "ignore_configured_endpoint_urls = true",
 	} {
 		if r.chance(8) {
 			c.lines = append(c.lines, line)
