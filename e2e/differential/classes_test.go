@@ -30,6 +30,21 @@ func explain(library string, s *setup, ours, theirs result) string {
 	return ""
 }
 
+func (d difference) and(other difference) difference {
+	return func(s *setup, ours, theirs result) bool { return d(s, ours, theirs) && other(s, ours, theirs) }
+}
+
+func (d difference) or(other difference) difference {
+	return func(s *setup, ours, theirs result) bool { return d(s, ours, theirs) || other(s, ours, theirs) }
+}
+
+// arranged: the setup is of one of the classes.
+func arranged(classes ...string) difference {
+	return func(s *setup, _, _ result) bool {
+		return slices.ContainsFunc(s.arranged, func(name string) bool { return slices.Contains(classes, name) })
+	}
+}
+
 // weFail: this library returns an error with one of the texts.
 func weFail(texts ...string) difference {
 	return func(_ *setup, ours, _ result) bool { return containsAny(ours.Error, texts) }
@@ -40,26 +55,29 @@ func theyFail(texts ...string) difference {
 	return func(_ *setup, ours, theirs result) bool { return ours.Error == "" && containsAny(theirs.Error, texts) }
 }
 
-// theyDiffer: the setup is of one of the classes, this library finds credentials, and the other one finds others or fails.
-func theyDiffer(classes ...string) difference {
-	return func(s *setup, ours, theirs result) bool {
-		return ours.Error == "" && arrangedFor(classes...)(s, ours, theirs)
+// sameKey: both find the same key, and only what the condition compares differs.
+func sameKey(condition func(ours, theirs result) bool) difference {
+	return func(_ *setup, ours, theirs result) bool {
+		return ours.Key != "" && ours.Key == theirs.Key && condition(ours, theirs)
 	}
 }
 
-// arrangedFor: the setup is of one of the classes.
-func arrangedFor(classes ...string) difference {
-	return func(s *setup, _, _ result) bool {
-		return slices.ContainsFunc(s.arranged, func(name string) bool { return slices.Contains(classes, name) })
-	}
+func callsDiffer(ours, theirs result) bool {
+	return !slices.EqualFunc(ours.Calls, theirs.Calls, sameCall)
+}
+func tokenIgnored(ours, theirs result) bool  { return ours.Token != "" && theirs.Token == "" }
+func accountPassed(ours, theirs result) bool { return ours.Account == "" && theirs.Account != "" }
+func endpointIgnored(ours, theirs result) bool {
+	return callsDiffer(ours, theirs) && containsAny(ours.Calls[0], []string{".example.com"}) && !containsAny(theirs.Calls[0], []string{".example.com"})
+}
+func commentKept(ours, theirs result) bool {
+	rest, ok := strings.CutPrefix(theirs.Secret, ours.Secret)
+	return ok && containsAny(rest, []string{"# comment", "; comment"})
 }
 
-// anyOf: the difference is one of these.
-func anyOf(differences ...difference) difference {
-	return func(s *setup, ours, theirs result) bool {
-		return slices.ContainsFunc(differences, func(d difference) bool { return d(s, ours, theirs) })
-	}
-}
+var endpointAndFIPS = weFail("FIPS and Client.Endpoint are both set", "DualStack and Client.Endpoint are both set")
+
+const parseError = "ConfigParseError" // of botocore
 
 func containsAny(text string, parts []string) bool {
 	return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
@@ -96,6 +114,13 @@ func (s *setup) fresh(name string) *section {
 func (s *setup) remove(name string) {
 	s.config.remove(inConfig(name))
 	s.credentials.remove("[" + name + "]")
+}
+
+// plainEndpoint removes the variables that decide where STS is called, but for its region.
+func (s *setup) plainEndpoint() {
+	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_STS", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"} {
+		delete(s.env, name)
+	}
 }
 
 func keys(to *section) {
@@ -135,8 +160,8 @@ var classes = []class{
 		s.env["AWS_ACCESS_KEY_ID"] = "AKIAHALF"
 		delete(s.env, "AWS_SECRET_ACCESS_KEY")
 	}},
-	{name: "unused-profile", goSDK: func(_ *setup, ours, _ result) bool {
-		return ours.Key == "AKIAENV" || ours.Key == "AKIAOLD" || firstCall(roleARN("pod"))(nil, ours)
+	{name: "unused-profile", goSDK: func(_ *setup, ours, theirs result) bool {
+		return theirs.Error != "" && (ours.Key == "AKIAENV" || ours.Key == "AKIAOLD" || firstCall(roleARN("pod"))(nil, ours))
 	}, arrange: func(r random, s *setup) {
 		c := s.fresh(wanted(r))
 		switch r.IntN(4) {
@@ -159,7 +184,7 @@ var classes = []class{
 		s.envKeys()
 		s.env["AWS_CREDENTIAL_EXPIRATION"] = "2001-01-01T00:00:00Z"
 	}},
-	{name: "region-variable", boto: theyDiffer("region-variable"), arrange: func(r random, s *setup) {
+	{name: "region-variable", boto: arranged("region-variable").and(sameKey(callsDiffer)), arrange: func(r random, s *setup) {
 		s.fresh(wanted(r))
 		s.webIdentity()
 		delete(s.env, "AWS_DEFAULT_REGION")
@@ -172,6 +197,29 @@ var classes = []class{
 			s.webIdentity()
 		} else {
 			role(c, base)
+		}
+	}},
+	{name: "endpoint-url", goSDK: sameKey(endpointIgnored), boto: sameKey(endpointIgnored), arrange: func(r random, s *setup) {
+		role(s.fresh(wanted(r)), base)
+		s.plainEndpoint()
+		s.env["AWS_ENDPOINT_URL"] = "https://all.example.com"
+	}},
+	{name: "endpoint-fips", goSDK: endpointAndFIPS, boto: endpointAndFIPS, arrange: func(r random, s *setup) {
+		role(s.fresh(wanted(r)), base)
+		s.plainEndpoint()
+		s.env[oneOf(r, "AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL")] = "https://sts.example.com"
+		s.env[oneOf(r, "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT")] = "true"
+	}},
+	{name: "web-identity-leftovers", boto: func(s *setup, ours, _ result) bool {
+		return s.env["AWS_WEB_IDENTITY_TOKEN_FILE"] == "" && s.env["AWS_ROLE_ARN"]+s.env["AWS_ROLE_SESSION_NAME"] != "" && firstCall("AssumeRoleWithWebIdentity")(s, ours)
+	}, arrange: func(r random, s *setup) {
+		c := s.fresh(wanted(r))
+		c.set("role_arn", roleARN("fresh"))
+		c.set("web_identity_token_file", s.path("token"))
+		if r.chance(50) {
+			s.env["AWS_ROLE_ARN"] = roleARN("leftover")
+		} else {
+			s.env["AWS_ROLE_SESSION_NAME"] = "leftover"
 		}
 	}},
 	{name: "empty-variable", boto: theyFail("invalid literal for int()", "ProfileNotFound", "Invalid endpoint"), arrange: func(r random, s *setup) {
@@ -223,7 +271,7 @@ var classes = []class{
 		keys(s.fresh("default"))
 		s.instead[oneOf(r, "config", "credentials")] = "loop"
 	}},
-	{name: "broken-other", goSDK: weFail("in a region", "AWS_REGION is not set"), boto: theyDiffer("broken-other", "broken-wanted"), arrange: func(r random, s *setup) {
+	{name: "broken-other", goSDK: weFail("in a region", "AWS_REGION is not set"), boto: arranged("broken-other", "broken-wanted").and(theyFail(parseError)), arrange: func(r random, s *setup) {
 		keys(s.fresh(wanted(r)))
 		f := oneOf(r, s.config, s.credentials)
 		f.after += oneOf(r, "[broken\nregion = eu-west-1\n", "[profile broken] text\nregion = eu-west-1\n", "[profile broken]\njust words\n", "[profile broken]\n= value\n")
@@ -233,21 +281,21 @@ var classes = []class{
 		keys(c)
 		c.lines = append(c.lines, oneOf(r, "just words", "= value", "role_arn "+roleARN("fresh")))
 	}},
-	{name: "no-section", goSDK: weFail("before the first property"), boto: anyOf(theyDiffer("no-section"), weFail("before the first property")), arrange: func(r random, s *setup) {
+	{name: "no-section", goSDK: weFail("before the first property"), boto: arranged("no-section").and(theyFail(parseError)).or(weFail("before the first property")), arrange: func(r random, s *setup) {
 		keys(s.fresh(wanted(r)))
 		f := oneOf(r, s.config, s.credentials)
 		f.before += "region = eu-west-1\n"
 	}},
-	{name: "twice", boto: theyDiffer("twice"), arrange: func(r random, s *setup) {
+	{name: "twice", boto: arranged("twice").and(theyFail(parseError)), arrange: func(r random, s *setup) {
 		c := s.fresh(wanted(r))
 		keys(c)
 		if r.chance(50) {
-			c.set("aws_secret_access_key", "last")
+			c.lines = append(c.lines, "aws_secret_access_key = last")
 		} else {
 			s.config.after += c.header + "\noutput = text\naws_secret_access_key = last\n"
 		}
 	}},
-	{name: "bom", goSDK: arrangedFor("bom"), boto: theyDiffer("bom"), arrange: func(r random, s *setup) {
+	{name: "bom", goSDK: arranged("bom").and(func(_ *setup, _, theirs result) bool { return theirs.Key != "AKIAFRESH" }), boto: arranged("bom").and(theyFail(parseError)), arrange: func(r random, s *setup) {
 		c := s.fresh("default")
 		keys(c)
 		s.config.remove("[default]")
@@ -269,21 +317,19 @@ var classes = []class{
 		s.env["AWS_DEFAULT_PROFILE"] = oneOf(r, "absent", base)
 	}},
 	{name: "quotes", goSDK: func(_ *setup, ours, theirs result) bool { return ours.Secret == `"`+theirs.Secret+`"` }, arrange: func(r random, s *setup) {
-		keys(s.fresh(wanted(r)))
-		for _, c := range s.config.sections {
-			for i, line := range c.lines {
-				if strings.HasPrefix(line, "aws_secret_access_key = ") {
-					c.lines[i] = `aws_secret_access_key = "secret"`
-				}
-			}
-		}
+		c := s.fresh(wanted(r))
+		keys(c)
+		c.set("aws_secret_access_key", `"secret"`)
 	}},
+	{name: "login", same: func(_ *setup, ours result) bool { return ours.Key == "ASIALOGIN" }, boto: func(_ *setup, ours, theirs result) bool {
+		return ours.Key == "ASIALOGIN"
+	}, arrange: func(r random, s *setup) { s.addLogin(s.fresh(wanted(r))) }},
 	{name: "names", goSDK: theyFail("failed to get shared config profile"), arrange: func(r random, s *setup) {
 		name := oneOf(r, "a b", "two words", "ä b")
 		s.profileOnly()
 		s.env["AWS_PROFILE"] = name
-		switch r.IntN(4) {
-		case 0:
+		switch r.IntN(6) {
+		default:
 			keys(s.config.section("[profile '" + name + "']"))
 		case 1:
 			keys(s.config.section("[profile \"" + name + "\"]"))
@@ -293,7 +339,7 @@ var classes = []class{
 			keys(s.credentials.section("[" + name + "]"))
 		}
 	}},
-	{name: "comments", boto: theyDiffer("comments"), arrange: func(r random, s *setup) {
+	{name: "comments", boto: sameKey(commentKept), arrange: func(r random, s *setup) {
 		c := s.fresh(wanted(r))
 		c.set("aws_access_key_id", "AKIAFRESH")
 		c.set("aws_secret_access_key", oneOf(r, "secret # comment", "secret ; comment", "secret\t# comment"))
@@ -324,7 +370,7 @@ var classes = []class{
 			c.set("source_profile", base)
 		}
 	}},
-	{name: "old-token", goSDK: theyDiffer("old-token"), arrange: func(r random, s *setup) {
+	{name: "old-token", goSDK: sameKey(tokenIgnored), arrange: func(r random, s *setup) {
 		c := s.fresh(wanted(r))
 		keys(c)
 		if r.chance(50) {
@@ -334,7 +380,9 @@ var classes = []class{
 		s.envKeys()
 		s.env["AWS_SECURITY_TOKEN"] = "old-token"
 	}},
-	{name: "old-keys", boto: func(_ *setup, ours, theirs result) bool { return ours.Key == "AKIAOLD" }, arrange: func(r random, s *setup) {
+	{name: "old-keys", boto: func(s *setup, ours, _ result) bool {
+		return ours.Error == "" && s.env["AWS_ACCESS_KEY"]+s.env["AWS_SECRET_KEY"] != ""
+	}, arrange: func(r random, s *setup) {
 		s.profileOnly()
 		s.env["AWS_ACCESS_KEY"], s.env["AWS_SECRET_KEY"] = "AKIAOLD", "secret"
 	}},
@@ -346,7 +394,7 @@ var classes = []class{
 		hop.set("region", "cn-north-1")
 		s.region("eu-central-1")
 	}},
-	{name: "hop-region-own", goSDK: theyDiffer("hop-region-own"), boto: theyDiffer("hop-region-own"), arrange: func(r random, s *setup) {
+	{name: "hop-region-own", goSDK: arranged("hop-region-own").and(sameKey(callsDiffer)), boto: arranged("hop-region-own").and(sameKey(callsDiffer)), arrange: func(r random, s *setup) {
 		c := s.fresh(wanted(r))
 		role(c, "prod")
 		c.set("region", "eu-west-1")
@@ -357,7 +405,7 @@ var classes = []class{
 		delete(s.env, "AWS_REGION")
 		delete(s.env, "AWS_DEFAULT_REGION")
 	}},
-	{name: "account", goSDK: theyDiffer("account"), boto: theyDiffer("account"), arrange: func(r random, s *setup) {
+	{name: "account", goSDK: sameKey(accountPassed), boto: sameKey(accountPassed), arrange: func(r random, s *setup) {
 		c := s.fresh(wanted(r))
 		keys(c)
 		odd := oneOf(r, "1234", "AccountId123", "1234567890123")

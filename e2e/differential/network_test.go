@@ -31,7 +31,7 @@ func (n *network) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		fmt.Fprint(w, document("ASIACONTAINER"))
-	case strings.HasPrefix(u.Hostname(), "portal.sso."):
+	case u.Path == "/federation/credentials":
 		n.record("portal %s %s by %s", u.Host, u.Query().Encode(), r.Header.Get("X-Amz-Sso_bearer_token"))
 		fmt.Fprint(w, `{"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"secret","sessionToken":"token","expiration":4070908800000}}`)
 	default:

@@ -2,6 +2,7 @@ package differential_test
 
 import (
 	"crypto/sha1"
+	"crypto/sha256"
 	"fmt"
 	"maps"
 	"os"
@@ -37,7 +38,17 @@ type section struct {
 	lines  []string
 }
 
-func (s *section) set(key, value string) { s.lines = append(s.lines, key+" = "+value) }
+// set sets a key, in place of what it was.
+func (s *section) set(key, value string) {
+	line := key + " = " + value
+	for i, old := range s.lines {
+		if strings.HasPrefix(old, key+" = ") {
+			s.lines[i] = line
+			return
+		}
+	}
+	s.lines = append(s.lines, line)
+}
 
 // section returns a section, which it adds if there is none.
 func (f *iniFile) section(header string) *section {
@@ -89,23 +100,24 @@ func newSetup(r random, dir string) *setup {
 	if r.chance(20) {
 		s.container(r)
 	}
-	for _, leftover := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_ROLE_ARN", "AWS_ROLE_SESSION_NAME", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_MAX_ATTEMPTS", "AWS_DEFAULT_OUTPUT"} {
-		if _, set := s.env[leftover]; !set && r.chance(5) {
-			s.env[leftover] = leftovers[leftover]
+	for _, v := range leftovers {
+		if _, set := s.env[v.name]; !set && r.chance(4) {
+			s.env[v.name] = v.value
 		}
 	}
 	for _, service := range []string{"sts", "container"} {
 		s.denied[service] = r.chance(5)
 	}
-	if r.chance(5) {
-		s.env["AWS_EC2_METADATA_DISABLED"] = oneOf(r, "true", "TRUE", "false")
-	}
 	return s
 }
 
-var leftovers = map[string]string{
-	"AWS_SECRET_ACCESS_KEY": "leftover", "AWS_SESSION_TOKEN": "leftover", "AWS_ROLE_ARN": roleARN("leftover"), "AWS_ROLE_SESSION_NAME": "leftover",
-	"AWS_CONTAINER_AUTHORIZATION_TOKEN": "leftover", "AWS_ENDPOINT_URL_S3": "https://s3.example.com", "AWS_MAX_ATTEMPTS": "1", "AWS_DEFAULT_OUTPUT": "json",
+// leftovers are variables that other programs of the machine need.
+var leftovers = []struct{ name, value string }{
+	{"AWS_SECRET_ACCESS_KEY", "leftover"}, {"AWS_SESSION_TOKEN", "leftover"}, {"AWS_ROLE_ARN", roleARN("leftover")}, {"AWS_ROLE_SESSION_NAME", "leftover"},
+	{"AWS_CONTAINER_AUTHORIZATION_TOKEN", "leftover"}, {"AWS_MAX_ATTEMPTS", "1"}, {"AWS_DEFAULT_OUTPUT", "json"}, {"AWS_RETRY_MODE", "standard"},
+	{"AWS_ENDPOINT_URL_S3", "https://s3.example.com"}, {"AWS_ENDPOINT_URL_STS", "https://sts.example.com"}, {"AWS_ENDPOINT_URL", "https://all.example.com"},
+	{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true"}, {"AWS_USE_FIPS_ENDPOINT", "true"}, {"AWS_USE_DUALSTACK_ENDPOINT", "true"},
+	{"AWS_EC2_METADATA_DISABLED", "true"}, {"AWS_EC2_METADATA_DISABLED", "false"}, {"AWS_EC2_METADATA_V1_DISABLED", "true"},
 }
 
 // region sets the region for all libraries: botocore does not read AWS_REGION.
@@ -144,7 +156,7 @@ func inConfig(name string) string {
 func (s *setup) addProfile(r random, name string) {
 	s.settings(r, name)
 	c := s.config.section(inConfig(name))
-	switch r.IntN(11) {
+	switch r.IntN(13) {
 	case 0, 1:
 		s.addKeys(r, name)
 	case 2, 3:
@@ -162,10 +174,27 @@ func (s *setup) addProfile(r random, name string) {
 	case 8:
 		s.addSSO(r, c)
 	case 9:
+		s.addLogin(c)
+		if r.chance(20) {
+			delete(s.files, loginCache)
+		}
+	case 10:
 		s.addRole(r, name, base)
 		c.set("mfa_serial", "arn:aws:iam::123456789012:mfa/user")
 	}
 }
+
+func (s *setup) addLogin(c *section) {
+	c.set("login_session", loginSession)
+	s.files[loginCache] = loginFile
+}
+
+const loginSession = "arn:aws:sts::123456789012:assumed-role/Admin/user"
+
+var loginCache = fmt.Sprintf("login/cache/%x.json", sha256.Sum256([]byte(loginSession)))
+
+const loginFile = `{"accessToken":{"accessKeyId":"ASIALOGIN","secretAccessKey":"secret","sessionToken":"token","accountId":"123456789012","expiresAt":"2099-01-01T00:00:00Z"},` +
+	`"tokenType":"aws_sigv4","clientId":"arn:aws:signin:::devtools/same-device","refreshToken":"refresh","idToken":"a.b.c","dpopKey":"key"}`
 
 func (s *setup) addRole(r random, name, source string) {
 	c := s.config.section(inConfig(name))
@@ -195,16 +224,23 @@ func (s *setup) addKeys(r random, name string) {
 }
 
 func (s *setup) addSSO(r random, c *section) {
-	c.set("sso_session", "corp")
 	c.set("sso_account_id", "123456789012")
 	c.set("sso_role_name", "Admin")
+	token, startURL := "corp", "https://corp.awsapps.com/start"
+	if r.chance(30) { // without a session of its own
+		c.set("sso_region", "us-east-1")
+		c.set("sso_start_url", startURL)
+		token = startURL
+	} else {
+		c.set("sso_session", "corp")
+	}
 	session := s.config.section("[sso-session corp]")
 	session.lines = nil
 	session.set("sso_region", "us-east-1")
-	session.set("sso_start_url", "https://corp.awsapps.com/start")
+	session.set("sso_start_url", startURL)
 	session.set("sso_registration_scopes", "sso:account:access")
 	if r.chance(80) { // else the session has no token
-		s.files[fmt.Sprintf("sso/cache/%x.json", sha1.Sum([]byte("corp")))] = `{"accessToken":"sso-token","expiresAt":"2099-01-01T00:00:00Z","startUrl":"https://corp.awsapps.com/start","region":"us-east-1"}`
+		s.files[fmt.Sprintf("sso/cache/%x.json", sha1.Sum([]byte(token)))] = `{"accessToken":"sso-token","expiresAt":"2099-01-01T00:00:00Z","startUrl":"https://corp.awsapps.com/start","region":"us-east-1"}`
 	}
 }
 
@@ -268,8 +304,8 @@ func (s *setup) write(t *testing.T, r random) {
 	for name := range s.instead {
 		delete(s.files, name)
 	}
-	require.NoError(t, os.MkdirAll(s.path("sso/cache"), 0o700))
 	for name, content := range s.files {
+		require.NoError(t, os.MkdirAll(filepath.Dir(s.path(name)), 0o700))
 		require.NoError(t, os.WriteFile(s.path(name), []byte(content), 0o600))
 		require.NoError(t, os.Chtimes(s.path(name), longAgo, longAgo))
 	}
