@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -98,8 +99,8 @@ func newBotocore(t *testing.T, python, home string) library {
 		t.Logf("botocore is skipped: %s: %v", python, err)
 		return nil
 	}
-	var current *network
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.ServeHTTP(w, r) }))
+	var current atomic.Pointer[network]
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { current.Load().ServeHTTP(w, r) }))
 	t.Cleanup(server.Close)
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	require.NoError(t, err)
@@ -119,7 +120,7 @@ func newBotocore(t *testing.T, python, home string) library {
 	t.Log("botocore", strings.TrimSpace(version))
 
 	return func(n *network) (r result) {
-		current = n
+		current.Store(n)
 		require.NoError(t, json.NewEncoder(in).Encode(n.env))
 		line, err := lines.ReadBytes('\n')
 		require.NoError(t, err)
