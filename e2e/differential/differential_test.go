@@ -1,7 +1,7 @@
 // Package differential_test does the same work with this library and with aws-sdk-go-v2, on
 // random input, and compares the results.
 //
-//	go test ./differential -signer 1000000 -encoder 200000 -endpoints 50000
+//	go test ./differential -signer 1000000 -encoder 200000 -endpoints 50000 -setups 50000
 package differential_test
 
 import (
