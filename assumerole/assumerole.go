@@ -1,33 +1,29 @@
-// Package assumerole gets credentials for a role, by STS's AssumeRole.
+// Package assumerole gets credentials for a role with STS's AssumeRole.
 //
 //	role := &assumerole.Provider{
 //		Client:  &stsquery.Client{Credentials: base, Region: "eu-west-1"},
 //		RoleARN: "arn:aws:iam::123456789012:role/backup",
 //	}
 //
-// A Provider asks STS each time. It is meant to be held by something that asks
-// through [stschain.Cached]: a sigv4.Transport, another stsquery.Client, or an
-// explicit [stschain.Cache] that several holders share.
+// A Provider calls STS each time. Give it to something that caches: a sigv4.Transport, another
+// stsquery.Client, or an explicit [stschain.Cache] that several holders share.
 //
 // # Role chains
 //
-// A role can be assumed by a role: give the client of the second one the first
-// one as Credentials. Each client caches what it signs with, so in the steady
-// state a refresh of the last role costs one call. Each hop has its own region and
-// endpoint. AWS limits a role that was assumed by a role to one hour.
+// A role can be assumed by a role: give the client of the second role the first one as Credentials. Each
+// client caches what it signs with, so in the steady state a refresh of the last role costs one call.
+// Each hop has its own region and endpoint. AWS limits a role that was assumed by a role to one hour.
 //
 // # MFA
 //
-// With SerialNumber and MFAToken a person, or a device, is asked for a code on
-// every refresh. A cache over such a provider never refreshes in the background, so
-// that nobody is asked out of the blue. A code is sent once; if STS rejects it,
-// MFAToken is asked for another one, once.
+// With SerialNumber and MFAToken, every refresh needs a code. MFAToken is called only while a caller
+// waits: background refreshes do not prompt. A code is sent once; if STS rejects it, MFAToken is called
+// for another one, once.
 package assumerole
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -35,65 +31,48 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Provider assumes a role. Its fields are not changed after first use. The
-// limits in their comments are those of AWS; other servers have their own.
+// Provider assumes a role. Its fields are not changed after first use. The limits in their comments are
+// those of AWS; other servers have their own.
 type Provider struct {
 	Client *stsquery.Client // required; its Credentials assume the role
 
 	RoleARN     string        // required by AWS
-	SessionName string        // 2 to 64 letters, digits and _+=,.@-. Empty: the program's name and the host's, since CloudTrail shows it
+	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host
 	Duration    time.Duration // 15 minutes to 12 hours, in whole seconds, and at most the role's own maximum; 1 hour in a role chain. 0: 1 hour
 
-	ExternalID string // what a third party's trust policy asks for, against being used as its deputy
+	ExternalID string // required by the trust policies of third parties, as protection against the confused deputy problem
 
-	// Policy, in JSON, and the managed policies of PolicyARNs, at most 10, cut the
-	// session's permissions down; they never add any. Empty: all that the role has.
+	// Policy, in JSON, and the managed policies of PolicyARNs, at most 10, restrict the session's
+	// permissions; they never add any. Empty: all permissions of the role.
 	Policy     string
 	PolicyARNs []string
 
 	Tags              []stsquery.Tag // session tags, at most 50
-	TransitiveTagKeys []string       // of those that roles assumed by the session get too
-	SourceIdentity    string         // who is behind the session, for CloudTrail; stays through role chains
+	TransitiveTagKeys []string       // keys of the Tags that are passed on to roles assumed by the session
+	SourceIdentity    string         // the user behind the session, for CloudTrail; stays through role chains
 
-	// SerialNumber is that of the caller's MFA device, or its ARN. MFAToken asks for
-	// its current code; the two go together. MFAToken should honour ctx.
+	// SerialNumber is the serial number or the ARN of the caller's MFA device. MFAToken returns its current
+	// code, and should honor ctx. Set both or neither.
 	SerialNumber string
 	MFAToken     func(ctx context.Context, serial string) (stschain.Secret, error)
 
-	ProvidedContexts        []stsquery.ProvidedContext // signed statements of a trusted provider, at most 5
-	MinimumSessionTokenSize int                        // in bytes, up to 4096, for testing what carries tokens. 0: as large as need be
+	ProvidedContexts        []stsquery.ProvidedContext // signed context assertions of a trusted provider, at most 5
+	MinimumSessionTokenSize int                        // in bytes, up to 4096, for testing what carries tokens. 0: no minimum
 }
 
-// Retrieve assumes the role. Its errors wrap [*stsquery.Error] where STS was asked
-// and refused. They are never Unavailable: a role whose base credentials are not
-// configured has failed.
-func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
-	ctx, end := stschain.Step{Provider: p}.Start(ctx)
-	defer func() { end(creds, err) }()
-	out, err := p.AssumeRole(ctx)
-	if err != nil {
-		return stschain.Credentials{}, err
-	}
-	return out.Credentials, nil
+// Retrieve assumes the role. Its errors wrap [*stsquery.Error] if STS refused. They are never
+// Unavailable: a role whose base credentials are not configured has failed.
+func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	return flow.Retrieve(ctx, p, p.AssumeRole, func(out *stsquery.AssumeRoleOutput) stschain.Credentials { return out.Credentials })
 }
 
-// AssumeRole is Retrieve with all that STS answered: who the session is, how large its
-// token is, its source identity.
-func (p *Provider) AssumeRole(ctx context.Context) (*stsquery.AssumeRoleOutput, error) {
-	out, err := p.assumeRole(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.errorPrefix(), err)
-	}
-	return out, nil
-}
-
-func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleOutput, error) {
-	if err := p.check(); err != nil {
-		return nil, err
-	}
+// AssumeRole is Retrieve with the complete response of STS: the session's user, the size of its token,
+// its source identity.
+func (p *Provider) AssumeRole(ctx context.Context) (_ *stsquery.AssumeRoleOutput, err error) {
+	defer flow.Wrap(&err, "assumerole", p.RoleARN)
 	in := stsquery.AssumeRoleInput{
 		RoleARN:                 p.RoleARN,
-		RoleSessionName:         p.SessionName,
+		RoleSessionName:         cmp.Or(p.SessionName, flow.SessionName()),
 		Duration:                p.Duration,
 		Policy:                  p.Policy,
 		PolicyARNs:              p.PolicyARNs,
@@ -101,66 +80,26 @@ func (p *Provider) assumeRole(ctx context.Context) (*stsquery.AssumeRoleOutput, 
 		TransitiveTagKeys:       p.TransitiveTagKeys,
 		ExternalID:              p.ExternalID,
 		SourceIdentity:          p.SourceIdentity,
+		SerialNumber:            p.SerialNumber,
 		ProvidedContexts:        p.ProvidedContexts,
 		MinimumSessionTokenSize: p.MinimumSessionTokenSize,
 	}
-	if in.RoleSessionName == "" {
-		in.RoleSessionName = flow.SessionName()
-	}
-	out, err := p.send(ctx, in)
-	if err != nil {
-		return nil, err
-	}
-	if err := flow.CheckSession(p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
-		return nil, err
-	}
-	out.Credentials.Origin = p.String()
-	out.Credentials.AccountID = flow.AccountID(out.AssumedRoleUser.ARN, p.RoleARN)
-	return out, nil
-}
-
-// send asks STS, with an MFA code if there is somebody to ask for one.
-func (p *Provider) send(ctx context.Context, in stsquery.AssumeRoleInput) (*stsquery.AssumeRoleOutput, error) {
-	in.SerialNumber = p.SerialNumber
-	return flow.SendMFA(ctx, p.device(), p.Client, func(code stschain.Secret) (*stsquery.AssumeRoleOutput, error) {
+	device := flow.MFA{Serial: p.SerialNumber, Token: p.MFAToken}
+	out, err := flow.SendMFA(ctx, p.Client, device, func(code stschain.Secret) (*stsquery.AssumeRoleOutput, error) {
 		in.TokenCode = code
 		return p.Client.AssumeRole(ctx, in)
 	})
-}
-
-func (p *Provider) device() flow.MFA { return flow.MFA{Serial: p.SerialNumber, Token: p.MFAToken} }
-
-// Providers returns what assumes the role: the cache over the client's
-// credentials.
-func (p *Provider) Providers() []stschain.Provider {
-	if p == nil {
-		return nil
+	if err != nil {
+		return nil, err
 	}
-	return p.Client.Providers()
+	if err := flow.Complete(&out.Credentials, p.String(), p.RoleARN, out.AssumedRoleUser.ARN); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
+
+// Providers returns the cache over the credentials that assume the role.
+func (p *Provider) Providers() []stschain.Provider { return p.Client.Providers() }
 
 // String returns "assumerole" and the role.
-func (p *Provider) String() string {
-	if p == nil || p.RoleARN == "" {
-		return "assumerole"
-	}
-	return "assumerole " + p.RoleARN
-}
-
-func (p *Provider) errorPrefix() string {
-	if p == nil || p.RoleARN == "" {
-		return "assumerole"
-	}
-	return "assumerole: " + p.RoleARN
-}
-
-// check finds what is missing. The values are the client's to check.
-func (p *Provider) check() error {
-	switch {
-	case p == nil:
-		return stschain.Permanent(errors.New("the Provider is nil"))
-	case p.Client == nil:
-		return stschain.Permanent(errors.New("Client is missing"))
-	}
-	return p.device().Check()
-}
+func (p *Provider) String() string { return flow.Name("assumerole", p.RoleARN) }

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -27,7 +26,7 @@ const (
 	serial  = "arn:aws:iam::123456789012:mfa/alice"
 )
 
-// over is a provider of the role over a base.
+// over returns a provider that assumes the role with the credentials of base.
 func over(srv *ststest.Server, base stschain.Provider) *assumerole.Provider {
 	return &assumerole.Provider{
 		Client:  &stsquery.Client{Credentials: base, Region: "eu-west-1", HTTPClient: srv.Client(), Clock: srv.Clock},
@@ -45,11 +44,11 @@ func TestRetrieve(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
 
 	name := srv.Calls()[0].Form.Get("RoleSessionName")
-	require.Regexp(t, `^assumerole\.test@[\w+=,.-]+$`, name, "it says who we are")
+	require.Regexp(t, `^assumerole\.test@[\w+=,.-]+$`, name, "program@host")
 }
 
-// Every field reaches STS, and the whole answer can be had.
-// Peers: aws-sdk-go-v2#1575, seaweedfs#10777 (users.md 4.51, 1.2.9).
+// Every field reaches STS, and AssumeRole returns the complete response.
+// Peers: aws-sdk-go-v2#1575, seaweedfs#10777.
 func TestAllFields(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AddRole(ststest.Role{ARN: roleARN, ExternalID: "customer-1", MFA: true})
@@ -86,11 +85,18 @@ func TestAllFields(t *testing.T) {
 	}
 }
 
-// codes gives one after the other, and then an error.
+// withMFA returns a provider whose requests carry a code.
+func withMFA(srv *ststest.Server, token func(context.Context, string) (stschain.Secret, error)) *assumerole.Provider {
+	p := over(srv, srv.User())
+	p.SerialNumber, p.MFAToken = serial, token
+	return p
+}
+
+// codes is an MFAToken that returns one code after the other, and then an error.
 func codes(list ...string) func(context.Context, string) (stschain.Secret, error) {
 	return func(context.Context, string) (stschain.Secret, error) {
 		if len(list) == 0 {
-			return stschain.Secret{}, errors.New("the person left")
+			return stschain.Secret{}, errors.New("canceled by the user")
 		}
 		code := list[0]
 		list = list[1:]
@@ -98,44 +104,34 @@ func codes(list ...string) func(context.Context, string) (stschain.Secret, error
 	}
 }
 
-// Peers: aws-sdk-go#2311 (users.md 4.38).
+// Peers: aws-sdk-go#2311.
 func TestMissingFields(t *testing.T) {
 	keys := stschain.Static("AKIDEXAMPLE", "secret", "")
-	client := func() *stsquery.Client { return &stsquery.Client{Credentials: keys, Region: "us-east-1"} }
-	for name, test := range map[string]struct {
-		provider *assumerole.Provider
-		want     string
-	}{
-		"nil":                 {nil, "assumerole: the Provider is nil"},
-		"zero":                {&assumerole.Provider{}, "assumerole: Client is missing"},
-		"zero client":         {&assumerole.Provider{Client: &stsquery.Client{}, RoleARN: roleARN}, "Client.Credentials is missing"},
-		"no region":           {&assumerole.Provider{Client: &stsquery.Client{Credentials: keys}, RoleARN: roleARN}, "Client.Region is missing"},
-		"no role":             {&assumerole.Provider{Client: client()}, "RoleARN is missing"},
-		"duration":            {&assumerole.Provider{Client: client(), RoleARN: roleARN, Duration: 1500 * time.Millisecond}, "Duration is 1.5s, and only whole seconds"},
-		"serial without code": {&assumerole.Provider{Client: client(), RoleARN: roleARN, SerialNumber: serial}, "MFAToken is missing"},
-		"code without serial": {&assumerole.Provider{Client: client(), RoleARN: roleARN, MFAToken: codes()}, "SerialNumber is missing"},
-		"nil base": {&assumerole.Provider{Client: &stsquery.Client{Region: "us-east-1", Credentials: (*assumerole.Provider)(nil)}, RoleARN: roleARN},
-			"the Provider is nil"},
+	client := &stsquery.Client{Credentials: keys, Region: "us-east-1"}
+	for want, p := range map[string]assumerole.Provider{
+		"assumerole: Client is missing":    {},
+		"Client.Credentials is missing":    {Client: &stsquery.Client{}, RoleARN: roleARN},
+		"Client.Region is missing":         {Client: &stsquery.Client{Credentials: keys}, RoleARN: roleARN},
+		"RoleARN is missing":               {Client: client},
+		"Duration is 1.5s":                 {Client: client, RoleARN: roleARN, Duration: 1500 * time.Millisecond},
+		"SerialNumber and MFAToken":        {Client: client, RoleARN: roleARN, SerialNumber: serial},
+		roleARN + ": SerialNumber and MFA": {Client: client, RoleARN: roleARN, MFAToken: codes()},
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := test.provider.Retrieve(t.Context())
-			require.ErrorContains(t, err, test.want)
-			require.True(t, strings.HasPrefix(err.Error(), "assumerole: "), err.Error())
-			require.ErrorIs(t, err, stschain.ErrPermanent)
-			require.False(t, stschain.IsUnavailable(err), "%v", err)
-
-			// What else it can be asked does not panic.
-			_ = test.provider.String()
-			test.provider.Providers()
-		})
+		_, err := p.Retrieve(t.Context())
+		require.ErrorContains(t, err, want)
+		require.True(t, strings.HasPrefix(err.Error(), "assumerole: "), err.Error())
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
+		_ = p.String() // and
+		p.Providers()  // do not panic
 	}
 }
 
-// A server that is not AWS may do without a role.
-// Peers: minio#21421 (users.md 1.2.11).
+// Servers other than AWS may need no role.
+// Peers: minio#21421.
 func TestNoRole(t *testing.T) {
 	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", "secret", ""), Region: "us-east-1", Endpoint: "https://minio.example.com",
-		HTTPClient: answers(`<AssumedRoleUser><Arn></Arn><AssumeRoleId></AssumeRoleId></AssumedRoleUser>`)}
+		HTTPClient: respond(`<AssumedRoleUser><Arn></Arn><AssumeRoleId></AssumeRoleId></AssumedRoleUser>`)}
 	p := &assumerole.Provider{Client: c}
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
@@ -143,8 +139,8 @@ func TestNoRole(t *testing.T) {
 	require.Empty(t, creds.AccountID)
 }
 
-// answers is an http.Client with a server that assumes every role alike.
-func answers(user string) *http.Client {
+// respond returns a client of a server whose every session has this AssumedRoleUser.
+func respond(user string) *http.Client {
 	body := `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIA1</AccessKeyId><SecretAccessKey>s</SecretAccessKey>` +
 		`<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>` + user + `</AssumeRoleResult></AssumeRoleResponse>`
 	return &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
@@ -156,33 +152,30 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// Credentials of another role than was asked for are not used.
+// Credentials of another role than the requested one are not used.
 func TestOtherRole(t *testing.T) {
 	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", "secret", ""), Region: "us-east-1",
-		HTTPClient: answers(`<AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/admin/s</Arn></AssumedRoleUser>`)}
+		HTTPClient: respond(`<AssumedRoleUser><Arn>arn:aws:sts::123456789012:assumed-role/admin/s</Arn></AssumedRoleUser>`)}
 	creds, err := (&assumerole.Provider{Client: c, RoleARN: roleARN}).Retrieve(t.Context())
 	require.ErrorContains(t, err, "another role, arn:aws:sts::123456789012:assumed-role/admin/s")
 	require.Zero(t, creds)
 }
 
-// A role over an absent base is a failed role, which a chain must not pass over.
+// A role whose base is not configured has failed: a chain does not fall through.
 func TestUnavailableBase(t *testing.T) {
 	srv := ststest.NewTest(t)
 	role := over(srv, stschain.Static("", "", ""))
 	_, err := role.Retrieve(t.Context())
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 
-	mine := srv.User()
-	_, err = stschain.NewChain(role, mine).Retrieve(t.Context())
+	_, err = stschain.NewChain(role, srv.User()).Retrieve(t.Context())
 	require.Error(t, err)
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 
-	asks := over(srv, srv.User())
-	asks.SerialNumber = serial
-	asks.MFAToken = func(context.Context, string) (stschain.Secret, error) {
+	role = withMFA(srv, func(context.Context, string) (stschain.Secret, error) {
 		return stschain.Secret{}, stschain.Unavailable("no device")
-	}
-	_, err = asks.Retrieve(t.Context())
+	})
+	_, err = role.Retrieve(t.Context())
 	require.ErrorContains(t, err, "no device")
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
@@ -201,7 +194,7 @@ func TestDenied(t *testing.T) {
 }
 
 // Each hop of a chain is cached: a refresh of the last role costs one call.
-// Peers: aws-sdk-go-v2#1718, aws-sdk-cpp#1684 (users.md 4.29, 6.54).
+// Peers: aws-sdk-go-v2#1718, aws-sdk-cpp#1684.
 func TestRoleChain(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Now())
@@ -250,27 +243,27 @@ func TestRoleChain(t *testing.T) {
 	}, walk, "each with the cache over it")
 }
 
-// Peers: aws-sdk-go-v2#1384, aws-sdk-go#842 (users.md 4.39, 6.39).
+// Peers: aws-sdk-go-v2#1384, aws-sdk-go#842.
 func TestMFA(t *testing.T) {
 	for name, test := range map[string]struct {
 		device   []string // codes that the device shows
-		given    []string // codes that the person gives
+		given    []string // codes that MFAToken returns
 		faults   []ststest.Fault
 		sent     []string
 		err      string
 		prompted int
 	}{
-		"right":                 {device: []string{"471101"}, given: []string{"471101"}, sent: []string{"471101"}, prompted: 1},
-		"with white space":      {device: []string{"471101"}, given: []string{" 471101\r\n"}, sent: []string{"471101"}, prompted: 1},
-		"wrong, then right":     {device: []string{"471101"}, given: []string{"471199", "471101"}, sent: []string{"471199", "471101"}, prompted: 2},
-		"wrong twice":           {device: []string{"471101"}, given: []string{"471199", "471188", "471101"}, sent: []string{"471199", "471188"}, err: "MultiFactorAuthentication failed", prompted: 2},
-		"the same code again":   {device: []string{"471101"}, given: []string{"471199", "471199"}, sent: []string{"471199"}, err: "the same code again", prompted: 2},
-		"wrong, then gone":      {device: []string{"471101"}, given: []string{"471199"}, sent: []string{"471199"}, err: "the person left", prompted: 2},
-		"gone":                  {err: "no MFA code: the person left", prompted: 1},
-		"empty":                 {given: []string{" "}, err: "MFAToken gave an empty one", prompted: 1},
-		"throttled":             {device: []string{"471101"}, given: []string{"471101"}, faults: []ststest.Fault{ststest.Throttle()}, sent: []string{"471101", "471101"}, prompted: 1},
-		"lost":                  {device: []string{"471101"}, given: []string{"471101"}, faults: []ststest.Fault{ststest.Disconnect()}, sent: []string{"471101"}, err: "EOF", prompted: 1},
-		"denied for other ways": {device: []string{"471101"}, given: []string{"471101"}, faults: []ststest.Fault{ststest.Refuse(403, "AccessDenied", "no")}, sent: []string{"471101"}, err: "AccessDenied", prompted: 1},
+		"right":                {device: []string{"471101"}, given: []string{"471101"}, sent: []string{"471101"}, prompted: 1},
+		"with white space":     {device: []string{"471101"}, given: []string{" 471101\r\n"}, sent: []string{"471101"}, prompted: 1},
+		"wrong, then right":    {device: []string{"471101"}, given: []string{"471199", "471101"}, sent: []string{"471199", "471101"}, prompted: 2},
+		"wrong twice":          {device: []string{"471101"}, given: []string{"471199", "471188", "471101"}, sent: []string{"471199", "471188"}, err: "MultiFactorAuthentication failed", prompted: 2},
+		"the same code again":  {device: []string{"471101"}, given: []string{"471199", "471199"}, sent: []string{"471199"}, err: "the same code again", prompted: 2},
+		"wrong, then canceled": {device: []string{"471101"}, given: []string{"471199"}, sent: []string{"471199"}, err: "canceled by the user", prompted: 2},
+		"canceled":             {err: "no MFA code: canceled by the user", prompted: 1},
+		"empty":                {given: []string{" "}, err: "MFAToken returned an empty one", prompted: 1},
+		"throttled":            {device: []string{"471101"}, given: []string{"471101"}, faults: []ststest.Fault{ststest.Throttle()}, sent: []string{"471101", "471101"}, prompted: 1},
+		"lost":                 {device: []string{"471101"}, given: []string{"471101"}, faults: []ststest.Fault{ststest.Disconnect()}, sent: []string{"471101"}, err: "EOF", prompted: 1},
+		"denied otherwise":     {device: []string{"471101"}, given: []string{"471101"}, faults: []ststest.Fault{ststest.Refuse(403, "AccessDenied", "no")}, sent: []string{"471101"}, err: "AccessDenied", prompted: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -279,14 +272,12 @@ func TestMFA(t *testing.T) {
 				srv.AddMFA(ststest.MFA{Serial: serial, Codes: test.device})
 				srv.FailNext(test.faults...)
 				prompted := 0
-				p := over(srv, srv.User())
-				p.SerialNumber = serial
-				give := codes(test.given...)
-				p.MFAToken = func(ctx context.Context, s string) (stschain.Secret, error) {
+				next := codes(test.given...)
+				p := withMFA(srv, func(ctx context.Context, s string) (stschain.Secret, error) {
 					prompted++
 					require.Equal(t, serial, s)
-					return give(ctx, s)
-				}
+					return next(ctx, s)
+				})
 				_, err := p.Retrieve(t.Context())
 				if test.err == "" {
 					require.NoError(t, err)
@@ -309,25 +300,22 @@ func TestMFA(t *testing.T) {
 	}
 }
 
-// Nobody is asked for a code that cannot be used.
-// Peers: varlock#1044 (users.md 6.43).
+// Without base credentials the user is not prompted for a code.
+// Peers: varlock#1044.
 func TestNoPromptWithoutBase(t *testing.T) {
-	srv := ststest.NewTest(t)
-	p := over(srv, stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		return stschain.Credentials{}, errors.New("the base is down")
-	}))
-	p.SerialNumber = serial
-	p.MFAToken = func(context.Context, string) (stschain.Secret, error) {
-		t.Error("a person was asked")
+	p := withMFA(ststest.NewTest(t), func(context.Context, string) (stschain.Secret, error) {
+		t.Error("prompted")
 		return stschain.Secret{}, errors.New("no")
-	}
+	})
+	p.Client.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{}, errors.New("the base is down")
+	})
 	_, err := p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "the base is down")
+	require.ErrorContains(t, err, "no credentials to sign with: the base is down")
 }
 
-// A holder that is given a bare Provider, here the client of the next hop,
-// assumes the role once for many requests.
-// Peers: aws-sdk-go-v2#3233, litellm#27125, rusoto#1932 (users.md 4.20, 6.12, 6.21).
+// A client over a bare Provider assumes the role once for many requests.
+// Peers: aws-sdk-go-v2#3233, litellm#27125, rusoto#1932.
 func TestNotPerRequest(t *testing.T) {
 	srv := ststest.NewTest(t)
 	next := &stsquery.Client{Credentials: over(srv, srv.User()), Region: "eu-west-1", HTTPClient: srv.Client()}
@@ -337,39 +325,4 @@ func TestNotPerRequest(t *testing.T) {
 		require.Contains(t, who.ARN, "assumed-role/backup/")
 	}
 	require.Equal(t, 1, srv.Count("AssumeRole"))
-}
-
-func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
-
-func testCanary(t *testing.T) {
-	const secret = "hunter4711/canary"
-	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", secret, secret), Region: "us-east-1", HTTPClient: answers("")}
-	p := &assumerole.Provider{Client: c, RoleARN: roleARN, SerialNumber: serial, MFAToken: codes(secret),
-		ProvidedContexts: []stsquery.ProvidedContext{{Assertion: stschain.NewSecret(secret)}}}
-	_, err := p.Retrieve(t.Context())
-	require.Error(t, err)
-	synctest.Wait() // the cache's goroutine, or what is printed changes meanwhile
-	canary.Check(t, secret, p, *p, err)
-}
-
-// A prompt that hangs does not outlive its caller's patience, behind a Cache.
-func TestMFAHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := ststest.NewTest(t)
-		p := over(srv, srv.User())
-		p.SerialNumber = serial
-		var asked atomic.Int32
-		p.MFAToken = func(ctx context.Context, _ string) (stschain.Secret, error) {
-			asked.Add(1)
-			<-ctx.Done()
-			return stschain.Secret{}, ctx.Err()
-		}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := stschain.Cached(p).Retrieve(ctx)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.EqualValues(t, 1, asked.Load())
-		<-time.After(6 * time.Minute) // the refresh has a bound of its own
-		synctest.Wait()
-	})
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// fake stands in for AWS, so that the examples run anywhere.
+// fake replaces AWS, so that the examples run anywhere.
 var fake = ststest.New()
 
 func ExampleProvider() {
@@ -62,8 +62,8 @@ func ExampleProvider_chain() {
 	// Output: arn:aws:sts::333333333333:assumed-role/backup/nightly
 }
 
-// A role that wants MFA: the code is asked for when it is needed, and a cache
-// over the role never asks in the background.
+// A role that requires MFA: MFAToken is called when a code is needed, and background refreshes of a cache
+// over the role do not call it.
 func ExampleProvider_mfa() {
 	fake.AddMFA(ststest.MFA{Serial: "arn:aws:iam::123456789012:mfa/alice", Codes: []string{"123456"}})
 	role := &assumerole.Provider{

@@ -11,10 +11,9 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// A chain of three hops costs one call of STS per hop and lifetime for as long as
-// it goes on: a refresh of the last role does not go back to the first. And nobody
-// waits but the very first caller.
-// Peers: minio-go#1321, aws-sdk-cpp#1684 (users.md 4.16, 6.54).
+// A chain of three hops costs one STS call per hop and lifetime: a refresh of the last role does not go
+// back to the first. Only the very first caller waits.
+// Peers: minio-go#1321, aws-sdk-cpp#1684.
 func TestRoleChainSteadyState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour
@@ -46,7 +45,7 @@ func TestRoleChainSteadyState(t *testing.T) {
 		for began := time.Now(); time.Since(began) < day; <-time.After(time.Minute) {
 			_, err := last.Retrieve(t.Context())
 			require.NoError(t, err)
-			synctest.Wait() // for refreshes in the background
+			synctest.Wait() // for background refreshes
 		}
 		for _, h := range hops {
 			got := calls()[h.arn]

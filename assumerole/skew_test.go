@@ -12,9 +12,9 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// A server whose clock is off: the cache keeps a session for as long as it lives,
-// no shorter and no longer, and so does the base of a role chain.
-// Peers: aws-sdk-go-v2#1952, aws-sdk-net#3864, aws-sdk-js-v3#353 (users.md 4.45, 6.20, 6.29).
+// If the server's clock is off, a cache keeps a session exactly as long as it is valid, and so does the
+// base of a role chain.
+// Peers: aws-sdk-go-v2#1952, aws-sdk-net#3864, aws-sdk-js-v3#353.
 func TestClockSkew(t *testing.T) {
 	for name, skew := range map[string]time.Duration{
 		"agree": 0, "10 min ahead": 10 * time.Minute, "10 min behind": -10 * time.Minute, "an hour ahead": time.Hour, "an hour behind": -time.Hour,
@@ -24,7 +24,7 @@ func TestClockSkew(t *testing.T) {
 			start := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 			fake.Set(start)
 			srv := ststest.NewTest(t)
-			srv.AllowRefusals() // of what is signed before the first answer
+			srv.AllowRefusals() // of what is signed before the first response
 			srv.Clock = fake
 			srv.FailAll(ststest.Skew(skew))
 			hop := over(srv, srv.User())
@@ -36,7 +36,7 @@ func TestClockSkew(t *testing.T) {
 			first, err := last.Retrieve(t.Context())
 			require.NoError(t, err)
 			require.WithinDuration(t, start.Add(15*time.Minute), first.Expires, 2*time.Second)
-			require.False(t, first.Expires.After(start.Add(15*time.Minute)), "never later than STS has it")
+			require.False(t, first.Expires.After(start.Add(15*time.Minute)), "never later than at STS")
 			calls := len(srv.Calls())
 
 			fake.Set(start.Add(8 * time.Minute)) // before the advisory window, however wide
@@ -45,7 +45,7 @@ func TestClockSkew(t *testing.T) {
 			require.Equal(t, first, again)
 			require.Len(t, srv.Calls(), calls, "not refreshed early")
 
-			// Past the end nobody gets them; one call for each hop, signed right at once.
+			// Expired credentials are not returned. Each hop is one call, whose signature is right at once.
 			fake.Set(start.Add(15 * time.Minute))
 			renewed, err := last.Retrieve(t.Context())
 			require.NoError(t, err)

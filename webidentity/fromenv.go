@@ -1,6 +1,7 @@
 package webidentity
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,25 +10,26 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
 // FromEnv assumes the role that AWS's environment variables name:
 //
-//	AWS_WEB_IDENTITY_TOKEN_FILE  the file that the token is in
+//	AWS_WEB_IDENTITY_TOKEN_FILE  the token file
 //	AWS_ROLE_ARN                 the role
-//	AWS_ROLE_SESSION_NAME        what the session is called; none: as in [Provider]
-//	AWS_REGION                   the region whose STS is asked; also AWS_DEFAULT_REGION
+//	AWS_ROLE_SESSION_NAME        the session's name; not set: as in [Provider]
+//	AWS_REGION                   the region of the STS endpoint; also AWS_DEFAULT_REGION
 //
-// Amazon EKS sets them in pods whose service account has a role. They are read
-// each time it is asked, and at no other time. A variable that is empty or blank
-// counts as not set. The zero FromEnv is ready; it is not copied.
+// Amazon EKS sets them in pods whose service account has a role. They are read on each call, and at no
+// other time. A variable that is empty or blank counts as not set. The zero FromEnv is ready; it is not
+// copied.
 type FromEnv struct {
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
-	Open      func(path string) (fs.File, error)        // for the token file; nil: os.Open
+	Open      func(path string) (fs.File, error)        // opens the token file; nil: os.Open
 
-	// Client makes the client for a region, which is empty if none is set. It is
-	// called once a region. nil: a client of which nothing else is set.
+	// Client returns the client for a region, which is empty if none is set. It is called once for each region.
+	// nil: a client with the region alone.
 	Client func(region string) *stsquery.Client
 
 	Duration time.Duration // as in Provider; 0: 1 hour
@@ -38,9 +40,9 @@ type FromEnv struct {
 }
 
 // Retrieve assumes the role. If AWS_WEB_IDENTITY_TOKEN_FILE is not set, it returns an
-// [stschain.Unavailable] error: AWS_ROLE_ARN alone configures nothing, as in the AWS SDKs,
-// since programs have other uses for it. If the file is set and the role or the region is
-// not, it returns an [stschain.ErrPermanent] that names the variable.
+// [stschain.Unavailable] error: AWS_ROLE_ARN alone configures nothing, as in the AWS SDKs, since programs
+// use it for other purposes. If the file is set and the role or the region is not, it returns an
+// [stschain.ErrPermanent] that names the variable.
 func (f *FromEnv) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	p, err := f.provider()
 	if err != nil {
@@ -49,7 +51,7 @@ func (f *FromEnv) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return p.Retrieve(ctx)
 }
 
-// AssumeRoleWithWebIdentity is Retrieve with all that STS answered.
+// AssumeRoleWithWebIdentity is Retrieve with the complete response of STS.
 func (f *FromEnv) AssumeRoleWithWebIdentity(ctx context.Context) (*stsquery.AssumeRoleWithWebIdentityOutput, error) {
 	p, err := f.provider()
 	if err != nil {
@@ -61,49 +63,34 @@ func (f *FromEnv) AssumeRoleWithWebIdentity(ctx context.Context) (*stsquery.Assu
 // String returns "webidentity from the environment".
 func (f *FromEnv) String() string { return "webidentity from the environment" }
 
-// provider is what the environment asks for now.
+func (f *FromEnv) getenv(name string) string { return system.Getenv(f.LookupEnv, name) }
+
+// provider returns the provider that the environment configures at the moment.
 func (f *FromEnv) provider() (*Provider, error) {
-	if f == nil {
-		return nil, stschain.Permanent(errors.New("webidentity: the FromEnv is nil"))
-	}
 	const fileName, roleName = "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"
-	file, roleARN := lookUp(f.LookupEnv, fileName), lookUp(f.LookupEnv, roleName)
+	file, roleARN := f.getenv(fileName), f.getenv(roleName)
 	switch {
 	case file == "" && roleARN == "":
 		return nil, stschain.Unavailable("webidentity: %s is not set", fileName)
 	case file == "":
 		return nil, stschain.Unavailable("webidentity: %s is not set, and %s alone configures nothing", fileName, roleName)
 	case roleARN == "":
-		return nil, stschain.Permanent(fmt.Errorf("webidentity: %s is not set, though %s is", roleName, fileName))
+		return nil, stschain.Permanent(fmt.Errorf("webidentity: %s is not set, but %s is", roleName, fileName))
 	}
-	client, err := f.clientOf(f.regionNow())
+	client, err := f.clientOf(cmp.Or(f.getenv("AWS_REGION"), f.getenv("AWS_DEFAULT_REGION")))
 	if err != nil {
 		return nil, err
 	}
 	return &Provider{
 		Client:      client,
 		RoleARN:     roleARN,
-		SessionName: lookUp(f.LookupEnv, "AWS_ROLE_SESSION_NAME"),
+		SessionName: f.getenv("AWS_ROLE_SESSION_NAME"),
 		Duration:    f.Duration,
-		Token:       f.tokenFile(file),
+		Token:       tokenFile(file, f.Open),
 	}, nil
 }
 
-func (f *FromEnv) tokenFile(path string) func(context.Context) (stschain.Secret, error) {
-	if f.Open == nil {
-		return TokenFile(path)
-	}
-	return tokenFile(path, func() (fs.File, error) { return f.Open(path) })
-}
-
-func (f *FromEnv) regionNow() string {
-	if region := lookUp(f.LookupEnv, "AWS_REGION"); region != "" {
-		return region
-	}
-	return lookUp(f.LookupEnv, "AWS_DEFAULT_REGION")
-}
-
-// clientOf is the client for a region, kept as long as that stays the same.
+// clientOf returns the client for a region, the same one as long as the region does not change.
 func (f *FromEnv) clientOf(region string) (*stsquery.Client, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -112,7 +99,7 @@ func (f *FromEnv) clientOf(region string) (*stsquery.Client, error) {
 	case f.Client != nil:
 		f.client, f.region = f.Client(region), region
 	case region == "":
-		return nil, stschain.Permanent(errors.New("webidentity: AWS_REGION is not set, nor AWS_DEFAULT_REGION, and STS is asked in a region"))
+		return nil, stschain.Permanent(errors.New("webidentity: no region for STS: set AWS_REGION or AWS_DEFAULT_REGION"))
 	default:
 		f.client, f.region = &stsquery.Client{Region: region}, region
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/stschain-go/stschain/webidentity"
 )
 
-// FuzzClaims: the claims of a token are those that were put into it.
+// FuzzClaims: peek returns the claims of a token.
 func FuzzClaims(f *testing.F) {
 	f.Add("https://issuer.example", "repo:a/b:ref", "sts.amazonaws.com", "", int64(1795284000))
 	f.Add("", "\x00\u2028<&>", "a", "b", int64(0))
@@ -27,7 +27,7 @@ func FuzzClaims(f *testing.F) {
 	f.Fuzz(func(t *testing.T, issuer, subject, first, second string, expires int64) {
 		for _, s := range []string{issuer, subject, first, second} {
 			if strings.ToValidUTF8(s, "") != s {
-				return // JSON has no words for it
+				return // not representable in JSON
 			}
 		}
 		var aud any = first
@@ -54,29 +54,29 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
-// FuzzTokenFile: what a file gives is one token without what editors put around it, or an error
+// FuzzTokenFile: a file has a single token, returned without what editors put around it, or an error
 // that shows nothing of the file.
 func FuzzTokenFile(f *testing.F) {
 	for _, content := range []string{jwt(`{"exp":1795284000}`) + "\r\n", "\ufeff a.b.c \n", "a b", "", "\n", "\x00", strings.Repeat("x", 20_001), strings.Repeat(" ", 40_001)} {
 		f.Add([]byte(content))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
-		read := webidentity.ReadToken("/token", func() (fs.File, error) { return fstest.MapFS{"token": {Data: content}}.Open("token") })
+		read := webidentity.ReadToken("/token", func(string) (fs.File, error) { return fstest.MapFS{"token": {Data: content}}.Open("token") })
 		token, err := read(t.Context())
 		want := strings.TrimSpace(strings.TrimPrefix(string(content), "\ufeff"))
 		good := want != "" && len(want) <= 20_000 && len(content) <= 40_000 && !strings.ContainsFunc(want, func(r rune) bool { return r <= ' ' || r > '~' })
 		switch {
 		case (err == nil) != good, err == nil && token.Reveal() != want:
-			t.Fatalf("%q gives %q, %v", content, token.Reveal(), err)
+			t.Fatalf("%q returns %q, %v", content, token.Reveal(), err)
 		case err != nil && len(want) > 20 && strings.Contains(err.Error(), want):
 			t.Fatalf("%v shows the file", err)
 		}
 	})
 }
 
-// FuzzGitHubActions: whatever the runner's URL and its answer are, the request's token is sent over
-// https or loopback to that host alone, and what comes back is one token or an error of one line
-// that shows neither.
+// FuzzGitHubActions: whatever the runner's URL and its response are, the request's token is sent over
+// https or loopback to that host alone, and the result is a single token or an error of one line that
+// shows neither.
 func FuzzGitHubActions(f *testing.F) {
 	f.Add("https://runner.example/job?api-version=2.0", "", 200, `{"count":1,"value":"a.b.c"}`)
 	f.Add("http://127.0.0.1:1/?audience=evil", "a&b", 200, `{"Value":"a b"}`)
@@ -87,31 +87,31 @@ func FuzzGitHubActions(f *testing.F) {
 	f.Add("https://%c2%85/", "", 403, "")
 	f.Add("https://"+strings.Repeat("x", 1200), "", 403, "")
 	f.Fuzz(func(t *testing.T, address, audience string, status int, body string) {
-		status = 200 + (status-200)&0xff // 429 and 500 would be asked again
-		var asked *url.URL
+		status = 200 + (status-200)&0xff // 429 and 500 would be retried
+		var requested *url.URL
 		g := &webidentity.GitHubActions{Audience: audience, LookupEnv: runner(address).lookup, HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			asked = r.URL
+			requested = r.URL
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 		})}}
 		if status == 429 {
 			return
 		}
 		token, err := g.Token(t.Context())
-		if asked != nil {
+		if requested != nil {
 			want := audience
 			if want == "" {
 				want = "sts.amazonaws.com"
 			}
 			given, _ := url.Parse(strings.TrimSpace(address))
-			ip, _ := netip.ParseAddr(asked.Hostname())
-			if asked.Scheme != "https" && !strings.EqualFold(asked.Hostname(), "localhost") && !ip.Unmap().IsLoopback() ||
-				given == nil || asked.Host != strings.TrimSuffix(given.Host, ":") || !slices.Equal(asked.Query()["audience"], []string{want}) {
-				t.Fatalf("%q for %q asks %q", address, audience, asked)
+			ip, _ := netip.ParseAddr(requested.Hostname())
+			if requested.Scheme != "https" && !strings.EqualFold(requested.Hostname(), "localhost") && !ip.Unmap().IsLoopback() ||
+				given == nil || requested.Host != strings.TrimSuffix(given.Host, ":") || !slices.Equal(requested.Query()["audience"], []string{want}) {
+				t.Fatalf("%q for %q requests %q", address, audience, requested)
 			}
 		}
 		switch {
-		case err == nil && (asked == nil || status != 200 || token.IsZero() || strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })):
-			t.Fatalf("%q gives %q", body, token.Reveal())
+		case err == nil && (requested == nil || status != 200 || token.IsZero() || strings.ContainsFunc(token.Reveal(), func(r rune) bool { return r <= ' ' || r > '~' })):
+			t.Fatalf("%q returns %q", body, token.Reveal())
 		case err != nil && (strings.Contains(err.Error(), requestToken) || len(err.Error()) > 1000+len(address) || strings.ContainsFunc(err.Error(), unicode.IsControl)):
 			t.Fatalf("%q", err)
 		}

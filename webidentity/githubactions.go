@@ -1,157 +1,112 @@
 package webidentity
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/flow"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// GitHubActions asks the runner of a GitHub Actions job for ID tokens. Its method
-// Token is a source for [Provider.Token]:
+// GitHubActions requests ID tokens from the runner of a GitHub Actions job. Its method Token is a source
+// for [Provider.Token]:
 //
 //	Token: new(webidentity.GitHubActions).Token
 //
-// The job needs the permission "id-token: write", which makes GitHub set the
-// variables ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN. They are
-// read each time. In IAM the identity provider is
-// token.actions.githubusercontent.com. The zero GitHubActions is ready; it is not
+// The job needs the permission "id-token: write", which makes GitHub set the variables
+// ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN. They are read each time. In IAM the
+// identity provider is token.actions.githubusercontent.com. The zero GitHubActions is ready; it is not
 // copied.
 //
 // Source: https://docs.github.com/en/actions/reference/security/oidc
 type GitHubActions struct {
 	Audience   string                                    // of the token; "": "sts.amazonaws.com"
 	LookupEnv  func(name string) (value string, ok bool) // nil: os.LookupEnv
-	HTTPClient *http.Client                              // nil: one with bounded times and the proxies of the environment. A redirect is never followed
+	HTTPClient *http.Client                              // nil: one with timeouts and the proxies of the environment. Redirects are never followed
 
 	once   sync.Once
 	client *http.Client
 }
 
-// Bounds on what the runner is asked. It may need to be asked again: its service
-// fails now and then.
+// The runner's service fails now and then, so a request is repeated.
 const (
-	githubTries   = 3
-	githubPause   = 500 * time.Millisecond // doubled each time
-	githubTimeout = 5 * time.Second        // on one try
-	githubAnswer  = 64 << 10               // bytes
+	githubAttempts = 3
+	githubPause    = 500 * time.Millisecond // before the second attempt
+	githubTimeout  = 5 * time.Second        // of one attempt
 )
 
-// Token asks for a token. Each is new, and lives for some minutes.
-func (g *GitHubActions) Token(ctx context.Context) (stschain.Secret, error) {
-	to, secret, err := g.request()
+// Token requests a token. Each is new, and valid for some minutes. A token that the runner's service
+// throttles is an [stschain.ErrThrottled].
+func (g *GitHubActions) Token(ctx context.Context) (token stschain.Secret, err error) {
+	defer flow.Wrap(&err, "GitHub Actions", "")
+	host, r, err := g.request()
 	if err != nil {
-		return stschain.Secret{}, fmt.Errorf("GitHub Actions: %w", err)
+		return stschain.Secret{}, err
 	}
-	for try, pause := 1, githubPause; ; try, pause = try+1, 2*pause {
-		token, again, err := g.ask(ctx, to, secret)
-		if err == nil {
-			noteOrigin(ctx, "the token of GitHub Actions")
-			return token, nil
+	g.once.Do(func() { g.client = wire.Client(g.HTTPClient, githubTimeout) })
+	err = wire.Retry(ctx, githubAttempts, githubPause, func() (again bool, err error) {
+		defer flow.Wrap(&err, host, "")
+		resp, err := wire.Send(ctx, g.client, r)
+		if err != nil {
+			return ctx.Err() == nil && !errors.Is(err, wire.ErrTooLarge), err
 		}
-		if !again || try == githubTries || !wait(ctx, pause) {
-			return stschain.Secret{}, fmt.Errorf("GitHub Actions: %w", err)
-		}
+		token, err = tokenOf(resp)
+		return wire.Retryable(resp.Status), wire.Throttled(resp.Status, err)
+	})
+	if err == nil {
+		noteOrigin(ctx, "the token of GitHub Actions")
 	}
+	return token, err
 }
 
-// request reads where to ask, and with what.
-func (g *GitHubActions) request() (*url.URL, stschain.Secret, error) {
+// request returns the request that the environment configures, and its host.
+func (g *GitHubActions) request() (host string, r wire.Request, err error) {
 	const urlName, tokenName = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
-	address, token := lookUp(g.LookupEnv, urlName), lookUp(g.LookupEnv, tokenName)
+	address, token := system.Getenv(g.LookupEnv, urlName), system.Getenv(g.LookupEnv, tokenName)
 	for _, v := range []struct{ name, value string }{{urlName, address}, {tokenName, token}} {
 		if v.value == "" {
-			return nil, stschain.Secret{}, fmt.Errorf("%s is not set: this is no job of GitHub Actions, or it lacks the permission id-token: write", v.name)
+			return "", r, fmt.Errorf("%s is not set: this is not a GitHub Actions job, or it lacks the permission id-token: write", v.name)
 		}
-	}
-	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return nil, stschain.Secret{}, fmt.Errorf("%s has characters that no header can carry", tokenName)
 	}
 	u, err := url.Parse(address)
 	switch {
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", r, fmt.Errorf("%s contains characters that are not valid in a header", tokenName)
 	case err != nil || !wire.IsHost(u.Hostname()) || u.User != nil:
-		return nil, stschain.Secret{}, fmt.Errorf("%s is no URL to ask", urlName)
+		return "", r, fmt.Errorf("%s is not a valid URL", urlName)
 	case u.Scheme != "https" && !(u.Scheme == "http" && wire.IsLoopback(u.Hostname())):
-		return nil, stschain.Secret{}, fmt.Errorf("%s is no https URL, and others would read the token on the way", urlName)
-	}
-	audience := "sts.amazonaws.com"
-	if g.Audience != "" {
-		audience = g.Audience
+		return "", r, fmt.Errorf("%s is not an https URL: the token would be visible on the network path", urlName)
 	}
 	q := u.Query()
-	q.Set("audience", audience)
+	q.Set("audience", cmp.Or(g.Audience, "sts.amazonaws.com"))
 	u.RawQuery = q.Encode()
-	return u, stschain.NewSecret(token), nil
+	return u.Host, wire.Request{
+		Method:  http.MethodGet,
+		URL:     u.String(),
+		Header:  http.Header{"Authorization": {"Bearer " + token}, "Accept": {"application/json; api-version=2.0"}},
+		Timeout: githubTimeout,
+		Secrets: []stschain.Secret{stschain.NewSecret(token)},
+	}, nil
 }
 
-// ask asks once. Again tells whether it may help to do so again.
-func (g *GitHubActions) ask(ctx context.Context, to *url.URL, secret stschain.Secret) (_ stschain.Secret, again bool, err error) {
-	bounded, cancel := context.WithTimeout(ctx, githubTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(bounded, http.MethodGet, to.String(), nil)
-	if err != nil {
-		return stschain.Secret{}, false, errors.New("ACTIONS_ID_TOKEN_REQUEST_URL is no URL to ask")
+// tokenOf returns the token in a response, or an error that shows nothing of its body.
+func tokenOf(resp wire.Response) (stschain.Secret, error) {
+	if resp.Status != http.StatusOK {
+		return stschain.Secret{}, fmt.Errorf("unexpected response: %d %s", resp.Status, http.StatusText(resp.Status))
 	}
-	req.Header = http.Header{
-		"Authorization": {"Bearer " + secret.Reveal()},
-		"Accept":        {"application/json; api-version=2.0"},
-		"User-Agent":    {"stschain"},
+	var body struct{ Value string }
+	if json.Unmarshal(resp.Body, &body) != nil {
+		return stschain.Secret{}, errors.New("unexpected response, not JSON with a token")
 	}
-	g.once.Do(func() { g.client = wire.Client(g.HTTPClient, githubTimeout) })
-	resp, err := g.client.Do(req)
-	if err != nil {
-		return stschain.Secret{}, ctx.Err() == nil, fmt.Errorf("%s did not answer: %w", to.Host, wire.Cause(ctx, err, secret))
-	}
-	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, githubAnswer+1))
-	switch status := resp.StatusCode; {
-	case status == http.StatusTooManyRequests, status >= 500:
-		return stschain.Secret{}, true, fmt.Errorf("%s answered %d %s", to.Host, status, http.StatusText(status))
-	case status != http.StatusOK:
-		return stschain.Secret{}, false, fmt.Errorf("%s answered %d %s", to.Host, status, http.StatusText(status))
-	case err != nil:
-		return stschain.Secret{}, ctx.Err() == nil, fmt.Errorf("%s did not answer: %w", to.Host, wire.Cause(ctx, err, secret))
-	case len(body) > githubAnswer:
-		return stschain.Secret{}, false, fmt.Errorf("%s answered with more than %d bytes", to.Host, githubAnswer)
-	}
-	var answer struct{ Value string }
-	if json.Unmarshal(body, &answer) != nil {
-		return stschain.Secret{}, false, fmt.Errorf("%s answered with something else than JSON", to.Host)
-	}
-	token, err := cleanToken(answer.Value)
-	if err != nil {
-		return stschain.Secret{}, false, fmt.Errorf("%s answered with no token: %w", to.Host, err)
-	}
-	return stschain.NewSecret(token), false, nil
-}
-
-// lookUp reads a variable without white space around its value.
-func lookUp(lookupEnv func(string) (string, bool), name string) string {
-	if lookupEnv == nil {
-		lookupEnv = os.LookupEnv
-	}
-	value, _ := lookupEnv(name)
-	return strings.TrimSpace(value)
-}
-
-// wait waits before another try, and reports whether ctx lets it.
-func wait(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
+	return cleanToken(body.Value)
 }

@@ -21,7 +21,7 @@ import (
 
 const requestToken = "canary-4711-request-token"
 
-// runner is the environment of a job whose runner is at a URL.
+// runner returns the environment of a job whose runner has that URL.
 func runner(url string) environment {
 	return environment{"ACTIONS_ID_TOKEN_REQUEST_URL": url, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": requestToken}
 }
@@ -51,14 +51,14 @@ func TestGitHubActions(t *testing.T) {
 
 func TestGitHubActionsRefusesURLs(t *testing.T) {
 	for url, want := range map[string]string{
-		"":                             "ACTIONS_ID_TOKEN_REQUEST_URL is not set: this is no job of GitHub Actions",
-		"http://runner.example/":       "is no https URL",
-		"ftp://runner.example/":        "is no https URL",
-		"https://user:pw@runner/":      "is no URL to ask",
-		"runner.example":               "is no URL to ask",
-		"https://":                     "is no URL to ask",
-		"https://x/%zz":                "is no URL to ask",
-		"http://127.0.0.1.example.com": "is no https URL",
+		"":                             "ACTIONS_ID_TOKEN_REQUEST_URL is not set: this is not a GitHub Actions job",
+		"http://runner.example/":       "is not an https URL",
+		"ftp://runner.example/":        "is not an https URL",
+		"https://user:pw@runner/":      "is not a valid URL",
+		"runner.example":               "is not a valid URL",
+		"https://":                     "is not a valid URL",
+		"https://x/%zz":                "is not a valid URL",
+		"http://127.0.0.1.example.com": "is not an https URL",
 	} {
 		g := &webidentity.GitHubActions{LookupEnv: runner(url).lookup}
 		_, err := g.Token(t.Context())
@@ -71,35 +71,35 @@ func TestGitHubActionsRefusesURLs(t *testing.T) {
 	require.ErrorContains(t, err, "permission id-token: write")
 	env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"] = requestToken + "\nX: y"
 	_, err = (&webidentity.GitHubActions{LookupEnv: env.lookup}).Token(t.Context())
-	require.ErrorContains(t, err, "no header can carry")
+	require.ErrorContains(t, err, "not valid in a header")
 	canary.Check(t, requestToken, err)
 }
 
-// What the runner answers is bounded, and never shown.
-func TestGitHubActionsAnswers(t *testing.T) {
+// Responses of the runner are bounded in size, and never shown.
+func TestGitHubActionsResponses(t *testing.T) {
 	const secret = "canary-4711-answer"
 	for name, test := range map[string]struct {
-		status int
-		body   string
-		err    string
-		tries  int
+		status   int
+		body     string
+		err      string
+		attempts int
 	}{
-		"HTML":           {200, "<html>" + secret, "something else than JSON", 1},
-		"empty":          {200, `{}`, "answered with no token: it is empty", 1},
-		"two words":      {200, `{"value":"` + secret + ` ` + secret + `"}`, "something else than one token", 1},
-		"endless":        {200, `{"value":"` + strings.Repeat(secret, 10_000), "more than 65536 bytes", 1},
-		"denied":         {403, secret, "runner.example answered 403 Forbidden", 1},
-		"redirect":       {302, secret, "answered 302 Found", 1},
-		"throttled":      {429, secret, "answered 429", 3},
-		"out of service": {503, secret, "answered 503", 3},
+		"HTML":           {200, "<html>" + secret, "unexpected response, not JSON with a token", 1},
+		"empty":          {200, `{}`, "the token is empty", 1},
+		"two words":      {200, `{"value":"` + secret + ` ` + secret + `"}`, "not a single token", 1},
+		"endless":        {200, `{"value":"` + strings.Repeat(secret, 10_000), "exceeds 65536 bytes", 1},
+		"denied":         {403, secret, "unexpected response: 403 Forbidden", 1},
+		"redirect":       {302, secret, "unexpected response: 302 Found", 1},
+		"throttled":      {429, secret, "unexpected response: 429", 3},
+		"out of service": {503, secret, "unexpected response: 503", 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tries := 0
+				attempts := 0
 				g := &webidentity.GitHubActions{
 					LookupEnv: runner("https://runner.example/?api-version=2.0").lookup,
 					HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-						tries++
+						attempts++
 						w := httptest.NewRecorder()
 						w.Header().Set("Location", "https://elsewhere.example/")
 						w.WriteHeader(test.status)
@@ -108,9 +108,10 @@ func TestGitHubActionsAnswers(t *testing.T) {
 					})},
 				}
 				_, err := g.Token(t.Context())
-				require.ErrorContains(t, err, "GitHub Actions: runner.example answered")
+				require.ErrorContains(t, err, "GitHub Actions: runner.example: ")
 				require.ErrorContains(t, err, test.err)
-				require.Equal(t, test.tries, tries)
+				require.Equal(t, test.attempts, attempts)
+				require.Equal(t, test.status == 429, errors.Is(err, stschain.ErrThrottled))
 				canary.Check(t, secret, err)
 				canary.Check(t, requestToken, err, g)
 			})
@@ -118,13 +119,13 @@ func TestGitHubActionsAnswers(t *testing.T) {
 	}
 }
 
-func TestGitHubActionsTriesAgain(t *testing.T) {
+func TestGitHubActionsRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tries := 0
+		attempts := 0
 		g := &webidentity.GitHubActions{
 			LookupEnv: runner("https://runner.example/").lookup,
 			HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-				if tries++; tries < 3 {
+				if attempts++; attempts < 3 {
 					return nil, errors.New("lost " + r.Header.Get("Authorization"))
 				}
 				w := httptest.NewRecorder()
@@ -136,14 +137,14 @@ func TestGitHubActionsTriesAgain(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "a-token", token.Reveal())
 
-		tries = -10
+		attempts = -10
 		_, err = g.Token(t.Context())
-		require.ErrorContains(t, err, "runner.example did not answer")
+		require.ErrorContains(t, err, "runner.example: no response")
 		canary.Check(t, requestToken, err)
 	})
 }
 
-// A runner that hangs does not outlive its bound, nor the caller.
+// Attempts at a runner that hangs time out, and a caller can give up.
 func TestGitHubActionsHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &webidentity.GitHubActions{
@@ -156,7 +157,7 @@ func TestGitHubActionsHangs(t *testing.T) {
 		start := time.Now()
 		_, err := g.Token(t.Context())
 		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.Equal(t, 16500*time.Millisecond, time.Since(start), "three tries of 5 s, with pauses")
+		require.InDelta(t, 16.1, time.Since(start).Seconds(), 0.4, "three attempts of 5 s, with pauses of up to 0.5 and 1 s")
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -167,7 +168,7 @@ func TestGitHubActionsHangs(t *testing.T) {
 	})
 }
 
-// A job without the permission is no reason to use another identity.
+// If the job lacks the permission, the chain does not fall through to another identity.
 func TestGitHubActionsInAChain(t *testing.T) {
 	srv := ststest.NewTest(t)
 	g := &webidentity.GitHubActions{LookupEnv: environment{}.lookup}

@@ -1,6 +1,7 @@
 package webidentity
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -11,101 +12,100 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/internal/flow"
 )
 
-// claims are what a token says of itself. Nobody has verified it, so it is good
-// for telling early and in words what STS would say, and for nothing else.
+// claims are what a token says about itself. They are not verified: they serve to report early, and in
+// more detail, what STS would refuse.
 type claims struct {
 	issuer, subject string
 	audiences       []string
-	expires         time.Time // zero: it does not say
+	expires         time.Time // zero: unknown
 }
 
-// maxPeek bounds a token that is looked into; a longer one is none of STS.
+// maxPeek bounds a token that is parsed. STS accepts no longer ones.
 const maxPeek = 1 << 17
 
-// peek looks into a token that is a JWT (RFC 7519, in the compact form of RFC 7515).
-// A claim that is not of its type counts as missing.
+// peek parses a token that is a JWT (RFC 7519, in the compact form of RFC 7515). A claim of another type
+// counts as missing.
 func peek(token string) (c claims, isJWT bool) {
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 || len(token) > maxPeek {
 		return claims{}, false
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	if err != nil {
-		return claims{}, false
-	}
 	var all map[string]json.RawMessage // a struct would take EXP for exp
-	if json.Unmarshal(payload, &all) != nil || all == nil {
+	if err != nil || json.Unmarshal(payload, &all) != nil || all == nil {
 		return claims{}, false
 	}
-	json.Unmarshal(all["iss"], &c.issuer)
-	json.Unmarshal(all["sub"], &c.subject)
-	if json.Unmarshal(all["aud"], &c.audiences) != nil { // a list, or
-		c.audiences = make([]string, 1)
-		if json.Unmarshal(all["aud"], &c.audiences[0]) != nil {
-			c.audiences = nil
-		}
+	c = claims{
+		issuer:    claim[string](all["iss"]),
+		subject:   claim[string](all["sub"]),
+		audiences: claim[[]string](all["aud"]),
+		expires:   numericDate(all["exp"]),
 	}
-	c.expires = numericDate(all["exp"])
+	if one := claim[*string](all["aud"]); one != nil {
+		c.audiences = []string{*one}
+	}
 	return c, true
 }
 
-// lastYear keeps far dates where all of package time works.
-var lastYear = time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)
-
-// numericDate reads seconds since 1970, which may have a fraction. Zero: it is
-// none.
-func numericDate(raw json.RawMessage) time.Time {
-	seconds, err := strconv.ParseFloat(string(raw), 64) // not for a string, nor null
-	switch {
-	case err != nil && !errors.Is(err, strconv.ErrRange), math.IsNaN(seconds):
-		return time.Time{}
-	case seconds >= float64(lastYear.Unix()):
-		return lastYear
-	case seconds < 0:
-		return time.Unix(0, 0)
+func claim[T any](raw json.RawMessage) T {
+	var value, zero T
+	if json.Unmarshal(raw, &value) != nil {
+		return zero
 	}
-	whole, fraction := math.Modf(seconds)
-	return time.Unix(int64(whole), int64(fraction*1e9))
+	return value
 }
 
-// leeway is how long a token may have been expired by this process's clock and is
-// still sent. A clock that is fast by some minutes must not refuse what STS, which
-// goes by its own, accepts; if STS does not, the error says the same.
-const leeway = 15 * time.Minute
+// lastDay, 9999-12-31, keeps far dates where all of package time works.
+const lastDay = 253402214400
+
+// numericDate returns seconds since 1970, which may have a fraction, as a time; zero if raw is not a
+// number.
+func numericDate(raw json.RawMessage) time.Time {
+	seconds, err := strconv.ParseFloat(string(raw), 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return time.Time{}
+	}
+	whole, fraction := math.Modf(min(max(seconds, 0), lastDay))
+	return time.Unix(int64(whole), int64(fraction*1e9))
+}
 
 // presented is a token that is sent, and what is known about it.
 type presented struct {
 	token  stschain.Secret
-	origin string // what errors call it; "" if the source did not tell
+	origin string // what errors call it; "" if the source did not say
 	claims
 	isJWT bool
 }
 
-// check refuses a token that is long expired.
-func (s presented) check(now time.Time) error {
-	if s.expires.IsZero() || now.Before(s.expires.Add(leeway)) {
-		return nil
+func (s presented) name() string { return cmp.Or(s.origin, "the token") }
+
+func (s presented) expiry() flow.Expiry { return flow.Expiry{Token: s.name(), At: s.expires} }
+
+// expired says when the token expires or expired, and what to check.
+func (s presented) expired(now time.Time) string {
+	text := s.expiry().Describe(now)
+	if now.Before(s.expires) {
+		return text
 	}
-	return errors.New(s.expired(now))
+	return text + ": check what should renew it, and this machine's clock"
 }
 
-// explain adds to an error of STS what the token says of itself.
+// explain adds to an error of STS what the token says about itself.
 func (s presented) explain(err error, now time.Time) error {
-	e, ok := errors.AsType[*stsquery.Error](err)
-	if !ok || s.token.IsZero() {
+	if s.token.IsZero() {
 		return err
 	}
-	switch strings.TrimSuffix(e.Code, "Exception") {
+	switch flow.Code(err) {
 	case "ExpiredToken":
 		if !s.expires.IsZero() {
 			return fmt.Errorf("%w; %s", err, s.expired(now))
 		}
 	case "AccessDenied", "InvalidIdentityToken", "IDPRejectedClaim":
 		if !s.isJWT {
-			return fmt.Errorf("%w; %s is no JWT, as ID tokens are", err, s.name())
+			return fmt.Errorf("%w; %s is not a JWT, as ID tokens are", err, s.name())
 		}
 		return fmt.Errorf("%w; %s has the issuer %s, the subject %s and the audience %s",
 			err, s.name(), shown(s.issuer), shown(s.subject), shown(s.audiences...))
@@ -113,23 +113,7 @@ func (s presented) explain(err error, now time.Time) error {
 	return err
 }
 
-// expired tells when the token ends, or ended.
-func (s presented) expired(now time.Time) string {
-	when := s.expires.UTC().Format(time.RFC3339)
-	if ago := now.Sub(s.expires); ago >= 0 {
-		return fmt.Sprintf("%s expired at %s, %v ago: check what should renew it, and this machine's clock", s.name(), when, ago.Round(time.Second))
-	}
-	return fmt.Sprintf("%s expires at %s, which this machine's clock says is to come", s.name(), when)
-}
-
-func (s presented) name() string {
-	if s.origin == "" {
-		return "the token"
-	}
-	return s.origin
-}
-
-// shown is a claim for people: quoted, and cut where it is long.
+// shown formats claims for errors: quoted, and truncated if they are long.
 func shown(values ...string) string {
 	if len(values) == 0 {
 		return "(none)"

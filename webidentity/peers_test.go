@@ -15,9 +15,8 @@ import (
 	"github.com/stschain-go/stschain/webidentity"
 )
 
-// An STS that takes five seconds holds up the first caller and nobody after it, for hours; and
-// it is the region's own.
-// Peers: aws-sdk-go#4385, aws-sdk-java-v2#1667 (users.md 4.4, 6.13).
+// With an STS that takes five seconds only the first caller waits, for hours; and it is the region's.
+// Peers: aws-sdk-go#4385, aws-sdk-java-v2#1667.
 func TestSlowSTSHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -41,8 +40,8 @@ func TestSlowSTSHoldsUpNobody(t *testing.T) {
 	})
 }
 
-// The kubelet writes a new token every hour or more often. That alone is no reason to ask STS.
-// Peers: eks-pod-identity-agent#143, crossplane#828, source-controller#938 (users.md 3.11, 4.23).
+// The kubelet writes a new token every hour or more often. That alone causes no call of STS.
+// Peers: eks-pod-identity-agent#143, crossplane#828, source-controller#938.
 func TestTokenThatRotatesCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -58,14 +57,14 @@ func TestTokenThatRotatesCostsNothing(t *testing.T) {
 	})
 }
 
-// A role that nobody may assume is not asked for by each call.
-// Peers: kubernetes#99328, cloud-provider-aws#284 (users.md 4.23).
+// A refusal is remembered: callers do not cause one STS call each.
+// Peers: kubernetes#99328, cloud-provider-aws#284.
 func TestDeniedIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
-		srv.AddRole(ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{{Subject: "somebody else"}}})
+		srv.AddRole(ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{{Subject: "another"}}})
 		srv.AllowRefusals("AccessDenied")
-		cache := stschain.Cached(with(srv, gives(srv.Issuer().Token(nil))))
+		cache := stschain.Cached(with(srv, tokens(srv.Issuer().Token(nil))))
 		for range 6000 {
 			_, err := cache.Retrieve(t.Context())
 			require.ErrorIs(t, err, stschain.ErrPermanent)
@@ -75,8 +74,8 @@ func TestDeniedIsRemembered(t *testing.T) {
 	})
 }
 
-// What a program sets in code is what is asked for, whatever the pod's variables say.
-// Peers: aws-sdk-go-v2#2015, VictoriaMetrics#9168 (users.md 4.33, 1.2.6).
+// Settings in code take precedence over the variables of the pod.
+// Peers: aws-sdk-go-v2#2015, VictoriaMetrics#9168.
 func TestInCodeBesideTheEnvironment(t *testing.T) {
 	srv := ststest.NewTest(t)
 	path := write(t, srv.Issuer().Token(nil).Reveal())
@@ -95,13 +94,13 @@ func TestInCodeBesideTheEnvironment(t *testing.T) {
 	require.Equal(t, []string{"sts.eu-west-1.amazonaws.com", "1200"}, []string{call.Host, call.Form.Get("DurationSeconds")})
 }
 
-// A pod whose role is only the way to another one gets credentials of that other one.
-// Peers: VictoriaMetrics#3822, aws-sdk-go#4830 (users.md 1.2.6, 4.29).
+// The role of the pod can assume another role.
+// Peers: VictoriaMetrics#3822, aws-sdk-go#4830.
 func TestRoleOverTheRoleOfThePod(t *testing.T) {
 	srv := ststest.NewTest(t)
-	first := with(srv, gives(srv.Issuer().Token(nil)))
+	first := with(srv, tokens(srv.Issuer().Token(nil)))
 	client := &stsquery.Client{Credentials: first, Region: "eu-west-1", HTTPClient: srv.Client()}
-	for i := range 3 { // the first one is kept
+	for i := range 3 { // the first role is cached
 		out, err := client.AssumeRole(t.Context(), stsquery.AssumeRoleInput{
 			RoleARN: fmt.Sprintf("arn:aws:iam::%d23456789012:role/other", i), RoleSessionName: "session",
 		})

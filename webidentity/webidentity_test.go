@@ -25,12 +25,12 @@ import (
 
 const roleARN = "arn:aws:iam::123456789012:role/ops/backup"
 
-// noBase is a base that must not be asked.
+// noBase is a base that must not be called.
 var noBase = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-	panic("an unsigned operation asked for credentials")
+	panic("an unsigned operation retrieved credentials")
 })
 
-// with is a provider of the role with a source of tokens.
+// with returns a provider of the role with a source of tokens.
 func with(srv *ststest.Server, token func(context.Context) (stschain.Secret, error)) *webidentity.Provider {
 	return &webidentity.Provider{
 		Client:  &stsquery.Client{Credentials: noBase, Region: "eu-west-1", HTTPClient: srv.Client(), Clock: srv.Clock},
@@ -39,12 +39,12 @@ func with(srv *ststest.Server, token func(context.Context) (stschain.Secret, err
 	}
 }
 
-// gives is a source of tokens, one after the other; the last one stays.
-func gives(tokens ...stschain.Secret) func(context.Context) (stschain.Secret, error) {
+// tokens is a source of tokens, one after the other; the last one stays.
+func tokens(list ...stschain.Secret) func(context.Context) (stschain.Secret, error) {
 	i := -1
 	return func(context.Context) (stschain.Secret, error) {
-		i = min(i+1, len(tokens)-1)
-		return tokens[i], nil
+		i = min(i+1, len(list)-1)
+		return list[i], nil
 	}
 }
 
@@ -58,13 +58,13 @@ func write(t *testing.T, content string) (path string) {
 
 func TestRetrieve(t *testing.T) {
 	srv := ststest.NewTest(t)
-	p := with(srv, gives(srv.Issuer().Token(nil)))
+	p := with(srv, tokens(srv.Issuer().Token(nil)))
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "webidentity "+roleARN, creds.Origin)
 	require.Equal(t, "123456789012", creds.AccountID)
 	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
-	require.Regexp(t, `^webidentity\.test@[\w+=,.-]+$`, srv.Calls()[0].Form.Get("RoleSessionName"), "it says who we are")
+	require.Regexp(t, `^webidentity\.test@[\w+=,.-]+$`, srv.Calls()[0].Form.Get("RoleSessionName"), "program@host")
 
 	// And the credentials work.
 	who, err := (&stsquery.Client{Credentials: p, Region: "eu-west-1", HTTPClient: srv.Client()}).
@@ -73,11 +73,11 @@ func TestRetrieve(t *testing.T) {
 	require.Contains(t, who.ARN, "assumed-role/backup/webidentity.test@")
 }
 
-// Every field reaches STS, and the whole answer can be had.
-// Peers: toolhive#3568 (users.md 1.2.8).
+// Every field reaches STS, and AssumeRoleWithWebIdentity returns the complete response.
+// Peers: toolhive#3568.
 func TestAllFields(t *testing.T) {
 	srv := ststest.NewTest(t)
-	p := with(srv, gives(srv.Issuer().Token(map[string]any{"sub": "repo:octo/hello:ref:refs/heads/main"})))
+	p := with(srv, tokens(srv.Issuer().Token(map[string]any{"sub": "repo:octo/hello:ref:refs/heads/main"})))
 	p.SessionName = "nightly"
 	p.Duration = 30 * time.Minute
 	p.Policy = `{"Version":"2012-10-17","Statement":[]}`
@@ -100,7 +100,7 @@ func TestAllFields(t *testing.T) {
 		require.Equal(t, want, form.Get(key), key)
 	}
 
-	p = with(srv, gives(stschain.NewSecret("opaque-token")))
+	p = with(srv, tokens(stschain.NewSecret("opaque-token")))
 	p.ProviderID = "www.amazon.com"
 	srv.AllowRefusals("InvalidIdentityToken")
 	_, err = p.Retrieve(t.Context())
@@ -108,12 +108,12 @@ func TestAllFields(t *testing.T) {
 	require.Equal(t, "www.amazon.com", srv.Calls()[1].Form.Get("ProviderId"))
 }
 
-// Outside of AWS, a server may need neither role nor session name.
-// Peers: minio#21421 (users.md 1.2.11).
+// Servers other than AWS may need neither a role nor a session name.
+// Peers: minio#21421.
 func TestNoRole(t *testing.T) {
 	p := &webidentity.Provider{
-		Client: &stsquery.Client{Endpoint: "https://minio.example:9000", HTTPClient: answers(http.StatusOK, sessionOf(""))},
-		Token:  gives(stschain.NewSecret("token")),
+		Client: &stsquery.Client{Endpoint: "https://minio.example:9000", HTTPClient: respond(http.StatusOK, sessionOf(""))},
+		Token:  tokens(stschain.NewSecret("token")),
 	}
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
@@ -125,11 +125,10 @@ func TestNoRole(t *testing.T) {
 }
 
 func TestIncomplete(t *testing.T) {
-	client, token := &stsquery.Client{Region: "eu-west-1"}, gives(stschain.NewSecret("token"))
+	client, token := &stsquery.Client{Region: "eu-west-1"}, tokens(stschain.NewSecret("token"))
 	for want, p := range map[string]*webidentity.Provider{
-		"the Provider is nil": nil,
-		"Client is missing":   {RoleARN: roleARN, Token: token},
-		"Token is missing":    {RoleARN: roleARN, Client: client},
+		"Client is missing": {RoleARN: roleARN, Token: token},
+		"Token is missing":  {RoleARN: roleARN, Client: client},
 	} {
 		_, err := p.Retrieve(t.Context())
 		require.ErrorContains(t, err, want)
@@ -138,8 +137,8 @@ func TestIncomplete(t *testing.T) {
 	}
 }
 
-// A token that rotates between attempts is sent as it is now.
-// Peers: aws-sdk-js-v3#2297, configure-aws-credentials#1848 (users.md 4.35, 6.46).
+// A token that rotates between attempts is read again.
+// Peers: aws-sdk-js-v3#2297, configure-aws-credentials#1848.
 func TestTokenOfEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -157,15 +156,15 @@ func TestTokenOfEachAttempt(t *testing.T) {
 	})
 }
 
-// replace writes a file anew as careful programs do.
+// replace replaces a file atomically.
 func replace(t *testing.T, path, content string) {
 	if err := errors.Join(os.WriteFile(path+".new", []byte(content), 0o600), os.Rename(path+".new", path)); err != nil {
 		t.Error(err)
 	}
 }
 
-// An expired token is worth another look at its file.
-// Peers: aws-sdk-go-v2#2962 (users.md 4.12).
+// If STS says that a token has expired, its file is read again.
+// Peers: aws-sdk-go-v2#2962.
 func TestExpiredWhileSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -177,7 +176,7 @@ func TestExpiredWhileSent(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 2, srv.Count(""))
 
-		// But it is not sent twice, and the error tells what is wrong with it.
+		// The same token is not sent twice, and the error says what is wrong with it.
 		srv.OnCall = nil
 		p := with(srv, webidentity.TokenFile(write(t, old.Reveal())))
 		_, err = p.Retrieve(t.Context())
@@ -188,7 +187,7 @@ func TestExpiredWhileSent(t *testing.T) {
 	})
 }
 
-// What is long expired is not sent.
+// A token that expired long ago is not sent.
 func TestExpired(t *testing.T) {
 	srv := ststest.NewTest(t)
 	fake := clock.NewMock()
@@ -198,11 +197,11 @@ func TestExpired(t *testing.T) {
 	path := write(t, token.Reveal())
 	_, err := with(srv, webidentity.TokenFile(path)).Retrieve(t.Context())
 	require.ErrorContains(t, err, "the token in the file "+path+" expired at 2026-11-21T11:00:00Z, 1h0m0s ago")
-	require.NotErrorIs(t, err, stschain.ErrPermanent, "a new one may be on its way")
+	require.NotErrorIs(t, err, stschain.ErrPermanent, "there may be a new one soon")
 	canary.Check(t, token.Reveal(), err)
 	require.Zero(t, srv.Count(""))
 
-	_, err = with(srv, gives(token)).Retrieve(t.Context())
+	_, err = with(srv, tokens(token)).Retrieve(t.Context())
 	require.ErrorContains(t, err, "the token expired at 2026-11-21T11:00:00Z, 1h0m0s ago")
 	require.Zero(t, srv.Count(""))
 
@@ -210,14 +209,14 @@ func TestExpired(t *testing.T) {
 	srv.AllowRefusals("ExpiredTokenException")
 	fake.Add(-45*time.Minute - time.Nanosecond)
 	for range 2 {
-		_, err = with(srv, gives(token)).Retrieve(t.Context())
+		_, err = with(srv, tokens(token)).Retrieve(t.Context())
 		require.ErrorContains(t, err, "expired at 2026-11-21T11:00:00Z, 15m0s ago")
 		require.Equal(t, 1, srv.Count(""))
 		fake.Add(time.Nanosecond)
 	}
 }
 
-// A file that was tried in vain is not blamed for what another source brought.
+// The error does not name a file that was attempted first in vain.
 func TestOriginOfAnotherSource(t *testing.T) {
 	old := stschain.NewSecret(jwt(`{"exp":1}`))
 	file := webidentity.TokenFile(filepath.Join(t.TempDir(), "missing"))
@@ -232,19 +231,19 @@ func TestOriginOfAnotherSource(t *testing.T) {
 	require.NotContains(t, err.Error(), "missing")
 }
 
-// A clock that is fast by minutes refuses nothing that STS accepts.
+// With a clock that is fast by minutes, a token that STS accepts is sent.
 func TestFastClock(t *testing.T) {
 	srv := ststest.NewTest(t)
 	fake := clock.NewMock()
 	fake.Set(time.Now().Add(10 * time.Minute))
-	p := with(srv, gives(srv.Issuer().Token(map[string]any{"exp": time.Now().Add(5 * time.Minute).Unix()})))
+	p := with(srv, tokens(srv.Issuer().Token(map[string]any{"exp": time.Now().Add(5 * time.Minute).Unix()})))
 	p.Client.Clock = fake
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.WithinDuration(t, time.Now().Add(70*time.Minute), creds.Expires, time.Minute, "on this process's clock")
 }
 
-// What is no JWT is for STS to judge.
+// Whether a token that is not a JWT is valid is decided by STS.
 func TestNotJWT(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -252,20 +251,20 @@ func TestNotJWT(t *testing.T) {
 		path := write(t, "opaque-canary-4711\n")
 		_, err := with(srv, webidentity.TokenFile(path)).Retrieve(t.Context())
 		require.ErrorContains(t, err, "InvalidIdentityToken")
-		require.ErrorContains(t, err, "the token in the file "+path+" is no JWT")
+		require.ErrorContains(t, err, "the token in the file "+path+" is not a JWT")
 		require.ErrorIs(t, err, stschain.ErrPermanent)
-		require.Equal(t, 3, srv.Count(""), "STS may not have reached the issuer for its keys")
+		require.Equal(t, 3, srv.Count(""), "STS may have failed to get the issuer's keys")
 		canary.Check(t, "opaque-canary-4711", err)
 	})
 }
 
-// A refusal shows what a trust policy would have to admit.
+// A refusal shows the claims that the trust policy checks.
 func TestDenied(t *testing.T) {
 	srv := ststest.NewTest(t)
-	srv.AddRole(ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{{Subject: "somebody else"}}})
+	srv.AddRole(ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{{Subject: "another"}}})
 	srv.AllowRefusals("AccessDenied")
 	token := srv.Issuer().Token(map[string]any{"sub": "system:serviceaccount:prod:backup\n", "aud": []string{"sts.amazonaws.com", strings.Repeat("x", 300)}})
-	_, err := with(srv, gives(token)).Retrieve(t.Context())
+	_, err := with(srv, tokens(token)).Retrieve(t.Context())
 	require.ErrorContains(t, err, "AccessDenied")
 	require.ErrorContains(t, err, `the token has the issuer "https://oidc.example", the subject "system:serviceaccount:prod:backup\n" and the audience "sts.amazonaws.com", "xxx`)
 	require.ErrorContains(t, err, `xxx..."`)
@@ -274,22 +273,22 @@ func TestDenied(t *testing.T) {
 	canary.Check(t, token.Reveal(), err)
 }
 
-// Peers: hypershift#9406 (users.md 6.49).
+// Peers: hypershift#9406.
 func TestRefused(t *testing.T) {
 	soon := time.Now().Add(time.Minute)
 	for name, test := range map[string]struct{ code, claims, want string }{
 		"many audiences": {"IDPRejectedClaim", `{"iss":"i","sub":"s","aud":["1","2","3","4","5"]}`, `the token has the issuer "i", the subject "s" and the audience "1", "2", "3", "4", ...`},
 		"no audience":    {"AccessDenied", `{"iss":"i","sub":"s"}`, `and the audience (none)`},
-		"slow clock":     {"ExpiredTokenException", fmt.Sprintf(`{"exp":%d}`, soon.Unix()), "the token expires at " + soon.UTC().Format(time.RFC3339) + ", which this machine's clock says is to come"},
+		"slow clock":     {"ExpiredTokenException", fmt.Sprintf(`{"exp":%d}`, soon.Unix()), "the token expires at " + soon.UTC().Format(time.RFC3339) + ", which is in the future by this machine's clock"},
 		"no exp":         {"ExpiredTokenException", `{}`, "ExpiredTokenException"},
 		"something else": {"MalformedPolicyDocument", `{"iss":"i"}`, "MalformedPolicyDocument"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			refusal := `<ErrorResponse><Error><Code>` + test.code + `</Code></Error></ErrorResponse>`
 			p := &webidentity.Provider{
-				Client:  &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusForbidden, refusal)},
+				Client:  &stsquery.Client{Region: "eu-west-1", HTTPClient: respond(http.StatusForbidden, refusal)},
 				RoleARN: roleARN,
-				Token:   gives(stschain.NewSecret(jwt(test.claims))),
+				Token:   tokens(stschain.NewSecret(jwt(test.claims))),
 			}
 			_, err := p.Retrieve(t.Context())
 			require.ErrorContains(t, err, test.code)
@@ -308,7 +307,7 @@ func TestTokenFails(t *testing.T) {
 		want  string
 	}{
 		"error":       {err: errors.New("the issuer is down"), want: "no web identity token: the issuer is down"},
-		"unavailable": {err: stschain.Unavailable("nobody there"), want: "nobody there"},
+		"unavailable": {err: stschain.Unavailable("no agent"), want: "no agent"},
 		"empty":       {want: "empty"},
 		"blank":       {token: stschain.NewSecret(" \r\n"), want: "empty"},
 	} {
@@ -327,21 +326,21 @@ func TestTokenFails(t *testing.T) {
 	require.Zero(t, srv.Count(""))
 }
 
-// White space around what a function brings is taken off.
+// White space around a function's token is removed.
 func TestTrimmed(t *testing.T) {
 	srv := ststest.NewTest(t)
 	token := srv.Issuer().Token(nil).Reveal()
-	_, err := with(srv, gives(stschain.NewSecret(" "+token+"\r\n"))).Retrieve(t.Context())
+	_, err := with(srv, tokens(stschain.NewSecret(" "+token+"\r\n"))).Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, token, srv.Calls()[0].Token.Reveal())
 }
 
-// Peers: datafusion-comet#6025, datafusion-comet#6024 (users.md 4.25, 3.4).
+// Peers: datafusion-comet#6025, datafusion-comet#6024.
 func TestThrottledDoesNotFallThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
 		srv.FailAll(ststest.Throttle())
-		_, err := stschain.NewChain(with(srv, gives(srv.Issuer().Token(nil))), srv.User()).Retrieve(t.Context())
+		_, err := stschain.NewChain(with(srv, tokens(srv.Issuer().Token(nil))), srv.User()).Retrieve(t.Context())
 		require.ErrorContains(t, err, "Throttling")
 		require.False(t, stschain.IsUnavailable(err), "%v", err)
 	})
@@ -349,9 +348,9 @@ func TestThrottledDoesNotFallThrough(t *testing.T) {
 
 func TestSessionOfAnotherRole(t *testing.T) {
 	p := &webidentity.Provider{
-		Client:  &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/admin/x"))},
+		Client:  &stsquery.Client{Region: "eu-west-1", HTTPClient: respond(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/admin/x"))},
 		RoleARN: roleARN,
-		Token:   gives(stschain.NewSecret("token")),
+		Token:   tokens(stschain.NewSecret("token")),
 	}
 	_, err := p.Retrieve(t.Context())
 	require.ErrorContains(t, err, "a session of another role, arn:aws:sts::123456789012:assumed-role/admin/x")
@@ -362,9 +361,9 @@ func TestCanary(t *testing.T) {
 		const secret = "hunter4711/canary"
 		echo := `<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>what is ` + secret + `?</Message></Error></ErrorResponse>`
 		p := &webidentity.Provider{
-			Client:  &stsquery.Client{Region: "us-east-1", HTTPClient: answers(http.StatusBadRequest, echo)},
+			Client:  &stsquery.Client{Region: "us-east-1", HTTPClient: respond(http.StatusBadRequest, echo)},
 			RoleARN: roleARN,
-			Token:   gives(stschain.NewSecret(secret)),
+			Token:   tokens(stschain.NewSecret(secret)),
 		}
 		_, err := p.Retrieve(t.Context())
 		require.ErrorContains(t, err, "InvalidIdentityToken")
@@ -372,7 +371,7 @@ func TestCanary(t *testing.T) {
 	})
 }
 
-// sessionOf is an answer with a session.
+// sessionOf returns a response with a session.
 func sessionOf(arn string) string {
 	return `<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult>
 		<AssumedRoleUser><Arn>` + arn + `</Arn></AssumedRoleUser>
@@ -381,8 +380,8 @@ func sessionOf(arn string) string {
 		</AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>`
 }
 
-// answers is a server that answers every request alike.
-func answers(status int, body string) *http.Client {
+// respond returns a client whose server returns the same response to every request.
+func respond(status int, body string) *http.Client {
 	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 	})}

@@ -10,38 +10,26 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// MFA is an MFA device, and who tells the code that it shows. The zero MFA
-// is none.
+// MFA is an MFA device, by the fields SerialNumber and MFAToken of a flow. The zero MFA is no device.
 type MFA struct {
 	Serial string
 	Token  func(ctx context.Context, serial string) (stschain.Secret, error)
 }
 
-// Check finds a half that is missing. Flows call their fields SerialNumber and
-// MFAToken.
-func (d MFA) Check() error {
+// SendMFA sends a request with a code of the device, and once more with another code if STS rejects the
+// first one. Without a device the code is zero. The client's credentials are retrieved before the user
+// is prompted.
+func SendMFA[Out any](ctx context.Context, client *stsquery.Client, d MFA, send func(code stschain.Secret) (*Out, error)) (*Out, error) {
 	switch {
-	case d.Token != nil && d.Serial == "":
-		return stschain.Permanent(errors.New("SerialNumber is missing, and MFAToken is set: both or none"))
-	case d.Token == nil && d.Serial != "":
-		return stschain.Permanent(errors.New("MFAToken is missing, and SerialNumber is set: both or none"))
-	}
-	return nil
-}
-
-// SendMFA has a request sent with a code of the device, and once more with another
-// code if STS rejects the first one. Without a device the request is sent as it
-// is. The client's own credentials are got first.
-func SendMFA[Out any](ctx context.Context, d MFA, client *stsquery.Client, send func(code stschain.Secret) (*Out, error)) (*Out, error) {
-	if d.Token == nil {
+	case client == nil:
+		return nil, Missing("Client")
+	case (d.Serial == "") != (d.Token == nil):
+		return nil, stschain.Permanent(errors.New("SerialNumber and MFAToken go together: set both or neither"))
+	case d.Token == nil:
 		return send(stschain.Secret{})
 	}
-	if base := client.Cache(); base != nil {
-		ctx, end := stschain.Step{Provider: base}.Start(ctx)
-		creds, err := base.Retrieve(ctx)
-		if end(creds, err); err != nil {
-			return nil, fmt.Errorf("no credentials to sign with: %w", err)
-		}
+	if _, err := signingCredentials(ctx, client); err != nil {
+		return nil, err
 	}
 	code, err := d.code(ctx)
 	if err != nil {
@@ -54,9 +42,9 @@ func SendMFA[Out any](ctx context.Context, d MFA, client *stsquery.Client, send 
 	other, err := d.code(ctx)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w; and there is no other code: %w", rejected, err)
+		return nil, fmt.Errorf("%w; no other code: %w", rejected, err)
 	case other == code:
-		return nil, fmt.Errorf("%w; and MFAToken gave the same code again", rejected)
+		return nil, fmt.Errorf("%w; MFAToken returned the same code again", rejected)
 	}
 	return send(other)
 }
@@ -72,13 +60,12 @@ func (d MFA) code(ctx context.Context) (stschain.Secret, error) {
 	}
 	code = stschain.NewSecret(strings.TrimSpace(code.Reveal()))
 	if code.IsZero() {
-		return stschain.Secret{}, errors.New("no MFA code: MFAToken gave an empty one")
+		return stschain.Secret{}, errors.New("no MFA code: MFAToken returned an empty one")
 	}
 	return code, nil
 }
 
-// codeRejected reports whether STS took a wrong or a used code for the reason to
-// refuse.
+// codeRejected reports whether STS rejected a wrong or used code.
 func codeRejected(err error) bool {
 	e, ok := errors.AsType[*stsquery.Error](err)
 	return ok && e.Code == "AccessDenied" && strings.Contains(e.Message, "MultiFactorAuthentication failed")

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// STS's limit on session names.
+// maxSessionName is STS's limit on session names.
 const maxSessionName = 64
 
-// SessionName says who assumes a role: program@host. CloudTrail shows it.
+// SessionName is the default name of a session, which CloudTrail shows: program@host.
 func SessionName() string {
 	program := ""
 	if len(os.Args) > 0 {
@@ -19,8 +19,8 @@ func SessionName() string {
 	return makeSessionName(program, host)
 }
 
-// makeSessionName makes a session name of a program's path and a host's name, both
-// cut down to what STS allows.
+// makeSessionName makes a session name of a program's path and a host's name, both cut down to what STS
+// allows.
 func makeSessionName(program, host string) string {
 	program = strings.TrimSuffix(filepath.Base(strings.ReplaceAll(program, `\`, "/")), ".exe")
 	if program == "." || program == "/" || program == "" {
@@ -35,7 +35,7 @@ func makeSessionName(program, host string) string {
 	return name[:min(len(name), maxSessionName)]
 }
 
-// allowed replaces what a session name must not have.
+// allowed replaces characters that a session name must not contain.
 func allowed(r rune) rune {
 	switch {
 	case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', strings.ContainsRune("_+=,.-", r):

@@ -1,15 +1,24 @@
-// Package flow has what the flows share: MFA codes, long-lived keys, the role and the account of a
-// session, and the default session name.
 package flow
 
 import (
 	"fmt"
 	"strings"
+
+	"github.com/stschain-go/stschain"
 )
 
-// CheckSession checks that a session is one of the role that was asked for.
-// Servers other than AWS have ARNs of their own, or none; only what contradicts is
-// an error.
+// Complete sets the origin and the account of the credentials of a role's session. It returns an error
+// if the session is one of another role.
+func Complete(creds *stschain.Credentials, origin, roleARN, sessionARN string) error {
+	if err := CheckSession(roleARN, sessionARN); err != nil {
+		return err
+	}
+	creds.Origin, creds.AccountID = origin, AccountID(sessionARN, roleARN)
+	return nil
+}
+
+// CheckSession checks that a session is one of the requested role. Servers other than AWS have ARNs of
+// their own, or none; only a contradiction is an error.
 func CheckSession(roleARN, sessionARN string) error {
 	asked, ok1 := parseARN(roleARN)
 	given, ok2 := parseARN(sessionARN)
@@ -24,7 +33,7 @@ func CheckSession(roleARN, sessionARN string) error {
 	}
 	otherName := isSession && isRole && !sameRole(path, session)
 	if otherAccount || otherName {
-		return fmt.Errorf("STS answered with a session of another role, %s: nothing of it is used", sessionARN)
+		return fmt.Errorf("STS returned a session of another role, %s; it is not used", sessionARN)
 	}
 	return nil
 }
@@ -36,8 +45,7 @@ func sameRole(path, role string) bool {
 	return strings.EqualFold(role, name) || strings.EqualFold(role, path)
 }
 
-// AccountID is the account in the first of the ARNs that is one of AWS and has
-// one; empty if none has.
+// AccountID returns the account in the first AWS ARN that has one, "" if none has.
 func AccountID(arns ...string) string {
 	for _, s := range arns {
 		a, _ := parseARN(s)
@@ -50,8 +58,7 @@ func AccountID(arns ...string) string {
 
 type arn struct{ account, resource string }
 
-// parseARN reads an ARN of AWS, in any of its partitions:
-// arn:partition:service:region:account:resource.
+// parseARN parses an ARN of any AWS partition: arn:partition:service:region:account:resource.
 func parseARN(s string) (arn, bool) {
 	parts := strings.SplitN(s, ":", 6)
 	if len(parts) != 6 || parts[0] != "arn" || parts[1] != "aws" && !strings.HasPrefix(parts[1], "aws-") {
