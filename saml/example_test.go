@@ -11,11 +11,10 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// fake stands in for AWS and for an identity provider, so that the examples run
-// anywhere.
+// fake replaces AWS and an identity provider, so that the examples run anywhere.
 var fake = ststest.New()
 
-// signIn stands in for a person who signs in with a browser.
+// signIn replaces a user who signs in with a browser.
 func signIn(context.Context) (stschain.Secret, error) {
 	return fake.Assertion(ststest.Assertion{Roles: []ststest.SAMLRole{
 		{RoleARN: "arn:aws:iam::123456789012:role/reader", ProviderARN: "arn:aws:iam::123456789012:saml-provider/corp"},
@@ -45,7 +44,7 @@ func ExampleProvider() {
 	// [redacted]
 }
 
-// A program that lets a person choose from the roles of an assertion.
+// A program that lets the user choose one of the roles of an assertion.
 func ExampleRoles() {
 	assertion, err := signIn(context.Background())
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/stschain-go/stschain/saml"
 )
 
-// FuzzRoleNames: a role is found as it was written, in either order, in every form in which an
-// assertion is handed over, and the dates beside it are the instants that they are.
+// FuzzRoleNames: Roles returns the role and the times that were written, in either order of the ARNs and in
+// every form of an assertion.
 func FuzzRoleNames(f *testing.F) {
 	f.Add("ops/backup", "corp", "alice@example.com", int64(1795284000), 0)
 	f.Add("a,b", "c", "<&>'\"", int64(-1), 90)

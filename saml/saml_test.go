@@ -22,12 +22,12 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// noBase is a base that must not be asked.
+// noBase is a base that must not be called.
 var noBase = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-	panic("an unsigned operation asked for credentials")
+	panic("an unsigned operation retrieved credentials")
 })
 
-// with is a provider that is given an assertion.
+// with returns a provider with an assertion.
 func with(srv *ststest.Server, assertion stschain.Secret) *saml.Provider {
 	return &saml.Provider{
 		Client:    &stsquery.Client{Credentials: noBase, Region: "eu-west-1", HTTPClient: srv.Client(), Clock: srv.Clock},
@@ -35,7 +35,7 @@ func with(srv *ststest.Server, assertion stschain.Secret) *saml.Provider {
 	}
 }
 
-// forRoles is an assertion for roles of corp.
+// forRoles returns an assertion for roles of corp.
 func forRoles(roles ...string) ststest.Assertion {
 	var a ststest.Assertion
 	for _, r := range roles {
@@ -45,7 +45,7 @@ func forRoles(roles ...string) ststest.Assertion {
 }
 
 // The only role of an assertion need not be named.
-// Peers: aws-sdk-go-v2#1332, aws-sdk-rust#144 (users.md 4.52, 6.51).
+// Peers: aws-sdk-go-v2#1332, aws-sdk-rust#144.
 func TestRetrieve(t *testing.T) {
 	srv := ststest.NewTest(t)
 	p := with(srv, srv.Assertion(forRoles(backup)))
@@ -66,7 +66,7 @@ func TestRetrieve(t *testing.T) {
 	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/alice", who.ARN)
 }
 
-// Every field reaches STS, and the whole answer can be had.
+// Every field reaches STS, and AssumeRoleWithSAML returns the complete response.
 func TestAllFields(t *testing.T) {
 	srv := ststest.NewTest(t)
 	a := forRoles(admin, backup)
@@ -100,7 +100,6 @@ func TestAllFields(t *testing.T) {
 func TestIncomplete(t *testing.T) {
 	client := &stsquery.Client{Region: "eu-west-1"}
 	for want, p := range map[string]*saml.Provider{
-		"the Provider is nil":  nil,
 		"Client is missing":    {RoleARN: backup, Assertion: func(context.Context) (_ stschain.Secret, _ error) { return }},
 		"Assertion is missing": {RoleARN: backup, Client: client},
 	} {
@@ -132,9 +131,9 @@ func TestChoice(t *testing.T) {
 		"one of two":              {assertion: both, role: admin, wantRole: admin, wantPrincipal: corp},
 		"the only one of another": {assertion: three, principal: partner, wantRole: backup, wantPrincipal: partner},
 		"none of two": {assertion: both,
-			err: "the assertion is for 2 roles: set RoleARN, and PrincipalARN if that leaves a choice, to one of " + backup + " by " + corp + "; " + admin + " by " + corp},
+			err: "the assertion is for 2 roles: set RoleARN, and PrincipalARN if several providers remain, to one of " + backup + " by " + corp + "; " + admin + " by " + corp},
 		"one role of two providers": {assertion: three, role: backup,
-			err: "the assertion is for 2 roles: set RoleARN, and PrincipalARN if that leaves a choice, to one of " + backup + " by " + corp + "; " + backup + " by " + partner},
+			err: "the assertion is for 2 roles: set RoleARN, and PrincipalARN if several providers remain, to one of " + backup + " by " + corp + "; " + backup + " by " + partner},
 		"another role":     {assertion: both, role: backup + "2", err: "the assertion is not for the role: it is for " + backup + " by " + corp + "; " + admin},
 		"another provider": {assertion: both, role: admin, principal: partner, err: "the assertion is not for the role: it is for " + backup},
 		"thirty":           {assertion: many, err: "role/r19 by " + corp + "; and 10 more"},
@@ -148,7 +147,7 @@ func TestChoice(t *testing.T) {
 			out, err := p.AssumeRoleWithSAML(t.Context())
 			if test.err != "" {
 				require.ErrorContains(t, err, test.err)
-				require.ErrorIs(t, err, stschain.ErrPermanent, "another assertion will say the same")
+				require.ErrorIs(t, err, stschain.ErrPermanent, "another assertion will not help")
 				require.Equal(t, calls, srv.Count(""), "nothing was sent")
 				return
 			}
@@ -160,7 +159,7 @@ func TestChoice(t *testing.T) {
 	}
 }
 
-// What cannot be read is sent if both ARNs are known.
+// An encrypted assertion is sent if both ARNs are set.
 func TestEncrypted(t *testing.T) {
 	document := encoded(`<p:Response xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"><EncryptedAssertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion"/></p:Response>`)
 	p := with(ststest.NewTest(t), document)
@@ -169,14 +168,14 @@ func TestEncrypted(t *testing.T) {
 	require.ErrorContains(t, err, "set RoleARN and PrincipalARN")
 	require.ErrorIs(t, err, stschain.ErrPermanent)
 
-	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/backup/x"))}
+	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: respond(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/backup/x"))}
 	p.PrincipalARN = corp
 	creds, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "AKIDEXAMPLE", creds.AccessKeyID)
 }
 
-// Credentials do not outlive SessionNotOnOrAfter, whoever issued them.
+// Credentials do not outlive SessionNotOnOrAfter, whatever the server says.
 func TestSessionNotOnOrAfter(t *testing.T) {
 	srv := ststest.NewTest(t)
 	end := time.Now().Add(20 * time.Minute).Truncate(time.Second)
@@ -189,8 +188,8 @@ func TestSessionNotOnOrAfter(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, creds.Expires.Equal(end), creds.Expires)
 
-	// A server that does not know of it.
-	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/backup/x"))}
+	// A server that ignores it.
+	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: respond(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/backup/x"))}
 	creds, err = p.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.True(t, creds.Expires.Equal(end), creds.Expires)
@@ -202,7 +201,7 @@ func TestSessionNotOnOrAfter(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
 }
 
-// Peers: gimme-aws-creds#251 (users.md 6.52).
+// Peers: gimme-aws-creds#251.
 func TestExpired(t *testing.T) {
 	srv := ststest.NewTest(t)
 	fake := clock.NewMock()
@@ -211,15 +210,15 @@ func TestExpired(t *testing.T) {
 	given := srv.Assertion(forRoles(backup))
 	p := with(srv, given)
 
-	// An old one is not sent.
+	// An assertion that expired long ago is not sent.
 	fake.Add(time.Hour)
 	_, err := p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "the assertion expired at 2026-11-21T12:05:00Z, 55m0s ago: STS takes one within five minutes after it was issued")
-	require.NotErrorIs(t, err, stschain.ErrPermanent, "a new one may be had")
+	require.ErrorContains(t, err, "the assertion expired at 2026-11-21T12:05:00Z, 55m0s ago: STS accepts an assertion within five minutes after it was issued")
+	require.NotErrorIs(t, err, stschain.ErrPermanent, "a new one may help")
 	canary.Check(t, given.Reveal(), err)
 	require.Zero(t, srv.Count(""))
 
-	// One that a fast clock may take for expired is, and STS decides.
+	// If this machine's clock may be fast, STS decides.
 	fake.Add(-50 * time.Minute)
 	srv.AllowRefusals("ExpiredTokenException")
 	_, err = p.Retrieve(t.Context())
@@ -255,10 +254,10 @@ func TestAssertionFails(t *testing.T) {
 		err       error
 		want      string
 	}{
-		"error":       {err: errors.New("the person left"), want: "no SAML assertion: the person left"},
-		"unavailable": {err: stschain.Unavailable("nobody there"), want: "nobody there"},
+		"error":       {err: errors.New("canceled by the user"), want: "no SAML assertion: canceled by the user"},
+		"unavailable": {err: stschain.Unavailable("no browser"), want: "no browser"},
 		"empty":       {want: "the SAML assertion is empty"},
-		"no XML":      {assertion: "aGVsbG8=", want: "the SAML assertion is base64, but not of XML"},
+		"not XML":     {assertion: "aGVsbG8=", want: "the SAML assertion is base64, but not of XML"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := with(srv, stschain.Secret{})
@@ -271,47 +270,48 @@ func TestAssertionFails(t *testing.T) {
 	require.Zero(t, srv.Count(""))
 }
 
-// A clock that is slow gets the same explanation.
+// If this machine's clock is slow, the error says so.
 func TestExpiredByAnotherClock(t *testing.T) {
 	srv := ststest.NewTest(t)
 	a := forRoles(backup)
 	a.NotOnOrAfter = time.Now().Add(time.Hour)
 	p := with(srv, srv.Assertion(a))
-	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusBadRequest,
+	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: respond(http.StatusBadRequest,
 		`<ErrorResponse><Error><Code>ExpiredTokenException</Code><Message>Response has expired</Message></Error></ErrorResponse>`)}
 	_, err := p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "which this machine's clock says is to come")
+	require.ErrorContains(t, err, "which is in the future by this machine's clock")
 }
 
-// An assertion is asked for each time, and a person never out of the blue.
-// Peers: aws-sdk-java-v2#695 (users.md 6.50).
+// Each refresh calls Assertion, and a background refresh does not prompt.
+// Peers: aws-sdk-java-v2#695.
 func TestCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
-		asked := 0
+		prompts := 0
 		p := with(srv, stschain.Secret{})
 		p.Assertion = func(ctx context.Context) (stschain.Secret, error) {
 			if err := stschain.Prompt(ctx); err != nil {
 				return stschain.Secret{}, err
 			}
-			asked++
+			prompts++
 			return srv.Assertion(forRoles(backup)), nil
 		}
-		c := stschain.Cached(p)
+		c := &stschain.Cache{Provider: stschain.ProviderFunc(p.Retrieve)} // which hides what p is
 		for range 3 {
 			_, err := c.Retrieve(t.Context())
 			require.NoError(t, err)
 		}
-		require.Equal(t, 1, asked)
+		require.Equal(t, 1, prompts)
 		<-time.After(50 * time.Minute) // the advisory window
 		_, err := c.Retrieve(t.Context())
 		require.NoError(t, err)
 		synctest.Wait()
-		require.Equal(t, 1, asked)
+		require.ErrorIs(t, c.Status().Err, stschain.ErrPrompt)
+		require.Equal(t, 1, prompts)
 		<-time.After(11 * time.Minute)
 		_, err = c.Retrieve(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, 2, asked)
+		require.Equal(t, 2, prompts)
 	})
 }
 
@@ -321,33 +321,19 @@ func TestDenied(t *testing.T) {
 	srv.AllowRefusals("AccessDenied")
 	_, err := with(srv, srv.Assertion(forRoles(backup))).Retrieve(t.Context())
 	require.ErrorContains(t, err, "AccessDenied")
-	require.ErrorContains(t, err, "saml: "+backup, "it tells the role that was chosen")
+	require.ErrorContains(t, err, "saml: "+backup, "the role that was chosen")
 	require.ErrorIs(t, err, stschain.ErrPermanent)
 }
 
 func TestSessionOfAnotherRole(t *testing.T) {
 	srv := ststest.NewTest(t)
 	p := with(srv, srv.Assertion(forRoles(backup)))
-	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: answers(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/admin/x"))}
+	p.Client = &stsquery.Client{Region: "eu-west-1", HTTPClient: respond(http.StatusOK, sessionOf("arn:aws:sts::123456789012:assumed-role/admin/x"))}
 	_, err := p.Retrieve(t.Context())
 	require.ErrorContains(t, err, "a session of another role, arn:aws:sts::123456789012:assumed-role/admin/x")
 }
 
-func TestCanary(t *testing.T) {
-	const secret = "hunter4711-canary"
-	given := encoded(withRoles(backup+","+corp) + "<!-- " + secret + " -->").Reveal()
-	echo := `<ErrorResponse><Error><Code>IDPRejectedClaim</Code><Message>what is ` + given + `?</Message></Error></ErrorResponse>`
-	p := &saml.Provider{
-		Client:    &stsquery.Client{Region: "us-east-1", HTTPClient: answers(http.StatusForbidden, echo)},
-		Assertion: func(context.Context) (stschain.Secret, error) { return stschain.NewSecret(given), nil },
-	}
-	_, err := p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "IDPRejectedClaim")
-	canary.Check(t, given, err, p)
-	canary.Check(t, secret, err, p)
-}
-
-// sessionOf is an answer with a session.
+// sessionOf returns a response with a session.
 func sessionOf(arn string) string {
 	return `<AssumeRoleWithSAMLResponse><AssumeRoleWithSAMLResult>
 		<AssumedRoleUser><Arn>` + arn + `</Arn></AssumedRoleUser>
@@ -356,8 +342,8 @@ func sessionOf(arn string) string {
 		</AssumeRoleWithSAMLResult></AssumeRoleWithSAMLResponse>`
 }
 
-// answers is a server that answers every request alike.
-func answers(status int, body string) *http.Client {
+// respond returns a client whose server returns the same response to every request.
+func respond(status int, body string) *http.Client {
 	return &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 	})}
@@ -367,7 +353,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// The end that an assertion sets to a session is by the clocks of others.
+// SessionNotOnOrAfter is by other clocks than this machine's.
 func TestSessionEndByAnotherClock(t *testing.T) {
 	for _, off := range []time.Duration{10 * time.Minute, -10 * time.Minute} {
 		srv := ststest.NewTest(t)
