@@ -23,7 +23,7 @@ func ExampleProvider() {
 			HTTPClient:  fake.Client(), // leave it out to call AWS
 		},
 		Name:       "bob",
-		PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, // without a policy bob may do nothing
+		PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"}, // without a policy bob has no permissions
 	}
 	session, err := bob.GetFederationToken(context.Background())
 	if err != nil {
@@ -51,7 +51,7 @@ func ExampleSignIn() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	u, _ := url.Parse(link.URL.Reveal()) // for the browser, and for nobody else
+	u, _ := url.Parse(link.URL.Reveal()) // for the browser only
 	fmt.Println(u.Host, u.Query().Get("Action"), u.Query().Get("Destination"))
 	fmt.Println(link.URL)
 	// Output:

@@ -3,7 +3,6 @@ package federation_test
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -11,14 +10,13 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/federation"
-	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
 
 const readOnly = "arn:aws:iam::aws:policy/ReadOnlyAccess"
 
-// clientOf signs with base.
+// clientOf returns a client that signs with the credentials of base.
 func clientOf(srv *ststest.Server, base stschain.Provider) *stsquery.Client {
 	return &stsquery.Client{Credentials: base, Region: "eu-west-1", HTTPClient: srv.Client(), Clock: srv.Clock}
 }
@@ -37,7 +35,7 @@ func TestRetrieve(t *testing.T) {
 	require.Equal(t, "arn:aws:sts::123456789012:federated-user/bob", who.ARN)
 }
 
-// Every field reaches STS, and the whole answer can be had.
+// Every field reaches STS, and GetFederationToken returns the complete response.
 func TestAllFields(t *testing.T) {
 	const policy = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}]}`
 	srv := ststest.NewTest(t)
@@ -66,36 +64,26 @@ func TestAllFields(t *testing.T) {
 }
 
 func TestMissingFields(t *testing.T) {
-	keys := stschain.Static("AKIDEXAMPLE", "secret", "")
-	client := func() *stsquery.Client { return &stsquery.Client{Credentials: keys, Region: "us-east-1"} }
-	for name, test := range map[string]struct {
-		provider *federation.Provider
-		want     string
-	}{
-		"nil":               {nil, "federation: the Provider is nil"},
-		"zero":              {&federation.Provider{}, "federation: Client is missing"},
-		"zero client":       {&federation.Provider{Client: &stsquery.Client{}, Name: "bob"}, "Client.Credentials is missing"},
-		"no name":           {&federation.Provider{Client: client()}, "Name is missing"},
-		"name too long":     {&federation.Provider{Client: client(), Name: strings.Repeat("b", 33)}, "2 to 32 are allowed"},
-		"duration too long": {&federation.Provider{Client: client(), Name: "bob", Duration: 37 * time.Hour}, "Duration is 37h0m0s"},
-		"policy too long":   {&federation.Provider{Client: client(), Name: "bob", Policy: `"` + strings.Repeat("x", 2048) + `"`}, "Policy is"},
-		"policy no JSON":    {&federation.Provider{Client: client(), Name: "bob", Policy: "allow"}, "not JSON"},
+	client := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", "secret", ""), Region: "us-east-1"}
+	for want, p := range map[string]federation.Provider{
+		"federation: Client is missing": {},
+		"Client.Credentials is missing": {Client: &stsquery.Client{}, Name: "bob"},
+		"Name is missing":               {Client: client},
+		"2 to 32 are allowed":           {Client: client, Name: strings.Repeat("b", 33)},
+		"Duration is 37h0m0s":           {Client: client, Name: "bob", Duration: 37 * time.Hour},
+		"not JSON":                      {Client: client, Name: "bob", Policy: "allow"},
 	} {
-		t.Run(name, func(t *testing.T) {
-			_, err := test.provider.Retrieve(t.Context())
-			require.ErrorContains(t, err, test.want)
-			require.True(t, strings.HasPrefix(err.Error(), "federation: "), err.Error())
-			require.ErrorIs(t, err, stschain.ErrPermanent)
-			require.False(t, stschain.IsUnavailable(err), "%v", err)
-
-			// What else it can be asked does not panic.
-			_ = test.provider.String()
-			test.provider.Providers()
-		})
+		_, err := p.Retrieve(t.Context())
+		require.ErrorContains(t, err, want)
+		require.True(t, strings.HasPrefix(err.Error(), "federation: "), err.Error())
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+		require.False(t, stschain.IsUnavailable(err), "%v", err)
+		_ = p.String() // and
+		p.Providers()  // do not panic
 	}
 }
 
-// STS federates for no temporary keys. It is not even asked.
+// STS returns no federated session for temporary keys: nothing is sent.
 func TestTemporaryBase(t *testing.T) {
 	srv := ststest.NewTest(t)
 	role := &assumerole.Provider{Client: clientOf(srv, srv.User()), RoleARN: "arn:aws:iam::123456789012:role/broker"}
@@ -113,31 +101,4 @@ func TestUnavailableBase(t *testing.T) {
 	_, err := stschain.NewChain(p, srv.User()).Retrieve(t.Context())
 	require.ErrorContains(t, err, "federation: no credentials to sign with")
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
-}
-
-func TestDenied(t *testing.T) {
-	srv := ststest.NewTest(t)
-	srv.FailNext(ststest.Refuse(403, "AccessDenied", "User: alice is not authorized to perform: sts:GetFederationToken"))
-	_, err := (&federation.Provider{Client: clientOf(srv, srv.User()), Name: "bob"}).Retrieve(t.Context())
-	require.ErrorIs(t, err, stschain.ErrPermanent)
-	var e *stsquery.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, "AccessDenied", e.Code)
-}
-
-func TestCanary(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const secret = "hunter4711/canary"
-		srv := ststest.NewTest(t)
-		srv.AddKeys(srv.User().ARN, stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret(secret)})
-		p := &federation.Provider{Client: clientOf(srv, stschain.Static("AKIDEXAMPLE", secret, "")), Name: "bob"}
-		srv.FailNext(ststest.Refuse(403, "AccessDenied", "the key is "+secret))
-		_, refused := p.Retrieve(t.Context())
-		require.Error(t, refused)
-		temporary := &federation.Provider{Client: clientOf(srv, stschain.Static("ASIAEXAMPLE", secret, secret)), Name: "bob"}
-		_, err := temporary.Retrieve(t.Context())
-		require.Error(t, err)
-		synctest.Wait() // the cache's goroutine, or what is printed changes meanwhile
-		canary.Check(t, secret, p, *p, refused, err)
-	})
 }

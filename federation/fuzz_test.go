@@ -12,18 +12,18 @@ import (
 	"github.com/stschain-go/stschain/federation"
 )
 
-// FuzzSignInAnswer: what the sign-in endpoint answers is a token that is in the link as it came,
-// or an error of one line that shows nothing of the answer.
-func FuzzSignInAnswer(f *testing.F) {
-	f.Add(200, answer)
+// FuzzSignInResponse: the sign-in endpoint's response has a token, which is in the link unchanged, or the
+// error is one line that shows nothing of the response.
+func FuzzSignInResponse(f *testing.F) {
+	f.Add(200, response)
 	f.Add(200, " \n"+`{"SigninToken":"a b+c/&=#%\u2028"}`)
 	f.Add(200, `{"signintoken":"x","SigninToken":1}`)
 	f.Add(200, `{"SigninToken":""}`)
-	f.Add(400, "canary-in-the-answer")
-	f.Add(302, `{"SigninToken":"canary-in-the-answer"}`)
+	f.Add(400, "canary-in-the-response")
+	f.Add(302, `{"SigninToken":"canary-in-the-response"}`)
 	f.Fuzz(func(t *testing.T, status int, body string) {
 		status = 200 + (status-200)&0x1ff
-		s := &federation.SignIn{Credentials: temporary(time.Now()), Region: "eu-west-1", HTTPClient: &http.Client{Transport: &exchange{status: status, body: body, location: "https://canary-in-the-answer.example"}}}
+		s := &federation.SignIn{Credentials: temporary(time.Now()), Region: "eu-west-1", HTTPClient: &http.Client{Transport: &exchange{status: status, body: body, location: "https://canary-in-the-response.example"}}}
 		link, err := s.SignInURL(t.Context())
 		if err != nil {
 			if text := err.Error(); len(text) > 1000 || strings.ContainsFunc(text, unicode.IsControl) || strings.Contains(text, "canary") || strings.Contains(text, secretKey) {
@@ -37,13 +37,13 @@ func FuzzSignInAnswer(f *testing.F) {
 		}
 		given := u.Query().Get("SigninToken")
 		if given == "" || u.Query().Get("Action") != "login" || u.Host != "signin.aws.amazon.com" || len(u.Query()["SigninToken"]) != 1 {
-			t.Fatalf("%q gives %s", body, u)
+			t.Fatalf("%q returns %s", body, u)
 		}
 	})
 }
 
-// FuzzEndpoint: a configured endpoint is asked as it is, over https or loopback, or is refused, and
-// the refusal shows no password.
+// FuzzEndpoint: a configured endpoint is called as it is, over https or loopback, or refused with an error
+// that shows no password.
 func FuzzEndpoint(f *testing.F) {
 	for _, s := range []string{"https://signin.example/federation", "http://127.0.0.1:1/x", "http://h/", "https://u:hunter4711@h/", "https://h/?a", "https://h/#", "//h", "https://h:x/", "HTTPS://H"} {
 		f.Add(s)
@@ -52,7 +52,7 @@ func FuzzEndpoint(f *testing.F) {
 	f.Add("http://localho\u017ft/")
 	f.Add("https://h/?")
 	f.Fuzz(func(t *testing.T, endpoint string) {
-		x := &exchange{body: answer}
+		x := &exchange{body: response}
 		s := &federation.SignIn{Credentials: temporary(time.Now()), Region: "eu-west-1", Endpoint: endpoint, HTTPClient: &http.Client{Transport: x}}
 		_, err := s.SignInURL(t.Context())
 		given, parseErr := url.Parse(endpoint)
@@ -60,7 +60,7 @@ func FuzzEndpoint(f *testing.F) {
 			ip, _ := netip.ParseAddr(r.URL.Hostname())
 			here := strings.EqualFold(r.URL.Hostname(), "localhost") || ip.Unmap().IsLoopback()
 			if endpoint != "" && (parseErr != nil || r.URL.Host != strings.TrimSuffix(given.Host, ":") || r.URL.Scheme != "https" && (r.URL.Scheme != "http" || !here)) {
-				t.Fatalf("%q asks %s", endpoint, r.URL)
+				t.Fatalf("%q calls %s", endpoint, r.URL)
 			}
 		}
 		if err == nil || parseErr != nil {

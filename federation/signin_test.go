@@ -30,7 +30,7 @@ const (
 	signInToken  = "canary-sign-in/4711"
 )
 
-// temporary are credentials that live for an hour from now.
+// temporary returns credentials that are valid for an hour from now.
 func temporary(now time.Time) stschain.Provider {
 	return stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: stschain.NewSecret(secretKey),
@@ -38,7 +38,7 @@ func temporary(now time.Time) stschain.Provider {
 	})
 }
 
-// exchange is a sign-in endpoint that keeps the requests it gets.
+// exchange is a sign-in endpoint that records the requests.
 type exchange struct {
 	status   int // 0: 200
 	body     string
@@ -67,12 +67,12 @@ func (x *exchange) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: x.status, Header: http.Header{"Location": {x.location}}, Body: io.NopCloser(strings.NewReader(x.body)), Request: r}, nil
 }
 
-const answer = `{"SigninToken":"` + signInToken + `"}`
+const response = `{"SigninToken":"` + signInToken + `"}`
 
 func TestSignInURL(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC))
-	x := &exchange{body: answer}
+	x := &exchange{body: response}
 	s := &federation.SignIn{
 		Credentials: temporary(fake.Now()),
 		Region:      "eu-west-1",
@@ -86,7 +86,7 @@ func TestSignInURL(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, fake.Now().Add(15*time.Minute), link.Expires)
 
-	// The secrets travel in the body of a POST, and nowhere else.
+	// The secrets are in the body of a POST, and nowhere else.
 	require.Len(t, x.requests, 1)
 	r := x.requests[0]
 	require.Equal(t, http.MethodPost, r.Method)
@@ -111,18 +111,18 @@ func TestSignInURL(t *testing.T) {
 	}, u.Query())
 	canary.Check(t, signInToken, link)
 
-	// Without settings, nothing more is sent than must be.
-	x = &exchange{body: answer}
+	// Without settings, only what is required is sent.
+	x = &exchange{body: response}
 	s = &federation.SignIn{Credentials: temporary(fake.Now()), HTTPClient: &http.Client{Transport: x}, Clock: fake}
 	fake.Add(50 * time.Minute)
 	link, err = s.SignInURL(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, fake.Now().Add(10*time.Minute), link.Expires, "the credentials end before the token")
+	require.Equal(t, fake.Now().Add(10*time.Minute), link.Expires, "the credentials expire before the token")
 	require.NotContains(t, x.forms[0], "SessionDuration")
 	require.NotContains(t, link.URL.Reveal(), "Issuer")
 }
 
-// Where the console of each region is, and where one signs in to it.
+// The hosts of the console and of the sign-in, by region.
 func TestSignInHosts(t *testing.T) {
 	for _, test := range []struct {
 		region      string
@@ -146,7 +146,7 @@ func TestSignInHosts(t *testing.T) {
 		{"us-isof-south-1", false, "https://console.example/", "signin.csphome.hci.ic.gov", "https://console.example/"},
 		{"mx-central-1", false, "https://health.aws.amazon.com/", "signin.aws.amazon.com", "https://health.aws.amazon.com/"},
 	} {
-		x := &exchange{body: answer}
+		x := &exchange{body: response}
 		s := &federation.SignIn{Credentials: temporary(time.Now()), Region: test.region, Regional: test.regional,
 			Destination: test.destination, HTTPClient: &http.Client{Transport: x}}
 		link, err := s.SignInURL(t.Context())
@@ -169,29 +169,28 @@ func TestSignInSettings(t *testing.T) {
 		signIn *federation.SignIn
 		want   string
 	}{
-		"nil":                   {nil, "the SignIn is nil"},
 		"zero":                  {&federation.SignIn{}, "Credentials is missing"},
 		"long-lived":            {with(func(s *federation.SignIn) { s.Credentials = stschain.Static("AKIDEXAMPLE", "secret", "") }), "Credentials are long-lived (AKIDEXAMPLE, from static)"},
-		"region":                {with(func(s *federation.SignIn) { s.Region = "evil.example/" }), "no region"},
-		"region of hyphens":     {with(func(s *federation.SignIn) { s.Region = "-" }), "no region"},
+		"region":                {with(func(s *federation.SignIn) { s.Region = "evil.example/" }), "not a region"},
+		"region of hyphens":     {with(func(s *federation.SignIn) { s.Region = "-" }), "not a region"},
 		"regional":              {with(func(s *federation.SignIn) { s.Regional = true }), "Region is missing"},
-		"short":                 {with(func(s *federation.SignIn) { s.Duration = 899 * time.Second }), "Duration is 14m59s, and 15m0s to 12h0m0s are allowed"},
+		"short":                 {with(func(s *federation.SignIn) { s.Duration = 899 * time.Second }), "Duration is 14m59s, and whole seconds from 15m0s to 12h0m0s are allowed"},
 		"long":                  {with(func(s *federation.SignIn) { s.Duration = 12*time.Hour + time.Second }), "Duration is 12h0m1s"},
 		"negative":              {with(func(s *federation.SignIn) { s.Duration = -time.Hour }), "Duration is -1h0m0s"},
-		"half a second":         {with(func(s *federation.SignIn) { s.Duration = time.Hour + time.Second/2 }), "only whole seconds"},
-		"timeout":               {with(func(s *federation.SignIn) { s.AttemptTimeout = -1 }), "Timeout is -1ns"},
+		"half a second":         {with(func(s *federation.SignIn) { s.Duration = time.Hour + time.Second/2 }), "Duration is 1h0m0.5s"},
+		"timeout":               {with(func(s *federation.SignIn) { s.AttemptTimeout = -1 }), "AttemptTimeout is -1ns"},
 		"scheme":                {with(func(s *federation.SignIn) { s.Destination = "javascript:alert(1)" }), `Destination has the scheme "javascript"`},
 		"plain http":            {with(func(s *federation.SignIn) { s.Destination = "http://console.aws.amazon.com/" }), `Destination has the scheme "http"`},
 		"another host":          {with(func(s *federation.SignIn) { s.Destination = "//evil.example/" }), "Destination is neither"},
-		"no URL":                {with(func(s *federation.SignIn) { s.Destination = "https://%zz" }), "Destination is neither"},
+		"invalid URL":           {with(func(s *federation.SignIn) { s.Destination = "https://%zz" }), "Destination is neither"},
 		"unknown console":       {with(func(s *federation.SignIn) { s.Region = "us-iso-east-1" }), "the console of the partition aws-iso"},
 		"unknown console, path": {with(func(s *federation.SignIn) { s.Region = "us-iso-east-1"; s.Destination = "/s3" }), "the console of the partition aws-iso"},
-		"endpoint":              {with(func(s *federation.SignIn) { s.Endpoint = "signin.example" }), "Endpoint is no URL"},
+		"endpoint":              {with(func(s *federation.SignIn) { s.Endpoint = "signin.example" }), "Endpoint is not the URL"},
 		"plain endpoint":        {with(func(s *federation.SignIn) { s.Endpoint = "http://signin.example/federation" }), "plain http is for loopback only"},
-		"password":              {with(func(s *federation.SignIn) { s.Endpoint = "https://user:hunter4711@signin.example" }), "Endpoint is no URL"},
+		"password":              {with(func(s *federation.SignIn) { s.Endpoint = "https://user:hunter4711@signin.example" }), "Endpoint is not the URL"},
 		"query":                 {with(func(s *federation.SignIn) { s.Endpoint = "https://signin.example?a=b" }), "Endpoint has a query"},
 		"empty query":           {with(func(s *federation.SignIn) { s.Endpoint = "https://signin.example?" }), "Endpoint has a query"},
-		"host":                  {with(func(s *federation.SignIn) { s.Endpoint = "https://signin%c2%85.example" }), "Endpoint is no URL"},
+		"host":                  {with(func(s *federation.SignIn) { s.Endpoint = "https://signin%c2%85.example" }), "Endpoint is not the URL"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			link, err := test.signIn.SignInURL(t.Context())
@@ -204,9 +203,8 @@ func TestSignInSettings(t *testing.T) {
 	}
 }
 
-// Whatever the endpoint or the way there does, an error says so and shows none of
-// the secrets; and what no correct endpoint sends makes no URL.
-// See users.md 3.7.
+// Errors of the endpoint and of the transport say what happened and contain no secret. Only a valid
+// response makes a URL.
 func TestSignInFailures(t *testing.T) {
 	everything := secretKey + " " + sessionToken + " " + signInToken
 	for name, test := range map[string]struct {
@@ -215,21 +213,21 @@ func TestSignInFailures(t *testing.T) {
 		want      string
 		permanent bool
 	}{
-		"refused":          {&exchange{status: 400, body: everything}, 0, "400 Bad Request: the credentials must be good", true},
-		"duration refused": {&exchange{status: 400, body: everything}, time.Hour, "400 Bad Request: a Duration is refused for a role that was assumed by a role, and for a federated user", true},
+		"refused":          {&exchange{status: 400, body: everything}, 0, "400 Bad Request: the credentials must be valid", true},
+		"duration refused": {&exchange{status: 400, body: everything}, time.Hour, "400 Bad Request: Duration is not accepted for a role that was assumed by a role, nor for a federated user", true},
 		"forbidden":        {&exchange{status: 403}, 0, "403 Forbidden", true},
 		"not found":        {&exchange{status: 404}, 0, "404 Not Found: is it the sign-in endpoint?", true},
 		"redirect":         {&exchange{status: 302, location: "https://evil.example/"}, 0, "redirects are not followed", true},
-		"throttled":        {&exchange{status: 429, body: everything}, 0, "signin.aws.amazon.com answered 429", false},
-		"down":             {&exchange{status: 503, body: everything}, 0, "signin.aws.amazon.com answered 503", false},
-		"odd status":       {&exchange{status: 599}, 0, "answered 599", false},
-		"html":             {&exchange{body: "<html>" + everything}, 0, "hold no sign-in token", false},
-		"empty":            {&exchange{}, 0, "0 bytes that hold no sign-in token", false},
-		"no token":         {&exchange{body: `{"Token":"` + signInToken + `"}`}, 0, "hold no sign-in token", false},
-		"empty token":      {&exchange{body: `{"SigninToken":""}`}, 0, "hold no sign-in token", false},
-		"two answers":      {&exchange{body: answer + answer}, 0, "hold no sign-in token", false},
-		"huge":             {&exchange{body: answer + strings.Repeat(" ", 64<<10)}, 0, "more than 65536 bytes", false},
-		"broken":           {&exchange{err: errors.New("connection reset")}, 0, "signin.aws.amazon.com did not answer: connection reset", false},
+		"throttled":        {&exchange{status: 429, body: everything}, 0, "signin.aws.amazon.com: unexpected response: 429", false},
+		"down":             {&exchange{status: 503, body: everything}, 0, "signin.aws.amazon.com: unexpected response: 503", false},
+		"odd status":       {&exchange{status: 599}, 0, "unexpected response: 599", false},
+		"html":             {&exchange{body: "<html>" + everything}, 0, "bytes without a sign-in token", false},
+		"empty":            {&exchange{}, 0, "0 bytes without a sign-in token", false},
+		"no token":         {&exchange{body: `{"Token":"` + signInToken + `"}`}, 0, "bytes without a sign-in token", false},
+		"empty token":      {&exchange{body: `{"SigninToken":""}`}, 0, "bytes without a sign-in token", false},
+		"two documents":    {&exchange{body: response + response}, 0, "bytes without a sign-in token", false},
+		"huge":             {&exchange{body: response + strings.Repeat(" ", 64<<10)}, 0, "exceeds 65536 bytes", false},
+		"broken":           {&exchange{err: errors.New("connection reset")}, 0, "signin.aws.amazon.com: no response: connection reset", false},
 		"indiscreet":       {&exchange{err: errors.New("cannot send " + everything)}, 0, "its error is not shown", false},
 		"indiscreet form":  {&exchange{err: errors.New("cannot send " + url.QueryEscape(sessionToken))}, 0, "its error is not shown", false},
 	} {
@@ -238,8 +236,9 @@ func TestSignInFailures(t *testing.T) {
 			link, err := s.SignInURL(t.Context())
 			require.ErrorContains(t, err, test.want)
 			require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
+			require.Equal(t, test.exchange.status == 429, errors.Is(err, stschain.ErrThrottled))
 			require.Zero(t, link)
-			require.Len(t, test.exchange.requests, 1, "it is tried once, and nothing is sent elsewhere")
+			require.Len(t, test.exchange.requests, 1, "one attempt, and nothing is sent elsewhere")
 			for _, secret := range []string{secretKey, sessionToken, signInToken} {
 				canary.Check(t, secret, err)
 			}
@@ -247,10 +246,10 @@ func TestSignInFailures(t *testing.T) {
 	}
 }
 
-// The credentials that a SignIn holds do not come out of it.
+// A SignIn and its URL do not print secrets.
 func TestSignInCanary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		x := &exchange{body: answer}
+		x := &exchange{body: response}
 		s := &federation.SignIn{Credentials: temporary(time.Now()), HTTPClient: &http.Client{Transport: hidden(x.RoundTrip)}}
 		link, err := s.SignInURL(t.Context())
 		require.NoError(t, err)
@@ -266,7 +265,7 @@ type hidden func(*http.Request) (*http.Response, error)
 
 func (h hidden) RoundTrip(r *http.Request) (*http.Response, error) { return h(r) }
 
-// The request is bounded by Timeout and by the caller's context.
+// The request ends with AttemptTimeout and with the caller's context.
 func TestSignInHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -275,17 +274,17 @@ func TestSignInHangs(t *testing.T) {
 			HTTPClient: &http.Client{Transport: hang}}
 		began := time.Now()
 		_, err := s.SignInURL(t.Context())
-		require.ErrorContains(t, err, "signin.aws.amazon.com did not answer within 10s")
+		require.ErrorContains(t, err, "signin.aws.amazon.com: no response: waited 10s")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Equal(t, 10*time.Second, time.Since(began))
 
-		left := errors.New("the user closed the tab")
+		closed := errors.New("the user closed the tab")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(time.Second, func() { cancel(left) })
+		time.AfterFunc(time.Second, func() { cancel(closed) })
 		_, err = s.SignInURL(ctx)
 		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorIs(t, err, left)
-		require.Equal(t, 1, srv.Count("AssumeRole"), "the credentials were kept")
+		require.ErrorIs(t, err, closed)
+		require.Equal(t, 1, srv.Count("AssumeRole"), "the credentials were cached")
 	})
 }
 
@@ -294,13 +293,12 @@ func TestSignInNoCredentials(t *testing.T) {
 		return stschain.Credentials{}, stschain.Unavailable("the base is down")
 	})}
 	_, err := s.SignInURL(t.Context())
-	require.False(t, stschain.IsUnavailable(err), "it speaks for the base alone")
+	require.False(t, stschain.IsUnavailable(err), "of the base alone")
 	require.ErrorContains(t, err, "federation: no sign-in URL: no credentials to sign in with: ")
 	require.ErrorContains(t, err, "the base is down")
 }
 
-// What the console takes, and what it refuses, by an endpoint that looks at the
-// credentials.
+// The credentials that the console accepts and refuses, with an endpoint that checks them.
 func TestSignInCredentials(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AllowRefusals()
@@ -320,11 +318,11 @@ func TestSignInCredentials(t *testing.T) {
 		"role":                        {role, 0, ""},
 		"role, with a duration":       {role, 12 * time.Hour, ""},
 		"role chain":                  {chained, 0, ""},
-		"role chain, with a duration": {chained, time.Hour, "a Duration is refused for a role that was assumed by a role"},
+		"role chain, with a duration": {chained, time.Hour, "Duration is not accepted for a role that was assumed by a role"},
 		"federated":                   {bob, 0, ""},
-		"federated, with a duration":  {bob, time.Hour, "and for a federated user"},
+		"federated, with a duration":  {bob, time.Hour, "nor for a federated user"},
 		"session":                     {&sessiontoken.Provider{Client: clientOf(srv, srv.User())}, 0, "of a role or a federated user"},
-		"revoked":                     {revoked, 0, "the credentials must be good"},
+		"revoked":                     {revoked, 0, "the credentials must be valid"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &federation.SignIn{Credentials: test.credentials, Duration: test.duration, HTTPClient: srv.Client()}
@@ -347,8 +345,8 @@ func TestSignInCredentials(t *testing.T) {
 	}
 }
 
-// Whatever a destination looks like, the URL leads to the sign-in host, and from
-// there to an https page: one of the console, if it is only a path.
+// FuzzDestination: whatever the destination is, the URL leads to the sign-in host, and from there to an
+// https page, which is one of the console if the destination is only a path.
 func FuzzDestination(f *testing.F) {
 	for _, seed := range []string{"", "/s3/buckets", "ec2/home?region=a#b", "//evil.example", "https://console.aws.amazon.com/", "http://x", "javascript:x", "https:/x", "\\evil", "/%2e%2e//x", "?a=b", "https://u:p@x"} {
 		f.Add("eu-west-1", seed)
@@ -356,7 +354,7 @@ func FuzzDestination(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, region, destination string) {
 		s := &federation.SignIn{Credentials: temporary(time.Now()), Region: region, Destination: destination,
-			HTTPClient: &http.Client{Transport: &exchange{body: answer}}}
+			HTTPClient: &http.Client{Transport: &exchange{body: response}}}
 		link, err := s.SignInURL(t.Context())
 		if err != nil {
 			return
