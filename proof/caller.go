@@ -3,7 +3,6 @@ package proof
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -14,12 +13,13 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// getCallerIdentity is the call that a verifier makes to learn who signed it.
+// getCallerIdentity is the call that a verifier sends to learn the identity of its signer.
 const getCallerIdentity = "Action=GetCallerIdentity&Version=2011-06-15"
 
 const formType = "application/x-www-form-urlencoded; charset=utf-8"
@@ -30,26 +30,26 @@ type caller struct {
 	to wire.Target
 }
 
-// statement is what a caller says.
+// statement is what a caller signs.
 type statement struct {
 	client   *stsquery.Client
-	header   string // that names the audience
+	header   string // contains the audience
 	audience string
-	field    string        // of the type, that audience comes from
-	also     []string      // headers that are signed besides
+	field    string        // of the type: the name of the one with the audience
+	also     []string      // further headers that are signed
 	life     time.Duration // of the token
 	minLife  time.Duration
 }
 
-// begin checks a statement and gets what it is signed with.
+// begin checks a statement and retrieves what it is signed with.
 func (c *caller) begin(ctx context.Context, s statement) (signing, error) {
 	switch {
 	case s.client == nil:
-		return signing{}, stschain.Permanent(errors.New("Client is missing"))
+		return signing{}, flow.Missing("Client")
 	case s.audience == "":
 		return signing{}, stschain.Permanent(fmt.Errorf("%s is missing: a token without it could be used anywhere", s.field))
 	case !isHeaderValue(s.audience):
-		return signing{}, stschain.Permanent(fmt.Errorf("%s is not what a header can carry unchanged: printable ASCII with single spaces inside", s.field))
+		return signing{}, stschain.Permanent(fmt.Errorf("%s is not valid in a header: only printable ASCII with single spaces between words is sent unchanged", s.field))
 	}
 	var to wire.Target
 	if _, err := s.client.Presign(wire.WithTarget(ctx, &to), stsquery.PresignInput{Input: stsquery.GetCallerIdentityInput{}}); err != nil {
@@ -77,19 +77,25 @@ func (c *caller) url(ctx context.Context, s statement, life time.Duration) (stri
 	return signed, by, err
 }
 
-// post signs a statement as a POST to u, with a body or none.
-func (c *caller) post(s statement, by signing, u *url.URL, body string) (*http.Request, error) {
-	req := c.request(http.MethodPost, s, u, []byte(body))
-	if err := c.sigv4.Sign(req, sigv4.PayloadHash([]byte(body)), by.creds, by.at); err != nil {
-		return nil, err
+// post signs a statement as a POST, with the call in its body, or in its query with no body.
+func (c *caller) post(ctx context.Context, s statement, inQuery bool) (*http.Request, signing, error) {
+	by, err := c.begin(ctx, s)
+	if err != nil {
+		return nil, signing{}, err
 	}
-	if !signs(req.Header.Get("Authorization"), s.header) || req.Header.Get(s.header) != s.audience {
-		return nil, unsigned(s.header)
+	u, body := c.to.URL, []byte(getCallerIdentity)
+	if inQuery {
+		u, body = c.inQuery(), nil
 	}
-	return req, nil
+	req := c.request(http.MethodPost, s, u, body)
+	err = c.sigv4.Sign(req, sigv4.PayloadHash(body), by.creds, by.at)
+	if err == nil && (!signs(req.Header.Get("Authorization"), s.header) || req.Header.Get(s.header) != s.audience) {
+		err = unsigned(s.header)
+	}
+	return req, by, err
 }
 
-// request is one for a statement, not yet signed.
+// request returns one for a statement, not yet signed.
 func (c *caller) request(method string, s statement, u *url.URL, body []byte) *http.Request {
 	req := &http.Request{Method: method, URL: u, Host: u.Host, Header: http.Header{}}
 	req.Header.Set(s.header, s.audience)
@@ -101,7 +107,7 @@ func (c *caller) request(method string, s statement, u *url.URL, body []byte) *h
 	return req
 }
 
-// inQuery is the endpoint with the call in its query.
+// inQuery returns the endpoint with the call in its query.
 func (c *caller) inQuery() *url.URL {
 	u := *c.to.URL
 	if u.RawQuery != "" {
@@ -111,7 +117,7 @@ func (c *caller) inQuery() *url.URL {
 	return &u
 }
 
-// signs reports whether an Authorization header is over a header of that name.
+// signs reports whether an Authorization header lists a header of that name as signed.
 func signs(authorization, name string) bool {
 	_, list, _ := strings.Cut(authorization, "SignedHeaders=")
 	list, _, _ = strings.Cut(list, ",")
@@ -122,13 +128,13 @@ func unsigned(header string) error {
 	return stschain.Permanent(fmt.Errorf("the header %s cannot be signed, so it would not bind the token to its audience", header))
 }
 
-// isHeaderValue: what arrives as it was sent, and is signed as it is.
+// isHeaderValue reports whether a value is sent and signed unchanged.
 func isHeaderValue(s string) bool {
 	return strings.Join(strings.Fields(s), " ") == s &&
 		strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
-// isFreeHeader reports whether a header is one that says nothing else already.
+// isFreeHeader reports whether a header has no meaning of its own.
 func isFreeHeader(name string) bool {
 	name = textproto.CanonicalMIMEHeaderKey(name)
 	return name != "Host" && !strings.HasPrefix(name, "Content-") && !strings.HasPrefix(name, "X-Amz-") &&

@@ -2,7 +2,6 @@ package proof
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -12,19 +11,19 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// CallerIdentity signs a call of GetCallerIdentity for a verifier that this package
-// has no type for: lakeFS (X-LakeFS-Server-ID), Datadog (X-Ddog-Org-Id), Consul
-// (X-Consul-IAM-ServerID), one's own. The verifier makes the call and believes what
-// STS answers, after it has seen that the header is signed and names the verifier.
+// CallerIdentity signs a call of GetCallerIdentity for a verifier that this package has no type for:
+// lakeFS (X-LakeFS-Server-ID), Datadog (X-Ddog-Org-Id), Consul (X-Consul-IAM-ServerID), or your own. The
+// verifier checks that the header is signed and names the verifier, sends the call, and trusts the
+// response of STS.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it
-// is not copied.
+// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
 type CallerIdentity struct {
-	Client   *stsquery.Client // required; the statement is about its Credentials
-	Header   string           // required: where the verifier looks for its name. Not Host, Content-* or X-Amz-*, nor one that proxies change
+	Client   *stsquery.Client // required; its Credentials are those of the identity
+	Header   string           // required: the header in which the verifier expects its name. Not Host, Content-* or X-Amz-*, nor one that proxies change
 	Audience string           // required: the verifier's name
 	MinLife  time.Duration    // see the package comment; up to 15 minutes
 
@@ -32,19 +31,20 @@ type CallerIdentity struct {
 }
 
 // URL returns a presigned GET. The verifier must send Header along.
-func (c *CallerIdentity) URL(ctx context.Context) (Token, error) {
+func (c *CallerIdentity) URL(ctx context.Context) (_ Token, err error) {
+	defer flow.Wrap(&err, "proof", "no presigned GetCallerIdentity")
 	s, err := c.statement()
 	if err != nil {
-		return Token{}, fmt.Errorf("proof: no presigned GetCallerIdentity: %w", err)
+		return Token{}, err
 	}
 	signed, by, err := c.caller.url(ctx, s, signatureLife)
 	if err != nil {
-		return Token{}, fmt.Errorf("proof: no presigned GetCallerIdentity: %w", err)
+		return Token{}, err
 	}
 	return Token{stschain.NewSecret(signed), by.expires}, nil
 }
 
-// Request is a signed request for somebody else to send, as it is.
+// Request is a signed request, which the verifier sends unchanged.
 type Request struct {
 	Method  string
 	URL     string
@@ -68,12 +68,17 @@ func (r Request) Reveal() http.Header {
 	return h
 }
 
-// Request returns a signed POST, whose body is the call. Formats that this package
-// does not know can be made of it.
-func (c *CallerIdentity) Request(ctx context.Context) (Request, error) {
-	req, by, err := c.request(ctx)
+// Request returns a signed POST, whose body is the call. Use it for formats that this package does not
+// have.
+func (c *CallerIdentity) Request(ctx context.Context) (_ Request, err error) {
+	defer flow.Wrap(&err, "proof", "no signed GetCallerIdentity")
+	s, err := c.statement()
 	if err != nil {
-		return Request{}, fmt.Errorf("proof: no signed GetCallerIdentity: %w", err)
+		return Request{}, err
+	}
+	req, by, err := c.caller.post(ctx, s, false)
+	if err != nil {
+		return Request{}, err
 	}
 	body, _ := io.ReadAll(req.Body) // it is in memory
 	r := Request{Method: req.Method, URL: req.URL.String(), Body: string(body), Expires: by.expires}
@@ -83,27 +88,12 @@ func (c *CallerIdentity) Request(ctx context.Context) (Request, error) {
 	return r, nil
 }
 
-func (c *CallerIdentity) request(ctx context.Context) (*http.Request, signing, error) {
-	s, err := c.statement()
-	if err != nil {
-		return nil, signing{}, err
-	}
-	by, err := c.caller.begin(ctx, s)
-	if err != nil {
-		return nil, signing{}, err
-	}
-	req, err := c.caller.post(s, by, c.caller.to.URL, getCallerIdentity)
-	return req, by, err
-}
-
 func (c *CallerIdentity) statement() (statement, error) {
 	switch {
-	case c == nil:
-		return statement{}, stschain.Permanent(errors.New("the CallerIdentity is nil"))
 	case c.Header == "":
-		return statement{}, stschain.Permanent(errors.New("Header is missing: it tells the verifier who the token is for"))
+		return statement{}, flow.Missing("Header")
 	case !isFreeHeader(c.Header):
-		return statement{}, stschain.Permanent(fmt.Errorf("Header is %.64q, which cannot name an audience", strings.ToValidUTF8(c.Header, "?")))
+		return statement{}, stschain.Permanent(fmt.Errorf("Header is %.64q, which cannot contain an audience", strings.ToValidUTF8(c.Header, "?")))
 	}
 	return statement{
 		client: c.Client, header: c.Header, audience: c.Audience, field: "Audience",

@@ -1,20 +1,23 @@
 package proof
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// connector presigns connections to a service that is no HTTP server: the URL,
-// without its scheme, is the password.
+// connector presigns connections to a service that is not an HTTP server: the URL, without its scheme,
+// is the password.
 type connector struct{ signer }
 
 // connection is what a connector signs.
@@ -22,58 +25,73 @@ type connection struct {
 	credentials stschain.Provider
 	service     string // signing name
 	region      string
-	url         url.URL
-	life        time.Duration
+	fields      []field // of the type, that are required besides Credentials and Region
+	host        string
+	query       url.Values
+	life        time.Duration // 0: signatureLife
 	minLife     time.Duration
 	clock       stschain.Clock
 }
 
-// presign returns the signed URL.
-func (c *connector) presign(ctx context.Context, to connection) (string, signing, error) {
+// field is a required field of a type.
+type field struct {
+	name, value string
+	valid       func(string) bool // nil: any value
+	needed      string            // what a valid value is
+}
+
+func (f field) check() error {
 	switch {
-	case to.credentials == nil:
-		return "", signing{}, stschain.Permanent(errors.New("Credentials is missing"))
-	case to.region == "":
-		return "", signing{}, stschain.Permanent(errors.New("Region is missing"))
+	case f.value == "":
+		return flow.Missing(f.name)
+	case f.valid != nil && !f.valid(f.value):
+		return stschain.Permanent(fmt.Errorf("%s is %.128q, and %s is required", f.name, f.value, f.needed))
+	}
+	return nil
+}
+
+// presign returns the signed URL.
+func (c *connector) presign(ctx context.Context, scheme string, to connection) (string, signing, error) {
+	if to.credentials == nil {
+		return "", signing{}, flow.Missing("Credentials")
+	}
+	for _, f := range append(to.fields, field{name: "Region", value: to.region}) {
+		if err := f.check(); err != nil {
+			return "", signing{}, err
+		}
 	}
 	c.once.Do(func() {
 		c.cache = wire.Cached(to.credentials, to.clock)
 		c.sigv4.Service, c.sigv4.Region = to.service, to.region
 	})
-	by, err := c.begin(ctx, terms{life: to.life, minLife: to.minLife, clock: to.clock})
+	life := cmp.Or(to.life, signatureLife)
+	by, err := c.begin(ctx, terms{life: life, minLife: to.minLife, clock: to.clock})
 	if err != nil {
 		return "", signing{}, err
 	}
-	signed, _, err := c.signer.presign(&http.Request{Method: http.MethodGet, URL: &to.url}, by, to.life)
+	u := &url.URL{Scheme: scheme, Host: to.host, Path: "/", RawQuery: to.query.Encode()}
+	signed, _, err := c.signer.presign(&http.Request{Method: http.MethodGet, URL: u}, by, life)
 	return signed, by, err
 }
 
-// password is the signed URL without its scheme, of which to has none.
+// password returns the signed URL without its scheme.
 func (c *connector) password(ctx context.Context, to connection) (Token, error) {
-	to.url.Scheme = "tcp" // it is not signed; the port that https or http implies would be cut off
-	signed, by, err := c.presign(ctx, to)
+	const scheme = "tcp" // it is not signed; the default port of https or http would be removed
+	signed, by, err := c.presign(ctx, scheme, to)
 	if err != nil {
 		return Token{}, err
 	}
-	return Token{stschain.NewSecret(signed[len(to.url.Scheme+"://"):]), by.expires}, nil
+	return Token{stschain.NewSecret(strings.TrimPrefix(signed, scheme+"://")), by.expires}, nil
 }
 
-// cachePassword is for the cache or cluster of this name, which a field holds.
-func (c *connector) cachePassword(ctx context.Context, field, name, user string, query url.Values, to connection) (Token, error) {
-	switch {
-	case name == "":
-		return Token{}, stschain.Permanent(fmt.Errorf("%s is missing", field))
-	case !isCacheName(name):
-		return Token{}, stschain.Permanent(fmt.Errorf("%s is %.128q, and a name is needed, not an address: small letters, digits and hyphens", field, name))
-	case user == "":
-		return Token{}, stschain.Permanent(errors.New("User is missing"))
-	}
-	query.Set("Action", "connect")
-	query.Set("User", user)
-	to.url = url.URL{Host: name, Path: "/", RawQuery: query.Encode()}
-	to.life = signatureLife
-	return c.password(ctx, to)
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	n, badPort := strconv.ParseUint(port, 10, 16)
+	u, badURL := url.Parse("https://" + s + "/")
+	return err == nil && badPort == nil && badURL == nil && host != "" && n > 0 && u.Host == s
 }
+
+func isHost(s string) bool { return isHostPort(s + ":5432") }
 
 func isCacheName(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""

@@ -12,7 +12,7 @@ import (
 	"github.com/stschain-go/stschain/proof"
 )
 
-// Whatever the audience is, a token either names it exactly, or is refused.
+// FuzzAudience: a token names its audience exactly, or is refused.
 func FuzzAudience(f *testing.F) {
 	for _, s := range []string{"production", "a b", " a", "a&b=c#%2F+", "\"<>\\", "ä", "a\nX-Amz-Date: b", audience} {
 		f.Add(s)
@@ -22,12 +22,12 @@ func FuzzAudience(f *testing.F) {
 		plain := name != "" && strings.Join(strings.Fields(name), " ") == name && !strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r > '~' })
 		token, err := (&proof.GCP{Client: c, Audience: name}).Token(t.Context())
 		require.Equal(t, plain, err == nil, "%v", err)
-		r, err := (&proof.CallerIdentity{Client: c, Header: "X-Who", Audience: name}).Request(t.Context())
+		r, err := (&proof.CallerIdentity{Client: c, Header: "X-Verifier", Audience: name}).Request(t.Context())
 		require.Equal(t, plain, err == nil, "%v", err)
 		if !plain {
 			return
 		}
-		require.Equal(t, name, r.Reveal().Get("X-Who"))
+		require.Equal(t, name, r.Reveal().Get("X-Verifier"))
 		text, err := url.QueryUnescape(token.Value.Reveal())
 		require.NoError(t, err)
 		var subject struct{ Headers []struct{ Key, Value string } }
@@ -48,7 +48,7 @@ func FuzzAudience(f *testing.F) {
 	})
 }
 
-// A header binds a token to its audience, or there is no token.
+// FuzzHeader: a header binds a token to its audience, or there is no token.
 func FuzzHeader(f *testing.F) {
 	for _, s := range []string{"X-LakeFS-Server-ID", "host", "x-amz-date", "Content-Length", "a b", "a:b", "a;b", "Ä", "User-Agent", "authorization", "Connection", "Te", "Trailer", "Transfer-Encoding", "Expect", "Cookie", "Date", "X-Amzn-Trace-Id", "Accept-Encoding", "Traceparent", "Keep-Alive", "Upgrade", "!#%", "x|y", "Content-Type"} {
 		f.Add(s)
@@ -73,7 +73,7 @@ func FuzzHeader(f *testing.F) {
 	})
 }
 
-// What a database is told is what was asked for.
+// FuzzPassword: a password has the requested endpoint and user.
 func FuzzPassword(f *testing.F) {
 	f.Add("db.example:5432", "jane")
 	f.Add("[2001:db8::1]:1", "jane doe+x&Action=drop")
@@ -96,7 +96,7 @@ func FuzzPassword(f *testing.F) {
 	})
 }
 
-// The answer to a credential plugin's caller is in the version that it names.
+// FuzzExecInfo: an ExecCredential has the requested version.
 func FuzzExecInfo(f *testing.F) {
 	f.Add("")
 	f.Add(`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"}`)

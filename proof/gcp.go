@@ -3,27 +3,25 @@ package proof
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// GCP makes subject tokens for the workload identity federation of Google Cloud,
-// of the type urn:ietf:params:aws:token-type:aws4_request. Google's Security Token
-// Service gives an access token for one.
+// GCP makes subject tokens for the workload identity federation of Google Cloud, of the type
+// urn:ietf:params:aws:token-type:aws4_request. Google's Security Token Service exchanges one for an access
+// token.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it
-// is not copied.
+// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
 //
 // Format: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
 type GCP struct {
-	Client *stsquery.Client // required; the token is about its Credentials
+	Client *stsquery.Client // required; its Credentials are those of the identity
 
 	// Audience is required: the full name of the workload identity provider,
 	// "//iam.googleapis.com/projects/NUMBER/locations/global/workloadIdentityPools/POOL/providers/PROVIDER".
@@ -48,36 +46,21 @@ type gcpHeaderLine struct {
 }
 
 // Token returns a subject token.
-func (g *GCP) Token(ctx context.Context) (Token, error) {
-	t, err := g.token(ctx)
-	if err != nil {
-		return Token{}, fmt.Errorf("proof: no subject token for Google Cloud: %w", err)
-	}
-	return t, nil
-}
-
-func (g *GCP) token(ctx context.Context) (Token, error) {
-	if g == nil {
-		return Token{}, stschain.Permanent(errors.New("the GCP is nil"))
-	}
-	s := statement{
+func (g *GCP) Token(ctx context.Context) (_ Token, err error) {
+	defer flow.Wrap(&err, "proof", "no subject token for Google Cloud")
+	const inQuery = true // the format has no place for a body
+	req, by, err := g.caller.post(ctx, statement{
 		client: g.Client, header: gcpHeader, audience: g.Audience, field: "Audience",
 		life: signatureLife, minLife: g.MinLife,
-	}
-	by, err := g.caller.begin(ctx, s)
+	}, inQuery)
 	if err != nil {
 		return Token{}, err
 	}
-	u := g.caller.inQuery() // there is no place for a body in the token
-	if u.Path == "/" {
-		u.Path = "" // as Google's libraries write it
+	if req.URL.Path == "/" {
+		req.URL.Path = "" // as Google's libraries write it; signatures do not differ
 	}
-	req, err := g.caller.post(s, by, u, "")
-	if err != nil {
-		return Token{}, err
-	}
-	req.Header.Set("Host", u.Host)
-	r := gcpRequest{URL: u.String(), Method: req.Method}
+	req.Header.Set("Host", req.URL.Host)
+	r := gcpRequest{URL: req.URL.String(), Method: req.Method}
 	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
 		r.Headers = append(r.Headers, gcpHeaderLine{name, req.Header.Get(name)})
 	}

@@ -28,7 +28,7 @@ const (
 	minute       = time.Minute
 )
 
-// start is when the clocks of these tests begin, on a whole second.
+// start is the time at which the clocks of these tests begin, on a whole second.
 var start = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 func fakeClock() *clock.Mock {
@@ -43,7 +43,7 @@ var example = stschain.Static("AKIDEXAMPLE", secretKey, sessionToken)
 // maker makes a token of one type.
 type maker func(context.Context) (proof.Token, error)
 
-// kind is one type of this package, at work for whatever credentials.
+// kind is one type of this package.
 type kind struct {
 	life time.Duration // of a token
 	make func(p stschain.Provider, c stschain.Clock, minLife time.Duration) maker
@@ -53,7 +53,7 @@ func client(p stschain.Provider, c stschain.Clock) *stsquery.Client {
 	return &stsquery.Client{Credentials: p, Region: region, Clock: c}
 }
 
-// kinds are all types whose tokens are signed here.
+// kinds are all types whose tokens are signed locally.
 var kinds = map[string]kind{
 	"EKS": {14 * minute, func(p stschain.Provider, c stschain.Clock, m time.Duration) maker {
 		return (&proof.EKS{Client: client(p, c), Cluster: "production", MinLife: m}).Token
@@ -95,13 +95,13 @@ var kinds = map[string]kind{
 	}},
 }
 
-// source gives other credentials each time, which live for life.
+// source returns other credentials each time, which are valid for life.
 type source struct {
-	clock  stschain.Clock
-	life   atomic.Int64 // a time.Duration
-	err    atomic.Pointer[error]
-	asked  atomic.Int64
-	person bool
+	clock   stschain.Clock
+	life    atomic.Int64 // a time.Duration
+	err     atomic.Pointer[error]
+	calls   atomic.Int64
+	prompts bool
 }
 
 func newSource(c stschain.Clock, life time.Duration) *source {
@@ -111,12 +111,12 @@ func newSource(c stschain.Clock, life time.Duration) *source {
 }
 
 func (s *source) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if s.person {
+	if s.prompts {
 		if err := stschain.Prompt(ctx); err != nil {
 			return stschain.Credentials{}, err
 		}
 	}
-	n := s.asked.Add(1)
+	n := s.calls.Add(1)
 	if err := s.err.Load(); err != nil {
 		return stschain.Credentials{}, *err
 	}
@@ -129,7 +129,7 @@ func (s *source) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	}, nil
 }
 
-// fromEKS is the URL in a token.
+// fromEKS returns the URL in a token.
 func fromEKS(t testing.TB, token string) *url.URL {
 	t.Helper()
 	encoded, ok := strings.CutPrefix(token, "k8s-aws-v1.")
@@ -141,7 +141,7 @@ func fromEKS(t testing.TB, token string) *url.URL {
 	return u
 }
 
-// send makes a request to a fake STS, and returns its status and answer.
+// send sends a request to a fake STS, and returns the status and the body of the response.
 func send(t *testing.T, srv *ststest.Server, method, url string, header http.Header, body string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
@@ -150,7 +150,7 @@ func send(t *testing.T, srv *ststest.Server, method, url string, header http.Hea
 	resp, err := srv.Client().Do(req)
 	require.NoError(t, err)
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(resp.Body)
+	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
-	return resp.StatusCode, string(answer)
+	return resp.StatusCode, string(text)
 }

@@ -1,6 +1,5 @@
-// Package proof makes statements of identity that others verify: tokens that say
-// who the caller is in AWS, for Kubernetes, Vault, Google Cloud and the like, and
-// those that databases, caches and brokers take for a password.
+// Package proof generates presigned AWS identity tokens, for EKS, Vault, Google Cloud and other verifiers,
+// and IAM authentication tokens for databases, caches and brokers.
 //
 //	cluster := &proof.EKS{
 //		Client:  &stsquery.Client{Credentials: role, Region: "eu-west-1"},
@@ -8,46 +7,42 @@
 //	}
 //	token, err := cluster.Token(ctx)
 //
-// All but [WebIdentity] are signatures made here, without asking anybody but the
-// source of the credentials:
+// All tokens except those of [WebIdentity] are signatures that are made locally; only the source of the
+// credentials may make requests:
 //
-//   - [EKS], [Vault], [GCP] and [CallerIdentity] sign a call of STS's
-//     GetCallerIdentity that the verifier makes, and STS answers it with who signed.
-//   - [RDS], [DSQL], [ElastiCache], [MemoryDB] and [MSK] presign a connection to the
-//     service.
-//   - [WebIdentity] asks STS for a JWT and keeps it fresh.
+//   - [EKS], [Vault], [GCP] and [CallerIdentity] sign a call of STS's GetCallerIdentity. The verifier sends
+//     it, and STS returns the identity of the signer.
+//   - [RDS], [DSQL], [ElastiCache], [MemoryDB] and [MSK] presign a connection to the service.
+//   - [WebIdentity] requests a JWT from STS and keeps it fresh.
 //
-// Make one value of a type and ask it for a token whenever one is needed: each
-// connection can have its own.
+// Make one value of a type and get a token from it for each connection.
 //
 // # Audience
 //
-// Whoever gets a statement could show it to somebody else and pass for the caller.
-// So it names who it is for wherever its protocol can say that, the name is part of
-// what is signed, and to leave it out is an error.
+// A verifier could present a token to another verifier and impersonate the caller. So a token names its
+// audience wherever the protocol supports that, the name is signed, and a missing audience is an error.
 //
-// # How long a token lives
+// # Lifetime
 //
-// A signature dies with the credentials that made it, whatever date it carries.
-// [Token].Expires therefore is the end of the token or of the credentials, whichever
-// comes first. The field MinLife of each type says what happens if the credentials
-// in hand end before the token would:
+// A signature is valid only as long as the credentials that made it, whatever date it carries.
+// [Token].Expires therefore is the end of the token or of the credentials, whichever comes first. The
+// field MinLife of each type says what happens if the cached credentials expire before the token would:
 //
-//   - 0: they are refreshed first. If that fails, if it takes longer than 5 s, or if
-//     fresh ones end too soon as well, the token ends with the best there are. A
-//     person, for an MFA code, is not asked for the sake of a longer token.
-//   - more: they are refreshed only if they do not live for MinLife, and if fresh ones
-//     do not either, there is no token. A small MinLife avoids refreshes; the full life
-//     of the token refuses what is cut short.
+//   - 0: they are refreshed first. If that fails, if it takes longer than 5 s, or if the new ones expire too
+//     soon as well, the token ends with the best credentials there are. The user is not prompted for a
+//     longer token.
+//   - more: they are refreshed only if they are not valid for MinLife, and if the new ones are not either,
+//     the result is an error. A small MinLife avoids refreshes; the full lifetime of the token refuses
+//     shorter ones.
 //
-// Where MinLife is 0, a source is not refreshed early if what it gave last did not live
-// as long as the token even when it came. One whose credentials live hardly longer than
-// that is refreshed for nearly every token: set MinLife there.
+// With MinLife 0, a source is not refreshed early if its last credentials were not valid for a token's
+// lifetime even when they came. A source whose credentials are valid hardly longer than that is refreshed
+// for nearly every token: set MinLife for it.
 //
 // # Errors
 //
-// They say which field is missing or wrong, and are [stschain.ErrPermanent] then.
-// They are never Unavailable, and hold neither secrets nor tokens.
+// Errors for a missing or invalid field name it, and are [stschain.ErrPermanent]. Errors are never
+// Unavailable, and contain neither secrets nor tokens.
 package proof
 
 import (
@@ -58,56 +53,57 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// Token is a statement of identity, in the form that its verifier takes.
+// Token is an identity or authentication token, in the format of its verifier.
 type Token struct {
-	Value   stschain.Secret // as good as a credential until it expires
+	Value   stschain.Secret // as sensitive as a credential until it expires
 	Expires time.Time       // on this process's clock
 }
 
 const (
 	signatureLife = 15 * time.Minute // of a call of STS, and of most connections
-	patience      = 5 * time.Second  // for credentials that live longer, while there are some
+	patience      = 5 * time.Second  // for credentials that are valid longer, while there are some
 )
 
-// signer is what a type of this package keeps between its tokens.
+// signer is the state that a type of this package keeps between its tokens.
 type signer struct {
 	once  sync.Once
 	cache stschain.CachedProvider
 	sigv4 sigv4.Signer
 }
 
-// terms are how a statement is to be signed.
+// terms say how a token is to be signed.
 type terms struct {
-	life    time.Duration // of the statement
-	minLife time.Duration // as the caller set it; 0: as long as can be
+	life    time.Duration // of the token
+	minLife time.Duration // as the caller set it; 0: as long as possible
 	clock   stschain.Clock
 	skew    time.Duration // by how much the verifier's clock is ahead
 }
 
-// signing is one act of signing: who, when, and until when it counts.
+// signing is what a token is signed with, when, and until when it is valid.
 type signing struct {
 	creds   stschain.Credentials
 	at      time.Time // on the verifier's clock
 	expires time.Time // on ours
 }
 
-// begin gets what a statement is signed with.
+// begin retrieves what a token is signed with.
 func (s *signer) begin(ctx context.Context, t terms) (signing, error) {
 	switch {
 	case t.minLife < 0:
 		return signing{}, stschain.Permanent(fmt.Errorf("MinLife is %v, and must not be negative", t.minLife))
 	case t.minLife > t.life:
-		return signing{}, stschain.Permanent(fmt.Errorf("MinLife is %v, and the token never lives longer than %v", t.minLife, t.life))
+		return signing{}, stschain.Permanent(fmt.Errorf("MinLife is %v, and the token is never valid longer than %v", t.minLife, t.life))
 	}
 	creds, err := credentials(ctx, s.cache, t)
 	if err != nil {
 		return signing{}, fmt.Errorf("no credentials to sign with: %w", err)
 	}
-	now := t.now()
-	if creds.ExpiredAt(now) { // a cache may serve them for a while, but nobody will believe them
+	now := system.Now(t.clock)
+	if creds.ExpiredAt(now) { // a cache may serve them for a while, but verifiers refuse them
 		return signing{}, fmt.Errorf("the credentials from %s expired at %s, and so would the token have",
 			creds.Origin, creds.Expires.UTC().Format(time.RFC3339))
 	}
@@ -119,15 +115,15 @@ func (s *signer) begin(ctx context.Context, t terms) (signing, error) {
 	return signing{creds, at, expires}, nil
 }
 
-// credentials gets those that live long enough, or the best there are.
+// credentials retrieves those that are valid long enough, or the best there are.
 func credentials(ctx context.Context, cache stschain.CachedProvider, t terms) (stschain.Credentials, error) {
 	if t.minLife > 0 {
 		return cache.RetrieveFor(ctx, t.minLife)
 	}
-	patient := time.Now().Add(patience) // the cache may have us wait as well, in the last minute of a life
-	held, err := cache.Retrieve(ctx)
-	if err != nil || !held.ExpiredAt(t.now().Add(t.life)) {
-		return held, err
+	patient := time.Now().Add(patience) // the cache may wait as well, in the last minute of a lifetime
+	cached, err := cache.Retrieve(ctx)
+	if err != nil || !cached.ExpiredAt(system.Now(t.clock).Add(t.life)) {
+		return cached, err
 	}
 	ctx, cancel := context.WithDeadline(ctx, patient)
 	defer cancel()
@@ -139,14 +135,7 @@ func credentials(ctx context.Context, cache stschain.CachedProvider, t terms) (s
 	if fresh, err := cache.Retrieve(ctx); err == nil {
 		return fresh, nil
 	}
-	return held, nil
-}
-
-func (t terms) now() time.Time {
-	if t.clock == nil {
-		return time.Now()
-	}
-	return t.clock.Now()
+	return cached, nil
 }
 
 // presign signs a GET without a body, in its query.

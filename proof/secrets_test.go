@@ -15,7 +15,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// Tokens are seen nowhere.
+// A token does not print its value.
 func TestCanary(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		token, err := k.make(example, fakeClock(), 0)(t.Context())
@@ -24,20 +24,24 @@ func TestCanary(t *testing.T) {
 	})
 }
 
-// Nor is what they are signed with, or what the types keep between them.
+// Neither do the types, which keep credentials and keys between tokens.
 func TestCanaryOfHolders(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) { // whose Wait ends what works in a cache while it is printed
+	synctest.Test(t, func(t *testing.T) { // its Wait ends what a cache does in the background
 		c := client(example, nil)
 		srv := ststest.NewTest(t)
 		eks := &proof.EKS{Client: c, Cluster: "production"}
 		vault := &proof.Vault{Client: c, ServerID: "vault.example.com"}
 		gcp := &proof.GCP{Client: c, Audience: audience}
-		id := &proof.CallerIdentity{Client: c, Header: "X-Who", Audience: "me"}
+		id := &proof.CallerIdentity{Client: c, Header: "X-Verifier", Audience: "me"}
 		rds := &proof.RDS{Credentials: example, Region: region, Endpoint: "db.example:5432", User: "jane"}
 		msk := &proof.MSK{Credentials: example, Region: region}
+		dsql := &proof.DSQL{Credentials: example, Region: region, Endpoint: "abc.dsql.eu-west-1.on.aws"}
+		cache := &proof.ElastiCache{Credentials: example, Region: region, Cache: "sessions", User: "jane"}
+		memory := &proof.MemoryDB{Credentials: example, Region: region, Cluster: "sessions", User: "jane"}
 		web := outbound(srv, srv.User())
 		for holder, make := range map[any]maker{
 			eks: eks.Token, vault: vault.Token, gcp: gcp.Token, id: id.URL, rds: rds.Token, msk: msk.Token, web: web.Token,
+			dsql: dsql.Token, cache: cache.Token, memory: memory.Token,
 		} {
 			token, err := make(t.Context())
 			require.NoError(t, err)
@@ -53,7 +57,7 @@ func TestCanaryOfHolders(t *testing.T) {
 	})
 }
 
-// Errors show no secret, whatever is wrong with it.
+// Errors contain no secret, whatever is wrong with it.
 func TestCanaryOfErrors(t *testing.T) {
 	const bad = "canary/4711 \n"
 	for name, p := range map[string]stschain.Provider{

@@ -20,7 +20,7 @@ import (
 
 func clusterHeader(cluster string) http.Header { return http.Header{"X-K8s-Aws-Id": {cluster}} }
 
-// fakeSTS is an STS and a client of it, with the keys of a role.
+// fakeSTS returns an STS and a client of it, with the keys of a role.
 func fakeSTS(t *testing.T) (*ststest.Server, *stsquery.Client) {
 	srv := ststest.NewTest(t)
 	srv.AllowRefusals("SignatureDoesNotMatch", "IncompleteSignature")
@@ -32,7 +32,7 @@ func fakeSTS(t *testing.T) (*ststest.Server, *stsquery.Client) {
 	return srv, &stsquery.Client{Credentials: keys, Region: region, HTTPClient: srv.Client(), Clock: srv.Clock}
 }
 
-// STS confirms a token for the cluster that it is for, and for no other.
+// STS confirms a token for its cluster, and for no other.
 func TestEKS(t *testing.T) {
 	srv, c := fakeSTS(t)
 	token, err := (&proof.EKS{Client: c, Cluster: "production"}).Token(t.Context())
@@ -46,11 +46,11 @@ func TestEKS(t *testing.T) {
 	for name, values := range q {
 		require.Len(t, values, 1, name)
 		require.Contains(t, []string{"Action", "Version", "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires",
-			"X-Amz-Security-Token", "X-Amz-Signature", "X-Amz-SignedHeaders"}, name, "verifiers take no others")
+			"X-Amz-Security-Token", "X-Amz-Signature", "X-Amz-SignedHeaders"}, name, "verifiers accept no others")
 	}
-	status, answer := send(t, srv, "GET", u.String(), clusterHeader("production"), "")
-	require.Equal(t, http.StatusOK, status, answer)
-	require.Contains(t, answer, "assumed-role/web/session")
+	status, text := send(t, srv, "GET", u.String(), clusterHeader("production"), "")
+	require.Equal(t, http.StatusOK, status, text)
+	require.Contains(t, text, "assumed-role/web/session")
 	for _, other := range []http.Header{clusterHeader("staging"), {}} {
 		status, _ = send(t, srv, "GET", u.String(), other, "")
 		require.Equal(t, http.StatusForbidden, status)
@@ -60,14 +60,13 @@ func TestEKS(t *testing.T) {
 func TestEKSRefusals(t *testing.T) {
 	c := client(example, fakeClock())
 	for want, e := range map[string]*proof.EKS{
-		"the EKS is nil":                         nil,
-		"Client is missing":                      {Cluster: "production"},
-		"Cluster is missing":                     {Client: c},
-		"Cluster is not what a header can carry": {Client: c, Cluster: "production "},
-		"Client.Region is missing":               {Client: &stsquery.Client{Credentials: example}, Cluster: "production"},
-		"Client.Credentials is missing":          {Client: &stsquery.Client{Region: region}, Cluster: "production"},
-		"Client.Endpoint is no plain STS":        {Client: &stsquery.Client{Credentials: example, Region: region, Endpoint: "https://minio.example/sts"}, Cluster: "production"},
-		"clusters take 4096": {Client: client(stschain.Static("AKIDEXAMPLE", secretKey, strings.Repeat("x", 3000)), nil),
+		"Client is missing":                  {Cluster: "production"},
+		"Cluster is missing":                 {Client: c},
+		"Cluster is not valid in a header":   {Client: c, Cluster: "production "},
+		"Client.Region is missing":           {Client: &stsquery.Client{Credentials: example}, Cluster: "production"},
+		"Client.Credentials is missing":      {Client: &stsquery.Client{Region: region}, Cluster: "production"},
+		"Client.Endpoint is not a plain STS": {Client: &stsquery.Client{Credentials: example, Region: region, Endpoint: "https://minio.example/sts"}, Cluster: "production"},
+		"clusters accept 4096": {Client: client(stschain.Static("AKIDEXAMPLE", secretKey, strings.Repeat("x", 3000)), nil),
 			Cluster: "production"},
 	} {
 		token, err := e.Token(t.Context())
@@ -94,10 +93,10 @@ func TestExecCredential(t *testing.T) {
 			`"status":{"expirationTimestamp":"2026-11-21T12:14:00Z","token":"`+token.Value.Reveal()+`"}}`, credential.Value.Reveal())
 	}
 	for info, want := range map[string]string{
-		"v1":                        "no ExecCredential in JSON",
-		"{}":                        "no ExecCredential in JSON",
-		`{"kind":"Pod"}`:            "no ExecCredential in JSON",
-		`{"kind":["x"]}`:            "no ExecCredential in JSON",
+		"v1":                        "not an ExecCredential in JSON",
+		"{}":                        "not an ExecCredential in JSON",
+		`{"kind":"Pod"}`:            "not an ExecCredential in JSON",
+		`{"kind":["x"]}`:            "not an ExecCredential in JSON",
 		`{"kind":"ExecCredential"}`: `the version ""`,
 		`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1alpha1"}`: `the version "client.authentication.k8s.io/v1alpha1"`,
 	} {
@@ -131,8 +130,8 @@ func TestVault(t *testing.T) {
 	require.Contains(t, headers.Get("Authorization"), "SignedHeaders=content-length;content-type;host;x-amz-date;x-amz-security-token;x-vault-aws-iam-server-id,")
 	require.Len(t, headers, 6, "Vault sends them all, and refuses some: %v", headers)
 
-	status, answer := send(t, srv, login.Method, string(login.URL), headers, string(login.Body))
-	require.Equal(t, http.StatusOK, status, answer)
+	status, text := send(t, srv, login.Method, string(login.URL), headers, string(login.Body))
+	require.Equal(t, http.StatusOK, status, text)
 	headers.Set("X-Vault-Aws-Iam-Server-Id", "other.example.com")
 	status, _ = send(t, srv, login.Method, string(login.URL), headers, string(login.Body))
 	require.Equal(t, http.StatusForbidden, status)
@@ -144,7 +143,7 @@ func TestVaultWithoutRole(t *testing.T) {
 	require.NotContains(t, token.Value.Reveal(), `"role"`)
 }
 
-// What Google sends to STS is signed, for one provider.
+// STS confirms the request that Google sends, for one provider.
 func TestGCP(t *testing.T) {
 	srv, c := fakeSTS(t)
 	token, err := (&proof.GCP{Client: c, Audience: audience}).Token(t.Context())
@@ -168,16 +167,16 @@ func TestGCP(t *testing.T) {
 	require.Equal(t, audience, req.Header.Get("X-Goog-Cloud-Target-Resource"))
 
 	sts := srv.Protect("sts", region, nil)
-	answer := httptest.NewRecorder()
-	sts.ServeHTTP(answer, req)
-	require.Equal(t, http.StatusOK, answer.Code, answer.Body)
+	resp := httptest.NewRecorder()
+	sts.ServeHTTP(resp, req)
+	require.Equal(t, http.StatusOK, resp.Code, resp.Body)
 	req.Header.Set("X-Goog-Cloud-Target-Resource", audience+"2")
-	answer = httptest.NewRecorder()
-	sts.ServeHTTP(answer, req)
-	require.Equal(t, http.StatusForbidden, answer.Code)
+	resp = httptest.NewRecorder()
+	sts.ServeHTTP(resp, req)
+	require.Equal(t, http.StatusForbidden, resp.Code)
 }
 
-// At an endpoint with a path and a query both are kept.
+// The path and the query of an endpoint are kept.
 func TestGCPEndpoint(t *testing.T) {
 	c := &stsquery.Client{Credentials: example, Region: region, Endpoint: "https://vpce-1.sts.eu-west-1.vpce.amazonaws.com/x?y=z"}
 	token, err := (&proof.GCP{Client: c, Audience: audience}).Token(t.Context())
@@ -200,8 +199,8 @@ func TestCallerIdentity(t *testing.T) {
 			require.Equal(t, "900", u.Query().Get("X-Amz-Expires"))
 			header := http.Header{}
 			header.Set(name, id.Audience)
-			status, answer := send(t, srv, "GET", u.String(), header, "")
-			require.Equal(t, http.StatusOK, status, answer)
+			status, text := send(t, srv, "GET", u.String(), header, "")
+			require.Equal(t, http.StatusOK, status, text)
 			header.Set(name, "another")
 			status, _ = send(t, srv, "GET", u.String(), header, "")
 			require.Equal(t, http.StatusForbidden, status)
@@ -212,8 +211,8 @@ func TestCallerIdentity(t *testing.T) {
 			header = r.Reveal()
 			require.Equal(t, id.Audience, header.Get(name))
 			require.True(t, slices.IsSortedFunc(r.Header, func(a, b proof.Header) int { return strings.Compare(a.Name, b.Name) }))
-			status, answer = send(t, srv, r.Method, r.URL, header, r.Body)
-			require.Equal(t, http.StatusOK, status, answer)
+			status, text = send(t, srv, r.Method, r.URL, header, r.Body)
+			require.Equal(t, http.StatusOK, status, text)
 			header.Set(name, "another")
 			status, _ = send(t, srv, r.Method, r.URL, header, r.Body)
 			require.Equal(t, http.StatusForbidden, status)
@@ -246,7 +245,7 @@ func TestAudienceIsRequired(t *testing.T) {
 		"EKS":            func(a string) maker { return (&proof.EKS{Client: c, Cluster: a}).Token },
 		"Vault":          func(a string) maker { return (&proof.Vault{Client: c, ServerID: a}).Token },
 		"GCP":            func(a string) maker { return (&proof.GCP{Client: c, Audience: a}).Token },
-		"CallerIdentity": func(a string) maker { return (&proof.CallerIdentity{Client: c, Header: "X-Who", Audience: a}).URL },
+		"CallerIdentity": func(a string) maker { return (&proof.CallerIdentity{Client: c, Header: "X-Verifier", Audience: a}).URL },
 		"WebIdentity":    func(a string) maker { return (&proof.WebIdentity{Client: c, Audience: []string{a}}).Token },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -254,11 +253,11 @@ func TestAudienceIsRequired(t *testing.T) {
 			require.ErrorContains(t, err, " is missing: a token without it could be used anywhere")
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			if name == "WebIdentity" {
-				return // it is no header there
+				return // it is not a header there
 			}
 			for _, a := range []string{" ", " a", "a ", "a  b", "a\tb", "a\nb", "a\x00b", "ä", "a\x7f"} {
 				_, err := with(a)(t.Context())
-				require.ErrorContains(t, err, "not what a header can carry unchanged", "%q", a)
+				require.ErrorContains(t, err, "not valid in a header", "%q", a)
 				require.ErrorIs(t, err, stschain.ErrPermanent)
 			}
 		})
@@ -274,7 +273,7 @@ func TestEndpointsOfPartitions(t *testing.T) {
 		token, err := (&proof.EKS{Client: c, Cluster: "production"}).Token(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, host, fromEKS(t, token.Value.Reveal()).Host)
-		r, err := (&proof.CallerIdentity{Client: c, Header: "X-Who", Audience: "me"}).Request(t.Context())
+		r, err := (&proof.CallerIdentity{Client: c, Header: "X-Verifier", Audience: "me"}).Request(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, "https://"+host+"/", r.URL)
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/flow"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -19,8 +21,7 @@ import (
 // refreshes it by the rules of a [stschain.Cache]: before it expires, in the
 // background, once for all callers.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it
-// is not copied.
+// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 type WebIdentity struct {
@@ -46,26 +47,13 @@ const (
 )
 
 // Token returns the cached token, or waits for a new one.
-func (w *WebIdentity) Token(ctx context.Context) (Token, error) {
-	t, err := w.token(ctx)
-	if err != nil {
-		return Token{}, fmt.Errorf("proof: no web identity token: %w", err)
-	}
-	return t, nil
-}
-
-func (w *WebIdentity) token(ctx context.Context) (Token, error) {
+func (w *WebIdentity) Token(ctx context.Context) (_ Token, err error) {
+	defer flow.Wrap(&err, "proof", "no web identity token")
 	if err := w.check(); err != nil {
 		return Token{}, err
 	}
 	w.once.Do(w.setUp)
-	var creds stschain.Credentials
-	var err error
-	if w.MinLife > 0 {
-		creds, err = w.cache.RetrieveFor(ctx, w.MinLife)
-	} else {
-		creds, err = w.cache.Retrieve(ctx)
-	}
+	creds, err := w.cache.RetrieveFor(ctx, w.MinLife)
 	if err != nil {
 		return Token{}, err
 	}
@@ -124,15 +112,15 @@ func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 	duration := cmp.Or(w.Duration, webIdentityLife)
 	cache := w.Client.Cache()
 	if cache == nil {
-		return duration, nil // and STS's client says what is missing
+		return duration, nil // the client's error says what is missing
 	}
 	t := terms{life: duration + webIdentityTrip, clock: w.Client.Clock}
 	creds, err := credentials(ctx, cache, t)
 	if err != nil {
 		return 0, fmt.Errorf("no credentials to sign with: %w", err)
 	}
-	if creds.ExpiredAt(t.now().Add(t.life)) {
-		duration = (creds.Expires.Sub(t.now()) - webIdentityTrip).Truncate(time.Second)
+	if now := system.Now(t.clock); creds.ExpiredAt(now.Add(t.life)) {
+		duration = (creds.Expires.Sub(now) - webIdentityTrip).Truncate(time.Second)
 	}
 	if duration < webIdentityLeast {
 		return 0, fmt.Errorf("the credentials from %s expire at %s, too early for a token of the minimum duration, %v",
@@ -143,16 +131,14 @@ func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 
 func (w *WebIdentity) check() error {
 	switch {
-	case w == nil:
-		return stschain.Permanent(errors.New("the WebIdentity is nil"))
 	case w.Client == nil:
-		return stschain.Permanent(errors.New("Client is missing"))
+		return flow.Missing("Client")
 	case len(w.Audience) == 0 || slices.Contains(w.Audience, ""):
 		return stschain.Permanent(errors.New("Audience is missing: a token without it could be used anywhere"))
 	case w.Duration != 0 && (w.Duration < webIdentityLeast || w.Duration > webIdentityMost):
 		return stschain.Permanent(fmt.Errorf("Duration is %v, and %v to %v are allowed", w.Duration, webIdentityLeast, webIdentityMost))
 	}
-	// A token that has just come has lived for its trip already.
+	// A token that has just arrived has been valid for the duration of the request.
 	if most := cmp.Or(w.Duration, webIdentityLife) - webIdentityTrip; w.MinLife < 0 || w.MinLife > most {
 		return stschain.Permanent(fmt.Errorf("MinLife is %v, and 0 to %v are allowed, which is Duration less %v", w.MinLife, most, webIdentityTrip))
 	}

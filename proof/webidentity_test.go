@@ -16,7 +16,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// outbound makes tokens for a caller whose keys a fake STS knows.
+// outbound returns a WebIdentity whose Client calls a fake STS.
 func outbound(srv *ststest.Server, p stschain.Provider) *proof.WebIdentity {
 	return &proof.WebIdentity{
 		Client:   &stsquery.Client{Credentials: p, Region: region, HTTPClient: srv.Client(), Clock: srv.Clock},
@@ -24,7 +24,6 @@ func outbound(srv *ststest.Server, p stschain.Provider) *proof.WebIdentity {
 	}
 }
 
-// See users.md 1.2.7.
 func TestWebIdentity(t *testing.T) {
 	for name, test := range map[string]struct {
 		change    func(*proof.WebIdentity)
@@ -67,11 +66,11 @@ func TestWebIdentity(t *testing.T) {
 	}
 }
 
-// The next token comes in the background, once, while all callers have the last one.
+// A background refresh replaces the token, once, while all callers get the cached one.
 func TestWebIdentityRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
-		srv.OnCall = func(ststest.Call) { advance(time.Second) } // so that all callers come while it is asked
+		srv.OnCall = func(ststest.Call) { advance(time.Second) } // so that all callers come during the request
 		w := outbound(srv, srv.User())
 		w.Duration = time.Hour
 		w.OnEvent = func(e stschain.Event) {
@@ -103,7 +102,7 @@ func TestWebIdentityRefresh(t *testing.T) {
 		require.Equal(t, 1, srv.Count("GetWebIdentityToken"))
 
 		advance(50 * minute) // past the advisory window
-		require.Equal(t, first, all(), "nobody waits")
+		require.Equal(t, first, all(), "no caller waits")
 		require.Equal(t, 2, srv.Count("GetWebIdentityToken"))
 		second := all()
 		require.Len(t, second, 1)
@@ -111,7 +110,7 @@ func TestWebIdentityRefresh(t *testing.T) {
 
 		srv.FailAll(ststest.Refuse(403, "AccessDenied", "no"))
 		advance(50 * minute)
-		require.Equal(t, second, all(), "a failure hurts nobody while the token is good")
+		require.Equal(t, second, all(), "the cached token is valid")
 		advance(11 * minute)
 		_, err := w.Token(t.Context())
 		require.ErrorContains(t, err, "proof: no web identity token: ")
@@ -120,32 +119,32 @@ func TestWebIdentityRefresh(t *testing.T) {
 	})
 }
 
-// advance lets the time of a bubble pass.
+// advance advances the clock of synctest.
 func advance(d time.Duration) { <-time.After(d) }
 
-// A token cannot outlive the session that asks for it: the session is refreshed
-// first, and otherwise the token is shorter, or there is none.
+// A token cannot outlive the session that requests it: the session is refreshed first, and otherwise the
+// token is shorter, or there is none.
 func TestWebIdentityEndsWithSession(t *testing.T) {
 	for name, test := range map[string]struct {
-		held, fresh, minLife, want time.Duration
-		err                        string
+		cached, fresh, minLife, want time.Duration
+		err                          string
 	}{
-		"long":              {held: time.Hour, want: 10 * minute},
-		"refreshed first":   {held: 5 * minute, fresh: time.Hour, want: 10 * minute},
-		"clamped":           {held: 5 * minute, want: 5*minute - 5*time.Second},
-		"refused":           {held: 5 * minute, minLife: 6 * minute, err: "6m0s are required"},
-		"too short for STS": {held: 64 * time.Second, err: "too early for a token of the minimum duration, 1m0s"},
+		"long":              {cached: time.Hour, want: 10 * minute},
+		"refreshed first":   {cached: 5 * minute, fresh: time.Hour, want: 10 * minute},
+		"clamped":           {cached: 5 * minute, want: 5*minute - 5*time.Second},
+		"refused":           {cached: 5 * minute, minLife: 6 * minute, err: "6m0s are required"},
+		"too short for STS": {cached: 64 * time.Second, err: "too early for a token of the minimum duration, 1m0s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := ststest.NewTest(t)
 			c := fakeClock()
 			srv.Clock = c
-			lives := []time.Duration{test.held, test.fresh}
+			lives := []time.Duration{test.cached, test.fresh}
 			base := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 				life := lives[0]
 				lives = lives[1:]
 				if life == 0 {
-					return stschain.Credentials{}, errors.New("it rains")
+					return stschain.Credentials{}, errors.New("source down")
 				}
 				creds := stschain.Credentials{
 					AccessKeyID: "ASIAEXAMPLE00" + string(rune('A'+len(lives))), SecretAccessKey: stschain.NewSecret(secretKey),
@@ -155,11 +154,11 @@ func TestWebIdentityEndsWithSession(t *testing.T) {
 				return creds, nil
 			})
 			cache := &stschain.Cache{Provider: base, Clock: c, AdvisoryWindow: 2 * minute}
-			if test.fresh > 0 { // what is held was once long
+			if test.fresh > 0 { // the cached session was once long
 				lives[0] = time.Hour
 				_, err := cache.Retrieve(t.Context())
 				require.NoError(t, err)
-				c.Add(time.Hour - test.held)
+				c.Add(time.Hour - test.cached)
 			}
 			w := outbound(srv, cache)
 			w.Duration, w.MinLife = 10*minute, test.minLife
@@ -191,10 +190,10 @@ func TestWebIdentityInvalidate(t *testing.T) {
 	next, err := w.Token(t.Context())
 	require.NoError(t, err)
 	require.NotEqual(t, first.Value, next.Value)
-	(*proof.WebIdentity)(nil).Invalidate(first) // is no panic
+	(&proof.WebIdentity{}).Invalidate(first) // does not panic
 }
 
-// The values of the caller's context reach what is asked; its end is the caller's own.
+// The provider gets the values of the caller's context, and its end ends only the caller's wait.
 func TestWebIdentityContext(t *testing.T) {
 	type key struct{}
 	srv := ststest.NewTest(t)
@@ -209,22 +208,21 @@ func TestWebIdentityContext(t *testing.T) {
 	require.NoError(t, err)
 
 	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("gone home"))
+	cancel(errors.New("shutting down"))
 	_, err = outbound(srv, user).Token(ctx)
 	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorContains(t, err, "gone home")
+	require.ErrorContains(t, err, "shutting down")
 }
 
 func TestWebIdentityRefusals(t *testing.T) {
 	c := client(example, fakeClock())
 	a := []string{"a"}
 	for want, w := range map[string]*proof.WebIdentity{
-		"the WebIdentity is nil":                 nil,
 		"Client is missing":                      {Audience: a},
 		"Audience is missing":                    {Client: c},
 		"Duration is 30s, and 1m0s to 1h0m0s":    {Client: c, Audience: a, Duration: 30 * time.Second},
 		"Duration is 2h0m0s, and 1m0s to 1h0m0s": {Client: c, Audience: a, Duration: 2 * time.Hour},
-		"MinLife is 5m0s, and 0 to 4m55s":        {Client: c, Audience: a, MinLife: 5 * minute}, // no token lives so long when it has come
+		"MinLife is 5m0s, and 0 to 4m55s":        {Client: c, Audience: a, MinLife: 5 * minute}, // no token is valid so long when it arrives
 		"MinLife is 1m0s, and 0 to 55s":          {Client: c, Audience: a, Duration: minute, MinLife: minute},
 		"MinLife is -1s, and 0 to 4m55s":         {Client: c, Audience: a, MinLife: -time.Second},
 		"Client.Credentials is missing":          {Client: &stsquery.Client{Region: region}, Audience: a},
