@@ -2,8 +2,8 @@ package serve
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -12,70 +12,67 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// lease is what clients are told of credentials that never expire: to ask again by then.
+// lease is the Expiration of credentials that never expire: it makes clients call again by then.
 const lease = time.Hour
 
-// containerDocument is the answer of the container protocol. Token and Expiration are
-// always there, since SDKs miss them otherwise.
+// document is the JSON of both protocols. What a protocol does not have is zero.
+type document struct {
+	Version         int    `json:",omitempty"` // of credential_process
+	AccessKeyID     string `json:"AccessKeyId"`
+	SecretAccessKey string
+	Token           *string `json:",omitempty"` // the session token in the container protocol
+	SessionToken    string  `json:",omitempty"` // the same in that of credential_process
+	Expiration      string  `json:",omitempty"` // the last whole second in RFC 3339; "": they never expire
+	AccountID       string  `json:"AccountId,omitempty"`
+}
+
+// containerDocument returns the response of the container protocol. Token and Expiration are always
+// there, since SDKs require them.
 func containerDocument(c stschain.Credentials, now time.Time) ([]byte, error) {
-	expiration, err := expiration(c, now)
+	d, err := newDocument(c, now)
 	if err != nil {
 		return nil, err
 	}
-	if expiration == "" {
-		expiration = now.Add(lease).UTC().Format(time.RFC3339)
-	}
-	return marshal(struct {
-		AccessKeyID     string `json:"AccessKeyId"`
-		SecretAccessKey string
-		Token           string
-		Expiration      string
-		AccountID       string `json:"AccountId,omitempty"`
-	}{c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), expiration, c.AccountID})
+	token := c.SessionToken.Reveal()
+	d.Token = &token
+	d.Expiration = cmp.Or(d.Expiration, now.Add(lease).UTC().Format(time.RFC3339))
+	return d.marshal(), nil
 }
 
-// processDocument is the output of a credential_process. Without Expiration the
-// credentials never expire.
+// processDocument returns the output of a credential_process.
 func processDocument(c stschain.Credentials, now time.Time) ([]byte, error) {
-	expiration, err := expiration(c, now)
+	d, err := newDocument(c, now)
 	if err != nil {
 		return nil, err
 	}
-	return marshal(struct {
-		Version         int
-		AccessKeyID     string `json:"AccessKeyId"`
-		SecretAccessKey string
-		SessionToken    string `json:",omitempty"`
-		Expiration      string `json:",omitempty"`
-		AccountID       string `json:"AccountId,omitempty"`
-	}{1, c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), expiration, c.AccountID})
+	d.Version, d.SessionToken = 1, c.SessionToken.Reveal()
+	return d.marshal(), nil
 }
 
-// expiration is the last whole second of credentials, in RFC 3339, or "" if they never
-// expire. It is an error if they cannot be used at now.
-func expiration(c stschain.Credentials, now time.Time) (string, error) {
-	texts := []string{c.AccessKeyID, c.SecretAccessKey.Reveal(), c.SessionToken.Reveal(), c.AccountID}
+// newDocument returns a document without a session token, or an error if the credentials cannot be used
+// at now.
+func newDocument(c stschain.Credentials, now time.Time) (document, error) {
+	d := document{AccessKeyID: c.AccessKeyID, SecretAccessKey: c.SecretAccessKey.Reveal(), AccountID: c.AccountID}
 	expires := c.Expires.UTC().Truncate(time.Second)
-	switch {
-	case c.AccessKeyID == "" || c.SecretAccessKey.IsZero():
-		return "", fmt.Errorf("the credentials of %s are incomplete", c.Origin)
+	switch texts := []string{d.AccessKeyID, d.SecretAccessKey, c.SessionToken.Reveal(), d.AccountID}; {
+	case d.AccessKeyID == "" || d.SecretAccessKey == "":
+		return d, fmt.Errorf("the credentials of %s are incomplete", c.Origin)
 	case slices.ContainsFunc(texts, func(s string) bool { return !utf8.ValidString(s) }):
-		return "", fmt.Errorf("the credentials of %s hold bytes that JSON cannot carry", c.Origin)
-	case c.Expires.IsZero(), expires.Year() > 9999: // which RFC 3339 cannot say
-		return "", nil
+		return d, fmt.Errorf("the credentials of %s contain bytes that are not valid in JSON", c.Origin)
+	case c.Expires.IsZero(), expires.Year() > 9999: // not representable in RFC 3339
+		return d, nil
 	case !now.Before(expires):
-		return "", fmt.Errorf("the credentials of %s expired at %s, and it is %s", c.Origin, c.Expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return d, fmt.Errorf("the credentials of %s expired at %s, and it is %s", c.Origin, c.Expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
-	return expires.Format(time.RFC3339), nil
+	d.Expiration = expires.Format(time.RFC3339)
+	return d, nil
 }
 
-// marshal is JSON that shows / + & < > = as they are.
-func marshal(document any) ([]byte, error) {
+// marshal returns JSON with / + & < > = unescaped.
+func (d document) marshal() []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(document); err != nil {
-		return nil, errors.New("the credentials cannot be written as JSON")
-	}
-	return buf.Bytes(), nil
+	_ = enc.Encode(d) // strings never fail
+	return buf.Bytes()
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/stschain-go/stschain/serve"
 )
 
-// FuzzDocuments: what is served, in both protocols, our own sources read as the same credentials,
-// which do not live longer; what cannot be served is an error without them.
+// FuzzDocuments: our own sources read the documents of both protocols as the same credentials, with no
+// later expiry. Credentials that cannot be served are an error without them.
 func FuzzDocuments(f *testing.F) {
 	f.Add("ASIAEXAMPLE", secret, "session+token==", "123456789012", int64(time.Hour))
 	f.Add("A", "<&>\u2028/", "", "", int64(0))
@@ -28,7 +28,7 @@ func FuzzDocuments(f *testing.F) {
 		if left != 0 {
 			c.Expires = noon.Add(time.Duration(left))
 		}
-		known := "" // what is not the number of an account is left out by those who read it
+		known := "" // readers ignore an invalid account
 		if credjson.IsAccount(account) {
 			known = account
 		}
@@ -40,14 +40,14 @@ func FuzzDocuments(f *testing.F) {
 			}
 			got, err := doc.Credentials(c.Origin)
 			if err != nil {
-				return // ours are pickier than the protocols about characters that no request can carry
+				return // ours refuse characters that are not valid in requests
 			}
 			if got.AccessKeyID != id || got.SecretAccessKey != c.SecretAccessKey || got.SessionToken != c.SessionToken || got.AccountID != known ||
 				left != 0 && (got.Expires.After(c.Expires) || c.Expires.Sub(got.Expires) >= time.Second) {
 				t.Fatalf("%s is read as %+v", body, got)
 			}
 		}
-		h := &serve.Handler{Credentials: giving(c), Token: stschain.NewSecret(token), Clock: at(noon)}
+		h := &serve.Handler{Credentials: providing(c), Token: stschain.NewSecret(token), Clock: at(noon)}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, request())
 		if w.Code == http.StatusOK {
@@ -55,13 +55,13 @@ func FuzzDocuments(f *testing.F) {
 		} else if !json.Valid(w.Body.Bytes()) || len(key) > 20 && strings.Contains(w.Body.String(), key) {
 			t.Fatalf("%d %s", w.Code, w.Body)
 		}
-		live := c
-		if left != 0 { // WriteProcess goes by the real clock
-			live.Expires = time.Now().Add(time.Duration(left))
-			c.Expires = live.Expires
+		valid := c
+		if left != 0 { // WriteProcess uses the real clock
+			valid.Expires = time.Now().Add(time.Duration(left))
+			c.Expires = valid.Expires
 		}
 		var out bytes.Buffer
-		err := serve.WriteProcess(context.Background(), &out, giving(live))
+		err := serve.WriteProcess(context.Background(), &out, providing(valid))
 		switch {
 		case err == nil:
 			read(out.Bytes(), "SessionToken")

@@ -10,7 +10,7 @@ import (
 	"github.com/stschain-go/stschain/source/container"
 )
 
-// Serve credentials to the programs that this one starts.
+// Serve credentials to child processes.
 func Example() {
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -25,7 +25,7 @@ func Example() {
 	}
 	go serve.Serve(ctx, l, h)
 
-	env := map[string]string{ // of those programs
+	env := map[string]string{ // of the child processes
 		"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://" + l.Addr().String() + "/",
 		"AWS_CONTAINER_AUTHORIZATION_TOKEN":  h.Token.Reveal(),
 	}
@@ -35,7 +35,7 @@ func Example() {
 	// Output: AKIDEXAMPLE <nil>
 }
 
-// The main function of a program that stands in a profile as
+// The main function of a program that a profile configures as
 //
 //	credential_process = /usr/local/bin/ours
 func ExampleWriteProcess() {

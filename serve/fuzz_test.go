@@ -16,8 +16,8 @@ import (
 
 func isPermanent(err error) bool { return errors.Is(err, stschain.ErrPermanent) }
 
-// FuzzRequest: whatever a request says, it has no credentials but by the token, from this
-// machine, under its name, and with nothing that speaks of a proxy or a browser.
+// FuzzRequest: only a request with the token, from this machine, under its name, and without headers of
+// proxies and browsers gets credentials.
 func FuzzRequest(f *testing.F) {
 	f.Add("GET", "127.0.0.1:80", "127.0.0.1:1", token, "Accept", "application/json")
 	f.Add("GET", "[::1]", "[::1]:1", token, "User-Agent", "aws-sdk")
@@ -25,7 +25,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add("GET", "LOCALHOST:", "127.0.0.1:1", token, "x-forwarded-for", "::1")
 	f.Add("GET", "localhost:80@rebound.example", "[::1%lo]:1", token, "Origin", "null")
 	f.Add("POST", "rebound.example", "10.0.0.1:1", "", "Via", "")
-	h := handler(giving(session()))
+	h := handler(providing(session()))
 	f.Fuzz(func(t *testing.T, method, host, peer, given, name, value string) {
 		r := httptest.NewRequest("GET", "/", nil)
 		r.Method, r.Host, r.RemoteAddr = method, host, peer
@@ -42,7 +42,8 @@ func FuzzRequest(f *testing.F) {
 		twice := name == "Authorization" // net/http has it in no other case
 		name = strings.ToLower(textproto.CanonicalMIMEHeaderKey(name))
 		suspect := strings.HasPrefix(name, "sec-fetch-") || strings.HasPrefix(name, "x-forwarded") ||
-			slices.Contains([]string{"origin", "via", "forwarded", "x-real-ip"}, name) || twice
+			strings.HasPrefix(name, "proxy-") || strings.HasPrefix(name, "cf-") ||
+			slices.Contains([]string{"origin", "via", "forwarded", "x-real-ip", "max-forwards", "true-client-ip"}, name) || twice
 		bare := regexp.MustCompile(`:[0-9]*$`).ReplaceAllString(host, "")
 		if strings.HasSuffix(host, "]") {
 			bare = host

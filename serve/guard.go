@@ -15,22 +15,44 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// guard tells why a request is not to be trusted, whatever token it has.
+// Headers of requests that are refused, in lower case. "*" at the end stands for any rest.
+var (
+	proxyHeaders = []string{
+		"forwarded", "x-forwarded*", "x-original-*", "via", "max-forwards", "proxy-*", "x-proxy*", "cdn-loop",
+		"x-real-ip", "x-client-ip", "x-cluster-client-ip", "x-remote-ip", "x-remote-addr", "true-client-ip", "client-ip", "wl-proxy-*",
+		"x-envoy-*", "cf-*", "cloudfront-*", "fastly-*", "fly-*", "x-azure-*", "x-arr-*", "x-rewrite-url", "x-varnish",
+	}
+	browserHeaders = []string{"origin", "sec-fetch-*"}
+)
+
+// hasAny reports whether a header has one of the fields in a list of refused ones.
+func hasAny(header http.Header, list []string) bool {
+	for name := range header {
+		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
+		if slices.ContainsFunc(list, func(refused string) bool {
+			prefix, any := strings.CutSuffix(refused, "*")
+			return name == refused || any && strings.HasPrefix(name, prefix)
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// guard returns why a request is refused, whatever token it has.
 func (h *Handler) guard(r *http.Request) *refusal {
-	passedOn, browser := origin(r.Header)
 	switch {
 	case !h.near(r):
-		return &refusal{status: http.StatusForbidden, code: "ForeignPeer", message: "credentials are given to programs on this machine only"}
-	case r.URL.IsAbs() || passedOn:
-		return &refusal{status: http.StatusForbidden, code: "Forwarded", message: "credentials are not given through a proxy: ask directly"}
+		return &refusal{status: http.StatusForbidden, code: "ForeignPeer", message: "credentials are served to programs on this machine only"}
+	case r.URL.IsAbs() || hasAny(r.Header, proxyHeaders):
+		return &refusal{status: http.StatusForbidden, code: "Forwarded", message: "credentials are not served through a proxy: connect directly"}
 	case !h.serves(r.Host):
-		return &refusal{status: http.StatusForbidden, code: "HostNotAllowed",
-			message: "credentials are not given under this name: ask for 127.0.0.1 or localhost",
-			err:     fmt.Errorf("its Host, %.100q, is not among Handler.Hosts", r.Host)}
-	case browser:
-		return &refusal{status: http.StatusForbidden, code: "Browser", message: "credentials are not given to browsers"}
+		return &refusal{status: http.StatusForbidden, code: "HostNotAllowed", message: "credentials are not served under this host name: use 127.0.0.1 or localhost",
+			err: fmt.Errorf("the Host %.100q is not one of Handler.Hosts", r.Host)}
+	case hasAny(r.Header, browserHeaders):
+		return &refusal{status: http.StatusForbidden, code: "Browser", message: "credentials are not served to browsers"}
 	case r.Method != http.MethodGet:
-		return &refusal{status: http.StatusMethodNotAllowed, code: "MethodNotAllowed", message: "ask with GET"}
+		return &refusal{status: http.StatusMethodNotAllowed, code: "MethodNotAllowed", message: "use GET"}
 	}
 	return nil
 }
@@ -46,12 +68,12 @@ func (h *Handler) near(r *http.Request) bool {
 	case addr.IsLoopback():
 		return true
 	case slices.Contains(wire.AgentAddresses(), addr) && addr == local(r):
-		return true // an address of this machine, which no other can send from
+		return true // an address of this machine, which no other machine can send from
 	}
 	return slices.ContainsFunc(h.Peers, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// local is the address that a request came to.
+// local returns the address at which a request arrived.
 func local(r *http.Request) netip.Addr {
 	to, ok := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if !ok {
@@ -61,7 +83,7 @@ func local(r *http.Request) netip.Addr {
 	return addr.Addr().WithZone("").Unmap()
 }
 
-// serves reports whether a header Host is one of ours.
+// serves reports whether a Host header is allowed.
 func (h *Handler) serves(hostport string) bool {
 	host, ok := hostname(hostport)
 	if !ok {
@@ -74,7 +96,7 @@ func (h *Handler) serves(hostport string) bool {
 	return wire.IsLoopback(host) || err == nil && slices.Contains(wire.AgentAddresses(), addr)
 }
 
-// hostname is a host without its port and brackets.
+// hostname returns a host without its port and brackets.
 func hostname(hostport string) (host string, ok bool) {
 	u, err := url.Parse("http://" + hostport)
 	if err != nil || u.Host != hostport || u.Hostname() == "" {
@@ -83,20 +105,7 @@ func hostname(hostport string) (host string, ok bool) {
 	return u.Hostname(), true
 }
 
-// origin tells from its header whether a request was passed on, and whether it is a browser's.
-func origin(header http.Header) (passedOn, browser bool) {
-	for name := range header {
-		switch name = strings.ToLower(name); {
-		case strings.HasPrefix(name, "x-forwarded"), name == "forwarded", name == "via", name == "x-real-ip":
-			passedOn = true
-		case name == "origin", strings.HasPrefix(name, "sec-fetch-"):
-			browser = true
-		}
-	}
-	return passedOn, browser
-}
-
-// sameToken compares hashes, so that the time it takes tells neither content nor length.
+// sameToken compares hashes, so that its time reveals neither content nor length.
 func sameToken(given []string, want stschain.Secret) bool {
 	if len(given) != 1 || want.IsZero() {
 		return false

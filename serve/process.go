@@ -10,17 +10,16 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// WriteProcess asks p and writes the credentials to w as the output of a
-// credential_process: one JSON object on one line, in one Write. If it fails nothing is
-// written; the program then prints the error on its standard error and exits with 1.
+// WriteProcess retrieves credentials from p and writes them to w as the output of a credential_process:
+// one JSON object on one line, in one Write. If it fails nothing is written; the program then prints the
+// error on its standard error and exits with 1.
 //
-// Expiration is when the credentials end, and is missing if they never do. The SDKs run
-// the program again when that nears, and the AWS CLI runs it for every command: nothing
-// is kept between runs.
+// Expiration is when the credentials expire, and is missing if they never do. The SDKs run the program
+// again before that, and the AWS CLI runs it for every command: nothing is cached between runs.
 //
-// p is asked through [stschain.Cached], with its bound on time. It must not read the
-// profile that names the program, as the default chain of the SDKs does where that is the
-// default profile: the program would run itself, without end.
+// p is called through [stschain.Cached], with its timeout. It must not read the profile that names the
+// program, as the default chain of the SDKs does if that is the default profile: the program would start
+// itself endlessly.
 func WriteProcess(ctx context.Context, w io.Writer, p stschain.Provider) error {
 	if p == nil {
 		return errors.New("serve: WriteProcess needs a provider")

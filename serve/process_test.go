@@ -16,13 +16,13 @@ import (
 	"github.com/stschain-go/stschain/serve"
 )
 
-// printed is what WriteProcess writes of what p gives.
+// printed returns what WriteProcess writes.
 func printed(t *testing.T, p stschain.Provider) (string, error) {
 	t.Helper()
 	var out bytes.Buffer
 	err := serve.WriteProcess(t.Context(), &out, p)
 	if err != nil {
-		require.Zero(t, out.Len(), "half an answer is worse than none")
+		require.Zero(t, out.Len(), "nothing is written")
 		canary.Check(t, secret, err)
 	}
 	return out.String(), err
@@ -31,7 +31,7 @@ func printed(t *testing.T, p stschain.Provider) (string, error) {
 func TestWriteProcess(t *testing.T) {
 	c := session()
 	c.Expires = time.Date(2999, 11, 21, 18, 0, 0, 999, time.FixedZone("", 3600))
-	out, err := printed(t, giving(c))
+	out, err := printed(t, providing(c))
 	require.NoError(t, err)
 	require.Equal(t, `{"Version":1,"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"`+secret+`","SessionToken":"session+`+secret+
 		`","Expiration":"2999-11-21T17:00:00Z","AccountId":"123456789012"}`+"\n", out)
@@ -43,15 +43,15 @@ func TestWriteProcess(t *testing.T) {
 
 func TestWriteProcessFails(t *testing.T) {
 	expired, incomplete, cut := session(), session(), session()
-	cut.SessionToken, cut.AccountID, cut.Expires = stschain.NewSecret("\xc3"), "\xa4", time.Time{} // which together are a character
+	cut.SessionToken, cut.AccountID, cut.Expires = stschain.NewSecret("\xc3"), "\xa4", time.Time{} // a character if they are joined
 	expired.Expires = time.Now().Add(-time.Second)
 	incomplete.AccessKeyID = ""
 	for want, p := range map[string]stschain.Provider{
 		"serve: WriteProcess needs a provider": nil,
-		"expired at":                           giving(expired),
-		"no access key ID":                     giving(incomplete),
-		"hold bytes that JSON cannot carry":    giving(cut),
-		"serve: trouble":                       stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return session(), errors.New("trouble") }),
+		"expired at":                           providing(expired),
+		"no access key ID":                     providing(incomplete),
+		"bytes that are not valid in JSON":     providing(cut),
+		"serve: source down":                   stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return session(), errors.New("source down") }),
 		"panicked":                             stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic("x") }),
 	} {
 		_, err := printed(t, p)
@@ -61,7 +61,7 @@ func TestWriteProcessFails(t *testing.T) {
 	require.EqualError(t, err, "serve: stschain: static credentials are empty")
 	_, err = printed(t, stschain.NewChain(stschain.Static("", "", "")))
 	chain, ok := errors.AsType[*stschain.ChainError](err)
-	require.True(t, ok && chain.Unavailable(), "it tells that nothing is configured")
+	require.True(t, ok && chain.Unavailable(), "nothing is configured")
 
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -71,12 +71,12 @@ func TestWriteProcessFails(t *testing.T) {
 	})), context.Canceled)
 }
 
-// stale is a Cache that gives credentials after their end.
+// Expired credentials of a Cache are not written.
 func TestWriteProcessStale(t *testing.T) {
 	c := session()
 	c.Expires = time.Now().Add(-time.Hour)
-	past := at(c.Expires.Add(-time.Minute)) // for that cache they live
-	_, err := printed(t, &stschain.Cache{Provider: giving(c), Clock: past})
+	past := at(c.Expires.Add(-time.Minute)) // the cache's clock: they are valid
+	_, err := printed(t, &stschain.Cache{Provider: providing(c), Clock: past})
 	require.ErrorContains(t, err, "serve: the credentials of test expired at")
 }
 

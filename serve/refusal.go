@@ -1,6 +1,7 @@
 package serve
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,50 +11,45 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// refusal is why a request gets no credentials: the code and the message are for the
-// client, err is for OnError alone.
+// refusal is why a request gets no credentials: code and message are for the client, err is for OnError
+// only.
 type refusal struct {
 	status        int
 	code, message string
-	err           error
+	err           error // nil: message
 }
 
 func (r *refusal) Error() string {
-	text := fmt.Sprintf("answered %d %s", r.status, r.code)
-	if r.err == nil {
-		return text + ": " + r.message
-	}
-	return text + ": " + r.err.Error()
+	return fmt.Sprintf("refused with %d %s: %v", r.status, r.code, cmp.Or(r.err, errors.New(r.message)))
 }
 
 func (r *refusal) Unwrap() error { return r.err }
 
-var errToken = &refusal{status: http.StatusUnauthorized, code: "Unauthorized", message: "the header Authorization is not the token of this server"}
-
-// failed is the refusal where the Provider gave nothing that can be served.
+// failed returns the refusal if the Provider returned nothing that can be served.
 func failed(ctx context.Context, err error) *refusal {
-	const ask = "; the program that serves them can tell why"
+	r := &refusal{http.StatusServiceUnavailable, "Failed", "the source of the credentials failed", err}
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &refusal{http.StatusGatewayTimeout, "Timeout", "the source of the credentials did not answer in time" + ask, err}
+		r = &refusal{http.StatusGatewayTimeout, "Timeout", "the source of the credentials did not respond in time", err}
 	case stschain.IsUnavailable(err):
-		return &refusal{http.StatusNotFound, "NoCredentials", "there are no credentials here" + ask, err}
+		r = &refusal{http.StatusNotFound, "NoCredentials", "no credentials are configured", err}
 	case errors.Is(err, stschain.ErrPermanent):
-		return &refusal{http.StatusForbidden, "Refused", "the source of the credentials refuses them" + ask, err}
+		r = &refusal{http.StatusForbidden, "Refused", "the source of the credentials refuses them", err}
 	}
-	return &refusal{http.StatusServiceUnavailable, "Failed", "the source of the credentials failed" + ask, err}
+	r.message += "; see the log of the program that serves them"
+	return r
 }
 
-// send answers with the refusal.
+// send sends the refusal.
 func (r *refusal) send(w http.ResponseWriter) {
 	if r.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodGet)
 	}
-	body, _ := json.Marshal(map[string]string{"code": r.code, "message": r.message}) // strings, which cannot fail
+	body, _ := json.Marshal(map[string]string{"code": r.code, "message": r.message}) // strings never fail
 	send(w, r.status, body)
 }
 
-// send is every answer. What goes wrong now is the client's to see.
+// send sends every response. The client sees if that fails.
 func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -25,23 +25,22 @@ func NewToken() stschain.Secret {
 	return stschain.NewSecret(base64.RawURLEncoding.EncodeToString(b[:]))
 }
 
-// Listen listens at an address of this machine that only this machine reaches, such as
-// "127.0.0.1:8080"; "" is a free port of 127.0.0.1, which Addr of the listener tells. It
-// refuses every address but loopback and those of the agents, which somebody may have given
-// to this machine.
+// Listen listens at an address that only this machine can reach, such as "127.0.0.1:8080"; "" is a free
+// port of 127.0.0.1, which the listener's Addr returns. It refuses every address except loopback and those
+// of the agents, which may be assigned to this machine.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
 	if address == "" {
 		address = "127.0.0.1:0"
 	}
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
-		return nil, fmt.Errorf("serve: %q is no address such as 127.0.0.1:8080", address)
+		return nil, fmt.Errorf("serve: %q is not an address such as 127.0.0.1:8080", address)
 	}
 	addr, err := netip.ParseAddr(host)
 	if !wire.IsLoopback(host) && (err != nil || !slices.Contains(wire.AgentAddresses(), addr)) {
-		return nil, fmt.Errorf("serve: %q is no loopback address, and others must not reach credentials: take 127.0.0.1:%s", address, port)
+		return nil, fmt.Errorf("serve: %q is not a loopback address, and other machines must not reach credentials: use 127.0.0.1:%s", address, port)
 	}
-	if err != nil { // localhost, whatever the resolver makes of it
+	if err != nil { // localhost, whatever it resolves to
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
@@ -51,17 +50,16 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// Bounds on what clients may take of a server.
+// Limits on clients.
 const (
 	readTimeout    = 5 * time.Second
 	maxHeaderBytes = 32 << 10 // tokens are shorter
 	grace          = 5 * time.Second
 )
 
-// Serve answers what arrives at l with h, a [Handler] or an http.ServeMux of several, until
-// ctx is done. Then requests that wait are ended, and it returns nil once all are, after 5 s
-// at the latest. It closes l. What clients may send is bounded in time and size, and each
-// connection is for one request.
+// Serve serves h, a [Handler] or an http.ServeMux of several, at l until ctx is done. Then it cancels the
+// requests that wait, and returns nil once all have ended, after 5 s at the latest. It closes l. Requests
+// are bounded in time and size, and each connection is for one request.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	if l == nil || h == nil {
 		return errors.New("serve: Serve needs a listener and a handler")
@@ -75,7 +73,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout, // writing needs no bound: answers fit into the buffer of a connection
+		ReadTimeout:       readTimeout, // writing needs no timeout: responses fit into the buffer of a connection
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          log.New(io.Discard, "", 0),

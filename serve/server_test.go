@@ -43,7 +43,7 @@ func running(t *testing.T, h http.Handler) string {
 	return "http://" + l.Addr().String() + "/"
 }
 
-// get asks over the network.
+// get sends a request over the network.
 func get(ctx context.Context, url, token string) (status int, body string, err error) {
 	req, err := http.NewRequestWithContext(ctx, "GET", url, nil)
 	if err != nil {
@@ -59,8 +59,8 @@ func get(ctx context.Context, url, token string) (status int, body string, err e
 	return resp.StatusCode, string(b), err
 }
 
-// A thousand clients that come while nothing is held are one call of the source.
-// Peers: eks-pod-identity-agent#50 (users.md 4.24).
+// A thousand clients at once cause one call of the source.
+// Peers: eks-pod-identity-agent#50.
 func TestThousandClients(t *testing.T) {
 	const clients = 1000
 	var calls, arrived atomic.Int32
@@ -85,7 +85,7 @@ func TestThousandClients(t *testing.T) {
 		wg.Go(func() {
 			status, body, err := get(t.Context(), url, token)
 			if err != nil || status != http.StatusOK || !strings.Contains(body, `"AccessKeyId":"ASIAEXAMPLE"`) {
-				t.Errorf("answered %d, %v", status, err)
+				t.Errorf("response %d, %v", status, err)
 			}
 		})
 	}
@@ -113,23 +113,23 @@ func TestMux(t *testing.T) {
 
 func TestServeEnds(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
-	asked, release := make(chan struct{}), make(chan struct{})
-	defer close(release) // what asks the provider goes on without its callers
+	called, release := make(chan struct{}), make(chan struct{})
+	defer close(release) // the call of the provider outlives its callers
 	h := handler(stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		close(asked)
+		close(called)
 		<-release
 		return session(), nil
 	}))
 	l := listener(t)
-	ended, answered := make(chan error, 1), make(chan string, 1)
+	ended, response := make(chan error, 1), make(chan string, 1)
 	go func() { ended <- serve.Serve(ctx, l, h) }()
 	go func() {
 		_, body, err := get(context.Background(), "http://"+l.Addr().String(), token)
-		answered <- fmt.Sprint(body, err)
+		response <- fmt.Sprint(body, err)
 	}()
-	<-asked
+	<-called
 	cancel(errors.New("enough"))
-	require.Contains(t, <-answered, `"code":"Failed"`, "who waits is told")
+	require.Contains(t, <-response, `"code":"Failed"`, "waiting clients get a response")
 	require.NoError(t, <-ended)
 	_, err := net.Dial("tcp", l.Addr().String())
 	require.Error(t, err)
@@ -139,12 +139,12 @@ func TestServeEnds(t *testing.T) {
 	require.EqualError(t, serve.Serve(t.Context(), nil, h), "serve: Serve needs a listener and a handler")
 }
 
-// What clients send is bounded, and a connection is for one request.
+// The size of requests is bounded, and a connection is for one request.
 func TestServeBounds(t *testing.T) {
-	url := running(t, handler(giving(session())))
+	url := running(t, handler(providing(session())))
 	for header, want := range map[string]int{
 		"X: " + strings.Repeat("x", 64<<10): http.StatusRequestHeaderFieldsTooLarge,
-		"Host: localhost":                   http.StatusBadRequest, // another one
+		"Host: localhost":                   http.StatusBadRequest, // a second one
 		"Authorization: " + token:           http.StatusOK,
 	} {
 		conn, err := net.Dial("tcp", strings.Trim(url, "htp:/"))
@@ -178,7 +178,7 @@ func (p *pipe) Accept() (net.Conn, error) {
 func (p *pipe) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
 func (p *pipe) Addr() net.Addr { return &net.TCPAddr{} }
 
-// Who connects and does not ask is left.
+// A client that sends no complete request is disconnected.
 func TestServeSilentClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
@@ -186,7 +186,7 @@ func TestServeSilentClient(t *testing.T) {
 		l.conn <- server
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
-		go func() { ended <- serve.Serve(ctx, l, handler(giving(session()))) }()
+		go func() { ended <- serve.Serve(ctx, l, handler(providing(session()))) }()
 		began := time.Now()
 		_, err := client.Write([]byte("GET / HTTP/1.1\r\n"))
 		require.NoError(t, err)
@@ -219,7 +219,7 @@ func TestListen(t *testing.T) {
 		require.NoError(t, err, address)
 		require.True(t, l.Addr().(*net.TCPAddr).IP.IsLoopback())
 		_, err = serve.Listen(t.Context(), l.Addr().String())
-		require.ErrorContains(t, err, "serve: ", "it is taken")
+		require.ErrorContains(t, err, "serve: ", "in use")
 		require.NoError(t, l.Close())
 	}
 }
