@@ -180,19 +180,6 @@ func TestUnavailableBase(t *testing.T) {
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
 
-func TestDenied(t *testing.T) {
-	srv := ststest.NewTest(t)
-	srv.DenyUndeclared = true
-	srv.AllowRefusals("AccessDenied")
-	_, err := over(srv, srv.User()).Retrieve(t.Context())
-	require.ErrorIs(t, err, stschain.ErrPermanent)
-	var e *stsquery.Error
-	require.ErrorAs(t, err, &e)
-	require.Equal(t, "AccessDenied", e.Code)
-	require.ErrorContains(t, err, roleARN)
-	require.ErrorContains(t, err, "trust policy")
-}
-
 // Each hop of a chain is cached: a refresh of the last role costs one call.
 // Peers: aws-sdk-go-v2#1718, aws-sdk-cpp#1684.
 func TestRoleChain(t *testing.T) {

@@ -7,40 +7,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 
 	"github.com/stschain-go/stschain/federation"
 )
-
-// FuzzSignInResponse: the sign-in endpoint's response has a token, which is in the link unchanged, or the
-// error is one line that shows nothing of the response.
-func FuzzSignInResponse(f *testing.F) {
-	f.Add(200, response)
-	f.Add(200, " \n"+`{"SigninToken":"a b+c/&=#%\u2028"}`)
-	f.Add(200, `{"signintoken":"x","SigninToken":1}`)
-	f.Add(200, `{"SigninToken":""}`)
-	f.Add(400, "canary-in-the-response")
-	f.Add(302, `{"SigninToken":"canary-in-the-response"}`)
-	f.Fuzz(func(t *testing.T, status int, body string) {
-		status = 200 + (status-200)&0x1ff
-		s := &federation.SignIn{Credentials: temporary(time.Now()), Region: "eu-west-1", HTTPClient: &http.Client{Transport: &exchange{status: status, body: body, location: "https://canary-in-the-response.example"}}}
-		link, err := s.SignInURL(t.Context())
-		if err != nil {
-			if text := err.Error(); len(text) > 1000 || strings.ContainsFunc(text, unicode.IsControl) || strings.Contains(text, "canary") || strings.Contains(text, secretKey) {
-				t.Fatalf("%q", text)
-			}
-			return
-		}
-		u, err := url.Parse(link.URL.Reveal())
-		if err != nil || status != 200 {
-			t.Fatalf("%d, %v", status, err)
-		}
-		given := u.Query().Get("SigninToken")
-		if given == "" || u.Query().Get("Action") != "login" || u.Host != "signin.aws.amazon.com" || len(u.Query()["SigninToken"]) != 1 {
-			t.Fatalf("%q returns %s", body, u)
-		}
-	})
-}
 
 // FuzzEndpoint: a configured endpoint is called as it is, over https or loopback, or refused with an error
 // that shows no password.

@@ -246,25 +246,6 @@ func TestSignInFailures(t *testing.T) {
 	}
 }
 
-// A SignIn and its URL do not print secrets.
-func TestSignInCanary(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		x := &exchange{body: response}
-		s := &federation.SignIn{Credentials: temporary(time.Now()), HTTPClient: &http.Client{Transport: hidden(x.RoundTrip)}}
-		link, err := s.SignInURL(t.Context())
-		require.NoError(t, err)
-		synctest.Wait() // the cache's goroutine, or what is printed changes meanwhile
-		for _, secret := range []string{secretKey, sessionToken, signInToken} {
-			canary.Check(t, secret, s, link, &link)
-		}
-	})
-}
-
-// hidden is a transport that prints as a pointer.
-type hidden func(*http.Request) (*http.Response, error)
-
-func (h hidden) RoundTrip(r *http.Request) (*http.Response, error) { return h(r) }
-
 // The request ends with AttemptTimeout and with the caller's context.
 func TestSignInHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -193,16 +193,6 @@ func TestUnavailableCredentials(t *testing.T) {
 	})
 }
 
-func TestContextEnds(t *testing.T) {
-	eachKind(t, func(t *testing.T, k kind) {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(errors.New("shutting down"))
-		_, err := k.make(newSource(fakeClock(), time.Hour), fakeClock(), 0)(ctx)
-		require.ErrorIs(t, err, context.Canceled)
-		require.ErrorContains(t, err, "shutting down")
-	})
-}
-
 // Signatures for STS are dated by its clock, and Expires is by ours.
 func TestClocksThatDisagree(t *testing.T) {
 	for _, ahead := range []time.Duration{-2 * time.Hour, 3 * time.Hour} {

@@ -137,12 +137,6 @@ func TestVault(t *testing.T) {
 	require.Equal(t, http.StatusForbidden, status)
 }
 
-func TestVaultWithoutRole(t *testing.T) {
-	token, err := (&proof.Vault{Client: client(example, fakeClock()), ServerID: "vault.example.com"}).Token(t.Context())
-	require.NoError(t, err)
-	require.NotContains(t, token.Value.Reveal(), `"role"`)
-}
-
 // STS confirms the request that Google sends, for one provider.
 func TestGCP(t *testing.T) {
 	srv, c := fakeSTS(t)
@@ -261,20 +255,5 @@ func TestAudienceIsRequired(t *testing.T) {
 				require.ErrorIs(t, err, stschain.ErrPermanent)
 			}
 		})
-	}
-}
-
-func TestEndpointsOfPartitions(t *testing.T) {
-	for region, host := range map[string]string{
-		"us-east-1": "sts.us-east-1.amazonaws.com", "aws-global": "sts.amazonaws.com",
-		"cn-north-1": "sts.cn-north-1.amazonaws.com.cn", "us-gov-west-1": "sts.us-gov-west-1.amazonaws.com",
-	} {
-		c := &stsquery.Client{Credentials: example, Region: region}
-		token, err := (&proof.EKS{Client: c, Cluster: "production"}).Token(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, host, fromEKS(t, token.Value.Reveal()).Host)
-		r, err := (&proof.CallerIdentity{Client: c, Header: "X-Verifier", Audience: "me"}).Request(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, "https://"+host+"/", r.URL)
 	}
 }

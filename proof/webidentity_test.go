@@ -3,7 +3,6 @@ package proof_test
 import (
 	"context"
 	"errors"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -66,56 +65,38 @@ func TestWebIdentity(t *testing.T) {
 	}
 }
 
-// A background refresh replaces the token, once, while all callers get the cached one.
+// The token is kept by a Cache: background refreshes, events, and valid tokens through failures.
 func TestWebIdentityRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
-		srv.OnCall = func(ststest.Call) { advance(time.Second) } // so that all callers come during the request
 		w := outbound(srv, srv.User())
 		w.Duration = time.Hour
-		w.OnEvent = func(e stschain.Event) {
-			if e.Origin != "web identity token" {
-				t.Errorf("an event of %s", e.Origin)
-			}
+		var events []stschain.Event
+		w.OnEvent = func(e stschain.Event) { events = append(events, e) }
+		token := func() proof.Token {
+			token, err := w.Token(t.Context())
+			require.NoError(t, err)
+			synctest.Wait()
+			return token
 		}
-		all := func() (tokens map[proof.Token]bool) {
-			tokens = map[proof.Token]bool{}
-			var mu sync.Mutex
-			var wg sync.WaitGroup
-			for range 50 {
-				wg.Go(func() {
-					token, err := w.Token(t.Context())
-					if err != nil {
-						t.Error(err)
-					}
-					mu.Lock()
-					defer mu.Unlock()
-					tokens[token] = true
-				})
-			}
-			wg.Wait()
-			advance(2 * time.Second)
-			return tokens
-		}
-		first := all()
-		require.Len(t, first, 1)
-		require.Equal(t, 1, srv.Count("GetWebIdentityToken"))
-
+		first := token()
 		advance(50 * minute) // past the advisory window
-		require.Equal(t, first, all(), "no caller waits")
-		require.Equal(t, 2, srv.Count("GetWebIdentityToken"))
-		second := all()
-		require.Len(t, second, 1)
+		require.Equal(t, first, token(), "no caller waits")
+		second := token()
 		require.NotEqual(t, first, second)
+		require.Equal(t, 2, srv.Count("GetWebIdentityToken"))
 
 		srv.FailAll(ststest.Refuse(403, "AccessDenied", "no"))
 		advance(50 * minute)
-		require.Equal(t, second, all(), "the cached token is valid")
+		require.Equal(t, second, token(), "the cached token is valid")
 		advance(11 * minute)
 		_, err := w.Token(t.Context())
 		require.ErrorContains(t, err, "proof: no web identity token: ")
 		require.ErrorContains(t, err, "AccessDenied")
 		require.ErrorIs(t, err, stschain.ErrPermanent)
+		for _, e := range events {
+			require.Equal(t, "web identity token", e.Origin)
+		}
 	})
 }
 
@@ -191,27 +172,6 @@ func TestWebIdentityInvalidate(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, first.Value, next.Value)
 	(&proof.WebIdentity{}).Invalidate(first) // does not panic
-}
-
-// The provider gets the values of the caller's context, and its end ends only the caller's wait.
-func TestWebIdentityContext(t *testing.T) {
-	type key struct{}
-	srv := ststest.NewTest(t)
-	user := srv.User()
-	w := outbound(srv, stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-		if ctx.Value(key{}) != "trace" {
-			t.Error("the context does not carry its values")
-		}
-		return user.Retrieve(ctx)
-	}))
-	_, err := w.Token(context.WithValue(t.Context(), key{}, "trace"))
-	require.NoError(t, err)
-
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("shutting down"))
-	_, err = outbound(srv, user).Token(ctx)
-	require.ErrorIs(t, err, context.Canceled)
-	require.ErrorContains(t, err, "shutting down")
 }
 
 func TestWebIdentityRefusals(t *testing.T) {

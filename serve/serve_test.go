@@ -93,7 +93,18 @@ func code(w *httptest.ResponseRecorder) string {
 }
 
 func TestResponse(t *testing.T) {
-	w := do(t, handler(providing(session())), request())
+	synctest.Test(t, func(t *testing.T) {
+		h := handler(providing(session()))
+		testResponse(t, h)
+		synctest.Wait() // for the cache, whose fields are read while they are printed
+		for _, s := range []string{secret, token} {
+			canary.Check(t, s, h, h.Token)
+		}
+	})
+}
+
+func testResponse(t *testing.T, h *serve.Handler) {
+	w := do(t, h, request())
 	require.Equal(t, http.StatusOK, w.Code)
 	require.JSONEq(t, `{"AccessKeyId":"ASIAEXAMPLE","SecretAccessKey":"`+secret+`","Token":"session+`+secret+
 		`","Expiration":"2026-11-21T13:00:00Z","AccountId":"123456789012"}`, w.Body.String())
@@ -317,6 +328,7 @@ func TestProviderFails(t *testing.T) {
 	incomplete, garbled := session(), session()
 	incomplete.SecretAccessKey = stschain.Secret{}
 	garbled.SessionToken = stschain.NewSecret("\xff" + secret)
+	leaking := fmt.Errorf("of %+v: %#v", session(), session())
 	failing := func(err error) stschain.ProviderFunc {
 		return func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, err }
 	}
@@ -335,6 +347,8 @@ func TestProviderFails(t *testing.T) {
 		"returns bytes":   {providing(garbled), "503 Failed"},
 		"panics":          {stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic(inside) }), "503 Failed"},
 		"exits":           {stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { runtime.Goexit(); panic(nil) }), "503 Failed"},
+		"leaks":           {failing(leaking), "503 Failed"},
+		"panics, leaks":   {stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic(session()) }), "503 Failed"},
 		"is nil":          {stschain.ProviderFunc(nil), "503 Failed"},
 	} {
 		h := handler(test.provider)
@@ -352,6 +366,23 @@ func TestProviderFails(t *testing.T) {
 		h.OnError = nil
 		require.Equal(t, test.want, code(do(t, h, request())), name)
 	}
+}
+
+// The token of another server is not repeated.
+func TestForeignTokenIsNotRepeated(t *testing.T) {
+	const foreign = "canary-4711-of-another-server"
+	var got error
+	h := handler(providing(session()))
+	h.OnError = func(err error) { got = err }
+	r := request()
+	r.Header.Set("Authorization", foreign)
+	r.Header.Set("Cookie", foreign)
+	r.URL.RawQuery = "token=" + foreign
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	require.Equal(t, http.StatusUnauthorized, w.Code)
+	canary.Check(t, foreign, got, h)
+	canary.CheckText(t, foreign, fmt.Sprint(w.Header())+w.Body.String())
 }
 
 // The error of OnError wraps that of the provider.

@@ -121,35 +121,3 @@ func TestMFASessionServesRefreshes(t *testing.T) {
 	require.Equal(t, 2, prompted, "the session expired, and a caller needs it")
 	require.Equal(t, 2, srv.Count("GetSessionToken"))
 }
-
-// A caller of a Cache gives up on a prompt that hangs; when the prompt has timed out there is another one.
-func TestMFAHangs(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		srv := ststest.NewTest(t)
-		device := srv.AddTOTP("alice")
-		prompts := 0
-		session := stschain.Cached(&sessiontoken.Provider{Client: clientOf(srv, srv.User()), SerialNumber: device.Serial,
-			MFAToken: func(ctx context.Context, serial string) (stschain.Secret, error) {
-				if prompts++; prompts == 1 {
-					<-ctx.Done()
-					return stschain.Secret{}, ctx.Err()
-				}
-				return device.MFAToken(ctx, serial)
-			}})
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := session.Retrieve(ctx)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-
-		began := time.Now()
-		_, err = session.Retrieve(t.Context())
-		require.ErrorContains(t, err, "sessiontoken: no MFA code: context deadline exceeded")
-		require.Equal(t, 5*time.Minute-time.Second, time.Since(began), "it shares the prompt of the first caller")
-		require.Zero(t, srv.Count("GetSessionToken"))
-
-		<-time.After(time.Minute) // on synctest's clock
-		_, err = session.Retrieve(t.Context())
-		require.NoError(t, err)
-		require.Equal(t, 2, prompts)
-	})
-}

@@ -2,8 +2,6 @@ package webidentity
 
 import "time"
 
-var ReadToken = tokenFile
-
 // Peek is peek with exported results.
 func Peek(token string) (issuer, subject string, audiences []string, expires time.Time, isJWT bool) {
 	c, isJWT := peek(token)

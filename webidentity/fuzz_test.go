@@ -4,14 +4,12 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
-	"io/fs"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
 	"testing"
-	"testing/fstest"
 	"time"
 	"unicode"
 
@@ -50,26 +48,6 @@ func FuzzClaims(f *testing.F) {
 		}
 		if at := time.Unix(min(max(expires, 0), 253402214400), 0); gotExpires.Sub(at).Abs() > 32*time.Second { // a float beyond 2^53
 			t.Fatalf("%d is %v", expires, gotExpires)
-		}
-	})
-}
-
-// FuzzTokenFile: a file has a single token, returned without what editors put around it, or an error
-// that shows nothing of the file.
-func FuzzTokenFile(f *testing.F) {
-	for _, content := range []string{jwt(`{"exp":1795284000}`) + "\r\n", "\ufeff a.b.c \n", "a b", "", "\n", "\x00", strings.Repeat("x", 20_001), strings.Repeat(" ", 40_001)} {
-		f.Add([]byte(content))
-	}
-	f.Fuzz(func(t *testing.T, content []byte) {
-		read := webidentity.ReadToken("/token", func(string) (fs.File, error) { return fstest.MapFS{"token": {Data: content}}.Open("token") })
-		token, err := read(t.Context())
-		want := strings.TrimSpace(strings.TrimPrefix(string(content), "\ufeff"))
-		good := want != "" && len(want) <= 20_000 && len(content) <= 40_000 && !strings.ContainsFunc(want, func(r rune) bool { return r <= ' ' || r > '~' })
-		switch {
-		case (err == nil) != good, err == nil && token.Reveal() != want:
-			t.Fatalf("%q returns %q, %v", content, token.Reveal(), err)
-		case err != nil && len(want) > 20 && strings.Contains(err.Error(), want):
-			t.Fatalf("%v shows the file", err)
 		}
 	})
 }

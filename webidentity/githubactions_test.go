@@ -167,12 +167,3 @@ func TestGitHubActionsHangs(t *testing.T) {
 		require.Equal(t, time.Second, time.Since(start))
 	})
 }
-
-// If the job lacks the permission, the chain does not fall through to another identity.
-func TestGitHubActionsInAChain(t *testing.T) {
-	srv := ststest.NewTest(t)
-	g := &webidentity.GitHubActions{LookupEnv: environment{}.lookup}
-	_, err := stschain.NewChain(with(srv, g.Token), srv.User()).Retrieve(t.Context())
-	require.ErrorContains(t, err, "id-token: write")
-	require.False(t, stschain.IsUnavailable(err), "%v", err)
-}

@@ -356,21 +356,6 @@ func TestSessionOfAnotherRole(t *testing.T) {
 	require.ErrorContains(t, err, "a session of another role, arn:aws:sts::123456789012:assumed-role/admin/x")
 }
 
-func TestCanary(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const secret = "hunter4711/canary"
-		echo := `<ErrorResponse><Error><Code>InvalidIdentityToken</Code><Message>what is ` + secret + `?</Message></Error></ErrorResponse>`
-		p := &webidentity.Provider{
-			Client:  &stsquery.Client{Region: "us-east-1", HTTPClient: respond(http.StatusBadRequest, echo)},
-			RoleARN: roleARN,
-			Token:   tokens(stschain.NewSecret(secret)),
-		}
-		_, err := p.Retrieve(t.Context())
-		require.ErrorContains(t, err, "InvalidIdentityToken")
-		canary.Check(t, secret, err, p)
-	})
-}
-
 // sessionOf returns a response with a session.
 func sessionOf(arn string) string {
 	return `<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult>
