@@ -307,9 +307,9 @@ func TestNotPerRequest(t *testing.T) {
 	srv := ststest.NewTest(t)
 	next := &stsquery.Client{Credentials: over(srv, srv.User()), Region: "eu-west-1", HTTPClient: srv.Client()}
 	for range 5 {
-		who, err := next.GetCallerIdentity(t.Context())
+		identity, err := next.GetCallerIdentity(t.Context())
 		require.NoError(t, err)
-		require.Contains(t, who.ARN, "assumed-role/backup/")
+		require.Contains(t, identity.ARN, "assumed-role/backup/")
 	}
 	require.Equal(t, 1, srv.Count("AssumeRole"))
 }

@@ -53,12 +53,12 @@ func ExampleProvider_chain() {
 			SessionName: "nightly",
 		}
 	}
-	who, err := (&stsquery.Client{Credentials: creds, Region: "eu-west-1", HTTPClient: fake.Client()}).
+	identity, err := (&stsquery.Client{Credentials: creds, Region: "eu-west-1", HTTPClient: fake.Client()}).
 		GetCallerIdentity(context.Background())
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(who.ARN)
+	fmt.Println(identity.ARN)
 	// Output: arn:aws:sts::333333333333:assumed-role/backup/nightly
 }
 

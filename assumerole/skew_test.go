@@ -54,8 +54,8 @@ func TestClockSkew(t *testing.T) {
 			require.Len(t, srv.Calls(), calls+2)
 
 			// And they work.
-			who := &stsquery.Client{Credentials: stschain.ProviderFunc(last.Retrieve), Region: "eu-west-1", HTTPClient: srv.Client(), Clock: fake}
-			_, err = who.GetCallerIdentity(t.Context())
+			identity := &stsquery.Client{Credentials: stschain.ProviderFunc(last.Retrieve), Region: "eu-west-1", HTTPClient: srv.Client(), Clock: fake}
+			_, err = identity.GetCallerIdentity(t.Context())
 			require.NoError(t, err)
 		})
 	}

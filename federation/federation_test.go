@@ -30,9 +30,9 @@ func TestRetrieve(t *testing.T) {
 	require.Equal(t, "123456789012", creds.AccountID)
 	require.WithinDuration(t, time.Now().Add(12*time.Hour), creds.Expires, time.Minute)
 
-	who, err := clientOf(srv, p).GetCallerIdentity(t.Context())
+	identity, err := clientOf(srv, p).GetCallerIdentity(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "arn:aws:sts::123456789012:federated-user/bob", who.ARN)
+	require.Equal(t, "arn:aws:sts::123456789012:federated-user/bob", identity.ARN)
 }
 
 // Every field reaches STS, and GetFederationToken returns the complete response.

@@ -63,7 +63,7 @@ type SignIn struct {
 	cache stschain.CachedProvider
 }
 
-// SignInURL is a URL to open in a browser. It signs in whoever opens it, once.
+// SignInURL is a URL to open in a browser. It signs in the first user that opens it.
 type SignInURL struct {
 	URL     stschain.Secret
 	Expires time.Time // 15 minutes after it was made, or when the credentials expire

@@ -85,7 +85,7 @@ func ExampleGCP() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	// What https://sts.googleapis.com/v1/token is asked with, by POST.
+	// The body of a POST to https://sts.googleapis.com/v1/token.
 	form := url.Values{
 		"grant_type":           {"urn:ietf:params:oauth:grant-type:token-exchange"},
 		"audience":             {google.Audience},

@@ -60,7 +60,7 @@ func (w *WebIdentity) Token(ctx context.Context) (_ Token, err error) {
 	return Token{creds.SessionToken, creds.Expires}, nil
 }
 
-// Invalidate tells w that a service rejected a token. If it is the cached one, the
+// Invalidate reports that a service rejected a token. If it is the cached one, the
 // next call gets another one.
 func (w *WebIdentity) Invalidate(rejected Token) {
 	if w.check() == nil {

@@ -14,7 +14,7 @@ import (
 // fake replaces AWS and an identity provider, so that the examples run anywhere.
 var fake = ststest.New()
 
-// signIn replaces a user who signs in with a browser.
+// signIn replaces a user that signs in with a browser.
 func signIn(context.Context) (stschain.Secret, error) {
 	return fake.Assertion(ststest.Assertion{Roles: []ststest.SAMLRole{
 		{RoleARN: "arn:aws:iam::123456789012:role/reader", ProviderARN: "arn:aws:iam::123456789012:saml-provider/corp"},

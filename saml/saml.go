@@ -12,7 +12,7 @@
 // # Assertions
 //
 // STS accepts an assertion within five minutes after it was issued, so one cannot be kept for the next
-// refresh: Assertion is called for a new one each time. If that needs a user who signs in, such as with a
+// refresh: Assertion is called for a new one each time. If that needs the user to sign in, such as with a
 // browser, Assertion calls [stschain.Prompt] first: a cache over the Provider then refreshes only while a
 // caller waits, and gives the user five minutes.
 //

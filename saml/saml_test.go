@@ -60,10 +60,10 @@ func TestRetrieve(t *testing.T) {
 	require.Equal(t, corp, form.Get("PrincipalArn"))
 
 	// And the credentials work.
-	who, err := (&stsquery.Client{Credentials: p, Region: "eu-west-1", HTTPClient: srv.Client()}).
+	identity, err := (&stsquery.Client{Credentials: p, Region: "eu-west-1", HTTPClient: srv.Client()}).
 		GetCallerIdentity(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/alice", who.ARN)
+	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/alice", identity.ARN)
 }
 
 // Every field reaches STS, and AssumeRoleWithSAML returns the complete response.

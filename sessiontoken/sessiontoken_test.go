@@ -45,9 +45,9 @@ func TestRetrieve(t *testing.T) {
 	require.False(t, creds.SessionToken.IsZero())
 	require.WithinDuration(t, time.Now().Add(12*time.Hour), creds.Expires, time.Minute)
 
-	who, err := clientOf(srv, p).GetCallerIdentity(t.Context())
+	identity, err := clientOf(srv, p).GetCallerIdentity(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, srv.User().ARN, who.ARN, "the session is of the same user")
+	require.Equal(t, srv.User().ARN, identity.ARN, "the session is of the same user")
 }
 
 // Every field reaches STS, and GetSessionToken returns the complete response.

@@ -14,7 +14,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// fake replaces AWS, so that the examples run anywhere.
+// fake stands in for AWS, so that the examples run anywhere.
 var fake = ststest.New()
 
 func ExampleClient() {

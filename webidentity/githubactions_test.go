@@ -77,7 +77,7 @@ func TestGitHubActionsRefusesURLs(t *testing.T) {
 
 // Responses of the runner are bounded in size, and never shown.
 func TestGitHubActionsResponses(t *testing.T) {
-	const secret = "canary-4711-answer"
+	const secret = "canary-4711-response"
 	for name, test := range map[string]struct {
 		status   int
 		body     string

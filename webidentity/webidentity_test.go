@@ -67,10 +67,10 @@ func TestRetrieve(t *testing.T) {
 	require.Regexp(t, `^webidentity\.test@[\w+=,.-]+$`, srv.Calls()[0].Form.Get("RoleSessionName"), "program@host")
 
 	// And the credentials work.
-	who, err := (&stsquery.Client{Credentials: p, Region: "eu-west-1", HTTPClient: srv.Client()}).
+	identity, err := (&stsquery.Client{Credentials: p, Region: "eu-west-1", HTTPClient: srv.Client()}).
 		GetCallerIdentity(t.Context())
 	require.NoError(t, err)
-	require.Contains(t, who.ARN, "assumed-role/backup/webidentity.test@")
+	require.Contains(t, identity.ARN, "assumed-role/backup/webidentity.test@")
 }
 
 // Every field reaches STS, and AssumeRoleWithWebIdentity returns the complete response.

@@ -23,7 +23,7 @@ func FuzzSessionName(f *testing.F) {
 	})
 }
 
-// FuzzSession: STS's own answer is a session of the role, whatever its path and its partition,
+// FuzzSession: the ARN that STS returns is a session of the role, whatever its path and its partition,
 // and one of another account or another name is not.
 func FuzzSession(f *testing.F) {
 	f.Add("aws", "123456789012", "team/sub/", "backup", "session")
@@ -34,22 +34,22 @@ func FuzzSession(f *testing.F) {
 		if !strings.HasPrefix(partition, "aws") || strings.Contains(partition+account, ":") || strings.ContainsAny(name+session, "/") || name == "" || path != "" && !strings.HasSuffix(path, "/") {
 			return
 		}
-		asked := "arn:" + partition + ":iam::" + account + ":role/" + path + name
+		role := "arn:" + partition + ":iam::" + account + ":role/" + path + name
 		given := "arn:" + partition + ":sts::" + account + ":assumed-role/" + name + "/" + session
-		if err := flow.CheckSession(asked, given); err != nil {
-			t.Fatalf("%s of %s: %v", given, asked, err)
+		if err := flow.CheckSession(role, given); err != nil {
+			t.Fatalf("%s of %s: %v", given, role, err)
 		}
-		if withPath := strings.Replace(given, "assumed-role/", "assumed-role/"+path, 1); flow.CheckSession(asked, withPath) != nil {
-			t.Fatalf("%s of %s is refused", withPath, asked)
+		if withPath := strings.Replace(given, "assumed-role/", "assumed-role/"+path, 1); flow.CheckSession(role, withPath) != nil {
+			t.Fatalf("%s of %s is refused", withPath, role)
 		}
 		if partition != "aws" && !strings.HasPrefix(partition, "aws-") {
 			return // no partition of AWS, so nothing is known of its ARNs
 		}
-		if flow.CheckSession(asked, "arn:"+partition+":sts::"+account+":assumed-role/"+name+"x/"+session) == nil {
-			t.Fatalf("another name passes for %s", asked)
+		if flow.CheckSession(role, "arn:"+partition+":sts::"+account+":assumed-role/"+name+"x/"+session) == nil {
+			t.Fatalf("another name passes for %s", role)
 		}
-		if account != "" && flow.CheckSession(asked, "arn:"+partition+":sts::"+account+"0:assumed-role/"+name+"/"+session) == nil {
-			t.Fatalf("another account passes for %s", asked)
+		if account != "" && flow.CheckSession(role, "arn:"+partition+":sts::"+account+"0:assumed-role/"+name+"/"+session) == nil {
+			t.Fatalf("another account passes for %s", role)
 		}
 		if got := flow.AccountID(given); got != "" && got != account {
 			t.Fatalf("the account of %s is %s", given, got)

@@ -20,14 +20,14 @@ func Complete(creds *stschain.Credentials, origin, roleARN, sessionARN string) e
 // CheckSession checks that a session is one of the requested role. Servers other than AWS have ARNs of
 // their own, or none; only a contradiction is an error.
 func CheckSession(roleARN, sessionARN string) error {
-	asked, ok1 := parseARN(roleARN)
-	given, ok2 := parseARN(sessionARN)
+	requested, ok1 := parseARN(roleARN)
+	got, ok2 := parseARN(sessionARN)
 	if !ok1 || !ok2 {
 		return nil
 	}
-	otherAccount := asked.account != "" && given.account != "" && asked.account != given.account
-	session, isSession := strings.CutPrefix(given.resource, "assumed-role/")
-	path, isRole := strings.CutPrefix(asked.resource, "role/")
+	otherAccount := requested.account != "" && got.account != "" && requested.account != got.account
+	session, isSession := strings.CutPrefix(got.resource, "assumed-role/")
+	path, isRole := strings.CutPrefix(requested.resource, "role/")
 	if end := strings.LastIndexByte(session, '/'); end >= 0 {
 		session = session[:end]
 	}

@@ -12,8 +12,8 @@ import (
 
 func TestCheckSession(t *testing.T) {
 	for _, test := range []struct {
-		asked, session string
-		same           bool
+		role, session string
+		same          bool
 	}{
 		{"arn:aws:iam::123456789012:role/r", "arn:aws:sts::123456789012:assumed-role/r/s", true},
 		{"arn:aws:iam::123456789012:role/a/b/r", "arn:aws:sts::123456789012:assumed-role/r/s", true},
@@ -41,7 +41,7 @@ func TestCheckSession(t *testing.T) {
 		{"arn:aws:iam::123456789012:role/r", "arn:aws:sts::123456789012:user/u", true},
 		{"anything", "anything else", true},
 	} {
-		err := flow.CheckSession(test.asked, test.session)
+		err := flow.CheckSession(test.role, test.session)
 		require.Equal(t, test.same, err == nil, "%v", test)
 	}
 }
