@@ -1,7 +1,6 @@
 package proof_test
 
 import (
-	"encoding/base64"
 	"encoding/json"
 	"net/url"
 	"strings"
@@ -93,31 +92,5 @@ func FuzzPassword(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, []string{user}, q["DBUser"])
 		require.Equal(t, []string{"connect"}, q["Action"])
-	})
-}
-
-// FuzzExecInfo: an ExecCredential has the requested version.
-func FuzzExecInfo(f *testing.F) {
-	f.Add("")
-	f.Add(`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1"}`)
-	f.Add(`{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1beta1","spec":{"cluster":{"server":"x"}}}`)
-	f.Add(`{"kind":"ExecCredential","apiVersion":["v1"]}`)
-	f.Add(`[`)
-	e := &proof.EKS{Client: client(example, fakeClock()), Cluster: "production"}
-	f.Fuzz(func(t *testing.T, info string) {
-		token, err := e.ExecCredential(t.Context(), info)
-		if err != nil {
-			return
-		}
-		var credential struct {
-			APIVersion string
-			Status     struct{ Token string }
-		}
-		require.NoError(t, json.Unmarshal([]byte(token.Value.Reveal()), &credential))
-		require.Contains(t, []string{"client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1beta1"}, credential.APIVersion)
-		require.True(t, info == "" || json.Valid([]byte(info)))
-		text, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(credential.Status.Token, "k8s-aws-v1."))
-		require.NoError(t, err)
-		require.Contains(t, string(text), "X-Amz-SignedHeaders=host%3Bx-k8s-aws-id")
 	})
 }

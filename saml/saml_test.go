@@ -236,17 +236,6 @@ func TestExpired(t *testing.T) {
 	}
 }
 
-func TestFastClock(t *testing.T) {
-	srv := ststest.NewTest(t)
-	fake := clock.NewMock()
-	fake.Set(time.Now().Add(10 * time.Minute))
-	p := with(srv, srv.Assertion(forRoles(backup)))
-	p.Client.Clock = fake
-	creds, err := p.Retrieve(t.Context())
-	require.NoError(t, err)
-	require.WithinDuration(t, time.Now().Add(70*time.Minute), creds.Expires, time.Minute, "on this process's clock")
-}
-
 func TestAssertionFails(t *testing.T) {
 	srv := ststest.NewTest(t)
 	for name, test := range map[string]struct {
