@@ -24,7 +24,7 @@ func TestCacheRetrieveFor(t *testing.T) {
 		require.Equal(t, "key-1", got)
 
 		_, err = get(time.Hour + 1)
-		require.ErrorContains(t, err, "live for 1h0m0s, and 1h0m0.000000001s are required")
+		require.ErrorContains(t, err, "are valid for 1h0m0s, and 1h0m0.000000001s are required")
 		require.Equal(t, 1, src.count(), "refused at once")
 
 		pass(time.Second)
@@ -49,7 +49,7 @@ func TestCacheRetrieveFor(t *testing.T) {
 		for range 3 {
 			_, err = get(time.Hour)
 			require.ErrorIs(t, err, errDown)
-			require.ErrorContains(t, err, "live for another 58m5")
+			require.ErrorContains(t, err, "are valid for another 58m5")
 		}
 		require.Equal(t, 3, src.count())
 		requireGet(t, c, "key-2")
@@ -61,7 +61,7 @@ func TestCacheRetrieveForShortAnswers(t *testing.T) {
 		src := &source{life: 10 * time.Minute}
 		c := &stschain.Cache{Provider: src}
 		_, err := c.RetrieveFor(t.Context(), 15*time.Minute)
-		require.ErrorContains(t, err, "source live for 10m0s")
+		require.ErrorContains(t, err, "source are valid for 10m0s")
 		require.Equal(t, 1, src.count())
 
 		// The source is asked again when its answer is due, and may give more then.

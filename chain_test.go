@@ -38,7 +38,6 @@ func TestChain(t *testing.T) {
 		{"a failure stops it", stschain.NewChain(notHere, broken, second), "", errDown, false},
 		{"half a key stops it", stschain.NewChain(stschain.Static("first", "", ""), second), "", nil, false},
 		{"nil stops it", stschain.NewChain(nil, second), "", nil, false},
-		{"a nil func stops it", stschain.NewChain(stschain.ProviderFunc(nil), second), "", nil, false},
 		{"an empty answer stops it", stschain.NewChain(stschain.ProviderFunc(
 			func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, nil }), second), "", nil, false},
 		{"chains nest, unavailable", stschain.NewChain(stschain.NewChain(notHere), second), "second", nil, false},

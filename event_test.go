@@ -133,9 +133,9 @@ func TestLogEvents(t *testing.T) {
 	log(stschain.Event{Kind: stschain.RefreshFailed, Origin: "env", Next: at, Err: errDown})
 	log(stschain.Event{Kind: stschain.ServingStale, Origin: "env", Err: errDown})
 	log(stschain.Event{Kind: stschain.Invalidated, Origin: "env"})
-	require.Equal(t, `level=INFO msg="aws credentials refreshed" source=env expires=2026-11-21T12:00:00.000Z took=1s
-level=WARN msg="aws credentials refresh failed" source=env next=2026-11-21T12:00:00.000Z err="the source is down"
-level=WARN msg="aws credentials serving stale" source=env err="the source is down"
-level=INFO msg="aws credentials invalidated" source=env
+	require.Equal(t, `level=INFO msg="aws credentials refreshed" origin=env expires=2026-11-21T12:00:00.000Z took=1s
+level=WARN msg="aws credentials refresh failed" origin=env next=2026-11-21T12:00:00.000Z err="the source is down"
+level=WARN msg="aws credentials serving stale" origin=env err="the source is down"
+level=INFO msg="aws credentials invalidated" origin=env
 `, out.String())
 }
