@@ -3,6 +3,7 @@ package stschain_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"testing"
 	"testing/synctest"
@@ -66,7 +67,7 @@ func TestCacheBadAnswers(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name+", with nothing held", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				src := &source{answer: func(ctx context.Context, _ int) (stschain.Credentials, error) { return tt.answer(ctx) }}
+				src := &source{respond: func(ctx context.Context, _ int) (stschain.Credentials, error) { return tt.answer(ctx) }}
 				c := &stschain.Cache{Provider: src}
 				start := time.Now()
 				_, err := c.Retrieve(t.Context())
@@ -81,7 +82,7 @@ func TestCacheBadAnswers(t *testing.T) {
 		})
 		t.Run(tt.name+", with good credentials held", func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
+				src := &source{respond: func(ctx context.Context, n int) (stschain.Credentials, error) {
 					if n == 1 {
 						return key(1, time.Hour), nil
 					}
@@ -131,7 +132,7 @@ func TestCacheDoesNotLoop(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
-				src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+				src := &source{respond: func(_ context.Context, n int) (stschain.Credentials, error) {
 					return tt.answer(begin, n), nil
 				}}
 				c := &stschain.Cache{Provider: src}
@@ -146,117 +147,44 @@ func TestCacheDoesNotLoop(t *testing.T) {
 	}
 }
 
+// In the mandatory window, an attempt that returns the cached key is neither success nor failure, and the next caller waits again.
+// After one that returns another key with the same expiry no caller waits.
 func TestCacheSameInTheMandatoryWindow(t *testing.T) {
-	for name, number := range map[string]func(n int) int{
-		"same key":    func(int) int { return 1 }, // neither success nor failure: the next attempt may gain something
-		"another key": func(n int) int { return n },
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				begin := time.Now()
-				src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
-					c := key(number(n), 0)
-					c.Expires = begin.Add(time.Hour)
-					return c, nil
-				}}
-				c := &stschain.Cache{Provider: src}
-				requireGet(t, c, "key-1")
-				pass(59 * time.Minute)
-				src.takes = time.Second
-				_, took := mustGet(t, c)
-				require.Equal(t, time.Second, took)
-				waited := 1
-				for range 50 {
-					if _, took = mustGet(t, c); took > 0 {
-						waited++
-					}
-					pass(time.Second)
-				}
-				require.Greater(t, src.count(), 3)
-				if name == "same key" {
-					require.Equal(t, src.count()-1, waited)
-				} else {
-					require.Equal(t, 1, waited)
-				}
-			})
-		})
+	c := &stschain.Cache{}
+	src := script(t, c, "get key-1; source repeats itself; pass 59m; takes 1s; get key-1 in 1s; 50x within 10s fetch key-1, pass 1s")
+	require.Greater(t, src.count(), 3)
+	require.EqualValues(t, src.count(), c.Status().Waits)
+
+	begin := time.Now()
+	src = &source{}
+	src.respond = func(_ context.Context, n int) (stschain.Credentials, error) {
+		if n == 1 {
+			begin = time.Now()
+		}
+		return key(n, time.Until(begin.Add(time.Hour))), nil
 	}
+	script(t, &stschain.Cache{Provider: src}, "get key-1; pass 59m; get key-2; 50x get any, pass 1s; waits 2")
+	require.Greater(t, src.count(), 3)
 }
 
+// A source that returns what it has cached, as IMDS does, does not shrink the windows with each refresh.
 func TestCacheSameKeyKeepsItsWindows(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
-		src := &source{answer: func(context.Context, int) (stschain.Credentials, error) {
-			c := key(1, 0)
-			c.Expires = begin.Add(6 * time.Hour)
-			return c, nil
-		}}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		pass(5*time.Hour + 30*time.Minute)
-		requireGet(t, c, "key-1")
-		synctest.Wait()
-		require.Equal(t, 2, src.count())
-		require.Equal(t, time.Hour, c.Status().AdvisoryWindow)
-		require.Equal(t, stschain.Advisory, c.Status().Phase)
-		pass(time.Minute)
-		requireGet(t, c, "key-1")
-		synctest.Wait()
-		require.Equal(t, 3, src.count())
-	})
+	script(t, &stschain.Cache{}, "life 6h; get key-1; source repeats itself; pass 5h30m; get key-1; pass 0; calls 2; window 1h0m0s; phase advisory",
+		"pass 1m; get key-1; pass 0; calls 3")
 }
 
-func TestCacheShorterThanItsRest(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		c := &stschain.Cache{Provider: &source{life: 500 * time.Millisecond}}
-		requireGet(t, c, "key-1")
-		pass(500*time.Millisecond - 1)
-		requireGet(t, c, "key-1")
-		pass(1)
-		requireGet(t, c, "key-2")
-	})
+// The pause after a success ends when the credentials expire.
+func TestCacheExpiresWithinThePause(t *testing.T) {
+	script(t, &stschain.Cache{}, "life 500ms; get key-1; pass 499.999999ms; get key-1; pass 1us; get key-2")
 }
 
+// From the advisory window on the source hangs, refuses or fails: callers with a timeout of a second neither fail nor wait while the
+// credentials are valid.
 func TestCacheBadSourceFromTheAdvisoryWindowOn(t *testing.T) {
-	hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-	ignore := func(context.Context) error { <-time.After(2 * time.Minute); return errDown }
-	tests := map[string]func(context.Context) error{
-		"hangs":          hang,
-		"ignores ctx":    ignore,
-		"refuses":        func(context.Context) error { return errRefused },
-		"fails":          func(context.Context) error { return errDown },
-		"refuses slowly": func(context.Context) error { <-time.After(2 * time.Second); return errRefused },
-	}
-	for name, fault := range tests {
+	for _, source := range []string{"hangs", "ignores its context", "refuses", "fails", "refuses; takes 2s"} {
 		for _, life := range []time.Duration{40 * time.Second, 10 * time.Minute, time.Hour} {
-			t.Run(name+" "+life.String(), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
-						if n == 1 {
-							return key(1, life), nil
-						}
-						return stschain.Credentials{}, fault(ctx)
-					}}
-					c := &stschain.Cache{Provider: src}
-					end := time.Now().Add(life)
-					for time.Now().Before(end) {
-						ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-						start := time.Now()
-						creds, err := c.Retrieve(ctx)
-						cancel()
-						require.NoError(t, err)
-						require.Equal(t, "key-1", creds.AccessKeyID)
-						require.Zero(t, time.Since(start), "waited with %v to go", time.Until(end))
-						pass(250 * time.Millisecond)
-					}
-					ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-					defer cancel()
-					start := time.Now()
-					_, err := c.Retrieve(ctx)
-					require.Error(t, err)
-					require.LessOrEqual(t, time.Since(start), time.Second)
-					pass(3 * time.Minute)
-				})
+			t.Run(source+" "+life.String(), func(t *testing.T) {
+				script(t, &stschain.Cache{}, "life "+life.String()+"; get key-1; source "+source, fmt.Sprintf("%dx within 1s get key-1, pass 250ms", life/(250*time.Millisecond)), "within 1s fail any")
 			})
 		}
 	}

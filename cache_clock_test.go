@@ -16,7 +16,7 @@ import (
 func TestCacheUsesTheWallClock(t *testing.T) {
 	clk := clock.NewMock()
 	clk.Set(time.Now())
-	src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+	src := &source{respond: func(_ context.Context, n int) (stschain.Credentials, error) {
 		c := key(n, 0)
 		c.Expires = time.Now().Add(time.Hour) // with a monotonic reading
 		return c, nil
@@ -34,7 +34,7 @@ func TestCacheClockJumps(t *testing.T) {
 	clk := clock.NewMock()
 	clk.Set(start)
 	var fail error
-	src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+	src := &source{respond: func(_ context.Context, n int) (stschain.Credentials, error) {
 		c := key(n, 0)
 		c.Expires = clk.Now().Add(time.Hour)
 		return c, fail
@@ -67,7 +67,7 @@ func TestCacheClockBackEndsRestWhileServing(t *testing.T) {
 	start := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	clk := clock.NewMock()
 	clk.Set(start)
-	src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+	src := &source{respond: func(_ context.Context, n int) (stschain.Credentials, error) {
 		if n > 1 {
 			return stschain.Credentials{}, errDown
 		}
@@ -109,7 +109,7 @@ func TestCacheExpiresExactly(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			clk := clock.NewMock()
 			clk.Set(start)
-			src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+			src := &source{respond: func(_ context.Context, n int) (stschain.Credentials, error) {
 				c := key(n, 0)
 				c.Expires = tt.expires
 				return c, nil

@@ -142,23 +142,3 @@ func TestCacheAbandonedCalls(t *testing.T) {
 		require.Equal(t, 3, most)
 	})
 }
-
-// While earlier calls hang, valid credentials are served.
-func TestCacheAbandonedCallsWithCredentials(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := noJitter(&stschain.Cache{Provider: src, Timeout: time.Second})
-		requireGet(t, c, "key-1")
-		src.answer = func(context.Context, int) (stschain.Credentials, error) {
-			<-time.After(20 * time.Minute)
-			return key(9, time.Hour), nil
-		}
-		pass(45 * time.Minute)
-		for range 14 * 60 {
-			requireGetKey(t, c, "key-1")
-			pass(time.Second)
-		}
-		require.LessOrEqual(t, src.most, 2)
-		pass(time.Hour)
-	})
-}

@@ -20,7 +20,7 @@ func TestCacheEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var got []string
-		src := &source{takes: time.Second, answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+		src := &source{takes: time.Second, respond: func(_ context.Context, n int) (stschain.Credentials, error) {
 			if n == 2 {
 				return stschain.Credentials{}, errDown
 			}

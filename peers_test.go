@@ -104,23 +104,3 @@ func TestChainIsNeverAnonymous(t *testing.T) {
 		})
 	}
 }
-
-// Tries after a failure are spread, too: a fleet that an outage hit in one second does
-// not come back in one.
-// Peers: aws-sdk-js#692, aws-cli#7194 (users.md 6.9, 6.15).
-func TestCacheFleetComesBackSpread(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		seconds := map[time.Duration]bool{}
-		for range 400 {
-			c := &stschain.Cache{Provider: &source{answer: firstThen(12*time.Hour, errDown)}}
-			requireGet(t, c, "key-1")
-			pass(time.Second)
-			rejectKey(c, "key-1")
-			requireGet(t, c, "key-1")
-			rest := time.Until(c.Status().Next)
-			require.True(t, rest >= 300*time.Second && rest <= 600*time.Second, "%v", rest)
-			seconds[rest.Truncate(time.Second)] = true
-		}
-		require.Greater(t, len(seconds), 100)
-	})
-}
