@@ -162,9 +162,29 @@ func TestCacheMisconfigured(t *testing.T) {
 	}
 }
 
-func requireEventually(t *testing.T, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); {
-		require.True(t, time.Now().Before(deadline), "it never happened")
-	}
+// The lifetime, and with it the window, is measured from the receipt of credentials, not from the call: 20 min is short, 20 min 25 s
+// would not be.
+func TestCacheLifetimeAtReceipt(t *testing.T) {
+	script(t, &stschain.Cache{}, "life 20m; takes 25s; get key-1 in 25s; window 5m0s")
+}
+
+// A fleet that starts in one minute does not refresh in one minute.
+// smithy-rs#2051, cockroach#169764
+func TestCacheFleetSpreads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const fleet, life = 400, 12 * time.Hour
+		earliest, latest := time.Now().Add(life-75*time.Minute), time.Now().Add(life-60*time.Minute)
+		minutes := map[time.Duration]int{}
+		for range fleet {
+			c := &stschain.Cache{Provider: &source{life: life}}
+			requireGet(t, c, "key-1")
+			next := c.Status().Next
+			require.False(t, next.Before(earliest) || next.After(latest), "%v", next)
+			minutes[next.Sub(earliest).Truncate(time.Minute)]++
+		}
+		require.Greater(t, len(minutes), 10, "a fifteenth in each")
+		for minute, caches := range minutes {
+			require.Less(t, caches, fleet/5, "%v", minute)
+		}
+	})
 }

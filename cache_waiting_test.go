@@ -17,8 +17,7 @@ import (
 
 var errGone = errors.New("the client hung up")
 
-// One caller's end is nobody else's: aws-sdk-go#3127 and #3133.
-// Peers: mongo-go-driver#1166, aws-sdk-go-v2#503, minio-go#2275 (users.md 4.50, 6.24, 6.25, 6.26).
+// If the first caller is canceled, the others are not affected (aws-sdk-go#3127, #3133, mongo-go-driver#1166, aws-sdk-go-v2#503, minio-go#2275).
 func TestCacheFirstCallerCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{takes: 2 * time.Second}
@@ -47,26 +46,9 @@ func TestCacheFirstCallerCancelled(t *testing.T) {
 	})
 }
 
-// Peers: minio-go#2275 (users.md 6.25).
+// If all callers give up, the attempt continues, and its result is cached (minio-go#2275).
 func TestCacheAllCallersCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{takes: 2 * time.Second}
-		c := &stschain.Cache{Provider: src}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		var wg sync.WaitGroup
-		for range 3 {
-			wg.Go(func() {
-				if _, err := c.Retrieve(ctx); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("got %v", err)
-				}
-			})
-		}
-		wg.Wait()
-		pass(2 * time.Second)
-		requireGet(t, c, "key-1") // what they started came for the next one
-		require.Equal(t, 1, src.count())
-	})
+	script(t, &stschain.Cache{}, "takes 2s; within 1s fail deadline in 1s; pass 1s; get key-1; calls 1")
 }
 
 // A caller whose context has ended begins no attempt, and gets credentials that are cached.
@@ -74,8 +56,7 @@ func TestCacheEndedContext(t *testing.T) {
 	script(t, &stschain.Cache{}, "within 0s fail deadline; pass 0; calls 0; get key-1; within 0s get key-1")
 }
 
-// In the mandatory window callers wait for 5 s, all from the start of the try,
-// and those who come after that not at all.
+// In the mandatory window callers wait until 5 s after the attempt began. Later callers do not wait.
 func TestCacheMandatoryWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
@@ -97,7 +78,7 @@ func TestCacheMandatoryWait(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		requireGet(t, c, "key-1") // the fourth came 6 s into the try
+		requireGet(t, c, "key-1") // the fourth called 6 s after the attempt began
 		pass(14 * time.Second)
 		requireGet(t, c, "key-2")
 		require.EqualValues(t, 4, c.Status().Waits)
@@ -166,8 +147,7 @@ func TestCacheCycle(t *testing.T) {
 	})
 }
 
-// A provider whose name panics, as of a nil one in an interface, takes nobody with
-// it.
+// A provider whose String panics, such as a nil pointer, is an error.
 func TestCacheProviderWithoutAName(t *testing.T) {
 	var none *nameless
 	_, err := stschain.Cached(none).Retrieve(t.Context())
@@ -186,8 +166,7 @@ func (n *nameless) Retrieve(context.Context) (stschain.Credentials, error) {
 	return stschain.Credentials{}, nil
 }
 
-// A flight keeps the values of the context that started it, not its end.
-// Peers: oauth2#262 (users.md 4.62; refresh.md A.7.4).
+// An attempt has the values of the context that began it, and a deadline of its own (oauth2#262).
 func TestCacheFlightContext(t *testing.T) {
 	type traceID struct{}
 	synctest.Test(t, func(t *testing.T) {
@@ -208,9 +187,8 @@ func TestCacheFlightContext(t *testing.T) {
 	})
 }
 
-// However many call while a background refresh flies, it costs one goroutine or
-// two: half a million DoChan calls held 95 MB in a trial.
-// Peers: aws-sdk-go#3127 (users.md 4.5).
+// Callers during a background refresh need no goroutines or channels: half a million calls of DoChan used 95 MB in a
+// trial (aws-sdk-go#3127).
 func TestCacheAdvisoryCallersLeaveNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
@@ -228,8 +206,7 @@ func TestCacheAdvisoryCallersLeaveNothing(t *testing.T) {
 	})
 }
 
-// A caller that looked before an answer landed and came to the flight after it
-// must not ask again.
+// A caller that read the snapshot before an attempt ended, and the state after that, begins no other attempt.
 func TestCacheLateToTheFlight(t *testing.T) {
 	for range 300 {
 		src := &source{}
@@ -245,4 +222,35 @@ func TestCacheLateToTheFlight(t *testing.T) {
 		wg.Wait()
 		require.Equal(t, 1, src.count())
 	}
+}
+
+// Callers that join an attempt at its end do not prevent later background refreshes, as in the unreleased cache of the Go SDK.
+func TestCacheRefreshesAfterManyJoinedAFlight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := noJitter(&stschain.Cache{Provider: src})
+		requireGet(t, c, "key-1")
+		for n := 2; n < 20; n++ {
+			src.takes = time.Second
+			pass(59 * time.Minute) // mandatory
+			var wg sync.WaitGroup
+			for i := range 100 {
+				wg.Go(func() {
+					<-time.After(time.Duration(i) * 10 * time.Millisecond) // the last ones as it ends
+					if _, err := c.Retrieve(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			require.Equal(t, n, src.count())
+
+			src.takes = 0
+			pass(45 * time.Minute) // advisory
+			requireGet(t, c, fmt.Sprintf("key-%d", n))
+			synctest.Wait()
+			n++
+			requireGet(t, c, fmt.Sprintf("key-%d", n))
+		}
+	})
 }

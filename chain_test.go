@@ -22,7 +22,7 @@ var (
 	})
 )
 
-// Peers: aws-sdk-go-v2#268, minio-go#2110, datafusion-comet#6024 (users.md 4.27, 4.30, 3.4).
+// aws-sdk-go-v2#268, minio-go#2110, datafusion-comet#6024
 func TestChain(t *testing.T) {
 	first, second := stschain.Static("first", "s", ""), stschain.Static("second", "s", "")
 	tests := []struct {
@@ -40,6 +40,7 @@ func TestChain(t *testing.T) {
 		{"nil stops it", stschain.NewChain(nil, second), "", nil, false},
 		{"an empty answer stops it", stschain.NewChain(stschain.ProviderFunc(
 			func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, nil }), second), "", nil, false},
+		{"all fail", stschain.NewChain(broken, broken), "", errDown, false},
 		{"chains nest, unavailable", stschain.NewChain(stschain.NewChain(notHere), second), "second", nil, false},
 		{"chains nest, stopped", stschain.NewChain(stschain.NewChain(notHere, broken), second), "", errDown, false},
 		{"caches nest, unavailable", stschain.NewChain(stschain.Cached(notHere), second), "second", nil, false},
@@ -61,12 +62,15 @@ func TestChain(t *testing.T) {
 			require.True(t, ok)
 			require.Equal(t, tt.unavailable, chain.Unavailable())
 			require.Equal(t, tt.unavailable, errors.Unwrap(err) == nil, "it wraps the cause of a stop only")
+			require.Equal(t, stschain.Credentials{}, got, "never anonymous")
+			got, err = stschain.Cached(tt.chain).Retrieve(t.Context())
+			require.Error(t, err)
 			require.Equal(t, stschain.Credentials{}, got)
 		})
 	}
 }
 
-// Peers: aws-sdk-go#413, aws-sdk-go-v2#1551 (users.md 4.49, 3.3).
+// aws-sdk-go#413, aws-sdk-go-v2#1551
 func TestChainErrorText(t *testing.T) {
 	_, err := stschain.NewChain(notHere, stschain.Static("AKID", "", ""), broken).Retrieve(t.Context())
 	require.EqualError(t, err, `stschain: static failed; not falling back to another identity:
@@ -89,7 +93,7 @@ func TestChainErrorText(t *testing.T) {
 
 // The identity does not switch on refresh, not even when the one that was kept
 // is gone: aws-sdk-go v1 and minio-go start at the top again.
-// Peers: azure-sdk-for-go#16268 (users.md 4.31).
+// azure-sdk-for-go#16268
 func TestChainKeepsToItsProvider(t *testing.T) {
 	var gone, early atomic.Bool
 	later := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
@@ -116,7 +120,6 @@ func TestChainKeepsToItsProvider(t *testing.T) {
 
 // Unavailable may mean late when the context is done: azure-sdk-for-net#61922,
 // the other way round.
-// See users.md 4.31.
 func TestChainDeadContextMakesNothingUnavailable(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	slow := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {

@@ -15,7 +15,7 @@ const module = "github.com/stschain-go/stschain"
 
 // TestDependencies holds the import graph to its design: what a package must
 // not reach, and why.
-// Peers: aws-sdk-go-v2#2930, datadog-agent#53043, datadog-agent#54318 (users.md 4.57, 1.2.1, 1.2.2, 1.2.7).
+// aws-sdk-go-v2#2930, datadog-agent#53043, datadog-agent#54318
 func TestDependencies(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command to list the dependencies with")
@@ -88,7 +88,7 @@ func mustNotReach(pkg, dep string) string {
 	return ""
 }
 
-// Peers: datadog-agent#54318 (users.md 1.2.2).
+// datadog-agent#54318
 func TestMustNotReach(t *testing.T) {
 	for _, tt := range []struct {
 		pkg, dep string
@@ -181,7 +181,7 @@ func TestModules(t *testing.T) {
 
 // TestRequirements holds go.mod to the modules that are allowed: programs link two of them at
 // most, the others are for tests.
-// Peers: xk6-output-prometheus-remote#161, spire#2756, golang/vulndb#635 (users.md 1.2.5, 1.2.12, 1.2.13).
+// xk6-output-prometheus-remote#161, spire#2756, golang/vulndb#635
 func TestRequirements(t *testing.T) {
 	file, err := os.ReadFile("go.mod")
 	require.NoError(t, err)

@@ -65,7 +65,6 @@ func TestCombineEvents(t *testing.T) {
 		requireGet(t, c, "key-1")
 		synctest.Wait()
 		require.Equal(t, []string{"log refresh started", "metrics refresh started", "log refreshed", "metrics refreshed"}, got)
-		require.Equal(t, "EventKind(0)", stschain.EventKind(0).String())
 	})
 }
 
@@ -116,7 +115,7 @@ func TestCacheEventsBounded(t *testing.T) {
 	})
 }
 
-// Peers: aws-sdk-go-v2#98 (users.md 4.48).
+// aws-sdk-go-v2#98
 func TestLogEvents(t *testing.T) {
 	var out bytes.Buffer
 	log := stschain.LogEvents(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
@@ -138,4 +137,15 @@ level=WARN msg="aws credentials refresh failed" origin=env next=2026-11-21T12:00
 level=WARN msg="aws credentials serving stale" origin=env err="the source is down"
 level=INFO msg="aws credentials invalidated" origin=env
 `, out.String())
+}
+
+// Dashboards show these texts.
+func TestEnumTexts(t *testing.T) {
+	for want, value := range map[string]fmt.Stringer{
+		"empty": stschain.Empty, "fresh": stschain.Fresh, "advisory": stschain.Advisory, "mandatory": stschain.Mandatory, "expired": stschain.Expired, "Phase(9)": stschain.Phase(9),
+		"not called": stschain.NotCalled, "succeeded": stschain.Succeeded, "not configured": stschain.NotConfigured, "failed": stschain.Failed, "needs prompt": stschain.PromptRequired,
+		"Outcome(-1)": stschain.Outcome(-1), "EventKind(0)": stschain.EventKind(0), "StepKind(9)": stschain.StepKind(9),
+	} {
+		require.Equal(t, want, value.String())
+	}
 }

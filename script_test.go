@@ -136,7 +136,10 @@ var (
 //	phase fresh, rejected true, error down, window 15m0s, next 30s    of the Status
 func script(t *testing.T, c *stschain.Cache, steps ...string) *source {
 	t.Helper()
-	src := &source{}
+	src, ok := c.Provider.(*source)
+	if !ok {
+		src = &source{}
+	}
 	synctest.Test(t, func(t *testing.T) {
 		defer func() { <-time.After(3 * time.Hour) }() // for calls that ignore their context
 		if c.Provider == nil {

@@ -31,7 +31,7 @@ var (
 //	go test -run TestSimulation . -sim.seed 4711
 //	go test -run TestSimulation . -sim.seeds 20000 -timeout 0
 //
-// Peers: aws-sdk-net#4024, aws-sdk-net#3541 (users.md 4.8, 6.19).
+// aws-sdk-net#4024, aws-sdk-net#3541
 func TestSimulation(t *testing.T) {
 	before := runtime.NumGoroutine()
 	seeds := make(chan uint64)

@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/test/canary"
 )
 
 type depthKey struct{}
@@ -130,18 +129,6 @@ func TestStepStart(t *testing.T) {
 			t.Error("another context")
 		}
 	}))
-	require.Equal(t, "StepKind(9)", stschain.StepKind(9).String())
-}
-
-func TestTraceShowsNoSecret(t *testing.T) {
-	const secret = "Canary/secret+key=4711"
-	var r recorder
-	c := stschain.Cached(stschain.Static("AKIDEXAMPLE", secret, secret))
-	_, err := stschain.NewChain(c).Retrieve(stschain.WithTrace(t.Context(), r.trace()))
-	require.NoError(t, err)
-	for _, s := range r.steps {
-		canary.Check(t, secret, s, &s)
-	}
 }
 
 // Callbacks block: only the refresh that they are told of waits for them.
@@ -158,18 +145,4 @@ func TestTraceThatBlocks(t *testing.T) {
 		requireGet(t, c, "key-1")
 		pass(2 * time.Hour)
 	})
-}
-
-// Who calls whom, and how it ends.
-func ExampleWithTrace() {
-	trace := &stschain.Trace{
-		End: func(_ context.Context, s stschain.Step) { fmt.Println(s.Kind, s.Name, s.AccessKeyID, s.Err) },
-	}
-	chain := stschain.NewChain(stschain.Static("", "", ""), stschain.Cached(stschain.Static("AKIDEXAMPLE", "s3cr3t", "")))
-	chain.Retrieve(stschain.WithTrace(context.Background(), trace))
-	// Output:
-	// provider static  stschain: static credentials are empty
-	// refresh static AKIDEXAMPLE <nil>
-	// provider static AKIDEXAMPLE <nil>
-	// provider chain AKIDEXAMPLE <nil>
 }

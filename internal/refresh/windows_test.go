@@ -10,8 +10,7 @@ import (
 	"github.com/stschain-go/stschain/internal/refresh"
 )
 
-// Peers: cockroach#169764, cloudquery#5097, minio-go#1075 (users.md 4.10, 4.14, 4.15, 6.1, 6.2, 6.3, 6.5,
-// 6.8).
+// cockroach#169764, cloudquery#5097, minio-go#1075
 func TestWindows(t *testing.T) {
 	const almostOne = 1 - 1e-9
 	type want struct{ nominal, advisory, mandatory time.Duration }
