@@ -40,7 +40,7 @@ func TestCacheClockJumps(t *testing.T) {
 	require.Equal(t, 3, src.count(), "the error is remembered")
 
 	fail = nil
-	clk.Set(start.Add(26*time.Hour - 1)) // behind the failure: its rest is over
+	clk.Set(start.Add(26*time.Hour - 1)) // before the failure: its backoff is over
 	requireGetKey(t, c, "key-4")
 }
 

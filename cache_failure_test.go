@@ -13,7 +13,7 @@ import (
 
 // A failed refresh does not discard valid credentials, as that of minio-go and of the default handler of the SDK does
 // (aws-sdk-go#4937, aws-sdk-go-v2#2481, aws-sdk-js-v3#3402).
-func TestCacheFailureServesHeld(t *testing.T) {
+func TestCacheFailureServesCached(t *testing.T) {
 	for source, failure := range map[string]string{"fails": "down", "refuses": "refused"} {
 		src := script(t, &stschain.Cache{}, "get key-1; source "+source, "3600x get key-1, pass 1s", "fail "+failure, "error "+failure)
 		var minutes []float64 // 45:00, then 5 min apart until half of what is left to 59:00 is less

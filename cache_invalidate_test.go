@@ -33,7 +33,7 @@ func TestCacheInvalidateSameAgain(t *testing.T) {
 
 // A rejection during an attempt applies to its result. The unreleased Go SDK lost it if the attempt failed
 // (arrow-rs-object-store#805).
-func TestCacheInvalidateDuringFlight(t *testing.T) {
+func TestCacheInvalidateDuringAttempt(t *testing.T) {
 	for source, then := range map[string]string{
 		"works":         "get key-2 in 1s; rejected false",
 		"returns key-1": "get key-1 in 1s; rejected true",
@@ -108,7 +108,7 @@ func TestCacheRetrieveFor(t *testing.T) {
 }
 
 // If the lifetime is too short, the source is called again when its credentials are due (datafusion-comet#6025).
-func TestCacheRetrieveForShortAnswers(t *testing.T) {
+func TestCacheRetrieveForShortLifetimes(t *testing.T) {
 	script(t, &stschain.Cache{}, "life 10m; for 15m fail source are valid for 10m0s; calls 1; life 6h; pass 10m; for 15m get key-2")
 }
 

@@ -38,13 +38,13 @@ func TestCachePhases(t *testing.T) {
 }
 
 // aws-sdk-go#3127, opendal-reqsign#837
-func TestCacheConcurrentCallersShareAFlight(t *testing.T) {
+func TestCacheConcurrentCallersShareAnAttempt(t *testing.T) {
 	for _, does := range []string{"works", "fails"} {
 		t.Run(does, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				src, fails := &source{takes: time.Second, does: does}, does == "fails"
 				c := &stschain.Cache{Provider: src}
-				for flight := 1; flight <= 2; flight++ { // empty, then expired
+				for round := 1; round <= 2; round++ { // empty, then expired
 					var wg sync.WaitGroup
 					for range 10_000 {
 						wg.Go(func() {
@@ -52,13 +52,13 @@ func TestCacheConcurrentCallersShareAFlight(t *testing.T) {
 							switch {
 							case fails && !errors.Is(err, errDown):
 								t.Errorf("got %v, want %v", err, errDown)
-							case !fails && creds.AccessKeyID != fmt.Sprintf("key-%d", flight):
-								t.Errorf("refresh %d: %v, %v", flight, creds, err)
+							case !fails && creds.AccessKeyID != fmt.Sprintf("key-%d", round):
+								t.Errorf("refresh %d: %v, %v", round, creds, err)
 							}
 						})
 					}
 					wg.Wait()
-					require.Equal(t, flight, src.count())
+					require.Equal(t, round, src.count())
 					pass(2 * time.Hour)
 				}
 			})

@@ -167,7 +167,7 @@ func (n *nameless) Retrieve(context.Context) (stschain.Credentials, error) {
 }
 
 // An attempt has the values of the context that began it, and a deadline of its own (oauth2#262).
-func TestCacheFlightContext(t *testing.T) {
+func TestCacheAttemptContext(t *testing.T) {
 	type traceID struct{}
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{respond: func(ctx context.Context, n int) (stschain.Credentials, error) {
@@ -189,7 +189,7 @@ func TestCacheFlightContext(t *testing.T) {
 
 // Callers during a background refresh need no goroutines or channels: half a million calls of DoChan used 95 MB in a
 // trial (aws-sdk-go#3127).
-func TestCacheAdvisoryCallersLeaveNothing(t *testing.T) {
+func TestCacheAdvisoryCallersCostNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		c := &stschain.Cache{Provider: src}
@@ -207,7 +207,7 @@ func TestCacheAdvisoryCallersLeaveNothing(t *testing.T) {
 }
 
 // A caller that read the snapshot before an attempt ended, and the state after that, begins no other attempt.
-func TestCacheLateToTheFlight(t *testing.T) {
+func TestCacheCallAtTheEndOfAnAttempt(t *testing.T) {
 	for range 300 {
 		src := &source{}
 		c := &stschain.Cache{Provider: src}
@@ -225,7 +225,7 @@ func TestCacheLateToTheFlight(t *testing.T) {
 }
 
 // Callers that join an attempt at its end do not prevent later background refreshes, as in the unreleased cache of the Go SDK.
-func TestCacheRefreshesAfterManyJoinedAFlight(t *testing.T) {
+func TestCacheRefreshesAfterManyJoined(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		c := noJitter(&stschain.Cache{Provider: src})

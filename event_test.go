@@ -68,9 +68,9 @@ func TestCombineEvents(t *testing.T) {
 	})
 }
 
-// An OnEvent that is slow, asks the cache or leaves its goroutine harms nobody,
+// An OnEvent that is slow, calls the cache or exits its goroutine affects no caller,
 // and loses no event.
-func TestCacheEventsFromABadListener(t *testing.T) {
+func TestCacheEventsOfABadObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c *stschain.Cache
 		var mu sync.Mutex
@@ -94,7 +94,7 @@ func TestCacheEventsFromABadListener(t *testing.T) {
 	})
 }
 
-// One that never returns does not fill the memory.
+// An OnEvent that never returns does not fill the memory.
 func TestCacheEventsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan bool)

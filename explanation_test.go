@@ -56,7 +56,7 @@ not called        imds [31m
 	})
 }
 
-// No explanation shows a secret, whatever state it tells of.
+// No explanation shows a secret.
 func TestExplainCanary(t *testing.T) { synctest.Test(t, testExplainCanary) }
 
 func testExplainCanary(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-func TestCacheBadAnswers(t *testing.T) {
+func TestCacheBadResults(t *testing.T) {
 	tests := []struct {
 		name    string
 		respond func(ctx context.Context) (stschain.Credentials, error)
@@ -35,11 +35,11 @@ func TestCacheBadAnswers(t *testing.T) {
 		}, "expired at", 0},
 		{"panics", func(context.Context) (stschain.Credentials, error) {
 			panic("oh")
-		}, "cache_answer_test.go:", 0},
+		}, "cache_results_test.go:", 0},
 		{"dereferences nil", func(context.Context) (stschain.Credentials, error) {
 			var c *stschain.Credentials
 			return *c, nil
-		}, "cache_answer_test.go:", 0},
+		}, "cache_results_test.go:", 0},
 		{"panics with nil", func(context.Context) (stschain.Credentials, error) {
 			panic(nil)
 		}, "panic called with nil", 0},
@@ -89,7 +89,7 @@ func TestCacheDoesNotLoop(t *testing.T) {
 	tests := []struct {
 		name   string
 		answer func(begin time.Time, n int) stschain.Credentials
-		most   int // tries in an hour with four calls a second
+		most   int // attempts in an hour with four calls a second
 	}{
 		{"the same until they end", func(begin time.Time, _ int) stschain.Credentials {
 			c := key(1, 0)
