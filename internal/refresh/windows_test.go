@@ -47,32 +47,6 @@ func TestWindows(t *testing.T) {
 	}
 }
 
-func TestPauses(t *testing.T) {
-	const s = time.Second
-	tests := []struct {
-		name      string
-		got, want time.Duration
-	}{
-		{"success, a quarter of what is left", refresh.PauseAfterSuccess(100 * s), 25 * s},
-		{"success, at least a second", refresh.PauseAfterSuccess(4*s - 4), s},
-		{"success, at most a minute", refresh.PauseAfterSuccess(240*s + 4), 60 * s},
-		{"failure, least", refresh.BackoffAfterFailure(math.MaxInt64, 0, 0), 300 * s},
-		{"failure, most", refresh.BackoffAfterFailure(math.MaxInt64, 1, 1), 600 * s},
-		{"failure, half of what is left", refresh.BackoffAfterFailure(500*s, 0, 0), 250 * s},
-		{"failure, half of what is left begins", refresh.BackoffAfterFailure(600*s, 0, 0), 300 * s},
-		{"failure, floor", refresh.BackoffAfterFailure(s, 0, 0), s},
-		{"failure, drawn floor", refresh.BackoffAfterFailure(s, 0, 1), 5 * s},
-		{"failure, late", refresh.BackoffAfterFailure(-30*s, 0, 0.5), 3 * s},
-		{"refusal, least", refresh.BackoffAfterRefusal(0), s},
-		{"refusal, most", refresh.BackoffAfterRefusal(1), 5 * s},
-		{"first failure, least", refresh.BackoffAfterFirstFailure(0), 100 * time.Millisecond},
-		{"first failure, most", refresh.BackoffAfterFirstFailure(1), s},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, tt.got) })
-	}
-}
-
 func TestInstants(t *testing.T) {
 	const never, always = math.MaxInt64, math.MinInt64
 	require.EqualValues(t, never, refresh.Nanos(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)))
