@@ -39,7 +39,7 @@ func (c *twoClocks) add(wall, mono time.Duration) {
 
 func (c *twoClocks) pass(d time.Duration)    { c.add(d, d) }
 func (c *twoClocks) set(d time.Duration)     { c.add(d, 0) }
-func (c *twoClocks) sleep(d time.Duration)   { c.add(d, 0) } // the monotonic clock of Linux stands still
+func (c *twoClocks) sleep(d time.Duration)   { c.add(d, 0) } // the monotonic clock of Linux stops
 func (c *twoClocks) migrate(d time.Duration) { c.add(0, d) } // to a host that has been up for longer
 
 func TestTwoClocks(t *testing.T) {
@@ -61,8 +61,8 @@ func hourly(clk *twoClocks) *stschain.Cache {
 	})})
 }
 
-// The wall clock was 10 hours ahead when the credentials came, and was put right a minute later:
-// they do not live for 10 hours more. Found by a model check.
+// The wall clock was 10 hours ahead when the credentials were received, and was corrected a minute later:
+// they are not used for 10 hours more. Found by a model check.
 func TestCacheClockAheadAtReceipt(t *testing.T) {
 	clk := &twoClocks{}
 	c := hourly(clk)
@@ -86,7 +86,7 @@ func TestCacheClockAheadAtReceipt(t *testing.T) {
 	require.Equal(t, stschain.Expired, c.Status().Phase)
 }
 
-// The wall clock was set back by more than the life of the credentials while nobody called.
+// The wall clock was set back by more than the lifetime of the credentials between two calls.
 func TestCacheClockSetBackUnseen(t *testing.T) {
 	clk := &twoClocks{}
 	c := hourly(clk)
@@ -111,10 +111,10 @@ func TestCacheClockSetBackAndForth(t *testing.T) {
 	clk.pass(time.Minute)
 	requireGetKey(t, c, "key-1")
 	require.Equal(t, expires, c.Status().Expires)
-	require.EqualValues(t, 1, c.Status().Attempts, "no refresh for a clock that came back")
+	require.EqualValues(t, 1, c.Status().Attempts, "no refresh for a clock that was corrected")
 }
 
-// A difference under a second is no clock that was set: time servers do that all day.
+// A difference under a second is not a clock that was set: time servers adjust clocks all day.
 func TestCacheClockSlewed(t *testing.T) {
 	clk := &twoClocks{}
 	c := hourly(clk)
@@ -126,10 +126,14 @@ func TestCacheClockSlewed(t *testing.T) {
 	require.Equal(t, expires.Add(-time.Second), c.Status().Expires)
 }
 
+// The monotonic clock stops while a laptop sleeps, and credentials expire (aws-sdk-go-v2#789).
 func TestCacheLaptopSlept(t *testing.T) {
 	clk := &twoClocks{}
 	c := hourly(clk)
 	requireGetKey(t, c, "key-1")
+	creds, err := c.Retrieve(t.Context())
+	require.NoError(t, err)
+	require.NotContains(t, creds.Expires.String(), "m=", "no monotonic reading")
 	clk.sleep(61 * time.Minute)
 	require.Equal(t, stschain.Expired, c.Status().Phase)
 	requireGetKey(t, c, "key-2")
@@ -143,14 +147,14 @@ func TestCacheLaptopSlept(t *testing.T) {
 	}
 	require.Less(t, c.Status().Attempts, uint64(6))
 	clk.pass(2 * time.Minute)
-	creds, err := c.Retrieve(t.Context())
+	creds, err = c.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.True(t, clk.Now().Before(creds.Expires))
 }
 
 // A process that moved to a host with a larger monotonic clock refreshes once, and goes by the new clock.
 func TestCacheProcessMigrated(t *testing.T) {
-	for name, invalidate := range map[string]bool{"and goes on": false, "and a service rejects what it has": true} {
+	for name, invalidate := range map[string]bool{"and continues": false, "and a service rejects what it has": true} {
 		t.Run(name, func(t *testing.T) {
 			clk := &twoClocks{}
 			c := hourly(clk)

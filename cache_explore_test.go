@@ -93,7 +93,7 @@ type replayed struct {
 	shown      string
 }
 
-// replay lives through a sequence of events in a bubble of its own. What is wrong before the last
+// replay plays a sequence of events in a bubble of its own. What is wrong before the last
 // of them was found by a shorter sequence. From a state that was seen it does not recover again.
 func replay(t *testing.T, s setting, trace string, kinds []byte, seen map[stateHash]bool) (r replayed) {
 	synctest.Test(t, func(t *testing.T) {

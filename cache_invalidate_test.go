@@ -1,7 +1,6 @@
 package stschain_test
 
 import (
-	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,118 +10,40 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-func rejectKey(c stschain.Invalidator, akid string) {
-	c.Invalidate(stschain.Credentials{AccessKeyID: akid})
-}
-
-// Peers: aws-sdk-go-v2#1522, aws-sdk-java-v2#5545 (users.md 4.2, 4.19).
+// aws-sdk-go-v2#1522, aws-sdk-java-v2#5545, spinifex#995
 func TestCacheInvalidate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := noJitter(&stschain.Cache{Provider: src})
-		rejectKey(c, "key-1") // before anything is held
-		requireGet(t, c, "key-1")
-		pass(time.Second)
-
-		rejectKey(c, "key-0") // somebody else's
-		c.Invalidate(stschain.Credentials{})
-		requireGet(t, c, "key-1")
-		require.Equal(t, 1, src.count())
-
-		src.takes = time.Second
-		rejectKey(c, "key-1")
-		rejectKey(c, "key-1") // twice
-		require.True(t, c.Status().Rejected)
-		got, took := mustGet(t, c)
-		require.Equal(t, "key-2", got)
-		require.Equal(t, time.Second, took, "they are known to be bad: the caller waits")
-		require.False(t, c.Status().Rejected)
-		rejectKey(c, "key-1") // late
-		requireGet(t, c, "key-2")
-		require.Equal(t, 2, src.count())
-	})
+	script(t, &stschain.Cache{}, "reject key-1; get key-1; pass 1s",
+		"reject key-0; reject ; get key-1; calls 1", // not the cached ones
+		"takes 1s; reject key-1; reject key-1; rejected true",
+		"get key-2 in 1s; rejected false", // the caller waits, although key-1 has not expired
+		"reject key-1; get key-2; calls 2")
 }
 
 func TestCacheInvalidateRefreshFails(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{answer: firstThen(time.Hour, errDown)}
-		c := noJitter(&stschain.Cache{Provider: src})
-		requireGet(t, c, "key-1")
-		pass(time.Second)
-		rejectKey(c, "key-1")
-		requireGet(t, c, "key-1") // better than nothing
-		require.Equal(t, 2, src.count())
-		rejectKey(c, "key-1") // the back-off is not bypassed
-		pass(299 * time.Second)
-		requireGet(t, c, "key-1")
-		synctest.Wait()
-		require.Equal(t, 2, src.count())
-		src.takes = time.Second
-		pass(time.Second)
-		requireGet(t, c, "key-1") // and nobody waits for what comes after it
-		pass(time.Second)
-		synctest.Wait()
-		require.Equal(t, 3, src.count())
-	})
+	script(t, &stschain.Cache{}, "get key-1; pass 1s; source fails; reject key-1; get key-1; calls 2",
+		"reject key-1; pass 299s; get key-1; pass 0; calls 2", // the backoff stays in effect
+		"takes 1s; pass 1s; get key-1; pass 1s; calls 3")      // no caller waits for the next attempt
 }
 
-// The rejected credentials again are a failed refresh.
-// Peers: spinifex#995 (users.md 4.18).
+// A refresh that returns the rejected credentials again has failed (spinifex#995).
 func TestCacheInvalidateSameAgain(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{answer: func(context.Context, int) (stschain.Credentials, error) { return key(1, time.Hour), nil }}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		pass(time.Second)
-		rejectKey(c, "key-1")
-		requireGet(t, c, "key-1")
-		require.ErrorContains(t, c.Status().Err, "key-1 again, which a service rejected")
-		require.True(t, c.Status().Rejected)
-	})
+	script(t, &stschain.Cache{}, "source returns key-1; get key-1; pass 1s; reject key-1; get key-1",
+		"error key-1 again, which a service rejected; rejected true")
 }
 
-// What a flight brings is judged on arrival, whenever it began; the unreleased
-// Go SDK lost an invalidation that came during a failing one.
-// Peers: arrow-rs-object-store#805 (users.md 6.23; refresh.md A.7.1).
-func TestCacheInvalidateDuringFlight(t *testing.T) {
-	tests := []struct {
-		name   string
-		answer func(n int) (stschain.Credentials, error)
-		want   string
-		bad    bool // the rejection still stands
-	}{
-		{"brings others", func(n int) (stschain.Credentials, error) { return key(n, time.Hour), nil }, "key-2", false},
-		{"brings the rejected ones", func(int) (stschain.Credentials, error) { return key(1, 2*time.Hour), nil }, "key-1", true},
-		{"fails", func(int) (stschain.Credentials, error) { return stschain.Credentials{}, errDown }, "key-1", true},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
-					if n == 1 {
-						return key(1, time.Hour), nil
-					}
-					<-time.After(2 * time.Second)
-					return tt.answer(n)
-				}}
-				c := &stschain.Cache{Provider: src}
-				requireGet(t, c, "key-1")
-				pass(50 * time.Minute)
-				requireGet(t, c, "key-1") // starts the flight
-				pass(time.Second)
-				rejectKey(c, "key-1")
-				got, took := mustGet(t, c)
-				require.Equal(t, tt.want, got)
-				require.Equal(t, time.Second, took, "joined the flight")
-				require.Equal(t, tt.bad, c.Status().Rejected)
-				require.Equal(t, 2, src.count())
-			})
-		})
+// A rejection during an attempt applies to its result. The unreleased Go SDK lost it if the attempt failed
+// (arrow-rs-object-store#805).
+func TestCacheInvalidateDuringAttempt(t *testing.T) {
+	for source, then := range map[string]string{
+		"works":         "get key-2 in 1s; rejected false",
+		"returns key-1": "get key-1 in 1s; rejected true",
+		"fails":         "get key-1 in 1s; rejected true",
+	} {
+		script(t, &stschain.Cache{}, "get key-1; pass 50m; takes 2s; source "+source+"; get key-1; pass 1s; reject key-1", then, "calls 2")
 	}
 }
 
-// After every answer, forever: a caller that rejects all it gets made 1,200
-// calls a minute in a trial.
+// A caller that rejects everything causes a bounded number of attempts: the first rejection counts after 1 s, the others after 5 s.
 func TestCacheInvalidateForever(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
@@ -134,103 +55,33 @@ func TestCacheInvalidateForever(t *testing.T) {
 			c.Invalidate(creds)
 			pass(10 * time.Millisecond)
 		}
-		// The first rejection is believed after a second, each later one after five.
 		require.Equal(t, 13, src.count())
 	})
 }
 
 func TestCacheInvalidateNeverExpiring(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
-			c := key(n, 0)
-			c.Expires = time.Time{}
-			return c, nil
-		}}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		pass(time.Second)
-		rejectKey(c, "key-1")
-		requireGet(t, c, "key-2")
-
-		pass(15 * time.Minute)
-		requireGet(t, c, "key-2")
-		pass(2 * time.Second)
-		requireGet(t, c, "key-3")
-		rejectKey(c, "key-3") // soon after an answer that nothing was wrong with
-		requireGet(t, c, "key-4")
-	})
+	script(t, &stschain.Cache{}, "life never; get key-1; pass 1s; reject key-1; get key-2",
+		"pass 15m; get key-2; pass 2s; get key-3; reject key-3; get key-4")
 }
 
-// Credentials that replace rejected ones are as good as any, even if they do not
-// live as long.
+// Credentials that replace rejected ones may expire earlier.
 func TestCacheInvalidateShorterLife(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{life: 12 * time.Hour}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		pass(time.Second)
-		src.life = time.Hour
-		rejectKey(c, "key-1")
-		requireGet(t, c, "key-2")
-		pass(59 * time.Minute)
-		src.takes = time.Second
-		got, took := mustGet(t, c)
-		require.Equal(t, "key-3", got)
-		require.Equal(t, time.Second, took)
-	})
+	script(t, &stschain.Cache{}, "life 12h; get key-1; pass 1s; life 1h; reject key-1; get key-2; pass 59m; takes 1s; get key-3 in 1s")
 }
 
-// Rejected and hung: 5 s, then the old ones, which may still be good elsewhere.
+// While the refresh hangs, callers wait for 5 s and get the rejected ones, until they expire.
 func TestCacheInvalidateHang(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		pass(time.Second)
-		src.takes = 10 * time.Second
-		rejectKey(c, "key-1")
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := c.Retrieve(ctx)
-		require.ErrorIs(t, err, context.DeadlineExceeded, "known to be bad is not good")
-		got, took := mustGet(t, c)
-		require.Equal(t, "key-1", got)
-		require.Equal(t, 4*time.Second, took)
-		pass(5 * time.Second)
-		requireGet(t, c, "key-2")
-	})
+	script(t, &stschain.Cache{}, "get key-1; pass 1s; takes 10s; reject key-1; within 1s fail deadline in 1s; get key-1 in 4s; pass 5s; get key-2")
+	script(t, &stschain.Cache{}, "get key-1; reject key-1; takes 10s; pass 1h; get key-2 in 10s")
 }
 
-// Rejected and expired: the old ones are of no use to anybody.
-func TestCacheInvalidateThenExpired(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		rejectKey(c, "key-1")
-		src.takes = 10 * time.Second
-		pass(time.Hour)
-		got, took := mustGet(t, c)
-		require.Equal(t, "key-2", got)
-		require.Equal(t, 10*time.Second, took)
-	})
-}
-
-// Caches nest, as in a role whose client was given a cache: the inner one must
-// not answer with what was rejected.
+// A rejection reaches the inner caches.
 func TestCacheInvalidateReachesInnerCaches(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		inner := &stschain.Cache{Provider: src}
-		outer := &stschain.Cache{Provider: stschain.NewChain(inner)}
-		requireGet(t, outer, "key-1")
-		pass(time.Second)
-		rejectKey(outer, "key-1")
-		requireGet(t, outer, "key-2")
-	})
+	inner := stschain.Cached(&source{})
+	script(t, &stschain.Cache{Provider: stschain.NewChain(inner)}, "get key-1; pass 1s; reject key-1; get key-2")
 }
 
-// The pause after a rejection ends with the credentials that it is for.
+// The pause after a rejection ends when the credentials expire.
 func TestCacheInvalidateShortLived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &stschain.Cache{Provider: &source{life: 3 * time.Second}}
@@ -248,7 +99,26 @@ func TestCacheInvalidateShortLived(t *testing.T) {
 	})
 }
 
-// Where a backoff holds the refresh of rejected credentials back, the event says until when.
+func TestCacheRetrieveFor(t *testing.T) {
+	script(t, &stschain.Cache{}, "takes 1s; for 1h get key-1 in 1s",
+		"for 1h0m0.000000001s fail are valid for 1h0m0s, and 1h0m0.000000001s are required in 0s; calls 1",
+		"pass 1s; for 59m59s get key-1; for 59m59.000000001s get key-2 in 1s; for 1h get key-2",
+		"pass 1ms; for 1h fail refreshed just now; calls 2", // no two attempts within a second
+		"source fails; pass 1m; 3x for 1h fail down, for 1h fail are valid for another 58m5; calls 3; get key-2")
+}
+
+// If the lifetime is too short, the source is called again when its credentials are due (datafusion-comet#6025).
+func TestCacheRetrieveForShortLifetimes(t *testing.T) {
+	script(t, &stschain.Cache{}, "life 10m; for 15m fail source are valid for 10m0s; calls 1; life 6h; pass 10m; for 15m get key-2")
+}
+
+// The backoff applies to every caller, and a caller that gives up does not end the attempt.
+func TestCacheRetrieveForDuringBackoff(t *testing.T) {
+	script(t, &stschain.Cache{}, "get key-1; source fails; pass 46m; get key-1; pass 0; calls 2; for 1m get key-1; pass 0; calls 2")
+	script(t, &stschain.Cache{}, "get key-1; takes 10s; pass 30m; within 1s for 59m fail deadline in 1s; pass 10s; get key-2")
+}
+
+// If a backoff delays the refresh of rejected credentials, the event says until when.
 func TestCacheInvalidateHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var events []stschain.Event

@@ -14,53 +14,30 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// nosy is a provider whose String does what it should not.
-type nosy struct {
-	mu     sync.Mutex
-	do     func(n *nosy)
-	in     bool
-	locked int
-}
-
-func (n *nosy) String() string {
-	if !n.in {
-		n.in = true
-		n.do(n)
-		n.in = false
-	}
-	return "nosy"
-}
-
-func (n *nosy) Retrieve(context.Context) (stschain.Credentials, error) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return key(1, time.Hour), nil
-}
-
-// String of a provider runs under no lock: neither of its own nor of the cache. Whatever it does, no caller
-// waits for longer than its context allows. Found by an attack.
+// String of a provider is called without a lock. Whatever it does, no caller waits for longer than its context allows.
 func TestCacheCallsStringUnderNoLock(t *testing.T) {
 	var c *stschain.Cache
+	var own sync.Mutex
 	for name, tt := range map[string]struct {
-		do   func(n *nosy)
+		do   func()
 		fine bool // the refresh succeeds
 	}{
-		"asks Status": {func(*nosy) { c.Status() }, true},
-		"invalidates": {func(*nosy) { c.Invalidate(stschain.Credentials{AccessKeyID: "x"}) }, true},
-		"explains":    {func(*nosy) { stschain.Explain(context.Background(), stschain.Static("A", "s", "")) }, true},
-		"locks":       {func(n *nosy) { n.mu.Lock(); defer n.mu.Unlock(); n.locked++ }, true},
-		"panics":      {func(*nosy) { panic("oh") }, true}, // fmt survives it
-		"retrieves": {func(*nosy) {
+		"calls Status": {func() { c.Status() }, true},
+		"invalidates":  {func() { c.Invalidate(stschain.Credentials{AccessKeyID: "x"}) }, true},
+		"explains":     {func() { stschain.Explain(context.Background(), stschain.Static("A", "s", "")) }, true},
+		"locks":        {func() { own.Lock(); defer own.Unlock() }, true},
+		"panics":       {func() { panic("oops") }, true}, // fmt recovers
+		"retrieves": {func() {
 			ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
 			defer cancel()
 			c.Retrieve(ctx)
 		}, true},
-		"blocks":       {func(*nosy) { <-time.After(time.Hour) }, false},
-		"calls Goexit": {func(*nosy) { runtime.Goexit() }, false},
+		"blocks":       {func() { <-time.After(time.Hour) }, false},
+		"calls Goexit": {runtime.Goexit, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c = &stschain.Cache{Provider: &nosy{do: tt.do}, OnEvent: func(stschain.Event) {}}
+				c = &stschain.Cache{Provider: &rude{"String", tt.do}, OnEvent: func(stschain.Event) {}}
 				ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 				defer cancel()
 				start := time.Now()
@@ -68,9 +45,7 @@ func TestCacheCallsStringUnderNoLock(t *testing.T) {
 				require.LessOrEqual(t, time.Since(start), 5*time.Second)
 				c.Status() // which does not wait either
 				require.Equal(t, tt.fine, err == nil, err)
-				if tt.fine {
-					require.Equal(t, "key-1", creds.AccessKeyID)
-				}
+				require.Equal(t, tt.fine, creds.AccessKeyID == "key-1")
 				<-time.After(2 * time.Hour)
 			})
 		})
@@ -80,8 +55,8 @@ func TestCacheCallsStringUnderNoLock(t *testing.T) {
 // Status calls no method of the provider, which may call Status.
 func TestStatusCallsNothing(t *testing.T) {
 	c := &stschain.Cache{}
-	c.Provider = &nosy{do: func(n *nosy) { n.in = false; c.Status() }} // again and again
-	require.Equal(t, "*stschain_test.nosy", c.Status().Origin)
+	c.Provider = &rude{"String", func() { c.Status() }}
+	require.Equal(t, "*stschain_test.rude", c.Status().Origin)
 }
 
 // An error whose methods panic is a failed attempt. Found by an attack: the process ended.
@@ -96,69 +71,10 @@ func TestCacheErrorThatPanics(t *testing.T) {
 	}
 }
 
-// A source that ignores its context is called at most twice at once, and callers are told.
+// At most two calls of a source that ignores its context run at once, and callers get an error that says so.
+// While the oldest is under 15 minutes old, no third one begins.
 func TestCacheAbandonedCalls(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var mu sync.Mutex
-		running, most, calls := 0, 0, 0
-		hang := true
-		src := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-			mu.Lock()
-			running++
-			most = max(most, running)
-			calls++
-			stuck := hang
-			mu.Unlock()
-			if stuck {
-				<-time.After(time.Hour)
-			}
-			mu.Lock()
-			running--
-			mu.Unlock()
-			return key(calls, 2*time.Hour), nil
-		})
-		c := noJitter(&stschain.Cache{Provider: src, Timeout: 100 * time.Millisecond})
-		for time.Now().Before(simBegin.AddDate(-26, 0, 0).Add(14 * time.Minute)) {
-			_, err := c.Retrieve(t.Context())
-			require.Error(t, err)
-			pass(5 * time.Second)
-		}
-		require.Equal(t, 2, most)
-		_, err := c.Retrieve(t.Context())
-		require.ErrorContains(t, err, "2 earlier calls of the provider have not returned, the oldest after 14m")
-		require.ErrorIs(t, err, context.DeadlineExceeded, "the last failure")
-
-		pass(2 * time.Minute) // the oldest is 15 minutes old
-		for range 100 {
-			c.Retrieve(t.Context())
-			pass(5 * time.Second)
-		}
-		require.Equal(t, 3, most)
-		mu.Lock()
-		hang = false
-		mu.Unlock()
-		pass(2 * time.Hour)
-		mustGet(t, c)
-		require.Equal(t, 3, most)
-	})
-}
-
-// While earlier calls hang, valid credentials are served.
-func TestCacheAbandonedCallsWithCredentials(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := noJitter(&stschain.Cache{Provider: src, Timeout: time.Second})
-		requireGet(t, c, "key-1")
-		src.answer = func(context.Context, int) (stschain.Credentials, error) {
-			<-time.After(20 * time.Minute)
-			return key(9, time.Hour), nil
-		}
-		pass(45 * time.Minute)
-		for range 14 * 60 {
-			requireGetKey(t, c, "key-1")
-			pass(time.Second)
-		}
-		require.LessOrEqual(t, src.most, 2)
-		pass(time.Hour)
-	})
+	script(t, &stschain.Cache{Timeout: 100 * time.Millisecond}, "source ignores its context; 168x fail any, pass 4800ms; most 2",
+		"fail 2 earlier calls of the provider have not returned, the oldest after 1; fail deadline", // the last failure
+		"pass 2m; fail any; pass 1s; fail any; most 3; source works; pass 30m; get any; most 3")
 }

@@ -14,169 +14,37 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// source is a provider that tests script. By default each call brings new
-// credentials, key-1, key-2, ..., that live for an hour.
-type source struct {
-	life   time.Duration                                                  // of what it brings; 0: an hour
-	takes  time.Duration                                                  // to answer
-	answer func(ctx context.Context, n int) (stschain.Credentials, error) // nil: as above
-
-	mu    sync.Mutex
-	calls int
-	now   int // calls under way
-	most  int // calls that were ever under way at once
-	at    []time.Time
-}
-
-func (s *source) String() string { return "source" }
-
-func (s *source) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	s.mu.Lock()
-	s.calls++
-	n := s.calls
-	s.now++
-	s.most = max(s.most, s.now)
-	s.at = append(s.at, time.Now())
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		s.now--
-		s.mu.Unlock()
-	}()
-	if s.takes > 0 {
-		select {
-		case <-time.After(s.takes):
-		case <-ctx.Done():
-			return stschain.Credentials{}, ctx.Err()
-		}
-	}
-	if s.answer != nil {
-		return s.answer(ctx, n)
-	}
-	life := s.life
-	if life == 0 {
-		life = time.Hour
-	}
-	return key(n, life), nil
-}
-
-func (s *source) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.calls
-}
-
-// key returns the n-th credentials, which live for life from now on.
-func key(n int, life time.Duration) stschain.Credentials {
-	return stschain.Credentials{
-		AccessKeyID:     fmt.Sprintf("key-%d", n),
-		SecretAccessKey: stschain.NewSecret("secret"),
-		SessionToken:    stschain.NewSecret("token"),
-		Expires:         time.Now().Add(life),
-	}
-}
-
-var (
-	errDown    = errors.New("the source is down")
-	errRefused = fmt.Errorf("%w: the source says no", stschain.ErrPermanent)
-)
-
-// firstThen answers the first call with credentials that live for life, and
-// all others with err.
-func firstThen(life time.Duration, err error) func(context.Context, int) (stschain.Credentials, error) {
-	return func(_ context.Context, n int) (stschain.Credentials, error) {
-		if n == 1 {
-			return key(1, life), nil
-		}
-		return stschain.Credentials{}, err
-	}
-}
-
-// pass lets virtual time go by, and everything that is due in it happen.
-func pass(d time.Duration) {
-	<-time.After(d)
-	synctest.Wait()
-}
-
-// mustGet retrieves credentials and reports their key and how long it took.
-func mustGet(t *testing.T, p stschain.Provider) (string, time.Duration) {
-	t.Helper()
-	start := time.Now()
-	creds, err := p.Retrieve(t.Context())
-	require.NoError(t, err)
-	return creds.AccessKeyID, time.Since(start)
-}
-
-// requireGet wants this key, at once.
-func requireGet(t *testing.T, p stschain.Provider, want string) {
-	t.Helper()
-	got, took := mustGet(t, p)
-	require.Equal(t, want, got)
-	require.Zero(t, took, "the caller had to wait")
-}
-
-// noJitter makes windows exact and draws the least of each back-off.
-func noJitter(c *stschain.Cache) *stschain.Cache {
-	c.SetRandom(func() float64 { return 0 })
-	return c
-}
-
-// One hour's credentials: advisory from 45 min on, mandatory from 59 min on.
-// Peers: aws-sdk-go#3342, aws-sdk-net#4024, aws-sdk-go-v2#949 (users.md 4.1, 4.8, 6.3, 6.19).
+// Credentials that are valid for an hour: advisory from 45 min on, mandatory from 59 min on
+// (aws-sdk-go#3342, aws-sdk-net#4024, aws-sdk-go-v2#949).
 func TestCachePhases(t *testing.T) {
-	tests := []struct {
-		name      string
-		after     time.Duration
-		phase     stschain.Phase
-		want      string        // what the caller gets
-		wait      time.Duration // and how long that takes
-		next      string        // what the next caller gets
-		callsThen int
+	for _, tt := range []struct {
+		after time.Duration
+		phase string
+		then  string
 	}{
-		{"fresh", time.Minute, stschain.Fresh, "key-1", 0, "key-1", 1},
-		{"1 ns before the advisory window", 45*time.Minute - 1, stschain.Fresh, "key-1", 0, "key-1", 1},
-		{"the advisory window", 45 * time.Minute, stschain.Advisory, "key-1", 0, "key-2", 2},
-		{"1 ns before the mandatory window", 59*time.Minute - 1, stschain.Advisory, "key-1", 0, "key-2", 2},
-		{"the mandatory window", 59 * time.Minute, stschain.Mandatory, "key-2", time.Second, "key-2", 2},
-		{"1 ns before the end", time.Hour - 1, stschain.Mandatory, "key-2", time.Second, "key-2", 2},
-		{"the end", time.Hour, stschain.Expired, "key-2", time.Second, "key-2", 2},
-		{"a day later", 24 * time.Hour, stschain.Expired, "key-2", time.Second, "key-2", 2},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				src := &source{}
-				c := noJitter(&stschain.Cache{Provider: src})
-				requireGet(t, c, "key-1")
-				src.takes = time.Second
-				pass(tt.after)
-				require.Equal(t, tt.phase, c.Status().Phase)
-				got, took := mustGet(t, c)
-				require.Equal(t, tt.want, got)
-				require.Equal(t, tt.wait, took)
-				pass(2 * time.Second)
-				if tt.name != "1 ns before the advisory window" {
-					requireGet(t, c, tt.next)
-				}
-				require.Equal(t, tt.callsThen, src.count())
-			})
+		{time.Minute, "fresh", "get key-1; pass 2s; get key-1; calls 1"},
+		{45*time.Minute - 1, "fresh", "get key-1; pass 0; calls 1"},
+		{45 * time.Minute, "advisory", "get key-1; pass 2s; get key-2; calls 2"},
+		{59*time.Minute - 1, "advisory", "get key-1; pass 2s; get key-2; calls 2"},
+		{59 * time.Minute, "mandatory", "get key-2 in 1s; get key-2; calls 2"},
+		{time.Hour - 1, "mandatory", "get key-2 in 1s; get key-2; calls 2"},
+		{time.Hour, "expired", "get key-2 in 1s; get key-2; calls 2"},
+		{24 * time.Hour, "expired", "get key-2 in 1s; get key-2; calls 2"},
+	} {
+		t.Run(tt.after.String(), func(t *testing.T) {
+			script(t, &stschain.Cache{}, "phase empty; get key-1; takes 1s; pass "+tt.after.String()+"; phase "+tt.phase, tt.then)
 		})
 	}
 }
 
-// Peers: aws-sdk-go#3127, opendal-reqsign#837 (users.md 4.5, 6.10).
-func TestCacheConcurrentCallersShareAFlight(t *testing.T) {
-	for _, fails := range []bool{false, true} {
-		t.Run(fmt.Sprintf("fails=%v", fails), func(t *testing.T) {
+// aws-sdk-go#3127, opendal-reqsign#837
+func TestCacheConcurrentCallersShareAnAttempt(t *testing.T) {
+	for _, does := range []string{"works", "fails"} {
+		t.Run(does, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				src := &source{takes: time.Second}
-				if fails {
-					src.answer = func(context.Context, int) (stschain.Credentials, error) {
-						return stschain.Credentials{}, errDown
-					}
-				}
+				src, fails := &source{takes: time.Second, does: does}, does == "fails"
 				c := &stschain.Cache{Provider: src}
-				for flight := 1; flight <= 2; flight++ { // cold, then expired
+				for round := 1; round <= 2; round++ { // empty, then expired
 					var wg sync.WaitGroup
 					for range 10_000 {
 						wg.Go(func() {
@@ -184,13 +52,13 @@ func TestCacheConcurrentCallersShareAFlight(t *testing.T) {
 							switch {
 							case fails && !errors.Is(err, errDown):
 								t.Errorf("got %v, want %v", err, errDown)
-							case !fails && creds.AccessKeyID != fmt.Sprintf("key-%d", flight):
-								t.Errorf("flight %d brought %v, %v", flight, creds, err)
+							case !fails && creds.AccessKeyID != fmt.Sprintf("key-%d", round):
+								t.Errorf("refresh %d: %v, %v", round, creds, err)
 							}
 						})
 					}
 					wg.Wait()
-					require.Equal(t, flight, src.count())
+					require.Equal(t, round, src.count())
 					pass(2 * time.Hour)
 				}
 			})
@@ -198,10 +66,9 @@ func TestCacheConcurrentCallersShareAFlight(t *testing.T) {
 	}
 }
 
-// Nobody waits after the first fetch, however many ask: 64 callers, each once a
-// millisecond, over three lifetimes of a source that takes 200 ms.
-// Peers: aws-sdk-go#3342, aws-sdk-go-v2#1982, databricks-sdk-go#1135 (users.md 4.1, 4.3, 4.7, 4.9, 6.4,
-// 6.13, 6.14, 3.1).
+// No caller waits after the first call: 64 callers, each once a
+// millisecond, over three lifetimes of a source that takes 200 ms
+// (aws-sdk-go#3342, aws-sdk-go-v2#1982, databricks-sdk-go#1135).
 func TestCachePacedCallersNeverWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const life = 4 * time.Second
@@ -234,7 +101,7 @@ func TestCachePacedCallersNeverWait(t *testing.T) {
 	})
 }
 
-// Peers: oauth2#793 (users.md 4.6).
+// oauth2#793
 func TestCacheHitAllocatesNothing(t *testing.T) {
 	c := &stschain.Cache{Provider: &source{}}
 	ctx := context.Background()
@@ -243,43 +110,16 @@ func TestCacheHitAllocatesNothing(t *testing.T) {
 	require.Zero(t, testing.AllocsPerRun(100, func() { c.Retrieve(ctx) }))
 }
 
-// Peers: aws-sdk-go-v2#853 (users.md 4.13).
+// What never expires is retrieved again every 15 minutes, because it may have been rotated (aws-sdk-go-v2#853).
 func TestCacheNeverExpiring(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
-			if n == 3 {
-				return stschain.Credentials{}, errDown
-			}
-			c := key(n, 0)
-			c.Expires = time.Time{}
-			return c, nil
-		}}
-		c := noJitter(&stschain.Cache{Provider: src})
-		requireGet(t, c, "key-1")
-		pass(15*time.Minute - 1)
-		requireGet(t, c, "key-1")
-		synctest.Wait()
-		require.Equal(t, 1, src.count(), "asked too early")
-		pass(1)
-		requireGet(t, c, "key-1")
-		synctest.Wait()
-		requireGet(t, c, "key-2") // somebody rotated the file
-		pass(15 * time.Minute)
-		requireGet(t, c, "key-2")
-		synctest.Wait()
-		require.Equal(t, 3, src.count())
-		require.ErrorIs(t, c.Status().Err, errDown)
-		requireGet(t, c, "key-2")
-		pass(300 * time.Second)
-		requireGet(t, c, "key-2")
-		synctest.Wait()
-		requireGet(t, c, "key-4")
-	})
+	script(t, &stschain.Cache{}, "life never; get key-1; pass 14m59.999999999s; get key-1; pass 0; calls 1; pass 1ns; get key-1; pass 0; get key-2",
+		"source fails; pass 15m; get key-2; pass 0; calls 3; error down; get key-2",
+		"source works; pass 300s; get key-2; pass 0; get key-4")
 }
 
 func TestCacheFarDates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+		src := &source{respond: func(_ context.Context, n int) (stschain.Credentials, error) {
 			c := key(n, 0)
 			c.Expires = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)
 			return c, nil
@@ -307,40 +147,44 @@ func TestCached(t *testing.T) {
 }
 
 func TestCacheMisconfigured(t *testing.T) {
-	tests := map[string]*stschain.Cache{
+	for want, c := range map[string]*stschain.Cache{
 		"Cache.Provider is required": {},
 		"AdvisoryWindow -1s":         {Provider: &source{}, AdvisoryWindow: -time.Second},
 		"MandatoryWindow -1s":        {Provider: &source{}, MandatoryWindow: -time.Second},
 		"MaxStale -1s":               {Provider: &source{}, MaxStale: -time.Second},
 		"Timeout -1s":                {Provider: &source{}, Timeout: -time.Second},
-	}
-	for want, c := range tests {
+	} {
 		_, err := c.Retrieve(t.Context())
 		require.ErrorContains(t, err, want)
-		_, err = c.RetrieveFor(t.Context(), time.Minute)
-		require.ErrorContains(t, err, want)
+		require.ErrorIs(t, err, stschain.ErrPermanent)
 		c.Invalidate(stschain.Credentials{})
 		c.Status()
 	}
-	var none *stschain.Cache
-	for _, retrieve := range []func() (stschain.Credentials, error){
-		func() (stschain.Credentials, error) { return none.Retrieve(t.Context()) },
-		func() (stschain.Credentials, error) { return none.RetrieveFor(t.Context(), time.Minute) },
-	} {
-		_, err := retrieve()
-		require.ErrorContains(t, err, "Cache.Provider is required")
-	}
 }
 
-func requireGetKey(t *testing.T, p stschain.Provider, want string) {
-	t.Helper()
-	got, _ := mustGet(t, p)
-	require.Equal(t, want, got)
+// The lifetime, and with it the window, is measured from the receipt of credentials, not from the call: 20 min is short, 20 min 25 s
+// would not be.
+func TestCacheLifetimeAtReceipt(t *testing.T) {
+	script(t, &stschain.Cache{}, "life 20m; takes 25s; get key-1 in 25s; window 5m0s")
 }
 
-func requireEventually(t *testing.T, done func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !done(); {
-		require.True(t, time.Now().Before(deadline), "it never happened")
-	}
+// A fleet that starts in one minute does not refresh in one minute.
+// smithy-rs#2051, cockroach#169764
+func TestCacheFleetSpreads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const fleet, life = 400, 12 * time.Hour
+		earliest, latest := time.Now().Add(life-75*time.Minute), time.Now().Add(life-60*time.Minute)
+		minutes := map[time.Duration]int{}
+		for range fleet {
+			c := &stschain.Cache{Provider: &source{life: life}}
+			requireGet(t, c, "key-1")
+			next := c.Status().Next
+			require.False(t, next.Before(earliest) || next.After(latest), "%v", next)
+			minutes[next.Sub(earliest).Truncate(time.Minute)]++
+		}
+		require.Greater(t, len(minutes), 10, "a fifteenth in each")
+		for minute, caches := range minutes {
+			require.Less(t, caches, fleet/5, "%v", minute)
+		}
+	})
 }

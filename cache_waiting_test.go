@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,8 +17,7 @@ import (
 
 var errGone = errors.New("the client hung up")
 
-// One caller's end is nobody else's: aws-sdk-go#3127 and #3133.
-// Peers: mongo-go-driver#1166, aws-sdk-go-v2#503, minio-go#2275 (users.md 4.50, 6.24, 6.25, 6.26).
+// If the first caller is canceled, the others are not affected (aws-sdk-go#3127, #3133, mongo-go-driver#1166, aws-sdk-go-v2#503, minio-go#2275).
 func TestCacheFirstCallerCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{takes: 2 * time.Second}
@@ -48,47 +46,17 @@ func TestCacheFirstCallerCancelled(t *testing.T) {
 	})
 }
 
-// Peers: minio-go#2275 (users.md 6.25).
+// If all callers give up, the attempt continues, and its result is cached (minio-go#2275).
 func TestCacheAllCallersCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{takes: 2 * time.Second}
-		c := &stschain.Cache{Provider: src}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		var wg sync.WaitGroup
-		for range 3 {
-			wg.Go(func() {
-				if _, err := c.Retrieve(ctx); !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("got %v", err)
-				}
-			})
-		}
-		wg.Wait()
-		pass(2 * time.Second)
-		requireGet(t, c, "key-1") // what they started came for the next one
-		require.Equal(t, 1, src.count())
-	})
+	script(t, &stschain.Cache{}, "takes 2s; within 1s fail deadline in 1s; pass 1s; get key-1; calls 1")
 }
 
-func TestCacheDeadContextStartsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := &stschain.Cache{Provider: src}
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		_, err := c.Retrieve(ctx)
-		require.ErrorIs(t, err, context.Canceled)
-		synctest.Wait()
-		require.Zero(t, src.count())
-		mustGet(t, c)
-		creds, err := c.Retrieve(ctx)
-		require.NoError(t, err, "what is held costs no waiting")
-		require.Equal(t, "key-1", creds.AccessKeyID)
-	})
+// A caller whose context has ended begins no attempt, and gets credentials that are cached.
+func TestCacheEndedContext(t *testing.T) {
+	script(t, &stschain.Cache{}, "within 0s fail deadline; pass 0; calls 0; get key-1; within 0s get key-1")
 }
 
-// In the mandatory window callers wait for 5 s, all from the start of the try,
-// and those who come after that not at all.
+// In the mandatory window callers wait until 5 s after the attempt began. Later callers do not wait.
 func TestCacheMandatoryWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
@@ -110,7 +78,7 @@ func TestCacheMandatoryWait(t *testing.T) {
 			}
 		}
 		wg.Wait()
-		requireGet(t, c, "key-1") // the fourth came 6 s into the try
+		requireGet(t, c, "key-1") // the fourth called 6 s after the attempt began
 		pass(14 * time.Second)
 		requireGet(t, c, "key-2")
 		require.EqualValues(t, 4, c.Status().Waits)
@@ -118,192 +86,68 @@ func TestCacheMandatoryWait(t *testing.T) {
 	})
 }
 
-// The credentials end while the caller waits: then it goes on waiting.
+// If the credentials expire while the caller waits, it continues to wait.
 func TestCacheMandatoryWaitIntoExpiry(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		src.takes = 10 * time.Second
-		pass(time.Hour - 2*time.Second)
-		got, took := mustGet(t, c)
-		require.Equal(t, "key-2", got)
-		require.Equal(t, 10*time.Second, took)
-	})
+	script(t, &stschain.Cache{}, "get key-1; takes 10s; pass 59m58s; get key-2 in 10s")
 }
 
-// A caller whose deadline is shorter than the answer gets what is valid.
-func TestCacheMandatoryWaitShortDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		src.takes = 3 * time.Second
-		pass(59 * time.Minute)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		creds, err := c.Retrieve(ctx)
-		require.NoError(t, err)
-		require.Equal(t, "key-1", creds.AccessKeyID)
-		pass(2 * time.Second)
-		requireGet(t, c, "key-2")
-	})
+// A caller whose context ends before the attempt gets the cached credentials if they are valid, and an error otherwise.
+func TestCacheShortDeadline(t *testing.T) {
+	script(t, &stschain.Cache{}, "get key-1; takes 3s; pass 59m; within 1s get key-1 in 1s; pass 2s; get key-2")
+	script(t, &stschain.Cache{}, "get key-1; takes 3s; pass 1h; within 1s fail deadline in 1s; pass 2s; get key-2; takes 3s; pass 1h",
+		"within 1s fail waiting for credentials from source")
 }
 
-// An answer that had landed before a caller came is not its answer.
-func TestCacheExpiredWithShortDeadline(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := &stschain.Cache{Provider: src}
-		requireGet(t, c, "key-1")
-		src.takes = 3 * time.Second
-		pass(time.Hour)
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		_, err := c.Retrieve(ctx)
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		require.ErrorContains(t, err, "waiting for credentials from source")
-		pass(2 * time.Second)
-		requireGet(t, c, "key-2")
-	})
-}
-
-// Peers: aws-sdk-go#842 (users.md 6.39).
+// A provider that prompts is not called in the background, and has 5 minutes (aws-sdk-go#842).
 func TestCachePrompting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{}
-		c := &stschain.Cache{Provider: prompting{src}}
-		requireGet(t, c, "key-1")
-		src.takes = 4 * time.Minute // somebody looks for their phone
-		pass(59*time.Minute - 1)
-		requireGet(t, c, "key-1")
-		synctest.Wait()
-		require.Equal(t, 1, src.count(), "nobody is asked in the background")
-		pass(1)
-		got, took := mustGet(t, c)
-		require.Equal(t, "key-1", got)
-		require.Equal(t, 5*time.Second, took)
-		require.Equal(t, 2, src.count())
-		requireGet(t, c, "key-1")
-		pass(4 * time.Minute)
-		requireGet(t, c, "key-2")
-		require.Equal(t, 1, src.most)
-
-		// After a failure nobody is asked before the credentials have ended.
-		src.answer = func(context.Context, int) (stschain.Credentials, error) { return stschain.Credentials{}, errDown }
-		src.takes = 0
-		pass(59 * time.Minute)
-		for range 50 {
-			requireGet(t, c, "key-2")
-			pass(time.Second)
-		}
-		require.Equal(t, 3, src.count())
-
-		src.answer = func(ctx context.Context, _ int) (stschain.Credentials, error) {
-			<-ctx.Done()
-			return stschain.Credentials{}, ctx.Err()
-		}
-		pass(2 * time.Hour)
-		start := time.Now()
-		_, err := c.Retrieve(t.Context())
-		require.ErrorContains(t, err, "within 5m0s")
-		require.Equal(t, 5*time.Minute, time.Since(start))
-	})
+	script(t, &stschain.Cache{}, "source prompts; get key-1; takes 4m; pass 58m59.999999999s; get key-1; pass 0",
+		"error prompt; failures 0; pass 1ns; get key-1 in 5s; get key-1; pass 4m; get key-2; most 1",
+		"source prompts and fails; takes 0s; pass 59m; 50x get key-2, pass 1s; failures 1; calls 3", // after a failure no caller waits until they expire
+		"source prompts; takes 10m; pass 2h; fail within 5m0s in 5m")
 }
 
-// A role over a session that a person opens is refreshed in the background as long
-// as that asks nobody, and waits for the person when a caller needs it.
+// Callers that can prompt get the credentials in time, again and again.
+func TestCachePromptsForHours(t *testing.T) {
+	src := script(t, &stschain.Cache{}, "source prompts; 10800x get any, pass 1s")
+	require.Less(t, src.count(), 60)
+}
+
+// A role over a session that prompts is refreshed in the background as long
+// as that needs no prompt. Otherwise the next caller that waits prompts.
 func TestCacheOverAnInteractiveBase(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		prompts := &source{life: 100 * time.Minute, takes: 2 * time.Minute}
-		session := &stschain.Cache{Provider: prompting{prompts}}
-		role := &roleOn{base: session, life: time.Hour}
-		c := noJitter(&stschain.Cache{Provider: role})
-
-		got, took := mustGet(t, c)
-		require.Equal(t, "role-1 of key-1", got)
-		require.Equal(t, 2*time.Minute, took, "longer than the 30 s of others")
-
-		pass(45 * time.Minute)
-		requireGet(t, c, "role-1 of key-1")
-		synctest.Wait()
-		requireGet(t, c, "role-2 of key-1")
-		require.Equal(t, 1, prompts.count())
-
-		pass(58 * time.Minute) // the session has ended, the role is in its advisory window
-		requireGet(t, c, "role-2 of key-1")
-		synctest.Wait()
-		require.Equal(t, 1, prompts.count(), "nobody is asked out of the blue")
-		require.ErrorIs(t, c.Status().Err, stschain.ErrPrompt)
-
-		pass(2 * time.Minute) // now the role has ended too
-		got, took = mustGet(t, c)
-		require.Equal(t, "role-4 of key-2", got)
-		require.Equal(t, 2*time.Minute, took)
+	session := &source{does: "prompts", life: 100 * time.Minute, takes: 2 * time.Minute}
+	base := &stschain.Cache{Provider: session}
+	n := 0
+	role := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
+		n++
+		creds, err := base.Retrieve(ctx)
+		return stschain.Credentials{AccessKeyID: fmt.Sprintf("role-%d of %s", n, creds.AccessKeyID), SecretAccessKey: creds.SecretAccessKey, Expires: time.Now().Add(time.Hour)}, err
 	})
+	script(t, &stschain.Cache{Provider: role}, "get role-1 of key-1 in 2m", // more than the 30 s of others
+		"pass 45m; get role-1 of key-1; pass 0; get role-2 of key-1",
+		"pass 58m; get role-2 of key-1; pass 0; error prompt", // the session has expired
+		"pass 2m; get role-4 of key-2 in 2m")
+	require.Equal(t, 2, session.count())
 }
 
-// roleOn stands for a flow on base credentials.
-type roleOn struct {
-	base stschain.Provider
-	life time.Duration
-	n    atomic.Int32
-}
-
-func (r *roleOn) Providers() []stschain.Provider { return []stschain.Provider{r.base} }
-
-func (r *roleOn) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	n := r.n.Add(1)
-	base, err := r.base.Retrieve(ctx)
-	if err != nil {
-		return stschain.Credentials{}, err
-	}
-	creds := key(0, r.life)
-	creds.AccessKeyID = fmt.Sprintf("role-%d of %s", n, base.AccessKeyID)
-	return creds, nil
-}
-
-// Providers that ask each other in circles: an error, and in time.
-func TestCacheCircle(t *testing.T) {
+// A cache whose provider retrieves from it returns an error at once.
+func TestCacheCycle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, b := &circle{}, &circle{}
-		a.of = []stschain.Provider{stschain.Cached(a), b, a}
-		b.of = []stschain.Provider{a, b, stschain.Cached(b)}
+		var own *stschain.Cache
+		own = &stschain.Cache{Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) { return own.Retrieve(ctx) })}
+		a, b := &member{name: "a"}, &member{name: "b"}
+		a.below = []stschain.Provider{stschain.Cached(a), b, a}
+		b.below = []stschain.Provider{a, b, stschain.Cached(b)}
 		start := time.Now()
-		_, err := a.of[0].Retrieve(t.Context())
-		require.ErrorContains(t, err, "its provider retrieves from the cache that calls it")
+		for _, p := range []stschain.Provider{own, a.below[0]} {
+			_, err := p.Retrieve(t.Context())
+			require.ErrorContains(t, err, "its provider retrieves from the cache that calls it")
+		}
 		require.Zero(t, time.Since(start))
 	})
 }
 
-type circle struct{ of []stschain.Provider }
-
-func (c *circle) Providers() []stschain.Provider { return c.of }
-func (c *circle) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	return c.of[0].Retrieve(ctx)
-}
-
-// A caller who needs a person to be asked asks them, and does not get the error of
-// a refresh that nobody waited for.
-func TestCacheUnattendedFailureIsNotTheCallers(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
-			if stschain.Prompt(ctx) != nil {
-				return stschain.Credentials{}, stschain.ErrPrompt
-			}
-			return key(n, time.Hour), nil
-		}}
-		c := &stschain.Cache{Provider: src}
-		for range 3 * 3600 {
-			mustGet(t, c)
-			pass(time.Second)
-		}
-		require.Less(t, src.count(), 60)
-	})
-}
-
-// A provider whose name panics, as of a nil one in an interface, takes nobody with
-// it.
+// A provider whose String panics, such as a nil pointer, is an error.
 func TestCacheProviderWithoutAName(t *testing.T) {
 	var none *nameless
 	_, err := stschain.Cached(none).Retrieve(t.Context())
@@ -322,33 +166,11 @@ func (n *nameless) Retrieve(context.Context) (stschain.Credentials, error) {
 	return stschain.Credentials{}, nil
 }
 
-// A call that outlives Timeout is abandoned: what it brings later is dropped.
-// Peers: smithy-rs#2086 (users.md 4.43; refresh.md A.7.4).
-func TestCacheAbandonsACall(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		src := &source{answer: func(_ context.Context, n int) (stschain.Credentials, error) {
-			if n == 1 {
-				<-time.After(time.Minute)
-			}
-			return key(n, time.Hour), nil
-		}}
-		c := &stschain.Cache{Provider: src, Timeout: 10 * time.Second}
-		_, err := c.Retrieve(t.Context())
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-		pass(time.Second)
-		requireGet(t, c, "key-2")
-		require.Equal(t, 2, src.most)
-		pass(time.Minute)
-		requireGet(t, c, "key-2")
-	})
-}
-
-// A flight keeps the values of the context that started it, not its end.
-// Peers: oauth2#262 (users.md 4.62; refresh.md A.7.4).
-func TestCacheFlightContext(t *testing.T) {
+// An attempt has the values of the context that began it, and a deadline of its own (oauth2#262).
+func TestCacheAttemptContext(t *testing.T) {
 	type traceID struct{}
 	synctest.Test(t, func(t *testing.T) {
-		src := &source{answer: func(ctx context.Context, n int) (stschain.Credentials, error) {
+		src := &source{respond: func(ctx context.Context, n int) (stschain.Credentials, error) {
 			deadline, ok := ctx.Deadline()
 			if !ok || time.Until(deadline) != 30*time.Second {
 				t.Errorf("deadline %v, %v", deadline, ok)
@@ -365,26 +187,9 @@ func TestCacheFlightContext(t *testing.T) {
 	})
 }
 
-// Peers: aws-sdk-go-v2#1522 (users.md 4.2).
-// Peers: datafusion-comet#6025 (users.md 6.11).
-// The cache may be asked by its own provider or by its own events; both end.
-func TestCacheAskedByItself(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var c *stschain.Cache
-		c = &stschain.Cache{Provider: stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-			return c.Retrieve(ctx)
-		})}
-		start := time.Now()
-		_, err := c.Retrieve(t.Context())
-		require.ErrorContains(t, err, "its provider retrieves from the cache that calls it")
-		require.Zero(t, time.Since(start))
-	})
-}
-
-// However many call while a background refresh flies, it costs one goroutine or
-// two: half a million DoChan calls held 95 MB in a trial.
-// Peers: aws-sdk-go#3127 (users.md 4.5).
-func TestCacheAdvisoryCallersLeaveNothing(t *testing.T) {
+// Callers during a background refresh need no goroutines or channels: half a million calls of DoChan used 95 MB in a
+// trial (aws-sdk-go#3127).
+func TestCacheAdvisoryCallersCostNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		src := &source{}
 		c := &stschain.Cache{Provider: src}
@@ -401,9 +206,8 @@ func TestCacheAdvisoryCallersLeaveNothing(t *testing.T) {
 	})
 }
 
-// A caller that looked before an answer landed and came to the flight after it
-// must not ask again.
-func TestCacheLateToTheFlight(t *testing.T) {
+// A caller that read the snapshot before an attempt ended, and the state after that, begins no other attempt.
+func TestCacheCallAtTheEndOfAnAttempt(t *testing.T) {
 	for range 300 {
 		src := &source{}
 		c := &stschain.Cache{Provider: src}
@@ -420,12 +224,33 @@ func TestCacheLateToTheFlight(t *testing.T) {
 	}
 }
 
-// prompting is a provider that asks a person.
-type prompting struct{ *source }
+// Callers that join an attempt at its end do not prevent later background refreshes, as in the unreleased cache of the Go SDK.
+func TestCacheRefreshesAfterManyJoined(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &source{}
+		c := noJitter(&stschain.Cache{Provider: src})
+		requireGet(t, c, "key-1")
+		for n := 2; n < 20; n++ {
+			src.takes = time.Second
+			pass(59 * time.Minute) // mandatory
+			var wg sync.WaitGroup
+			for i := range 100 {
+				wg.Go(func() {
+					<-time.After(time.Duration(i) * 10 * time.Millisecond) // the last ones as it ends
+					if _, err := c.Retrieve(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			wg.Wait()
+			require.Equal(t, n, src.count())
 
-func (a prompting) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if err := stschain.Prompt(ctx); err != nil {
-		return stschain.Credentials{}, err
-	}
-	return a.source.Retrieve(ctx)
+			src.takes = 0
+			pass(45 * time.Minute) // advisory
+			requireGet(t, c, fmt.Sprintf("key-%d", n))
+			synctest.Wait()
+			n++
+			requireGet(t, c, fmt.Sprintf("key-%d", n))
+		}
+	})
 }

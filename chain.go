@@ -8,14 +8,16 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 // Chain calls its providers in order until one is configured, and is then pinned to that
-// provider for good: the identity of a program does not switch on refresh.
+// provider: the identity of a program does not switch on refresh.
 //
 // If a provider returns an error made by [Unavailable], the next one is called. Any other error
 // stops the chain, because a source that is configured and fails must not fall
-// through to a weaker or a different identity. The zero Chain is unavailable.
+// through to another identity. The zero Chain is unavailable.
 type Chain struct {
 	providers []Provider
 	pinned    atomic.Pointer[Provider]
@@ -32,29 +34,21 @@ func (c *Chain) Retrieve(ctx context.Context) (creds Credentials, err error) {
 	ctx, end := Step{Provider: c}.Start(ctx)
 	defer func() { end(creds, err) }()
 	var attempts []Attempt
-	for i := range c.providers {
-		p := &c.providers[i]
-		if c.pinned.Load() != nil {
-			break
-		}
-		began := time.Now()
+	stopped := false
+	for i := 0; i < len(c.providers) && !stopped && c.pinned.Load() == nil; i++ {
+		p, began := &c.providers[i], time.Now()
 		creds, err := attemptProvider(ctx, *p)
-		switch {
-		case err == nil && c.pinned.CompareAndSwap(nil, p):
+		if err == nil && c.pinned.CompareAndSwap(nil, p) {
 			return creds, nil
-		case c.pinned.Load() != nil:
-			continue // a concurrent call pinned the chain
 		}
 		attempts = append(attempts, Attempt{name(*p), err, time.Since(began)})
-		if !IsUnavailable(err) {
-			return Credentials{}, &ChainError{attempts}
-		}
+		stopped = !IsUnavailable(err)
 	}
-	pinned := c.pinned.Load()
+	pinned := c.pinned.Load() // a concurrent call may have pinned the chain
 	if pinned == nil {
 		return Credentials{}, &ChainError{attempts}
 	}
-	if creds, err = attemptProvider(ctx, *pinned); err != nil { // the identity is settled: an Unavailable error is a failure, too
+	if creds, err = attemptProvider(ctx, *pinned); err != nil { // the identity is decided, so an Unavailable error is a failure too
 		return Credentials{}, fmt.Errorf("stschain: chain is pinned to %s: %w", name(*pinned), err)
 	}
 	return creds, nil
@@ -73,15 +67,15 @@ func attemptProvider(ctx context.Context, p Provider) (creds Credentials, err er
 		err = creds.complete()
 	}
 	if ctx.Err() != nil && IsUnavailable(err) {
-		err = ended(ctx)
+		err = system.ContextErr(ctx)
 	}
 	if err != nil {
-		return Credentials{}, err
+		creds = Credentials{}
 	}
-	return creds, nil
+	return creds, err
 }
 
-// Invalidate is passed on to the pinned provider.
+// Invalidate passes the rejection on to the pinned provider.
 func (c *Chain) Invalidate(rejected Credentials) {
 	if pinned := c.pinned.Load(); pinned != nil {
 		if i, ok := (*pinned).(Invalidator); ok {
@@ -103,45 +97,45 @@ type Attempt struct {
 	Took     time.Duration
 }
 
-// ChainError reports how a chain ended without credentials: the attempts in order. All but the
+// ChainError reports why a chain returned no credentials: its attempts in order. All but the
 // last were unavailable.
 type ChainError struct{ Attempts []Attempt }
 
 // Unavailable reports whether every attempt was unavailable, so that the chain is too.
-func (e *ChainError) Unavailable() bool { return e != nil && e.stop() == nil }
+func (e *ChainError) Unavailable() bool {
+	_, stopped := e.stop()
+	return !stopped
+}
 
 // Error has one line for each attempt.
 func (e *ChainError) Error() string {
-	var b strings.Builder
-	switch stop := e.stop(); {
+	text := "stschain: no provider of the chain is configured:"
+	stop, stopped := e.stop()
+	switch {
 	case len(e.Attempts) == 0:
 		return "stschain: the chain has no providers"
-	case stop != nil:
-		fmt.Fprintf(&b, "stschain: %s failed; not falling back to another identity:", stop.Provider)
-	default:
-		b.WriteString("stschain: no provider of the chain is configured:")
+	case stopped:
+		text = fmt.Sprintf("stschain: %s failed; not falling back to another identity:", stop.Provider)
 	}
 	for _, a := range e.Attempts {
 		prefix := a.Provider + ": "
-		b.WriteString("\n  " + prefix + strings.TrimPrefix(fmt.Sprint(a.Err), prefix))
+		text += "\n  " + prefix + strings.TrimPrefix(fmt.Sprint(a.Err), prefix)
 	}
-	return b.String()
+	return text
 }
 
 // Unwrap returns the error that stopped the chain, nil if none did.
 func (e *ChainError) Unwrap() error {
-	if stop := e.stop(); stop != nil {
-		return stop.Err
-	}
-	return nil
+	stop, _ := e.stop()
+	return stop.Err
 }
 
-// stop returns the first attempt that was not unavailable, nil if there is none.
-func (e *ChainError) stop() *Attempt {
-	for i := range e.Attempts {
-		if !IsUnavailable(e.Attempts[i].Err) {
-			return &e.Attempts[i]
+// stop returns the first attempt that was not unavailable, if there is one.
+func (e *ChainError) stop() (Attempt, bool) {
+	for _, a := range e.Attempts {
+		if !IsUnavailable(a.Err) {
+			return a, true
 		}
 	}
-	return nil
+	return Attempt{}, false
 }

@@ -15,14 +15,14 @@ import (
 
 var (
 	notHere = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		return stschain.Credentials{}, stschain.Unavailable("nothing names it")
+		return stschain.Credentials{}, stschain.Unavailable("its variable is not set")
 	})
 	broken = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		return stschain.Credentials{}, errDown
 	})
 )
 
-// Peers: aws-sdk-go-v2#268, minio-go#2110, datafusion-comet#6024 (users.md 4.27, 4.30, 3.4).
+// aws-sdk-go-v2#268, minio-go#2110, datafusion-comet#6024
 func TestChain(t *testing.T) {
 	first, second := stschain.Static("first", "s", ""), stschain.Static("second", "s", "")
 	tests := []struct {
@@ -33,14 +33,14 @@ func TestChain(t *testing.T) {
 		unavailable bool
 	}{
 		{"zero", &stschain.Chain{}, "", nil, true},
-		{"the first that applies", stschain.NewChain(notHere, first, second), "first", nil, false},
-		{"nobody applies", stschain.NewChain(notHere, stschain.Static("", "", "")), "", nil, true},
+		{"the first that is configured", stschain.NewChain(notHere, first, second), "first", nil, false},
+		{"none is configured", stschain.NewChain(notHere, stschain.Static("", "", "")), "", nil, true},
 		{"a failure stops it", stschain.NewChain(notHere, broken, second), "", errDown, false},
 		{"half a key stops it", stschain.NewChain(stschain.Static("first", "", ""), second), "", nil, false},
 		{"nil stops it", stschain.NewChain(nil, second), "", nil, false},
-		{"a nil func stops it", stschain.NewChain(stschain.ProviderFunc(nil), second), "", nil, false},
-		{"an empty answer stops it", stschain.NewChain(stschain.ProviderFunc(
+		{"an empty result stops it", stschain.NewChain(stschain.ProviderFunc(
 			func(context.Context) (stschain.Credentials, error) { return stschain.Credentials{}, nil }), second), "", nil, false},
+		{"all fail", stschain.NewChain(broken, broken), "", errDown, false},
 		{"chains nest, unavailable", stschain.NewChain(stschain.NewChain(notHere), second), "second", nil, false},
 		{"chains nest, stopped", stschain.NewChain(stschain.NewChain(notHere, broken), second), "", errDown, false},
 		{"caches nest, unavailable", stschain.NewChain(stschain.Cached(notHere), second), "second", nil, false},
@@ -62,16 +62,19 @@ func TestChain(t *testing.T) {
 			require.True(t, ok)
 			require.Equal(t, tt.unavailable, chain.Unavailable())
 			require.Equal(t, tt.unavailable, errors.Unwrap(err) == nil, "it wraps the cause of a stop only")
+			require.Equal(t, stschain.Credentials{}, got, "never anonymous")
+			got, err = stschain.Cached(tt.chain).Retrieve(t.Context())
+			require.Error(t, err)
 			require.Equal(t, stschain.Credentials{}, got)
 		})
 	}
 }
 
-// Peers: aws-sdk-go#413, aws-sdk-go-v2#1551 (users.md 4.49, 3.3).
+// aws-sdk-go#413, aws-sdk-go-v2#1551
 func TestChainErrorText(t *testing.T) {
 	_, err := stschain.NewChain(notHere, stschain.Static("AKID", "", ""), broken).Retrieve(t.Context())
 	require.EqualError(t, err, `stschain: static failed; not falling back to another identity:
-  stschain.ProviderFunc: nothing names it
+  stschain.ProviderFunc: its variable is not set
   static: stschain: static credentials have no secret access key`)
 	var chainErr *stschain.ChainError
 	require.ErrorAs(t, err, &chainErr)
@@ -79,7 +82,7 @@ func TestChainErrorText(t *testing.T) {
 
 	_, err = stschain.NewChain(notHere, stschain.Static("", "", "")).Retrieve(t.Context())
 	require.EqualError(t, err, `stschain: no provider of the chain is configured:
-  stschain.ProviderFunc: nothing names it
+  stschain.ProviderFunc: its variable is not set
   static: stschain: static credentials are empty`)
 	_, err = (&stschain.Chain{}).Retrieve(t.Context())
 	require.EqualError(t, err, "stschain: the chain has no providers")
@@ -88,10 +91,10 @@ func TestChainErrorText(t *testing.T) {
 	require.ErrorContains(t, err, "\n  env: half a key", "a name is said once")
 }
 
-// The identity does not switch on refresh, not even when the one that was kept
-// is gone: aws-sdk-go v1 and minio-go start at the top again.
-// Peers: azure-sdk-for-go#16268 (users.md 4.31).
-func TestChainKeepsToItsProvider(t *testing.T) {
+// The identity does not switch on refresh, even if the pinned provider is not configured any more. aws-sdk-go v1 and minio-go
+// start with the first provider again.
+// azure-sdk-for-go#16268
+func TestChainStaysPinned(t *testing.T) {
 	var gone, early atomic.Bool
 	later := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
 		if early.Load() {
@@ -115,10 +118,8 @@ func TestChainKeepsToItsProvider(t *testing.T) {
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
 
-// Unavailable may mean late when the context is done: azure-sdk-for-net#61922,
-// the other way round.
-// See users.md 4.31.
-func TestChainDeadContextMakesNothingUnavailable(t *testing.T) {
+// If the context is done, an Unavailable error may mean that the provider was late (azure-sdk-for-net#61922).
+func TestChainEndedContext(t *testing.T) {
 	ctx, cancel := context.WithCancelCause(t.Context())
 	slow := stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
 		cancel(errGone)
@@ -130,8 +131,8 @@ func TestChainDeadContextMakesNothingUnavailable(t *testing.T) {
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 }
 
-// A thousand goroutines walk while members come and go: one identity for all.
-func TestChainConcurrentWalks(t *testing.T) {
+// A thousand concurrent callers, while providers are configured or not: all get one identity.
+func TestChainConcurrentCalls(t *testing.T) {
 	for range 20 {
 		var asked atomic.Int32
 		flapping := func(key string) stschain.Provider {
@@ -161,8 +162,8 @@ func TestChainConcurrentWalks(t *testing.T) {
 	}
 }
 
-// What a walker brings who comes second is dropped: the first to succeed decides.
-func TestChainLateWalker(t *testing.T) {
+// The result of a caller that succeeds second is dropped: the chain is pinned already.
+func TestChainLateSuccess(t *testing.T) {
 	one, two := stschain.Static("one", "s", ""), stschain.Static("two", "s", "")
 	for name, late := range map[string]stschain.Provider{"succeeds": one, "is unavailable": notHere, "fails": broken} {
 		t.Run(name, func(t *testing.T) {
@@ -194,7 +195,7 @@ func TestChainForwards(t *testing.T) {
 	src := &source{}
 	cache := &stschain.Cache{Provider: src}
 	c := stschain.NewChain(notHere, cache)
-	rejectKey(c, "key-1") // nobody is kept yet
+	rejectKey(c, "key-1") // not pinned yet
 	require.Equal(t, "chain", c.String())
 	require.Len(t, c.Providers(), 2)
 	requireGetKey(t, c, "key-1")

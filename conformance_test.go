@@ -120,7 +120,7 @@ func runRefreshCase(t *testing.T, tt refreshCase) {
 		advisory := c.Status().Phase == stschain.Advisory
 		got, err := c.Retrieve(t.Context())
 		if advisory && step.Expected.SourceContacted {
-			// The flight is behind this caller: what it brought is the next one's.
+			// The refresh runs in the background, so the next caller gets its result.
 			synctest.Wait()
 			got, err = c.Retrieve(t.Context())
 		}

@@ -13,9 +13,9 @@ import (
 
 const module = "github.com/stschain-go/stschain"
 
-// TestDependencies holds the import graph to its design: what a package must
+// TestDependencies checks the import graph against its design: what a package must
 // not reach, and why.
-// Peers: aws-sdk-go-v2#2930, datadog-agent#53043, datadog-agent#54318 (users.md 4.57, 1.2.1, 1.2.2, 1.2.7).
+// aws-sdk-go-v2#2930, datadog-agent#53043, datadog-agent#54318
 func TestDependencies(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command to list the dependencies with")
@@ -62,25 +62,25 @@ func mustNotReach(pkg, dep string) string {
 	case thirdParty && !under(dep, "golang.org/x/sync", "gopkg.in/ini.v1"):
 		return "programs link golang.org/x/sync, and nothing else"
 	case isOurs && under(pkg, "internal/refresh", "internal/redact", "internal/system"):
-		return "it stands below the root package and knows nothing of ours"
+		return "it is below the root package, and imports the standard library only"
 	case !isOurs, ours == "":
 		return ""
-	case pkg == "" && !under(ours, "internal/redact", "internal/refresh", "internal/system"):
-		return "the root package knows no flow and no transport, and its internals know nothing above them"
+	case pkg == "" && !under(ours, "internal/refresh", "internal/redact", "internal/system"):
+		return "the root package imports no flow and no transport, and only the internal packages below it"
 	case under(pkg, "sigv4") && !under(ours, "internal", "sigv4"):
-		return "signing knows nothing of STS"
+		return "signing does not depend on STS"
 	case under(pkg, "stsquery") && !under(ours, "internal", "sigv4", "stsquery"):
-		return "the client knows no flow and no source"
+		return "the client does not depend on flows and sources"
 	case under(pkg, flows...) && !under(ours, "internal", "sigv4", "stsquery", strings.Split(pkg, "/")[0]):
 		return "a flow needs the client and nothing else"
 	case under(pkg, "proof") && !under(ours, "internal", "sigv4", "stsquery", "proof"):
 		return "a proof needs credentials, signatures and STS's endpoints, and nothing else"
-	case under(pkg, "ststest") && !under(ours, "ststest", "internal/redact", "internal/refresh", "internal/system"):
-		return "it verifies with code of its own, so that a signing bug cannot hide behind its mirror image"
+	case under(pkg, "ststest") && !under(ours, "ststest", "internal/refresh", "internal/redact", "internal/system"):
+		return "it verifies signatures with its own code, so that it does not share the bugs of sigv4"
 	case under(pkg, "serve") && !under(ours, "internal", "serve"):
 		return "serving needs a Provider and nothing else"
 	case under(pkg, "cmd") && under(ours, "ststest"):
-		return "a program for people links no fake"
+		return "a program does not link a fake"
 	case under(pkg, "source/env", "source/process", "source/container", "source/imds", "source/sso", "source/login") &&
 		!under(ours, "internal", pkg):
 		return "a source needs a Provider's interface and nothing else"
@@ -88,7 +88,7 @@ func mustNotReach(pkg, dep string) string {
 	return ""
 }
 
-// Peers: datadog-agent#54318 (users.md 1.2.2).
+// datadog-agent#54318
 func TestMustNotReach(t *testing.T) {
 	for _, tt := range []struct {
 		pkg, dep string
@@ -123,7 +123,7 @@ func TestMustNotReach(t *testing.T) {
 	}
 }
 
-// TestLeakChecks holds every package with tests to looking for goroutines that they left.
+// TestLeakChecks checks that every package with tests looks for goroutines that they left running.
 func TestLeakChecks(t *testing.T) {
 	checked := map[string]bool{} // by folder
 	require.NoError(t, filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
@@ -179,9 +179,9 @@ func TestModules(t *testing.T) {
 	}
 }
 
-// TestRequirements holds go.mod to the modules that are allowed: programs link two of them at
-// most, the others are for tests.
-// Peers: xk6-output-prometheus-remote#161, spire#2756, golang/vulndb#635 (users.md 1.2.5, 1.2.12, 1.2.13).
+// TestRequirements checks that go.mod requires only the modules that are allowed: two that programs link, and
+// two for tests.
+// xk6-output-prometheus-remote#161, spire#2756, golang/vulndb#635
 func TestRequirements(t *testing.T) {
 	file, err := os.ReadFile("go.mod")
 	require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestRequirements(t *testing.T) {
 			continue
 		}
 		seen++
-		require.True(t, allowed[fields[0]], "go.mod requires %s: what needs it is a module of its own", fields[0])
+		require.True(t, allowed[fields[0]], "go.mod requires %s: code that needs it belongs in a separate module", fields[0])
 	}
 	require.Equal(t, len(allowed), seen)
 }

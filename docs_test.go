@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestDefects holds docs/defects.md to what there is: each row of the list that it answers is
-// there once, and names tests that exist, or says why there is none.
+// TestDefects checks docs/defects.md: each row is there once, and names tests that exist, or says why there
+// is none.
 func TestDefects(t *testing.T) {
 	document, err := os.ReadFile(filepath.Join("docs", "defects.md"))
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func TestDefects(t *testing.T) {
 	row := regexp.MustCompile(`(?m)^\| ([\dA-D.]+) \| .+ \| (.+) \|$`)
 	test := regexp.MustCompile("`([a-z0-9/]+)\\.(Test\\w+)`")
 	for _, r := range row.FindAllStringSubmatch(string(document), -1) {
-		require.True(t, missing[r[1]], "%s stands twice, or in no list", r[1])
+		require.True(t, missing[r[1]], "row %s is there twice, or unknown", r[1])
 		delete(missing, r[1])
 		named := test.FindAllStringSubmatch(r[2], -1)
 		require.Equal(t, len(named) == 0, strings.HasPrefix(r[2], "does not apply: "), "%s: either a test or why not", r[1])
@@ -59,4 +59,29 @@ func hasTest(t *testing.T, pkg, name string) bool {
 		}
 	}
 	return false
+}
+
+// TestWords checks that documents, comments and texts use the terms of AWS and Go; CONTRIBUTING.md has the rule.
+func TestWords(t *testing.T) {
+	avoided := regexp.MustCompile(`(?i)\b(nobody|somebody|everybody|whoever|persons?|people|answer(s|ed)?|ask(s|ed|ing)?|tries|held|mend(s|ed)?|dead|beside|tells?|told|unattended)\b|([^e]|[^r]e) is no\b`)
+	allowed := regexp.MustCompile(`^docs/faults.md:\d+: |^CONTRIBUTING.md:\d+: .*\*, not \*`) // the names of faults, and the rule
+	var files []string
+	for _, pattern := range []string{"*.md", "docs/*.md", "*.go", "internal/refresh/*.go", "internal/system/*.go"} {
+		found, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		files = append(files, found...)
+	}
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for i, line := range strings.Split(string(text), "\n") {
+			line = fmt.Sprintf("%s:%d: %s", file, i+1, line)
+			if word := avoided.FindString(line); word != "" && !allowed.MatchString(line) {
+				t.Errorf("%q: use another word: %s", word, line)
+			}
+		}
+	}
 }

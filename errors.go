@@ -1,7 +1,6 @@
 package stschain
 
 import (
-	"context"
 	"errors"
 	"fmt"
 )
@@ -18,7 +17,7 @@ var (
 )
 
 // Unavailable returns the error of a provider that is not configured in this environment: its
-// variables are unset, no profile selects it. A [Chain] then calls the next provider. The
+// variables are unset, or no profile selects it. A [Chain] then calls the next provider. The
 // arguments are those of fmt.Errorf.
 //
 // Only the error itself counts, see [IsUnavailable]. Whatever wraps it is a failure, and a
@@ -33,16 +32,11 @@ func (e *unavailableError) Unwrap() error { return e.error }
 
 // IsUnavailable reports whether err was made by [Unavailable], or is a [*ChainError] whose
 // every attempt was unavailable. It looks at err itself and never at what err wraps, so that a
-// provider that fails because its own source of credentials is not configured does not pass
-// for one that is not configured.
+// provider whose base credentials are not configured counts as a failure.
 func IsUnavailable(err error) bool {
-	switch err := err.(type) {
-	case *unavailableError:
-		return true
-	case *ChainError:
-		return err.Unavailable()
-	}
-	return false
+	_, unavailable := err.(*unavailableError)
+	chain, _ := err.(*ChainError)
+	return unavailable || chain != nil && chain.Unavailable()
 }
 
 // Permanent marks err as [ErrPermanent], and keeps its text. Permanent(nil) is nil.
@@ -57,12 +51,3 @@ type permanentError struct{ error }
 
 func (e *permanentError) Is(target error) bool { return target == ErrPermanent }
 func (e *permanentError) Unwrap() error        { return e.error }
-
-// ended returns why ctx has ended.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || cause == err {
-		return err
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}

@@ -89,7 +89,7 @@ func TestWrappedUnavailableStopsTheChain(t *testing.T) {
 					_, err := p.Retrieve(t.Context())
 					require.False(t, stschain.IsUnavailable(err))
 					_, err = stschain.NewChain(notHere, p, stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-						t.Error("the chain goes on to another identity")
+						t.Error("the chain falls through to another identity")
 						return key(1, time.Hour), nil
 					})).Retrieve(t.Context())
 					require.Error(t, err)
@@ -104,7 +104,7 @@ func TestWrappedUnavailableStopsTheChain(t *testing.T) {
 	}
 }
 
-// Only the error itself, and a chain of nothing else, makes a chain go on.
+// A chain calls the next provider only for the error itself, or for a chain whose attempts all returned it.
 func TestBareUnavailableGoesOn(t *testing.T) {
 	chain := stschain.NewChain(notHere, stschain.NewChain(stschain.Static("", "", ""), &stschain.Chain{}))
 	for name, p := range map[string]stschain.Provider{
@@ -123,7 +123,7 @@ func TestBareUnavailableGoesOn(t *testing.T) {
 	}
 }
 
-// Up the stack, an error tells whether nothing is configured, however it was wrapped.
+// Callers can test whether nothing is configured, even if the error was wrapped.
 func TestChainErrorThroughWrapping(t *testing.T) {
 	_, err := stschain.NewChain(notHere).Retrieve(t.Context())
 	chain, ok := errors.AsType[*stschain.ChainError](fmt.Errorf("upload: %w", fmt.Errorf("role: %w", stschain.Unavailable("default: %w", err))))
@@ -135,8 +135,8 @@ func TestChainErrorThroughWrapping(t *testing.T) {
 	require.False(t, chain.Unavailable())
 }
 
-// A cache that had credentials and lost its provider must not make room for another identity, not
-// even in a chain that is made later.
+// A cache that had credentials, and whose provider is not configured any more, stops a chain, even one that is
+// made later.
 func TestCacheThatHadCredentialsStopsTheChain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		calls := 0
@@ -150,7 +150,7 @@ func TestCacheThatHadCredentialsStopsTheChain(t *testing.T) {
 		pass(2 * time.Hour)
 		for range 2 { // the second time without another attempt
 			_, err := stschain.NewChain(cache, stschain.Static("weaker", "s", "")).Retrieve(t.Context())
-			require.ErrorContains(t, err, "nothing names it")
+			require.ErrorContains(t, err, "its variable is not set")
 			require.False(t, stschain.IsUnavailable(err))
 		}
 		require.Equal(t, 2, calls)

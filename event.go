@@ -14,44 +14,44 @@ type EventKind int
 
 // The kinds of events.
 const (
-	RefreshStarted EventKind = iota + 1 // the provider is being asked
-	Refreshed                           // it brought credentials, which are now held
-	RefreshFailed                       // it brought none that can be used; Err says why
+	RefreshStarted EventKind = iota + 1 // the provider is called
+	Refreshed                           // it returned credentials, which are now cached
+	RefreshFailed                       // it returned none that can be used; Err says why
 	ServingStale                        // after a failure, expired credentials are served; see Cache.MaxStale
-	Invalidated                         // a service rejected the held credentials
+	Invalidated                         // a service rejected the cached credentials
 )
 
-// String returns the kind in words.
+// String returns the kind as text.
 func (k EventKind) String() string {
-	return word(k, "EventKind", "EventKind(0)", "refresh started", "refreshed", "refresh failed", "serving stale", "invalidated")
+	return enumText(k, "EventKind", "EventKind(0)", "refresh started", "refreshed", "refresh failed", "serving stale", "invalidated")
 }
 
-// word is the word for a value from 0 on, and a number of type kind where there is none.
-func word[N ~int](n N, kind string, words ...string) string {
-	if n < 0 || int(n) >= len(words) {
-		return fmt.Sprintf("%s(%d)", kind, n)
+// enumText returns the text of a value, or the type and number if the value is unknown.
+func enumText[N ~int](n N, typ string, texts ...string) string {
+	if n < 0 || int(n) >= len(texts) {
+		return fmt.Sprintf("%s(%d)", typ, n)
 	}
-	return words[n]
+	return texts[n]
 }
 
 // Event is something that happened in a [Cache]. It holds no secret.
 type Event struct {
 	Kind    EventKind
 	Time    time.Time
-	Origin  string        // of the credentials, or the provider that was asked
-	Expires time.Time     // of the credentials that are held now; zero: never, or none are held
-	Next    time.Time     // the earliest next try; zero: at the next call, or never
+	Origin  string        // of the credentials, or the name of the provider
+	Expires time.Time     // of the cached credentials; zero: never, or none are cached
+	Next    time.Time     // the earliest next attempt; zero: at the next call, or none is planned
 	Took    time.Duration // how long the provider took
 	Err     error         // of a failure; of a rejection: that a backoff holds the refresh back, and until when
 }
 
 // LogEvents returns an OnEvent function that writes to l: failures and stale
-// credentials as warnings, refreshes and rejections as information, and the
-// start of a refresh for debugging. A nil l is slog.Default().
+// credentials at level WARN, refreshes and rejections at INFO, and the
+// start of a refresh at DEBUG. If l is nil it is slog.Default().
 func LogEvents(l *slog.Logger) func(Event) {
 	levels := map[EventKind]slog.Level{RefreshStarted: slog.LevelDebug, RefreshFailed: slog.LevelWarn, ServingStale: slog.LevelWarn}
 	return func(e Event) {
-		attrs := []slog.Attr{slog.String("source", e.Origin)}
+		attrs := []slog.Attr{slog.String("origin", e.Origin)}
 		attr := func(when bool, a slog.Attr) {
 			if when {
 				attrs = append(attrs, a)
@@ -65,7 +65,7 @@ func LogEvents(l *slog.Logger) func(Event) {
 	}
 }
 
-// CombineEvents returns an OnEvent function that calls each of fs, in order. A nil one is left out.
+// CombineEvents returns an OnEvent function that calls each of fs in order. It skips nil functions.
 func CombineEvents(fs ...func(Event)) func(Event) {
 	return func(e Event) {
 		for _, f := range fs {
@@ -76,49 +76,40 @@ func CombineEvents(fs ...func(Event)) func(Event) {
 	}
 }
 
-// maxQueued bounds what an OnEvent that never returns can make the queue hold.
+// maxQueued bounds the memory of a queue whose function does not return.
 const maxQueued = 1024
 
-// eventQueue hands events to a function in order, on a goroutine that lives
-// only while there are some.
+// eventQueue passes events to a function in order, on goroutines that exist
+// only while it is not empty.
 type eventQueue struct {
-	mu      sync.Mutex
-	waiting []Event
-	running bool
+	mu     sync.Mutex
+	events []Event // the first is being delivered
 }
 
-// push queues e for f and returns at once.
+// push queues e for f and returns at once. It drops e if the queue is full.
 func (q *eventQueue) push(f func(Event), e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.waiting) == maxQueued {
+	if len(q.events) == maxQueued {
 		return
 	}
-	q.waiting = append(q.waiting, e)
-	if !q.running {
-		q.running = true
-		go q.drain(f)
+	if q.events = append(q.events, e); len(q.events) == 1 {
+		go q.deliver(f, e)
 	}
 }
 
-func (q *eventQueue) drain(f func(Event)) {
-	returned := false
-	defer func() {
-		if !returned { // f called runtime.Goexit: the others get a new goroutine
-			go q.drain(f)
-		}
-	}()
-	for {
-		q.mu.Lock()
-		if len(q.waiting) == 0 {
-			q.running, q.waiting = false, nil
-			returned = true
-			q.mu.Unlock()
-			return
-		}
-		e := q.waiting[0]
-		q.waiting = q.waiting[1:]
-		q.mu.Unlock()
-		f(e)
+func (q *eventQueue) deliver(f func(Event), e Event) {
+	defer q.next(f) // also if f calls runtime.Goexit
+	f(e)
+}
+
+// next delivers the next event, on a goroutine of its own.
+func (q *eventQueue) next(f func(Event)) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.events = q.events[1:]; len(q.events) == 0 {
+		q.events = nil
+		return
 	}
+	go q.deliver(f, q.events[0])
 }

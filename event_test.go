@@ -20,7 +20,7 @@ func TestCacheEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		var got []string
-		src := &source{takes: time.Second, answer: func(_ context.Context, n int) (stschain.Credentials, error) {
+		src := &source{takes: time.Second, respond: func(_ context.Context, n int) (stschain.Credentials, error) {
 			if n == 2 {
 				return stschain.Credentials{}, errDown
 			}
@@ -65,13 +65,12 @@ func TestCombineEvents(t *testing.T) {
 		requireGet(t, c, "key-1")
 		synctest.Wait()
 		require.Equal(t, []string{"log refresh started", "metrics refresh started", "log refreshed", "metrics refreshed"}, got)
-		require.Equal(t, "EventKind(0)", stschain.EventKind(0).String())
 	})
 }
 
-// An OnEvent that is slow, asks the cache or leaves its goroutine harms nobody,
+// An OnEvent that is slow, calls the cache or exits its goroutine affects no caller,
 // and loses no event.
-func TestCacheEventsFromABadListener(t *testing.T) {
+func TestCacheEventsOfABadObserver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var c *stschain.Cache
 		var mu sync.Mutex
@@ -95,7 +94,7 @@ func TestCacheEventsFromABadListener(t *testing.T) {
 	})
 }
 
-// One that never returns does not fill the memory.
+// An OnEvent that never returns does not fill the memory.
 func TestCacheEventsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan bool)
@@ -116,7 +115,7 @@ func TestCacheEventsBounded(t *testing.T) {
 	})
 }
 
-// Peers: aws-sdk-go-v2#98 (users.md 4.48).
+// aws-sdk-go-v2#98
 func TestLogEvents(t *testing.T) {
 	var out bytes.Buffer
 	log := stschain.LogEvents(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
@@ -133,9 +132,20 @@ func TestLogEvents(t *testing.T) {
 	log(stschain.Event{Kind: stschain.RefreshFailed, Origin: "env", Next: at, Err: errDown})
 	log(stschain.Event{Kind: stschain.ServingStale, Origin: "env", Err: errDown})
 	log(stschain.Event{Kind: stschain.Invalidated, Origin: "env"})
-	require.Equal(t, `level=INFO msg="aws credentials refreshed" source=env expires=2026-11-21T12:00:00.000Z took=1s
-level=WARN msg="aws credentials refresh failed" source=env next=2026-11-21T12:00:00.000Z err="the source is down"
-level=WARN msg="aws credentials serving stale" source=env err="the source is down"
-level=INFO msg="aws credentials invalidated" source=env
+	require.Equal(t, `level=INFO msg="aws credentials refreshed" origin=env expires=2026-11-21T12:00:00.000Z took=1s
+level=WARN msg="aws credentials refresh failed" origin=env next=2026-11-21T12:00:00.000Z err="the source is down"
+level=WARN msg="aws credentials serving stale" origin=env err="the source is down"
+level=INFO msg="aws credentials invalidated" origin=env
 `, out.String())
+}
+
+// Dashboards show these texts.
+func TestEnumTexts(t *testing.T) {
+	for want, value := range map[string]fmt.Stringer{
+		"empty": stschain.Empty, "fresh": stschain.Fresh, "advisory": stschain.Advisory, "mandatory": stschain.Mandatory, "expired": stschain.Expired, "Phase(9)": stschain.Phase(9),
+		"not called": stschain.NotCalled, "succeeded": stschain.Succeeded, "not configured": stschain.NotConfigured, "failed": stschain.Failed, "needs prompt": stschain.PromptRequired,
+		"Outcome(-1)": stschain.Outcome(-1), "EventKind(0)": stschain.EventKind(0), "StepKind(9)": stschain.StepKind(9),
+	} {
+		require.Equal(t, want, value.String())
+	}
 }

@@ -1,53 +1,57 @@
 package stschain
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 const (
 	explainLimit = time.Minute
-	reportLimit  = time.Second // for what the providers say of themselves
+	reportLimit  = time.Second // for String and Providers of the providers that were not called
 	maxDepth     = 64
 	maxLines     = 256
 )
 
-// Explain calls p.Retrieve as any caller would, and reports which provider was called by which, and how
-// that ended. It is for somebody whose program gets no credentials, or others than expected: print
-// what it returns. The credentials are not part of it.
+// Explain calls p.Retrieve and reports which providers were called, in which order, and how each call
+// ended. Print the result to find out why a program gets no credentials, or unexpected ones. It does not
+// contain the credentials.
 //
-// It is one ordinary call with a [Trace]: a [Chain] is then pinned, and a [Cache] keeps what it
-// got. A Cache that has valid credentials, or is in a backoff after a failure, calls nothing, and the
-// report says so. Providers that were not called are reported too, as far as a [Parent] names them.
+// The call is an ordinary one with a [Trace]: it pins a [Chain], and a [Cache] keeps the result. If a Cache has valid
+// credentials or is in backoff, it calls no provider, and the report says so. Providers that were not
+// called are listed too, if a [Parent] returns them.
 //
-// It does not prompt, see [WithoutPrompt]. A program that a profile runs may still open a window.
+// Explain does not prompt, see [WithoutPrompt]. However, a program that a profile runs may prompt.
 //
-// It takes as long as ctx allows, and at most a minute. A provider that has not returned by then
-// is reported as such.
+// It returns when ctx ends, and after a minute at most. A provider that has not returned by then
+// is reported as failed.
 func Explain(ctx context.Context, p Provider) Explanation {
 	ctx, cancel := context.WithTimeout(WithoutPrompt(ctx), explainLimit)
 	defer cancel()
-	e := &explainer{steps: []explained{{Step: Step{Name: fmt.Sprintf("%T", p), Provider: p}, above: -1}}}
+	e := &explainer{steps: []explained{{Step: Step{Name: fmt.Sprintf("%T", p), Provider: p}, called: true, above: -1}}}
 	traced := WithTrace(context.WithValue(ctx, aboveKey{}, 0), &Trace{Begin: e.begin, End: e.end})
-	r := bounded(ctx, p, func() (r result) {
+	r, err := bounded(ctx, p, func() (r result) {
 		r.creds, r.err = attemptProvider(traced, p)
 		return r
 	})
-	if r.err != nil && r.err == ctx.Err() {
-		r.err = fmt.Errorf("stschain: no result in time: %w", ended(ctx))
+	if err != nil && err == ctx.Err() {
+		err = fmt.Errorf("stschain: no result in time: %w", system.ContextErr(ctx))
 	}
 	e.mu.Lock()
-	steps := slices.Clone(e.steps) // providers that were left behind may go on
+	steps := slices.Clone(e.steps) // providers that have not returned may add more
 	e.mu.Unlock()
-	top := min(1, len(steps)-1) // the first step is that of p, if its name was to be had
-	steps[top].describe(r.creds, r.err)
+	top := min(1, len(steps)-1) // step 1 is that of p, unless its String did not return
+	steps[top].describe(r.creds, cmp.Or(r.err, err))
 	steps[top].ended = true
-	return report(steps, top)
+	ctx, cancel = context.WithTimeout(context.Background(), reportLimit)
+	defer cancel()
+	return (&reporter{ctx: ctx, steps: steps}).line(top, 0)
 }
 
 // explainer collects the steps of a call.
@@ -56,11 +60,12 @@ type explainer struct {
 	steps []explained
 }
 
-// explained is a step.
+// explained is a step, or a provider that was not called.
 type explained struct {
 	Step
-	above int // the step that it belongs to
-	ended bool
+	called bool
+	ended  bool
+	above  int // the index of the step that this one is inside of
 }
 
 type aboveKey struct{}
@@ -68,7 +73,7 @@ type aboveKey struct{}
 func (e *explainer) begin(ctx context.Context, s Step) context.Context {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.steps = append(e.steps, explained{Step: s, above: ctx.Value(aboveKey{}).(int)})
+	e.steps = append(e.steps, explained{Step: s, called: true, above: ctx.Value(aboveKey{}).(int)})
 	return context.WithValue(ctx, aboveKey{}, len(e.steps)-1)
 }
 
@@ -79,60 +84,44 @@ func (e *explainer) end(ctx context.Context, s Step) {
 	step.Step, step.ended = s, true
 }
 
-// report makes the explanation. The methods of providers that it calls may block or panic: then the
-// explanation consists of the steps alone.
-func report(steps []explained, top int) Explanation {
-	ctx, cancel := context.WithTimeout(context.Background(), reportLimit)
-	defer cancel()
-	reports := make(chan Explanation, 1)
-	bounded(ctx, steps[top].Provider, func() result {
-		reports <- (&reporter{steps: steps, parents: true}).called(top, 0)
-		return result{}
-	})
-	x := (&reporter{steps: steps}).called(top, 0)
-	select {
-	case x = <-reports:
-	default:
-	}
-	return x
-}
-
-// reporter makes lines of steps, and of the providers that were not called.
+// reporter makes lines of steps, and of providers that were not called.
 type reporter struct {
-	steps   []explained
-	parents bool // whether to call Providers
-	lines   int
+	ctx   context.Context // bounds the calls of String and Providers
+	steps []explained
+	lines int
 }
 
-// called reports a step.
-func (r *reporter) called(i, depth int) Explanation {
+// line reports a step, and below it the steps inside of it and the providers that were not called.
+func (r *reporter) line(i, depth int) Explanation {
 	r.lines++
 	s := r.steps[i]
 	x := Explanation{Provider: s.Name, Took: s.Took, Joined: s.Joined, at: time.Now()}
-	if !s.ended {
-		s.Err = errors.New("stschain: it has not returned")
+	if s.called {
+		x.take(s)
 	}
-	x.take(s.Step)
 	layers := r.layers(&x, s.Provider)
-	x.Cached = x.Cache != nil && s.Kind != StepRefresh // unless it is the result of a refresh below
+	x.Cached = s.called && x.Cache != nil && s.Kind != StepRefresh // others clears it for the result of a refresh
 	below := r.below(layers[len(layers)-1])
 	others := r.others(&x, i, layers, below)
 	for _, b := range below {
-		if at := slices.IndexFunc(others, func(o int) bool { return alike(r.steps[o].Provider, b) }); at >= 0 {
-			x.Below = append(x.Below, r.called(others[at], depth+1))
+		at := slices.IndexFunc(others, func(o int) bool { return alike(r.steps[o].Provider, b) })
+		switch {
+		case at >= 0:
+			x.Below = append(x.Below, r.line(others[at], depth+1))
 			others = slices.Delete(others, at, at+1)
-		} else if depth < maxDepth && r.lines < maxLines {
-			x.Below = append(x.Below, r.notCalled(b, depth+1))
+		case depth < maxDepth && r.lines < maxLines:
+			r.steps = append(r.steps, explained{Step: Step{Name: r.name(b), Provider: b}, above: -1})
+			x.Below = append(x.Below, r.line(len(r.steps)-1, depth+1))
 		}
 	}
 	for _, o := range others {
-		x.Below = append(x.Below, r.called(o, depth+1))
+		x.Below = append(x.Below, r.line(o, depth+1))
 	}
 	return x
 }
 
-// others returns the steps below a step that are lines of their own. No line of its own has a refresh of x itself, the call of
-// what its cache is over, and a chain that x does not list, which is how it does its work.
+// others returns the steps inside of a step that get lines of their own. These do not get one: a refresh of x itself, the
+// call of the provider in its cache, and a chain that x does not list, because it is an implementation detail.
 func (r *reporter) others(x *Explanation, above int, layers, listed []Provider) (others []int) {
 	for i, s := range r.steps {
 		if s.above != above || s.Kind == StepRequest {
@@ -147,32 +136,19 @@ func (r *reporter) others(x *Explanation, above int, layers, listed []Provider) 
 		}
 		x.Took = max(x.Took-s.Took, 0)
 		again := slices.ContainsFunc(others, func(o int) bool { return same(r.steps[o].Provider, s.Provider) })
-		if !again || s.Err != nil { // to call it again changed nothing
+		if !again || s.Err != nil { // a repeated call adds no information
 			others = append(others, i)
 		}
 	}
 	return others
 }
 
-// notCalled reports a provider that was not called, and what is below it.
-func (r *reporter) notCalled(p Provider, depth int) Explanation {
-	r.lines++
-	x := Explanation{Provider: name(p), at: time.Now()}
-	layers := r.layers(&x, p)
-	for _, b := range r.below(layers[len(layers)-1]) {
-		if depth < maxDepth && r.lines < maxLines {
-			x.Below = append(x.Below, r.notCalled(b, depth+1))
-		}
-	}
-	return x
-}
-
-// layers returns p and what it is over, if it is a Cache, which is the same line.
+// layers returns p and, if p is a Cache, the provider in it, which is reported in the same line.
 func (r *reporter) layers(x *Explanation, p Provider) []Provider {
 	layers := []Provider{p}
 	for len(layers) < maxDepth {
 		c, ok := p.(*Cache)
-		if !ok || c.check() != nil {
+		if !ok || c == nil || c.check() != nil {
 			break
 		}
 		if x.Cache == nil {
@@ -187,13 +163,20 @@ func (r *reporter) layers(x *Explanation, p Provider) []Provider {
 
 // below returns the providers that p retrieves from.
 func (r *reporter) below(p Provider) []Provider {
-	if parent, ok := p.(Parent); ok && r.parents {
-		return parent.Providers()
+	parent, ok := p.(Parent)
+	if !ok {
+		return nil
 	}
-	return nil
+	providers, _ := bounded(r.ctx, p, parent.Providers)
+	return providers
 }
 
-// alike is like same, and takes functions of one type, which cannot be compared, for the same.
+func (r *reporter) name(p Provider) string {
+	text, _ := bounded(r.ctx, p, func() string { return name(p) })
+	return cmp.Or(text, fmt.Sprintf("%T", p))
+}
+
+// alike is same, except that functions of one type, which cannot be compared, are alike.
 func alike(a, b Provider) bool {
 	return same(a, b) || !canCompare(a) && !canCompare(b) && reflect.TypeOf(a) == reflect.TypeOf(b)
 }

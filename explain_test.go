@@ -67,7 +67,7 @@ func hangs(ctx context.Context) (stschain.Credentials, error) {
 	return stschain.Credentials{}, ctx.Err()
 }
 
-// ignoresContext returns when its caller has long gone.
+// ignoresContext returns long after its context ended.
 func ignoresContext(context.Context) (stschain.Credentials, error) {
 	<-time.After(time.Hour)
 	return key(1, time.Hour), nil
@@ -195,7 +195,7 @@ func TestExplainCache(t *testing.T) {
 	})
 }
 
-// Who calls whom, through caches, and nobody more often than by an ordinary call.
+// The tree shows calls through caches, and each provider is called once.
 func TestExplainTree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := &member{name: "base"}

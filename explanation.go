@@ -7,32 +7,35 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode"
+
+	"github.com/stschain-go/stschain/internal/redact"
 )
 
-// Explanation reports a call of a provider, and of those that it retrieves from. It holds no
-// secret, as long as the errors of providers hold none. It prints as text, a line for each
-// provider, and marshals to JSON.
+// maxLineText bounds the text of a line, in bytes.
+const maxLineText = 4096
+
+// Explanation reports a call of a provider, and the calls of the providers that it retrieves from. It prints as text, a
+// line for each provider, and marshals to JSON. It contains no secret, unless the error of a provider does.
 type Explanation struct {
 	Provider string  // its name
 	Outcome  Outcome // how the call ended
-	Err      error   // why it failed; nil if it did not, or was not called
+	Err      error   // nil if the call succeeded, or was not made
 
 	Took   time.Duration // without the calls of the providers below
-	Cached bool          // a Cache returned what it has, and called nothing
+	Cached bool          // a Cache returned its credentials or remembered error, and did not call the provider
 	Joined bool          // it waited for a refresh that another caller began
 
-	// Of the credentials, if the call succeeded. They are empty, or zero, where they are not
-	// known; Expires also if they never expire.
+	// Of the credentials, if the call succeeded. AccountID is empty if it is unknown, Expires is zero if
+	// they never expire.
 	AccessKeyID string
 	AccountID   string
 	Origin      string
 	Expires     time.Time
 
-	Cache *Status       // of the Cache over the provider; nil: there is none
+	Cache *Status       // of the Cache of the provider; nil: there is none
 	Below []Explanation // the providers that it retrieves from, in order
 
-	at time.Time // now, on the clock that Expires is on
+	at time.Time // when the report was made, by the clock of Expires
 }
 
 // Outcome is how the call of a provider ended.
@@ -40,22 +43,24 @@ type Outcome int
 
 // The outcomes.
 const (
-	NotCalled      Outcome = iota // the call did not come to it
+	NotCalled      Outcome = iota // it was not called
 	Succeeded                     // it returned credentials
 	NotConfigured                 // it is not configured in this environment: Unavailable
 	Failed                        // it is configured, and failed
 	PromptRequired                // it needs an interactive prompt: ErrPrompt
 )
 
-// String returns the outcome in words.
+// String returns the outcome as text.
 func (o Outcome) String() string {
-	return word(o, "Outcome", "not called", "succeeded", "not configured", "failed", "needs prompt")
+	return enumText(o, "Outcome", "not called", "succeeded", "not configured", "failed", "needs prompt")
 }
 
-// take notes how a call ended.
-func (x *Explanation) take(s Step) {
+// take records how a call ended.
+func (x *Explanation) take(s explained) {
 	x.Err = s.Err
 	switch {
+	case !s.ended:
+		x.Outcome, x.Err = Failed, errors.New("stschain: it has not returned")
 	case s.Err == nil:
 		x.Outcome = Succeeded
 		x.AccessKeyID, x.AccountID, x.Origin, x.Expires = s.AccessKeyID, s.AccountID, s.Origin, s.Expires
@@ -68,7 +73,7 @@ func (x *Explanation) take(s Step) {
 	}
 }
 
-// String returns a line for each provider, in order, indented below the one that asks it.
+// String returns a line for each provider, in order, indented below the provider that retrieves from it.
 func (x Explanation) String() string {
 	var b strings.Builder
 	x.write(&b, 0)
@@ -76,17 +81,18 @@ func (x Explanation) String() string {
 }
 
 func (x *Explanation) write(b *strings.Builder, depth int) {
-	fmt.Fprintf(b, "%-14s  %s%s", x.Outcome, strings.Repeat("  ", depth), oneLine(x.Provider))
+	text := x.Provider
 	if details := x.details(); len(details) > 0 {
-		b.WriteString(": " + oneLine(strings.Join(details, ", ")))
+		text += ": " + strings.Join(details, ", ")
 	}
-	b.WriteByte('\n')
+	text = redact.OneLine(strings.ReplaceAll(text, "\n", "; "), maxLineText)
+	fmt.Fprintf(b, "%-14s  %s%s\n", x.Outcome, strings.Repeat("  ", depth), text)
 	for i := range x.Below {
 		x.Below[i].write(b, depth+1)
 	}
 }
 
-// details are what a line says besides outcome and name.
+// details returns the text of a line after outcome and name.
 func (x *Explanation) details() (details []string) {
 	say := func(when bool, text string) {
 		if when {
@@ -109,19 +115,19 @@ func (x *Explanation) details() (details []string) {
 	return details
 }
 
-// wraps is errors.Is for errors of others, which need not be comparable.
+// wraps is errors.Is for foreign errors, whose methods may panic. It looks at every attempt of a ChainError.
 func wraps(err, target error) (yes bool) {
 	defer func() { yes = recover() == nil && yes }()
 	if target == nil || errors.Is(err, target) {
 		return target != nil
 	}
-	chain, ok := errors.AsType[*ChainError](err) // which wraps the cause of a stop only
+	chain, ok := errors.AsType[*ChainError](err)
 	return ok && slices.ContainsFunc(chain.Attempts, func(a Attempt) bool { return wraps(a.Err, target) })
 }
 
-// reason is the error, without what the line says already.
+// reason returns the text of the error without the name of the provider.
 func (x *Explanation) reason() string {
-	text := fmt.Sprint(x.Err) // which survives an Error that panics
+	text := fmt.Sprint(x.Err) // fmt recovers if Error panics
 	kind, _, _ := strings.Cut(x.Provider, " ")
 	for _, known := range []string{x.Provider + ": ", strings.Replace(x.Provider, " ", ": ", 1) + ": ", kind + ": ", "stschain: " + x.Provider + " "} {
 		text = strings.TrimPrefix(text, known)
@@ -129,7 +135,7 @@ func (x *Explanation) reason() string {
 	return text
 }
 
-// identity is whose the credentials are, and for how long.
+// identity describes the credentials.
 func (x *Explanation) identity() string {
 	text := x.AccessKeyID
 	if x.AccountID != "" {
@@ -148,57 +154,48 @@ func (x *Explanation) identity() string {
 	}
 }
 
-// oneLine makes a line of text that others wrote, and nothing that a terminal obeys.
-func oneLine(s string) string {
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
-			return unicode.ReplacementChar
-		}
-		return r
-	}, s)
-}
-
-// sayable is t, or zero, which is left out, where RFC 3339 has no words for it.
-func sayable(t time.Time) time.Time {
+// inRFC3339 returns t, or the zero time, which is omitted, if RFC 3339 cannot express it.
+func inRFC3339(t time.Time) time.Time {
 	if t = t.UTC(); t.Year() > 9999 || t.Year() < 0 {
 		return time.Time{}
 	}
 	return t
 }
 
-// MarshalJSON writes errors as text, times in RFC 3339 and durations in milliseconds.
-func (x Explanation) MarshalJSON() ([]byte, error) {
-	type credentials struct {
+// The JSON of an Explanation.
+type (
+	explanationJSON struct {
+		Provider    string           `json:"provider"`
+		Outcome     string           `json:"outcome"`
+		Error       string           `json:"error,omitempty"`
+		TookMs      float64          `json:"tookMs"`
+		Cached      bool             `json:"cached,omitempty"`
+		Joined      bool             `json:"joined,omitempty"`
+		Credentials *credentialsJSON `json:"credentials,omitempty"`
+		Cache       *cacheJSON       `json:"cache,omitempty"`
+		Below       []Explanation    `json:"below,omitempty"`
+	}
+	credentialsJSON struct {
 		AccessKeyID string    `json:"accessKeyId"`
 		AccountID   string    `json:"accountId,omitempty"`
-		Source      string    `json:"source,omitempty"`
+		Origin      string    `json:"origin,omitempty"`
 		Expires     time.Time `json:"expires,omitzero"`
 	}
-	type cache struct {
+	cacheJSON struct {
 		Phase      string    `json:"phase"`
 		Rejected   bool      `json:"rejected,omitempty"`
 		Refreshing bool      `json:"refreshing,omitempty"`
 		Next       time.Time `json:"next,omitzero"`
 		LastError  string    `json:"lastError,omitempty"`
-		Tries      uint64    `json:"tries"`
+		Attempts   uint64    `json:"attempts"`
 		Failures   uint64    `json:"failures"`
 		Waits      uint64    `json:"waits"`
 	}
-	out := struct {
-		Provider    string        `json:"provider"`
-		Outcome     string        `json:"outcome"`
-		Error       string        `json:"error,omitempty"`
-		TookMs      float64       `json:"tookMs"`
-		Cached      bool          `json:"cached,omitempty"`
-		Joined      bool          `json:"joined,omitempty"`
-		Credentials *credentials  `json:"credentials,omitempty"`
-		Cache       *cache        `json:"cache,omitempty"`
-		Below       []Explanation `json:"below,omitempty"`
-	}{
+)
+
+// MarshalJSON writes errors as text, times in RFC 3339 and durations in milliseconds.
+func (x Explanation) MarshalJSON() ([]byte, error) {
+	out := explanationJSON{
 		Provider: x.Provider, Outcome: x.Outcome.String(), TookMs: float64(x.Took.Microseconds()) / 1000,
 		Cached: x.Cached, Joined: x.Joined, Below: x.Below,
 	}
@@ -206,10 +203,10 @@ func (x Explanation) MarshalJSON() ([]byte, error) {
 		out.Error = fmt.Sprint(x.Err)
 	}
 	if x.AccessKeyID != "" {
-		out.Credentials = &credentials{x.AccessKeyID, x.AccountID, x.Origin, sayable(x.Expires)}
+		out.Credentials = &credentialsJSON{x.AccessKeyID, x.AccountID, x.Origin, inRFC3339(x.Expires)}
 	}
 	if s := x.Cache; s != nil {
-		out.Cache = &cache{s.Phase.String(), s.Rejected, s.Refreshing, sayable(s.Next), "", s.Attempts, s.Failures, s.Waits}
+		out.Cache = &cacheJSON{s.Phase.String(), s.Rejected, s.Refreshing, inRFC3339(s.Next), "", s.Attempts, s.Failures, s.Waits}
 		if s.Err != nil {
 			out.Cache.LastError = fmt.Sprint(s.Err)
 		}

@@ -15,7 +15,7 @@ func (c *Cache) SetRandom(f func() float64) { c.random = f }
 func (c *Cache) Idle() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.flight == nil
+	return c.inFlight == nil
 }
 
 // Inside is all that decides what a cache does next.
@@ -34,8 +34,8 @@ func (c *Cache) Inside() Inside {
 	defer c.mu.Unlock()
 	now, _ := c.now()
 	i := Inside{State: c.state, Now: now, Err: c.err}
-	if c.flight != nil {
-		i.Elapsed, i.Quiet = time.Since(c.flight.began), c.flight.quiet
+	if c.inFlight != nil {
+		i.Elapsed, i.Quiet = time.Since(c.inFlight.began), c.inFlight.quiet
 	}
 	if s := c.snapshot.Load(); s != nil {
 		i.From, i.Until = s.from, s.until

@@ -42,7 +42,7 @@ func TestHeap(t *testing.T) {
 
 	refresh := func(n int) {
 		for range n {
-			clk.add(2 * time.Hour) // what was held has expired
+			clk.add(2 * time.Hour) // the cached credentials have expired
 			creds, err := cache.Retrieve(t.Context())
 			if err != nil {
 				continue
@@ -69,12 +69,12 @@ func heapInUse() uint64 {
 	return m.HeapAlloc
 }
 
-// tenant is a small provider of what it has.
+// tenant is a small provider.
 type tenant struct{ creds stschain.Credentials }
 
 func (t *tenant) Retrieve(context.Context) (stschain.Credentials, error) { return t.creds, nil }
 
-// TestHeapOfCache bounds what a cache costs beside the token that it holds: a gateway has one a tenant.
+// TestHeapOfCache bounds the memory of a cache, without its token: a gateway has one for each tenant.
 func TestHeapOfCache(t *testing.T) {
 	const caches, most = 20_000, 1_100
 	tokens, all := make([]stschain.Secret, caches), make([]*stschain.Cache, caches)
@@ -96,7 +96,7 @@ func TestHeapOfCache(t *testing.T) {
 	}
 	require.Eventually(t, func() bool { return !slices.ContainsFunc(all, func(c *stschain.Cache) bool { return !c.Idle() }) }, 10*time.Second, time.Millisecond)
 	each := (heapInUse() - before) / caches
-	t.Logf("%d bytes a cache with its provider, beside the token", each)
+	t.Logf("%d bytes for a cache and its provider, without the token", each)
 	require.LessOrEqual(t, each, uint64(most))
 	runtime.KeepAlive(all)
 	runtime.KeepAlive(tokens)

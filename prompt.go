@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// ErrPrompt is the error of a provider that needs an interactive prompt where none is possible.
+// ErrPrompt is returned by a provider that needs an interactive prompt where none is possible.
 // See [Prompt].
 var ErrPrompt = errors.New("stschain: interactive prompt required; background refreshes do not prompt")
 
-// Prompt is called by a provider before it prompts the user, such as for an MFA code or a sign-in in a
-// browser. It returns [ErrPrompt] where no caller waits for the result: in a background
-// refresh, in [Explain], and under [WithoutPrompt]. The provider then returns that error, wrapped or not.
-// Otherwise Prompt returns nil, and the refresh of every [Cache] that led here may take 5 minutes
-// instead of 30 s. A Cache.Timeout that is set stays as it is.
+// Prompt must be called by a provider before it prompts the user, such as for an MFA code or a sign-in in a
+// browser. It returns [ErrPrompt] in a background refresh, in [Explain], and under [WithoutPrompt]. The provider
+// then returns that error, wrapped or not.
+// Otherwise Prompt returns nil, and extends the refresh of each [Cache] that waits for this provider from 30 s
+// to 5 minutes. A Cache.Timeout that is set stays in effect.
 //
-// A provider that prompts without calling Prompt is treated like any other: a Cache calls it in the
-// background, where no user expects it, and gives up after 30 s.
+// If a provider prompts without calling Prompt, a Cache calls it in background refreshes too,
+// when the user does not expect it, and gives up after 30 s.
 func Prompt(ctx context.Context) error {
 	if cannotPrompt(ctx) {
 		return ErrPrompt
@@ -47,19 +47,18 @@ const (
 	promptTimeout  = 5 * time.Minute
 )
 
-// attempt is one refresh of a Cache, and the context of the provider. It has the values of the
+// attempt is one refresh of a Cache, and the context that the provider gets. It has the values of the
 // context of the caller that began it, and a deadline of its own, which Prompt moves. The cache drops it when it
-// ends, so no caller can join one that has ended.
+// ends, so no caller can join an attempt that has ended.
 type attempt struct {
 	values   context.Context
 	cache    *Cache
-	above    *attempt  // the attempt that began this one, of another Cache
-	quiet    bool      // it cannot prompt: no caller waited when it began
-	began    time.Time // on the real clock
+	above    *attempt  // of another Cache, whose provider began this one; nil: none
+	quiet    bool      // it cannot prompt
+	began    time.Time // on the system clock
 	limit    atomic.Int64
 	timer    *time.Timer
 	callers  singleflight.Group // that wait; joined under the lock of the cache
-	earlier  *attempt           // see Cache.running
 	done     chan struct{}
 	err      atomic.Pointer[error] // set before done is closed
 	once     sync.Once
@@ -84,7 +83,7 @@ func newAttempt(ctx context.Context, c *Cache, above *attempt, quiet bool) *atte
 	return a
 }
 
-// prompt moves the deadline, unless Cache.Timeout is set, and tells the callers that wait.
+// prompt moves the deadline, unless Cache.Timeout is set, and notifies the callers that wait.
 func (a *attempt) prompt() {
 	a.once.Do(func() {
 		close(a.prompted)

@@ -1,23 +1,21 @@
 // Package stschain provides temporary AWS credentials and keeps them fresh.
 //
 // A [Provider] is one way to obtain credentials. A [Chain] picks the provider that
-// is configured on this machine. A [Cache] keeps what a provider returned, refreshes
-// it before it expires without making callers wait, and keeps serving it
-// while the source is down. The flows and transports are packages of their
-// own:
+// is configured on this machine. A [Cache] keeps the credentials of a provider, refreshes
+// them before they expire without making callers wait, and serves them
+// while the source is down. Everything else is in packages of its own:
 //
-//   - assumerole, webidentity, saml, sessiontoken and federation each wrap one
-//     operation of STS as a Provider
-//   - sigv4 signs requests; its Transport plugs a Provider into an http.Client
-//   - stsquery is the client of STS that the flows share
-//   - source finds credentials where the AWS SDKs find them: its Default is their
-//     default chain, the packages below it are its links
+//   - assumerole, webidentity, saml, sessiontoken and federation each implement Provider with
+//     one STS operation
+//   - sigv4 signs requests; its Transport signs those of an http.Client with the credentials of a Provider
+//   - stsquery is the STS client that these packages share
+//   - source finds credentials where the AWS SDKs find them: source.Default is their
+//     default chain, and the packages below source are its members
 //   - proof generates identity tokens, and auth tokens for databases, caches and brokers
 //   - serve provides credentials to other programs on the machine
-//   - ststest is a fake STS for the tests of programs
+//   - ststest is a fake STS for the tests of your program
 //
-// Most programs compose a chain at start-up, pass it to a flow, and pass the
-// flow to a sigv4.Transport:
+// Most programs build a provider at start-up and pass it to a sigv4.Transport:
 //
 //	role := &assumerole.Provider{
 //		Client:  &stsquery.Client{Credentials: &env.Provider{}, Region: "eu-west-1"},
@@ -29,38 +27,37 @@
 //
 // # Caching
 //
-// Whatever retrieves credentials repeatedly (a Transport, an STS client for its signatures)
-// does so through [Cached], so that no flow is called for each request by accident. An
-// explicit *Cache is needed only to share one set of credentials between
-// holders, or to configure how it is refreshed.
+// Types that retrieve credentials repeatedly, such as sigv4.Transport and stsquery.Client, wrap
+// their provider with [Cached], so that a request does not cause a call of STS. Make a
+// *Cache of your own only to share one set of credentials between
+// several clients, or to configure how it is refreshed.
 //
 // # Errors
 //
-// A provider that is not configured returns an error made by [Unavailable], and a Chain calls
+// If a provider is not configured, it returns an error made by [Unavailable], and a Chain calls
 // the next one. Every other error is a failure and stops a Chain, so that a broken source
-// never falls through to another identity. [ErrPermanent] and [ErrThrottled] say what to
-// do about a failure.
+// never falls through to another identity. [ErrPermanent] and [ErrThrottled] classify failures.
 //
 // # Prompts
 //
-// A provider that prompts the user, such as for an MFA code, calls [Prompt] first. A background
-// refresh does not prompt: the next caller that has to wait does.
+// A provider that prompts the user, such as for an MFA code, calls [Prompt] first. Background
+// refreshes do not prompt. The refresh of the next caller that has to wait may prompt.
 //
 // # Contexts
 //
 // A context bounds how long a caller waits. It must not select an identity:
-// results are shared, so a value in the context of the caller that happened to start a
-// refresh would decide for all of them.
+// callers share a refresh, so the context of the caller that happened to begin it
+// would select the identity of all.
 //
 // # Diagnosis
 //
-// [Explain] retrieves as a caller would and reports what each provider on the way returned, as
-// a tree that prints. The program cmd/stschain does so for the default chain. [WithTrace] reports the same
-// while it happens, and [Cache.OnEvent] what a cache does.
+// [Explain] retrieves credentials and reports which providers were called, and how each call ended. The program
+// cmd/stschain does so for the default chain. A [Trace] reports these calls while they happen,
+// [Cache.OnEvent] reports what a cache does, and [Cache.Status] returns its current state.
 //
 // # Compatibility
 //
-// Before v1 names may still change; each change is in CHANGELOG.md.
+// Before v1 names may change; CHANGELOG.md lists the changes.
 package stschain
 
 import (
@@ -73,38 +70,33 @@ import (
 	"github.com/stschain-go/stschain/internal/redact"
 )
 
-// Provider is anything that can produce credentials.
+// Provider is a way to obtain credentials.
 type Provider interface {
-	// Retrieve returns credentials. It is safe for concurrent use and honours ctx.
+	// Retrieve returns credentials. It is safe for concurrent use and honors ctx.
 	//
 	// If the provider is not configured in this environment (its variables are unset, no
-	// profile selects it), it returns an error made by [Unavailable]. What is configured and
-	// fails returns any other error. A provider that retrieves from another one wraps that
-	// one's errors, as in fmt.Errorf("role: %w", err): returned as it is, an Unavailable error
-	// would count as its own.
+	// profile selects it), it returns an error made by [Unavailable]. If it is configured and
+	// fails, it returns any other error. A provider that retrieves from another one must wrap
+	// the errors of the other, as in fmt.Errorf("role: %w", err): an Unavailable error that is not wrapped
+	// would mean that the provider itself is not configured.
 	Retrieve(ctx context.Context) (Credentials, error)
 }
 
-// ProviderFunc is a function as a Provider.
+// ProviderFunc makes a [Provider] of a function.
 type ProviderFunc func(ctx context.Context) (Credentials, error)
 
 // Retrieve calls f.
-func (f ProviderFunc) Retrieve(ctx context.Context) (Credentials, error) {
-	if f == nil {
-		return Credentials{}, errors.New("stschain: ProviderFunc is nil")
-	}
-	return f(ctx)
-}
+func (f ProviderFunc) Retrieve(ctx context.Context) (Credentials, error) { return f(ctx) }
 
-// Credentials sign requests. The zero value is no credentials; a provider never returns it
-// without an error.
+// Credentials are what requests are signed with. The zero value means that there are none; providers
+// return it only with an error.
 type Credentials struct {
-	AccessKeyID     string // not a secret: CloudTrail is searched by it
+	AccessKeyID     string // not secret: CloudTrail shows it
 	SecretAccessKey Secret
 	SessionToken    Secret    // zero for long-lived keys
-	Expires         time.Time // zero: never. On this process's clock
-	AccountID       string    // if known
-	Origin          string    // where they came from, for logs: "assumerole arn:aws:iam::1:role/x"
+	Expires         time.Time // by the clock of this process; zero: never
+	AccountID       string    // empty if unknown
+	Origin          string    // where the credentials came from, for logs: "assumerole arn:aws:iam::123456789012:role/x"
 }
 
 // ExpiredAt reports whether the credentials have expired at t. They are valid until, but
@@ -113,7 +105,7 @@ func (c Credentials) ExpiredAt(t time.Time) bool {
 	return !c.Expires.IsZero() && !t.Before(c.Expires)
 }
 
-// complete returns which part is missing, if any.
+// complete returns an error that names the missing part, if any.
 func (c Credentials) complete() error {
 	switch {
 	case c.AccessKeyID == "" && c.SecretAccessKey.IsZero():
@@ -126,10 +118,9 @@ func (c Credentials) complete() error {
 	return nil
 }
 
-// Static returns a provider of fixed credentials that never expire;
-// sessionToken may be empty. With neither key it is [Unavailable],
-// so that it can stand in a chain over optional settings; with only one of them,
-// with a token alone, or with white space in any of them, it is an [ErrPermanent].
+// Static returns a provider of fixed credentials that never expire. sessionToken may be empty.
+// If all three are empty, the provider is [Unavailable], so that a [Chain] can contain one that is made of
+// optional settings. If only a part is set, or contains white space, Retrieve returns an [ErrPermanent].
 func Static(accessKeyID, secretAccessKey, sessionToken string) Provider {
 	return static{
 		creds: Credentials{
@@ -165,20 +156,21 @@ func (s static) Retrieve(context.Context) (Credentials, error) {
 	return s.creds, nil
 }
 
-// Clock tells the time. The clocks of github.com/benbjohnson/clock fit.
+// Clock returns the current time. Now must not block, and must not call a [Cache] that uses the clock.
+// The clocks of github.com/benbjohnson/clock implement Clock.
 type Clock interface{ Now() time.Time }
 
-// Invalidator is implemented by providers that keep credentials. Invalidate tells that a service
-// rejected these, so that the next Retrieve returns others if it can.
+// Invalidator is implemented by providers that cache credentials. Invalidate reports that a service
+// rejected credentials, so that the next Retrieve returns other ones if possible.
 type Invalidator interface {
 	Invalidate(rejected Credentials)
 }
 
 // Parent is implemented by providers that retrieve from other providers. Providers
-// retrieves nothing; it is for reports on how a program gets its credentials.
+// returns these, for reports such as that of [Explain].
 type Parent interface{ Providers() []Provider }
 
-// name returns the name of a provider for reports and errors.
+// name returns the name of a provider, for reports and errors.
 func name(p Provider) string {
 	if s, ok := p.(fmt.Stringer); ok {
 		return fmt.Sprint(s) // fmt recovers if String panics

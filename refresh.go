@@ -1,41 +1,43 @@
 package stschain
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain/internal/refresh"
 )
 
-// grace is how long a provider has after its context ended, to say where it was stuck.
+// grace is how long a provider has, after its context ended, to return an error that says where it was stuck.
 const grace = 100 * time.Millisecond
 
-// result is what the call of a provider returned.
+// result is what a provider returned.
 type result struct {
 	creds Credentials
 	err   error
 	class refresh.Class // of err
 }
 
-// outcome is what an attempt brought to those that wait for it.
+// outcome is what the callers that wait for an attempt return.
 type outcome struct {
 	creds    Credentials
 	err      error
 	noPrompt bool // a prompt was needed, and the attempt could not prompt
 }
 
-// run calls the provider, for singleflight. It returns when the call does, or the attempt's deadline has
-// passed.
+// run calls the provider, for singleflight. It returns when the call does, or after the attempt's deadline.
 func (c *Cache) run(a *attempt) outcome {
 	began := c.time()
-	r := bounded(a, c.Provider, func() result {
+	r, err := bounded(a, c.Provider, func() result {
 		defer c.returned(a)
 		return c.call(a)
 	})
+	r.err = cmp.Or(r.err, err)
 	late := a.Err()
 	a.timer.Stop()
 	a.end(context.Canceled)
@@ -43,18 +45,18 @@ func (c *Cache) run(a *attempt) outcome {
 
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.flight = nil
+	c.inFlight = nil
 	if late != nil && (r.err == late || IsUnavailable(r.err)) {
 		r = result{err: fmt.Errorf("stschain: %s did not return within %v: %w", c.knownName(), a.timeout(), late)}
 	}
 	return c.finish(r, c.time().Sub(began), draws)
 }
 
-// call calls the provider, on a goroutine of its own: a method of it may block or panic.
+// call calls the provider. It runs on a goroutine of its own, because methods of the provider may block or panic.
 func (c *Cache) call(a *attempt) (r result) {
 	n := name(c.Provider)
 	c.mu.Lock()
-	if c.flight == a { // or else it has taken too long
+	if c.inFlight == a { // otherwise String outlived the attempt
 		c.name = n
 		c.emit(Event{Kind: RefreshStarted, Origin: n})
 	}
@@ -71,7 +73,6 @@ func (c *Cache) call(a *attempt) (r result) {
 
 func classify(err error, quiet bool) refresh.Class {
 	switch {
-	case err == nil:
 	case quiet && errors.Is(err, ErrPrompt):
 		return refresh.NoPrompt
 	case errors.Is(err, ErrPrompt):
@@ -82,25 +83,21 @@ func classify(err error, quiet bool) refresh.Class {
 	return refresh.Transient
 }
 
-// returned notes that the call of an attempt has returned.
+// returned records that the call of an attempt has returned.
 func (c *Cache) returned(a *attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	at := &c.running
-	for *at != a {
-		at = &(*at).earlier
-	}
-	*at = a.earlier
+	c.running = slices.DeleteFunc(c.running, func(b *attempt) bool { return a == b })
 }
 
-// finish takes what an attempt brought into the state as it is now.
+// finish applies the result of an attempt to the state.
 func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 	gains := true
 	if r.err == nil {
 		gains, r.err = c.accept(r.creds, draws)
 	}
 	if r.err != nil {
-		if c.cached != nil && IsUnavailable(r.err) { // no other identity may replace the cached one
+		if c.cached != nil && IsUnavailable(r.err) { // a chain must not fall through to another identity
 			r.err = fmt.Errorf("stschain: %s is not configured any more: %w", c.knownName(), r.err)
 		}
 		now, _ := c.now()
@@ -125,7 +122,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 	return outcome{creds: c.credentials(lag)}
 }
 
-// accept takes complete credentials, or says why they cannot be used. It reports whether they are better
+// accept caches complete credentials, or returns why they cannot be used. gains reports whether they are better
 // than the cached ones.
 func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err error) {
 	t := c.time()
@@ -133,7 +130,7 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 	entry := refresh.Entry{ID: creds.AccessKeyID, Expires: refresh.Expiry(creds.Expires)}
 	switch refresh.Check(c.state, entry, now) {
 	case refresh.ArrivedExpired:
-		return false, fmt.Errorf("stschain: %s returned credentials that expired at %s: check this machine's clock, or what the source caches",
+		return false, fmt.Errorf("stschain: %s returned credentials that expired at %s: check the clock of this machine, or what the source caches",
 			c.knownName(), creds.Expires.UTC().Format(time.RFC3339))
 	case refresh.RejectedAgain:
 		return false, fmt.Errorf("stschain: %s returned %s again, which a service rejected", c.knownName(), creds.AccessKeyID)
@@ -149,24 +146,28 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 	return gains, nil
 }
 
-// bounded calls f, which calls p, on a goroutine of its own, and returns what it returns. If ctx ends
-// before, its error is returned, and f is left behind. An f that panics or calls runtime.Goexit
-// has failed.
-func bounded(ctx context.Context, p Provider, f func() result) (r result) {
-	results := make(chan result, 1) // one that comes late is dropped
+// bounded returns the value of f, which calls p, on a goroutine of its own. It returns an error if f panics or
+// calls runtime.Goexit, or if ctx ends first; then f may still run.
+func bounded[T any](ctx context.Context, p Provider, f func() T) (T, error) {
+	type returned struct {
+		value T
+		err   error
+	}
+	results := make(chan returned, 1)
 	go func() {
-		r := result{err: fmt.Errorf("stschain: %T called runtime.Goexit", p)}
+		r := returned{err: fmt.Errorf("stschain: %T called runtime.Goexit", p)}
 		defer func() {
 			if v := recover(); v != nil {
-				r = result{err: fmt.Errorf("stschain: %T panicked at %s: %v", p, panicSite(), v)}
+				r.err = fmt.Errorf("stschain: %T panicked at %s: %v", p, panicSite(), v)
 			}
 			results <- r
 		}()
-		r = f()
+		r = returned{value: f()}
 	}()
+	var r returned
 	select {
 	case r = <-results:
-		return r
+		return r.value, r.err
 	case <-ctx.Done():
 	}
 	select {
@@ -174,25 +175,22 @@ func bounded(ctx context.Context, p Provider, f func() result) (r result) {
 	case <-time.After(grace):
 		r.err = ctx.Err()
 	}
-	return r
+	return r.value, r.err
 }
 
-// panicSite is the file and line that panicked, seen from a deferred function.
+// panicSite returns the file and line that panicked. A deferred function calls it.
 func panicSite() string {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
 	for {
 		f, more := frames.Next()
-		if !strings.HasPrefix(f.Function, "runtime.") {
+		if !more || !strings.HasPrefix(f.Function, "runtime.") {
 			return fmt.Sprintf("%s:%d", f.File, f.Line)
-		}
-		if !more {
-			return "an unknown place"
 		}
 	}
 }
 
-// emit queues an event, filled in from the state. The lock is held.
+// emit queues an event. The caller holds the lock.
 func (c *Cache) emit(e Event) {
 	if c.OnEvent == nil {
 		return
@@ -204,7 +202,7 @@ func (c *Cache) emit(e Event) {
 	c.events.push(c.OnEvent, e)
 }
 
-// nextOf is the earliest next attempt; zero: at the next call, or never.
+// nextOf returns the earliest next attempt; zero: at the next call, or none is planned.
 func nextOf(s refresh.State, now int64, lag time.Duration) time.Time {
 	next := refresh.Next(s, now)
 	if next == refresh.Always || next == refresh.Never {

@@ -13,16 +13,16 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a string that does not print. No verb of fmt, no slog handler, no
-// json, xml or gob encoder and no dump of a failed test shows it, however deep
-// in other values it lies, because what it holds is masked with a pad that is
-// made once per process. The mask is against printing; it does not protect
-// against someone who can read the memory of the process.
+// Secret is a string that prints as "[redacted]". No verb of fmt, slog handler,
+// json, xml or gob encoder, or failed assertion of a test shows it, even deep
+// inside of other values, because the string is masked with random bytes that are
+// generated once per process. The mask does not protect against
+// code that can read the memory of the process.
 //
-// Secrets compare with == . The zero Secret is the empty string.
+// Secrets are equal (==) if their strings are. The zero Secret is the empty string.
 type Secret struct{ masked unique.Handle[string] }
 
-// NewSecret hides s. NewSecret("") == Secret{}.
+// NewSecret returns a Secret of s. NewSecret("") == Secret{}.
 func NewSecret(s string) Secret {
 	if s == "" {
 		return Secret{}
@@ -30,7 +30,7 @@ func NewSecret(s string) Secret {
 	return Secret{unique.Make(mask(s))}
 }
 
-// Reveal returns what was hidden, "" for the zero Secret.
+// Reveal returns the string.
 func (s Secret) Reveal() string {
 	if s.IsZero() {
 		return ""
@@ -38,10 +38,10 @@ func (s Secret) Reveal() string {
 	return mask(s.masked.Value())
 }
 
-// IsZero reports whether there is nothing hidden.
+// IsZero reports whether the string is empty.
 func (s Secret) IsZero() bool { return s == Secret{} }
 
-// Format answers every verb of fmt with "[redacted]".
+// Format writes "[redacted]" for every verb of fmt.
 func (s Secret) Format(f fmt.State, _ rune) { io.WriteString(f, redacted) }
 
 // String returns "[redacted]".
@@ -53,17 +53,17 @@ func (s Secret) GoString() string { return redacted }
 // LogValue returns "[redacted]".
 func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 
-// MarshalText returns "[redacted]", which is what json and xml then show.
+// MarshalText returns "[redacted]", for json and xml.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// pad is the mask of this process.
+// pad returns the mask of this process.
 var pad = sync.OnceValue(func() *[256]byte {
 	var p [256]byte
 	rand.Read(p[:]) // never fails
 	return &p
 })
 
-// mask is its own inverse.
+// mask masks a string, or unmasks a masked one.
 func mask(s string) string {
 	p := pad()
 	var out strings.Builder

@@ -52,8 +52,7 @@ func FuzzSecret(f *testing.F) {
 	})
 }
 
-// A secret that was put into every type of this package comes out of nothing.
-// Peers: external-secrets#6683 (users.md 4.50, 3.8).
+// No value of this package prints a secret that was put into it (external-secrets#6683).
 func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
 
 func testCanary(t *testing.T) {
@@ -79,14 +78,37 @@ func testCanary(t *testing.T) {
 	}
 	chain := stschain.NewChain(stschain.Static("", "", ""), cache)
 	static := stschain.Static("AKIDEXAMPLE", secret, secret)
-	_, err := chain.Retrieve(t.Context())
+	var r recorder
+	_, err := chain.Retrieve(stschain.WithTrace(t.Context(), r.trace()))
 	require.NoError(t, err)
+	for _, step := range r.steps {
+		canary.Check(t, secret, step, &step)
+	}
 	canary.Check(t, secret, creds, &creds, creds.SecretAccessKey, &creds.SecretAccessKey, static, stschain.NewChain(static),
 		cache.Status(), map[stschain.Credentials]stschain.Secret{creds: creds.SecretAccessKey}, []stschain.Credentials{creds})
-	synctest.Wait() // their fields are read while they are shown
+	synctest.Wait() // Check reads their fields
 	canary.Check(t, secret, cache, chain)
 
-	// Failures, rejections and panics with the credentials in hand.
+	absent := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return creds, stschain.Unavailable("credentials: %+v", creds)
+	})
+	_, err = stschain.NewChain(absent, stschain.NewChain(absent, stschain.Static("", "", "")), stschain.Cached(absent)).Retrieve(t.Context())
+	none, ok := errors.AsType[*stschain.ChainError](err)
+	require.True(t, ok)
+	require.Len(t, none.Attempts, 3)
+	canary.Check(t, secret, err, none, *none, none.Attempts, none.Attempts[0])
+
+	<-time.After(10 * time.Second) // after the pause between attempts
+	next = func() (stschain.Credentials, error) { panic(fmt.Errorf("credentials: %v", creds)) }
+	cache.Invalidate(creds)
+	_, err = cache.Retrieve(t.Context())
+	require.NoError(t, err, "the rejected ones are better than none")
+	synctest.Wait()
+	status := cache.Status()
+	require.ErrorContains(t, status.Err, "panicked")
+	canary.Check(t, secret, status, &status, status.Err, cache)
+
+	// Failures and panics of a provider that has the credentials.
 	for _, fault := range []func() (stschain.Credentials, error){
 		func() (stschain.Credentials, error) { return creds, nil },
 		func() (stschain.Credentials, error) { return creds, errors.New("down") },

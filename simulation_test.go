@@ -26,12 +26,12 @@ var (
 
 // TestSimulation lives through virtual years of a cache whose source misbehaves
 // fifty times each, and whose callers do too. What must hold is in year.check; that no
-// year hangs or leaves a goroutine its bubble sees to. A year that fails prints its seed:
+// year hangs or leaks a goroutine its bubble checks. A year that fails prints its seed:
 //
 //	go test -run TestSimulation . -sim.seed 4711
 //	go test -run TestSimulation . -sim.seeds 20000 -timeout 0
 //
-// Peers: aws-sdk-net#4024, aws-sdk-net#3541 (users.md 4.8, 6.19).
+// aws-sdk-net#4024, aws-sdk-net#3541
 func TestSimulation(t *testing.T) {
 	before := runtime.NumGoroutine()
 	seeds := make(chan uint64)
@@ -77,19 +77,19 @@ const (
 	throttled
 	hanging
 	refusing
-	expiredAnswers
-	shortAnswers // from here on, some tries fail as well, and some come together with a rejection
-	sameAnswers
-	rejecting  // the service rejects every answer
+	expiredResults
+	shortResults // from here on, some attempts fail as well, and some come together with a rejection
+	sameResults
+	rejecting  // the service rejects all credentials
 	clockAhead // by hours, and back at the end
 	clockBehind
-	impatient // callers leave at once, or while the source is asked
+	impatient // callers are canceled at once, or while the source is called
 	faults    // how many there are
 )
 
 func (f fault) String() string {
-	return [...]string{"nothing wrong", "outage", "throttled", "hanging", "refusing", "expired answers", "short answers",
-		"same answers", "rejecting", "clock ahead", "clock behind", "impatient callers"}[f]
+	return [...]string{"nothing wrong", "outage", "throttled", "hanging", "refusing", "expired results", "short results",
+		"same results", "rejecting", "clock ahead", "clock behind", "impatient callers"}[f]
 }
 
 // year is one virtual year of one cache.
@@ -106,29 +106,29 @@ type year struct {
 	under  atomic.Int32 // source calls under way
 	calls  int
 	broken atomic.Pointer[string] // an invariant that the source saw broken
-	cancel func()                 // has the caller leave while the source is asked; nil: they stay
-	gone   atomic.Bool            // the caller has an answer
+	cancel func()                 // cancels the caller while the source is called; nil: it stays
+	gone   atomic.Bool            // the caller has returned
 
 	mu     sync.Mutex
-	others []answer // of those who called while the source was asked
-	busy   int      // how many of them still wait
+	others []outcome // of the callers during a call of the source
+	busy   int       // how many of them still wait
 
-	refused      bool // since the last credentials there was a permanent failure
-	tries, early int  // in this hour; those while good credentials were held
-	hourBegan    time.Time
-	healthy      time.Time // since when nothing has been wrong
-	rejected     string
+	refused         bool // since the last credentials there was a permanent failure
+	attempts, early int  // in this hour; those while valid credentials were cached
+	hourBegan       time.Time
+	healthy         time.Time // since when nothing has been wrong
+	rejected        string
 }
 
-// answer is what somebody got who called at an instant.
-type answer struct {
+// outcome is what a caller got.
+type outcome struct {
 	creds  stschain.Credentials
 	err    error
 	began  time.Time
 	waited time.Duration // on the bubble's clock
 }
 
-// simClock only answers Now.
+// simClock has only Now.
 type simClock struct{ sinceBegin atomic.Int64 }
 
 func (c *simClock) Now() time.Time { return simBegin.Add(time.Duration(c.sinceBegin.Load())) }
@@ -151,7 +151,7 @@ func newYear(seed uint64) *year {
 	return y
 }
 
-// draw is for the cache, which draws while nobody else does, but need not have waited for the source.
+// draw is for the cache, which may draw while the source is called.
 func (y *year) draw() float64 {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -167,22 +167,22 @@ func (y *year) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		if y.cancel != nil {
 			y.cancel()
 		}
-		if y.now >= shortAnswers && y.rnd.IntN(8) == 0 {
+		if y.now >= shortResults && y.rnd.IntN(8) == 0 {
 			y.reject()
 		}
 		y.crowd()
 		if y.cancel != nil && !y.gone.Load() {
-			y.breaks("a caller who wants to leave waits")
+			y.breaks("a canceled caller waits")
 		}
 	}
 	defer y.under.Add(-1)
 	if ctx.Err() != nil {
-		y.breaks("a try ended with its caller")
+		y.breaks("an attempt ended with its caller")
 	}
 	y.calls++
 	y.clk.add(time.Duration(y.serial%7) * 100 * time.Millisecond)
 	life, now := y.life, y.now
-	if now >= shortAnswers && y.rnd.IntN(4) == 0 {
+	if now >= shortResults && y.rnd.IntN(4) == 0 {
 		now = outage
 	}
 	switch now {
@@ -202,11 +202,11 @@ func (y *year) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	case refusing:
 		y.refused = true
 		return stschain.Credentials{}, errRefused
-	case expiredAnswers:
+	case expiredResults:
 		life = -time.Minute
-	case shortAnswers:
+	case shortResults:
 		life = time.Minute
-	case sameAnswers:
+	case sameResults:
 		if y.serial > 0 {
 			return y.last, nil
 		}
@@ -224,7 +224,7 @@ func (y *year) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 // breaks notes an invariant that the source saw broken.
 func (y *year) breaks(what string) { y.broken.CompareAndSwap(nil, &what) }
 
-// crowd calls while the source is asked. It returns when everybody has an answer or waits for it.
+// crowd calls while the source is called. It returns when all callers have returned or wait.
 func (y *year) crowd() {
 	const callers = 3
 	y.mu.Lock()
@@ -232,7 +232,7 @@ func (y *year) crowd() {
 	y.mu.Unlock()
 	for range callers {
 		go func() {
-			a := y.ask(context.Background())
+			a := y.retrieve(context.Background())
 			y.mu.Lock()
 			defer y.mu.Unlock()
 			y.others = append(y.others, a)
@@ -242,14 +242,14 @@ func (y *year) crowd() {
 	synctest.Wait()
 }
 
-func (y *year) ask(ctx context.Context) answer {
-	a, began := answer{began: y.clk.Now()}, time.Now()
+func (y *year) retrieve(ctx context.Context) outcome {
+	a, began := outcome{began: y.clk.Now()}, time.Now()
 	a.creds, a.err = y.cache.Retrieve(ctx)
 	a.waited = time.Since(began)
 	return a
 }
 
-// reject has a service reject what is held, if that is what the source gave last.
+// reject has a service reject the cached credentials, if the source returned them last.
 func (y *year) reject() {
 	if y.last.AccessKeyID == y.cache.Status().AccessKeyID {
 		y.rejected = y.last.AccessKeyID
@@ -266,7 +266,7 @@ func (y *year) settled() bool {
 }
 
 // live goes through the year: fifty faults, one after the other, each after a
-// while in which nothing is wrong. Somebody calls every minute at the least,
+// while in which nothing is wrong. There is a call every minute at least,
 // and every second or so while something goes on. It tells of each fault that it got to.
 func (y *year) live(goesOn func()) error {
 	const chapters = 50
@@ -328,7 +328,7 @@ func (y *year) until(end time.Time, low, high time.Duration) error {
 // call is one caller.
 func (y *year) call() error {
 	ctx := context.Background()
-	if (y.now == impatient || y.now == sameAnswers) && y.rnd.IntN(20) == 0 {
+	if (y.now == impatient || y.now == sameResults) && y.rnd.IntN(20) == 0 {
 		y.reject()
 	}
 	if y.now == impatient {
@@ -341,30 +341,30 @@ func (y *year) call() error {
 	}
 	before, good := y.calls, y.good()
 	y.gone.Store(false)
-	a := y.ask(ctx)
+	a := y.retrieve(ctx)
 	y.gone.Store(true)
 	for pause := time.Millisecond; !y.settled(); pause *= 2 { // what it started ends before anything else happens
 		<-time.After(pause)
 	}
 	y.cancel = nil
-	tries := y.calls - before
+	attempts := y.calls - before
 	left := a.err != nil && ctx.Err() != nil
 	if left && (good && y.good() || !errors.Is(a.err, context.Canceled)) {
-		return fmt.Errorf("who left got: %w", a.err)
+		return fmt.Errorf("a canceled caller got: %w", a.err)
 	}
 	others := y.others
 	if y.others = nil; !left {
 		others = append(others, a)
 	}
 	for _, a := range others {
-		if err := y.check(a, tries); err != nil {
+		if err := y.check(a, attempts); err != nil {
 			return err
 		}
 	}
 	if good {
-		y.early += tries
+		y.early += attempts
 	}
-	if y.tries += tries; y.now == rejecting && a.err == nil {
+	if y.attempts += attempts; y.now == rejecting && a.err == nil {
 		y.rejected = a.creds.AccessKeyID
 		y.cache.Invalidate(a.creds)
 	}
@@ -377,8 +377,8 @@ func (y *year) good() bool {
 	return s.Phase != stschain.Empty && s.Phase != stschain.Expired && !s.Rejected
 }
 
-// tryIsMissing tells that the last try failed and another one is due; after a clock went back none may be.
-func (y *year) tryIsMissing() bool {
+// attemptIsMissing tells that the last attempt failed and another one is due; after a clock went back none may be.
+func (y *year) attemptIsMissing() bool {
 	s := y.cache.Status()
 	return s.Err != nil && s.Phase != stschain.Fresh
 }
@@ -389,8 +389,8 @@ func (y *year) unexpired() bool {
 	return p != stschain.Empty && p != stschain.Expired
 }
 
-// check is what must hold after each call of somebody who stays, by the instant at which it began.
-func (y *year) check(a answer, tries int) error {
+// check checks the invariants after each call that was not canceled, by the instant at which it began.
+func (y *year) check(a outcome, attempts int) error {
 	creds, err, began, now := a.creds, a.err, a.began, y.clk.Now()
 	quiet := time.Duration(-1) // how long nothing has been wrong
 	if y.now == none {
@@ -401,41 +401,41 @@ func (y *year) check(a answer, tries int) error {
 		return errors.New(*y.broken.Load())
 	case a.waited > 31*time.Second: // Timeout, and a little
 		return fmt.Errorf("a caller waited for %v", a.waited)
-	case tries > 1:
-		return fmt.Errorf("one call caused %d tries", tries)
+	case attempts > 1:
+		return fmt.Errorf("one call caused %d attempts", attempts)
 	case err == nil && creds.ExpiredAt(began.Add(-y.cache.MaxStale)):
 		return fmt.Errorf("got credentials that expired at %v", creds.Expires)
 	case err == nil && creds.ExpiredAt(began) && y.refused:
 		return errors.New("got stale credentials after a refusal")
 	case err != nil && y.unexpired() && !(y.cache.FailFast && errors.Is(err, stschain.ErrPermanent)):
-		return fmt.Errorf("got an error while good credentials are held: %w", err)
+		return fmt.Errorf("got an error while valid credentials are cached: %w", err)
 	case err != nil && quiet > 6*time.Second:
 		return fmt.Errorf("an error %v after the last fault: %w", quiet, err)
 	case err == nil && quiet > 11*time.Minute && creds.AccessKeyID == y.rejected:
 		return fmt.Errorf("still serving what was rejected, %v after the last fault", quiet)
-	case quiet > 12*time.Minute && quiet < 15*time.Minute && y.tryIsMissing():
-		return fmt.Errorf("no try since the last fault, %v ago", quiet)
+	case quiet > 12*time.Minute && quiet < 15*time.Minute && y.attemptIsMissing():
+		return fmt.Errorf("no attempt since the last fault, %v ago", quiet)
 	}
 	return nil
 }
 
-// checkPace bounds the tries of each hour: few while good credentials are held.
+// checkPace bounds the attempts of each hour: few while valid credentials are cached.
 func (y *year) checkPace(now time.Time) error {
 	if d := now.Sub(y.hourBegan); d > 0 && d < time.Hour {
 		return nil
 	}
-	tries, early := y.tries, y.early
-	y.hourBegan, y.tries, y.early = now, 0, 0
+	attempts, early := y.attempts, y.early
+	y.hourBegan, y.attempts, y.early = now, 0, 0
 	most := 120
-	if y.now == shortAnswers || y.now == none {
+	if y.now == shortResults || y.now == none {
 		most = 300
 	}
-	most += int(y.cache.MandatoryWindow / (2 * time.Second)) // in it, tries come 1 to 5 s apart
+	most += int(y.cache.MandatoryWindow / (2 * time.Second)) // in it, attempts come 1 to 5 s apart
 	if y.cache.FailFast {
-		most = 2000 // a refusal is raised at once, and the next try is 1 to 5 s later in any phase
+		most = 2000 // a refusal is raised at once, and the next attempt is 1 to 5 s later in any phase
 	}
-	if tries > 2000 || early > most {
-		return fmt.Errorf("%d tries in an hour, %d of them while good credentials were held", tries, early)
+	if attempts > 2000 || early > most {
+		return fmt.Errorf("%d attempts in an hour, %d of them while valid credentials were cached", attempts, early)
 	}
 	return nil
 }

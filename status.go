@@ -1,54 +1,55 @@
 package stschain
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/stschain-go/stschain/internal/refresh"
 )
 
-// Phase is how far the held credentials of a [Cache] are in their life.
+// Phase is how close the cached credentials of a [Cache] are to their expiry.
 type Phase int
 
 // The phases, in order.
 const (
-	Empty     Phase = iota // nothing is held
-	Fresh                  // nothing is to be done
+	Empty     Phase = iota // no credentials are cached
+	Fresh                  // no refresh is needed
 	Advisory               // refreshed in the background
-	Mandatory              // callers wait for the refresh, a little
+	Mandatory              // callers wait for the refresh, for at most 5 s
 	Expired                // callers wait for the refresh
 )
 
-// String returns the phase in a word.
+// String returns the phase as text.
 func (p Phase) String() string {
-	return word(p, "Phase", "empty", "fresh", "advisory", "mandatory", "expired")
+	return enumText(p, "Phase", "empty", "fresh", "advisory", "mandatory", "expired")
 }
 
-// Status is what a [Cache] knows at one moment. It holds no secret.
+// Status is the state of a [Cache] at one moment. It contains no secret.
 type Status struct {
-	Origin         string // of the held credentials, or the provider if there are none
+	Origin         string // of the cached credentials, or the name of the provider if there are none
 	AccessKeyID    string
 	Phase          Phase
-	Expires        time.Time     // zero: never, or nothing is held
+	Expires        time.Time     // zero: never, or no credentials are cached
 	AdvisoryWindow time.Duration // before jitter; 0 if the credentials never expire
-	Refreshed      time.Time     // when the provider last brought usable credentials; zero: never
-	Rejected       bool          // a service rejected the held credentials
-	Refreshing     bool          // the provider is being asked
-	Next           time.Time     // the earliest next try; zero: at the next call, or never
-	Err            error         // of the last try, if it failed
-	Attempts       uint64        // how often the provider was asked
-	Failures       uint64        // how many of these brought nothing
-	Stale          uint64        // how many of those left callers with expired credentials; see Cache.MaxStale
-	Waits          uint64        // how often a caller had to wait for a try
+	Refreshed      time.Time     // when the provider last returned usable credentials; zero: never
+	Rejected       bool          // a service rejected the cached credentials
+	Refreshing     bool          // an attempt is in flight
+	Next           time.Time     // the earliest next attempt; zero: at the next call, or none is planned
+	Err            error         // of the last attempt; nil if it succeeded
+	Attempts       uint64        // number of calls of the provider
+	Failures       uint64        // number of these that failed
+	Stale          uint64        // number of failures after which expired credentials were served; see Cache.MaxStale
+	Waits          uint64        // number of callers that waited for an attempt
 }
 
-// Status reports what the cache knows, and calls nothing.
+// Status returns the state of the cache. It does not call the provider.
 func (c *Cache) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, lag := c.now()
 	creds := c.credentials(lag)
 	s := Status{
-		Origin:      creds.Origin,
+		Origin:      cmp.Or(creds.Origin, c.knownName()),
 		AccessKeyID: creds.AccessKeyID,
 		Phase:       Phase(refresh.Phase(c.state, now)),
 		Expires:     creds.Expires,
@@ -61,11 +62,9 @@ func (c *Cache) Status() Status {
 		Stale:       c.stale,
 		Waits:       c.waits.Load(),
 	}
-	if !c.state.Holding() {
-		s.Origin = c.knownName()
-		return s
+	if c.state.Holding() {
+		s.Refreshed = timeOf(c.state.Received - int64(lag))
 	}
-	s.Refreshed = timeOf(c.state.Received - int64(lag))
 	if !s.Expires.IsZero() {
 		s.AdvisoryWindow = c.state.Windows.Nominal
 	}

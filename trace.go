@@ -4,33 +4,34 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
 	"time"
 )
 
-// Trace is told what happens on the way to credentials, in the manner of net/http/httptrace: which
-// provider is called, by which, and how that ends. It sees names, access key IDs and
-// errors, and no secret. [Explain] is made of one.
+// Trace reports the calls by which credentials are obtained, in the manner of net/http/httptrace: which
+// provider calls which other one, and how each call ends. It gets names, access key IDs and
+// errors, but no secrets. [Explain] uses one.
 //
-// A refresh of a [Cache] belongs to no caller. So the functions may be called concurrently, and
-// after Retrieve has returned. The caller that began the refresh sees what it consists of; a caller
-// that joined it sees one step, with Joined. Credentials that a Cache returns at once are no step.
+// A refresh of a [Cache] is shared by its callers, so both functions may be called concurrently, and
+// after Retrieve has returned. The trace of the caller that began the refresh gets its steps. The trace of a caller
+// that joined it gets one step, with Joined set. If a Cache returns credentials at once, there is no step.
 type Trace struct {
-	// Begin is called when a step begins. It returns the context of the steps below, which is ctx
-	// or derived from it. nil: not called.
+	// Begin is called when a step begins. It returns the context of the steps inside of this one: ctx
+	// or a context derived from it. nil: not called.
 	Begin func(ctx context.Context, s Step) context.Context
 
 	// End is called when a step ends, with the context that Begin returned. nil: not called.
 	End func(ctx context.Context, s Step)
 }
 
-// Step is something on the way to credentials: the call of a provider, a refresh, or a request.
+// Step is a call of a provider, a refresh, or a request to a service.
 type Step struct {
 	Kind     StepKind
-	Name     string   // of the provider, what its String returns; or of the request
+	Name     string   // of the provider or the request
 	Provider Provider // nil for a request
-	Joined   bool     // of a refresh: it waits for one that another caller began
+	Joined   bool     // of a refresh: another caller began it
 
-	// Set when the step ends. Without Err, the rest describes the credentials, if there are any.
+	// Set when the step ends. If Err is nil, the rest describes the credentials, if there are any.
 	Err         error
 	Took        time.Duration
 	AccessKeyID string
@@ -39,7 +40,7 @@ type Step struct {
 	Expires     time.Time
 }
 
-// StepKind is what a step is.
+// StepKind is the kind of a [Step].
 type StepKind int
 
 // The kinds of steps.
@@ -49,66 +50,55 @@ const (
 	StepRequest                  // a request to a service
 )
 
-// String returns the kind in a word.
-func (k StepKind) String() string { return word(k, "StepKind", "provider", "refresh", "request") }
+// String returns the kind as text.
+func (k StepKind) String() string { return enumText(k, "StepKind", "provider", "refresh", "request") }
 
 type traceKey struct{}
 
-// traced is a Trace, and the provider whose call is the current step.
+// traced is the value of a context: its traces, outermost first, and the provider of the current step.
 type traced struct {
-	*Trace
+	traces   []*Trace
 	provider Provider
 }
 
-// WithTrace returns a context whose calls tell t. A trace that ctx has already is told as well.
+// WithTrace returns a context whose steps are reported to t, and to the traces that ctx has already.
 func WithTrace(ctx context.Context, t *Trace) context.Context {
-	if outer, ok := ctx.Value(traceKey{}).(traced); ok {
-		inner := t
-		t = &Trace{
-			Begin: func(ctx context.Context, s Step) context.Context { return inner.begin(outer.begin(ctx, s), s) },
-			End:   func(ctx context.Context, s Step) { inner.end(ctx, s); outer.end(ctx, s) },
-		}
-	}
-	return context.WithValue(ctx, traceKey{}, traced{Trace: t})
+	outer, _ := ctx.Value(traceKey{}).(traced)
+	return context.WithValue(ctx, traceKey{}, traced{traces: append(slices.Clip(outer.traces), t)})
 }
 
-func (t *Trace) begin(ctx context.Context, s Step) context.Context {
-	if t.Begin != nil {
-		return t.Begin(ctx, s)
-	}
-	return ctx
-}
-
-func (t *Trace) end(ctx context.Context, s Step) {
-	if t.End != nil {
-		t.End(ctx, s)
-	}
-}
-
-// Start tells the trace of ctx, if there is one, that the step begins, and returns the context of
-// what is below, and the function to call when the step ends. It is for providers that call other
-// providers, and calls none by itself. Of a provider whose call is the current step already, it tells
-// nothing, so that both the caller and the called may start one. Name is filled in.
+// Start reports that the step begins to the trace of ctx, if there is one. It returns the context of
+// the steps inside of this one, and the function to call when the step ends. Call it in a provider that calls other
+// providers. If the step is the call of the provider of the current step, it is not reported again, so
+// both a caller and the provider may call Start. Name is filled in.
 func (s Step) Start(ctx context.Context) (context.Context, func(Credentials, error)) {
 	t, ok := ctx.Value(traceKey{}).(traced)
 	if !ok || s.Kind == StepProvider && same(s.Provider, t.provider) {
 		return ctx, func(Credentials, error) {}
 	}
-	step, began := s, time.Now() // s stays off the heap where there is no trace
+	step, began := s, time.Now() // s stays on the stack if there is no trace
 	if step.Provider != nil && step.Name == "" {
 		step.Name = name(step.Provider)
 	}
-	ctx = t.begin(ctx, step)
+	for _, trace := range t.traces {
+		if trace.Begin != nil {
+			ctx = trace.Begin(ctx, step)
+		}
+	}
 	t.provider = step.Provider
 	return context.WithValue(ctx, traceKey{}, t), func(creds Credentials, err error) {
 		step.Took = time.Since(began)
 		step.describe(creds, err)
-		t.end(ctx, step)
+		for _, trace := range slices.Backward(t.traces) {
+			if trace.End != nil {
+				trace.End(ctx, step)
+			}
+		}
 	}
 }
 
 func (s *Step) describe(creds Credentials, err error) {
-	if err == nil && s.Kind != StepRequest && creds.complete() != nil { // a deferred end during a panic
+	if err == nil && s.Kind != StepRequest && creds.complete() != nil { // the provider panicked
 		err = errors.New("stschain: it did not return")
 	}
 	if s.Err = err; err == nil {

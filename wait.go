@@ -7,36 +7,37 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain/internal/refresh"
+	"github.com/stschain-go/stschain/internal/system"
 	"golang.org/x/sync/singleflight"
 )
 
-// decision is what a caller does. If it waits, it has joined a flight.
+// decision is what a caller does next.
 type decision struct {
 	refresh.Decision
 	creds   Credentials // to return
-	flight  *attempt
-	landing <-chan singleflight.Result
-	joined  bool // another caller began it
+	attempt *attempt    // to wait for; nil: none
+	outcome <-chan singleflight.Result
+	joined  bool // another caller began the attempt
 }
 
-// decide says what the caller does at this moment. It begins an attempt if one is wanted and none is in
-// flight. A caller that would wait for an attempt that waits for it, or whose context has ended, joins none.
+// decide returns what the caller does next. It begins an attempt if one is due and none is in
+// flight. A caller whose context has ended does not wait, nor does one that the attempt waits for.
 func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, error) {
-	quiet, above, stays := cannotPrompt(ctx), attemptOf(ctx), ctx.Err() == nil && !c.above(ctx)
+	quiet, above, canWait := cannotPrompt(ctx), attemptOf(ctx), ctx.Err() == nil && !c.above(ctx)
 	c.mu.Lock()
 	now, lag := c.now()
 	need := refresh.Need{AtLeast: atLeast, NoPrompt: quiet, Blocked: c.blocked()}
-	if c.flight != nil {
-		need.Elapsed = time.Since(c.flight.began)
+	if c.inFlight != nil {
+		need.Elapsed = time.Since(c.inFlight.began)
 	}
 	d := decision{Decision: refresh.Decide(c.config(), c.state, now, need), creds: c.credentials(lag)}
 	background := d.Action == refresh.ServeAndRefresh
-	if waits := d.Action == refresh.Wait && stays; waits || background {
-		if d.joined = c.flight != nil; !d.joined {
+	if waits := d.Action == refresh.Wait && canWait; waits || background {
+		if d.joined = c.inFlight != nil; !d.joined {
 			c.begin(ctx, above, quiet || background)
 		}
-		a := c.flight
-		d.flight, d.landing = a, a.callers.DoChan("", func() (any, error) { return c.run(a), nil })
+		a := c.inFlight
+		d.attempt, d.outcome = a, a.callers.DoChan("", func() (any, error) { return c.run(a), nil })
 		if waits {
 			c.waits.Add(1)
 		}
@@ -50,7 +51,7 @@ func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, er
 	return d, nil
 }
 
-// above reports whether ctx is that of an attempt of c, or of one that such an attempt waits for.
+// above reports whether ctx belongs to an attempt of c, or to one that such an attempt waits for.
 func (c *Cache) above(ctx context.Context) bool {
 	a := attemptOf(ctx)
 	for a != nil && a.cache != c {
@@ -59,35 +60,35 @@ func (c *Cache) above(ctx context.Context) bool {
 	return a != nil
 }
 
-// begin begins an attempt. The lock is held, as it is for blocked and longest.
+// begin begins an attempt. The callers of begin, blocked and unreturned hold the lock.
 func (c *Cache) begin(ctx context.Context, above *attempt, quiet bool) {
-	c.flight = newAttempt(ctx, c, above, quiet)
-	c.flight.earlier, c.running = c.running, c.flight
+	c.inFlight = newAttempt(ctx, c, above, quiet)
+	c.running = append(c.running, c.inFlight)
 	c.state = refresh.Begin(c.state)
 	c.attempts++
 	c.publish()
 }
 
-// blocked reports that no attempt may begin: the calls of earlier ones have outlived them and still
-// run. Beside one of these, one attempt may run. There is no third before the first has run for 15
-// minutes, and then one more for each 15 minutes.
+// blocked reports whether no attempt may begin, because calls of earlier ones have outlived them and still
+// run. While one such call runs, one more attempt may begin, and then another one for each 15 minutes that the
+// oldest call has run.
 func (c *Cache) blocked() bool {
 	n, longest := c.unreturned()
-	return c.flight == nil && n >= 2+int(longest/(15*time.Minute))
+	return c.inFlight == nil && n >= 2+int(longest/(15*time.Minute))
 }
 
-// unreturned is how many calls of the provider have not returned, and how long the oldest has run.
+// unreturned returns how many calls of the provider have not returned, and how long the oldest has run.
 func (c *Cache) unreturned() (n int, longest time.Duration) {
-	for a := c.running; a != nil; a = a.earlier {
-		n, longest = n+1, time.Since(a.began)
+	if n = len(c.running); n > 0 {
+		longest = time.Since(c.running[0].began)
 	}
 	return n, longest
 }
 
-// wait waits for a flight. The error is errAgain if the caller is to decide again.
+// wait waits for an attempt. The error is errDecideAgain if the caller has to decide again.
 func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (creds Credentials, err error) {
-	if d.flight == nil {
-		return c.giveUp(atLeast, cmp.Or(ended(ctx), errCircle))
+	if d.attempt == nil {
+		return c.giveUp(atLeast, cmp.Or(system.ContextErr(ctx), errCycle))
 	}
 	if d.joined {
 		_, end := Step{Kind: StepRefresh, Provider: c, Joined: true}.Start(ctx)
@@ -95,36 +96,34 @@ func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (cr
 	}
 	var impatient <-chan time.Time
 	if d.Patience > 0 {
-		t := time.NewTimer(d.Patience)
-		defer t.Stop()
-		impatient = t.C
+		impatient = time.After(d.Patience)
 	}
-	for prompted := d.flight.prompted; ; {
+	for prompted := d.attempt.prompted; ; {
 		select {
-		case r := <-d.landing:
+		case r := <-d.outcome:
 			switch o := r.Val.(outcome); {
 			case o.noPrompt && cannotPrompt(ctx):
 				return c.giveUp(atLeast, o.err)
-			case o.noPrompt, o.err == nil && atLeast > 0: // its own attempt may prompt; do they live that long?
-				return creds, errAgain
+			case o.noPrompt, o.err == nil && atLeast > 0: // an attempt of its own may prompt; or are they valid for that long?
+				return creds, errDecideAgain
 			default:
 				return o.creds, o.err
 			}
 		case <-prompted:
-			if err := Prompt(ctx); err != nil { // which gives more time to the attempts that wait for this one
+			if err := Prompt(ctx); err != nil { // otherwise it extends the attempts that wait for this one
 				return c.giveUp(atLeast, err)
 			}
 			prompted = nil
 		case <-impatient:
-			return creds, errAgain // the cached ones may have expired meanwhile
+			return creds, errDecideAgain // the cached ones may have expired meanwhile
 		case <-ctx.Done():
-			return c.giveUp(atLeast, ended(ctx))
+			return c.giveUp(atLeast, system.ContextErr(ctx))
 		}
 	}
 }
 
-// giveUp is for a caller that does not wait for a refresh: it gets the cached credentials if nothing
-// speaks against them.
+// giveUp returns the cached credentials, if they are good, to a caller that does not wait for a refresh, and
+// an error otherwise.
 func (c *Cache) giveUp(atLeast time.Duration, reason error) (Credentials, error) {
 	c.mu.Lock()
 	now, lag := c.now()
@@ -136,27 +135,27 @@ func (c *Cache) giveUp(atLeast time.Duration, reason error) (Credentials, error)
 	return Credentials{}, fmt.Errorf("stschain: waiting for credentials from %s: %w", name, reason)
 }
 
-// refusal is why a caller gets neither credentials nor a wait.
+// refusal is the reason for an error without an attempt.
 type refusal struct {
 	reason   refresh.Reason
 	origin   string
-	left     time.Duration // of the cached credentials
-	lifetime time.Duration // that they had when they came
-	last     error
+	left     time.Duration // until the cached credentials expire
+	lifetime time.Duration // of the cached credentials when they were received
+	last     error         // of the last attempt
 	running  int           // calls that have not returned
-	longest  time.Duration // of these
+	longest  time.Duration // of these calls
 }
 
 func (r refusal) error(atLeast time.Duration) error {
-	switch live := fmt.Sprintf("stschain: credentials from %s live for", r.origin); r.reason {
+	switch valid := fmt.Sprintf("stschain: credentials from %s are valid for", r.origin); r.reason {
 	case refresh.TooShort:
-		return fmt.Errorf("%s %v, and %v are required: require less, or configure a longer duration", live, r.lifetime, atLeast)
+		return fmt.Errorf("%s %v, and %v are required: require less, or configure a longer duration", valid, r.lifetime, atLeast)
 	case refresh.TooShortFailed:
-		return fmt.Errorf("%s another %v, %v are required, and the last refresh failed: %w", live, r.left, atLeast, r.last)
+		return fmt.Errorf("%s another %v, %v are required, and the last refresh failed: %w", valid, r.left, atLeast, r.last)
 	case refresh.TooShortJustCame:
-		return fmt.Errorf("%s another %v, %v are required, and they were refreshed just now", live, r.left, atLeast)
+		return fmt.Errorf("%s another %v, %v are required, and they were refreshed just now", valid, r.left, atLeast)
 	case refresh.Blocked:
-		return fmt.Errorf("stschain: %d earlier calls of the provider have not returned, the oldest after %v: no further one is made; the last failure: %w", r.running, r.longest.Round(time.Second), r.last)
+		return fmt.Errorf("stschain: %d earlier calls of the provider have not returned, the oldest after %v, so it is not called again; the last failure: %w", r.running, r.longest.Round(time.Second), r.last)
 	}
 	return r.last
 }

@@ -2,7 +2,6 @@ package refresh_test
 
 import (
 	"math"
-	"reflect"
 	"testing"
 	"time"
 
@@ -304,24 +303,4 @@ func TestDecideClockBack(t *testing.T) {
 		{"FailFast", failFast, hourOld(failed(46*minute, refresh.Permanent)), 46*minute - 1, plain, wait},
 		{"the entry lives longer", defaults, hourOld(), -minute, plain, serve},
 	})
-}
-
-// Decide gets values and no pointers into them, so it cannot change anything.
-func TestArgumentsAreValues(t *testing.T) {
-	var check func(reflect.Type)
-	check = func(typ reflect.Type) {
-		switch typ.Kind() {
-		case reflect.Struct:
-			for i := range typ.NumField() {
-				check(typ.Field(i).Type)
-			}
-		case reflect.Bool, reflect.Int, reflect.Int64, reflect.String:
-		default:
-			t.Errorf("%v is a %v", typ, typ.Kind())
-		}
-	}
-	decide := reflect.TypeOf(refresh.Decide)
-	for i := range decide.NumIn() {
-		check(decide.In(i))
-	}
 }

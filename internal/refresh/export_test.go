@@ -2,10 +2,6 @@ package refresh
 
 // What the tests of this package see beyond its API.
 var (
-	PauseAfterSuccess        = pauseAfterSuccess
-	BackoffAfterFailure      = backoffAfterFailure
-	BackoffAfterRefusal      = backoffAfterRefusal
-	BackoffAfterFirstFailure = backoffAfterFirstFailure
-	Plus                     = plus
-	Span                     = span
+	Plus = plus
+	Span = span
 )

@@ -11,39 +11,13 @@ import "time"
 type Config struct {
 	Advisory  time.Duration // 0: by lifetime, see WindowsFor
 	Mandatory time.Duration // 0: 60 s
-	MaxStale  time.Duration // how long past its end an entry is served while the source is down
-	FailFast  bool          // a permanent failure is returned at once, although the entry is valid
-}
-
-// Entry is what is cached. Without an ID it is nothing.
-type Entry struct {
-	ID      string // two entries with one ID are the same, even if one expires later
-	Expires int64  // Never: it does not expire
-}
-
-// State is what is known at one instant. The zero State is an empty cache.
-type State struct {
-	Entry    Entry
-	Windows  Windows
-	Received int64
-	Lifetime time.Duration // what was left of Entry when its ID first came
-
-	InFlight     bool // an attempt has begun and not ended
-	Failed       bool // the last attempt failed, those that needed a prompt aside
-	PromptNeeded bool // the last attempt needed a prompt, and could not prompt
-	Rejected     bool // a service rejected Entry
-	Refused      bool // since Entry came, an attempt was refused: no stale service
-	Raised       bool // FailFast: the last failure is returned to every caller
-	Settled      bool // since Entry came, an attempt gained nothing: no caller waits while Entry is valid
-
-	BackoffFrom  int64 // no attempt begins in [BackoffFrom, BackoffUntil)
-	BackoffUntil int64
-	RejectFrom   int64 // before this, a rejection does not end the backoff
+	MaxStale  time.Duration // how long past its expiry an entry is served during an outage of the source
+	FailFast  bool          // a permanent failure is returned at once, even if the entry is valid
 }
 
 // Need is what a caller needs.
 type Need struct {
-	AtLeast  time.Duration // a remaining life of so much; 0: any
+	AtLeast  time.Duration // the required remaining lifetime; 0: any
 	NoPrompt bool          // the caller cannot prompt the user
 	Elapsed  time.Duration // since the attempt in flight began
 	Blocked  bool          // no attempt may begin
@@ -66,9 +40,9 @@ type Reason int
 // The reasons.
 const (
 	LastFailed       Reason = iota + 1 // nothing can be served, and the last attempt failed just now
-	TooShort                           // the source's entries do not live that long
-	TooShortFailed                     // the entry does not live that long, and the last attempt failed just now
-	TooShortJustCame                   // the entry does not live that long, and just came
+	TooShort                           // the entries of the source are not valid for that long
+	TooShortFailed                     // the entry is not valid for that long, and the last attempt failed just now
+	TooShortJustCame                   // the entry is not valid for that long, and was just received
 	Blocked                            // nothing can be served, and no attempt may begin
 )
 
@@ -79,7 +53,7 @@ type Decision struct {
 	Patience time.Duration // of Wait: when to decide again; 0: only when the attempt ends
 }
 
-// Decide says what a caller does at now.
+// Decide returns what a caller does at now.
 func Decide(cfg Config, s State, now int64, need Need) Decision {
 	d := decide(cfg, s, now, need)
 	if d.Action == Serve || d.Action == Refuse || s.InFlight || !need.Blocked {
@@ -94,7 +68,7 @@ func Decide(cfg Config, s State, now int64, need Need) Decision {
 func decide(cfg Config, s State, now int64, need Need) Decision {
 	end := s.End(cfg)
 	backoff := s.inBackoff(now)
-	bound := backoff && (!s.PromptNeeded || need.NoPrompt) // a caller that can prompt does not wait for one that cannot
+	bound := backoff && (!s.PromptNeeded || need.NoPrompt) // a caller that can prompt is not delayed by an attempt that could not
 	switch {
 	case bound && (s.Raised || now >= end):
 		return Decision{Action: Refuse, Reason: LastFailed}
@@ -119,7 +93,7 @@ func decide(cfg Config, s State, now int64, need Need) Decision {
 	return Decision{Action: Wait, Patience: patience - need.Elapsed}
 }
 
-// decideShort decides where the entry does not live for need.AtLeast.
+// decideShort decides if the entry is not valid for need.AtLeast.
 func decideShort(s State, now int64, need Need, bound bool) Decision {
 	switch {
 	case s.Lifetime < need.AtLeast && now < s.due():
@@ -132,7 +106,7 @@ func decideShort(s State, now int64, need Need, bound bool) Decision {
 	return Decision{Action: Wait}
 }
 
-// Begin notes that an attempt begins.
+// Begin records that an attempt begins.
 func Begin(s State) State {
 	s.InFlight = true
 	return s
@@ -148,7 +122,7 @@ const (
 	RejectedAgain // it is the one that a service rejected
 )
 
-// Check looks at an entry that arrives at now.
+// Check checks an entry that is received at now.
 func Check(s State, e Entry, now int64) Problem {
 	switch {
 	case now >= e.Expires:
@@ -159,14 +133,14 @@ func Check(s State, e Entry, now int64) Problem {
 	return NoProblem
 }
 
-// Gains reports whether an entry is better than the cached one. The ID that is cached already, with no
-// more life, is neither a success nor a failure: a source that has a cache of its own returns it
-// while somebody else renews it.
+// Gains reports whether an entry is better than the cached one. An entry with the cached ID and no
+// later expiry is neither a success nor a failure: a source with its own cache returns it
+// until it renews it.
 func Gains(s State, e Entry) bool {
 	return e.ID != s.Entry.ID || e.Expires > s.Entry.Expires || e.Expires == Never
 }
 
-// Succeed takes an entry without a Problem that arrives at now. The draws are in [0,1).
+// Succeed caches an entry without a Problem that is received at now. The draws are in [0,1).
 func Succeed(cfg Config, s State, e Entry, now int64, draw [2]float64) State {
 	lifetime := span(now, e.Expires)
 	pause := pauseAfterSuccess(lifetime)
@@ -201,10 +175,10 @@ const (
 	PromptFailed       // a prompt was needed in an attempt that could prompt
 )
 
-// Fail notes that an attempt brought nothing. The draws are in [0,1).
+// Fail records that an attempt failed. The draws are in [0,1).
 func Fail(cfg Config, s State, class Class, now int64, draw [2]float64) State {
 	s.InFlight, s.PromptNeeded, s.BackoffFrom = false, class == NoPrompt, now
-	if s.PromptNeeded { // no failure: it binds only those that cannot prompt either
+	if s.PromptNeeded { // not a failure: it applies only to callers that cannot prompt either
 		pause := backoffAfterFirstFailure(draw[0])
 		switch {
 		case s.Holding() && s.Raised: // until this is over, the last failure is returned
@@ -235,13 +209,13 @@ func Fail(cfg Config, s State, class Class, now int64, draw [2]float64) State {
 	return s
 }
 
-// Reject notes that a service rejected the entry.
+// Reject records that a service rejected the entry.
 func Reject(s State, now int64) State {
 	s.Rejected, s.Settled = true, false
-	if s.PromptNeeded { // callers that cannot prompt try again soon, for the entry may not be what they need
+	if s.PromptNeeded { // callers that cannot prompt begin another attempt soon, because the entry may not be what they need
 		s.BackoffUntil = min(s.BackoffUntil, plus(s.BackoffFrom, betweenAttempts))
 	}
-	// RejectFrom is at most so long after Received, unless the clock went back between them.
+	// RejectFrom is at most 5 s after Received, unless the clock was set back between them.
 	until := min(s.RejectFrom, s.Entry.Expires, plus(s.Received, backoffAfterRefusal(1)))
 	if now >= s.Received && until > max(now, s.BackoffUntil) {
 		s.PromptNeeded, s.BackoffFrom, s.BackoffUntil = false, s.Received, until
@@ -249,7 +223,7 @@ func Reject(s State, now int64) State {
 	return s
 }
 
-// Shift moves every instant by d: the clock that they were taken from was set.
+// Shift moves every instant by d, because the clock that they were read from was set.
 func Shift(s State, d time.Duration) State {
 	for _, t := range []*int64{&s.Entry.Expires, &s.Received, &s.BackoffFrom, &s.BackoffUntil, &s.RejectFrom} {
 		*t = plus(*t, d)
@@ -257,9 +231,9 @@ func Shift(s State, d time.Duration) State {
 	return s
 }
 
-// Next is the earliest next attempt. Always: at the next call. Never: none is planned.
+// Next returns the earliest next attempt. Always: at the next call. Never: none is planned.
 func Next(s State, now int64) int64 {
-	next, prompt := now, now // from when on an attempt is wanted, and callers wait for one that may prompt
+	next, prompt := now, now // when an attempt becomes due, and when callers begin to wait for one that may prompt
 	if s.Holding() && !s.Raised {
 		next, prompt = max(now, s.due()), max(now, s.due(), s.waitFrom())
 	}
@@ -275,8 +249,8 @@ func Next(s State, now int64) int64 {
 	return next
 }
 
-// Quiet is an interval in which Decide says Serve to every caller without AtLeast. It is empty,
-// from Never, where there is none.
+// Quiet returns an interval in which Decide returns Serve for every caller without AtLeast. If there is none, it
+// is empty, from Never.
 func Quiet(cfg Config, s State) (from, until int64) {
 	if !s.Holding() || s.Raised {
 		return Never, Never
@@ -292,77 +266,4 @@ func Quiet(cfg Config, s State) (from, until int64) {
 		}
 	}
 	return from, min(until, s.End(cfg))
-}
-
-// The phases of an entry.
-const (
-	Empty = iota
-	Fresh
-	Advisory
-	Mandatory
-	Expired
-)
-
-// Phase is how far the entry is in its life.
-func Phase(s State, now int64) int {
-	switch e := s.Entry.Expires; {
-	case !s.Holding():
-		return Empty
-	case now >= e: // which is not so if e is Never
-		return Expired
-	case now >= plus(e, -s.Windows.Mandatory):
-		return Mandatory
-	case now >= plus(e, -s.Windows.Advisory):
-		return Advisory
-	}
-	return Fresh
-}
-
-// Holding reports whether there is an entry.
-func (s State) Holding() bool { return s.Entry.ID != "" }
-
-// Good reports whether the entry is valid, and neither a service nor FailFast speaks against it.
-func (s State) Good(now int64) bool {
-	return s.Holding() && now < s.Entry.Expires && !s.Rejected && !s.Raised
-}
-
-// End is when the entry may no longer be served, even while no attempt may begin.
-func (s State) End(cfg Config) int64 {
-	switch {
-	case !s.Holding():
-		return Always
-	case s.Failed && !s.Refused:
-		return plus(s.Entry.Expires, cfg.MaxStale)
-	}
-	return s.Entry.Expires
-}
-
-// short reports whether the entry does not live for need.AtLeast.
-func (s State) short(now int64, need Need) bool {
-	return need.AtLeast > 0 && plus(now, need.AtLeast) > s.Entry.Expires
-}
-
-// inBackoff is false where the clock went back behind the beginning of the backoff.
-func (s State) inBackoff(now int64) bool { return now >= s.BackoffFrom && now < s.BackoffUntil }
-
-// due is from when on an attempt is wanted.
-func (s State) due() int64 {
-	switch {
-	case s.Rejected:
-		return Always
-	case s.Entry.Expires == Never:
-		return plus(s.Received, rotationInterval)
-	}
-	return plus(s.Entry.Expires, -s.Windows.Advisory)
-}
-
-// waitFrom is from when on callers wait for an attempt.
-func (s State) waitFrom() int64 {
-	switch {
-	case s.Settled:
-		return s.Entry.Expires
-	case s.Rejected:
-		return Always
-	}
-	return plus(s.Entry.Expires, -s.Windows.Mandatory)
 }

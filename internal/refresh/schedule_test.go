@@ -128,29 +128,6 @@ func TestPhase(t *testing.T) {
 	require.False(t, raised.Good(start+int64(minute)), "FailFast")
 }
 
-func TestEnd(t *testing.T) {
-	down, no := refresh.Transient, refresh.Permanent
-	tests := []struct {
-		name string
-		past []past
-		want time.Duration
-	}{
-		{"empty", nil, always},
-		{"empty, failed", []past{failed(0, down)}, always},
-		{"no attempt failed", hourOld(), 60 * minute},
-		{"failed", hourOld(failed(50*minute, down)), 70 * minute},
-		{"refused", hourOld(failed(50*minute, no)), 60 * minute},
-		{"a prompt was needed", hourOld(failed(50*minute, refresh.NoPrompt)), 60 * minute},
-		{"a prompt failed", hourOld(failed(50*minute, refresh.PromptFailed)), 60 * minute},
-		{"never expires", []past{came(0, "a", refresh.Never), failed(50*minute, down)}, never},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			require.Equal(t, tt.want, since(after(stale10, tt.past...).End(stale10)))
-		})
-	}
-}
-
 func TestExpiry(t *testing.T) {
 	const limit = refresh.Never - 1
 	require.EqualValues(t, refresh.Never, refresh.Expiry(time.Time{}))

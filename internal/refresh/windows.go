@@ -8,24 +8,24 @@ import (
 
 const (
 	mandatoryWindow  = 60 * time.Second
-	patience         = 5 * time.Second // how long a caller waits while the entry is valid
+	patience         = 5 * time.Second // how long callers wait while the entry is valid
 	betweenAttempts  = time.Second     // at least, while there is an entry
 	rotationInterval = 15 * time.Minute
 
-	// The ends of the scale of Nanos. Always is before, and Never after every instant.
+	// The ends of the scale of Nanos. Always is before every instant, and Never is after it.
 	Never  = math.MaxInt64
 	Always = math.MinInt64
 )
 
-// Windows say how long before its end an entry is refreshed.
+// Windows are how long before its expiry an entry is refreshed.
 type Windows struct {
 	Nominal   time.Duration // the advisory window before jitter
 	Advisory  time.Duration // from here on it is refreshed in the background
 	Mandatory time.Duration // from here on callers wait
 }
 
-// WindowsFor returns the windows of an entry that has lifetime left when it arrives. advisory and
-// mandatory are what is configured, 0 for the defaults. random is in [0,1) and widens the advisory
+// WindowsFor returns the windows of an entry that has lifetime left when it is received. advisory and
+// mandatory are the configured windows, 0 for the defaults. random is in [0,1) and widens the advisory
 // window by up to a quarter, so that a fleet that started together does not refresh together.
 func WindowsFor(lifetime, advisory, mandatory time.Duration, random float64) Windows {
 	if advisory == 0 {
@@ -38,34 +38,34 @@ func WindowsFor(lifetime, advisory, mandatory time.Duration, random float64) Win
 			advisory = 60 * time.Minute
 		}
 	}
-	most := lifetime - lifetime/4 // an entry does not arrive inside its window
+	most := lifetime - lifetime/4 // an entry is not received inside its window
 	w := Windows{Nominal: min(advisory, most)}
 	w.Advisory = min(w.Nominal+fraction(w.Nominal/4, random), most)
 	w.Mandatory = min(cmp.Or(mandatory, mandatoryWindow), w.Nominal/4)
 	return w
 }
 
-// pauseAfterSuccess is the pause after an attempt that brought an entry with this remaining life
-// that is due at once or soon: without it, every call would call a source that returns the same
+// pauseAfterSuccess returns the pause after an attempt that returned an entry with this remaining lifetime
+// that is due at once or soon. Without it, every caller would call a source that returns the same
 // entry again.
 func pauseAfterSuccess(remaining time.Duration) time.Duration {
 	return min(max(remaining/4, betweenAttempts), time.Minute)
 }
 
-// backoffAfterFailure is the pause after a failed attempt while the entry can be served for
-// left: the pace of the AWS SDKs, but at most half of what is left, so that attempts go on until
+// backoffAfterFailure returns the pause after a failed attempt while the entry can be served for
+// left: that of the AWS SDKs, but at most half of what is left, so that attempts continue until
 // the last second.
 func backoffAfterFailure(left time.Duration, random, randomFloor float64) time.Duration {
 	return max(min(between(300*time.Second, 600*time.Second, random), left/2), backoffAfterRefusal(randomFloor))
 }
 
-// backoffAfterRefusal is how long an error is remembered when a retry soon does not help: it was
-// permanent, or the entry has expired.
+// backoffAfterRefusal returns how long an error is remembered if it is permanent, or if the entry
+// has expired.
 func backoffAfterRefusal(random float64) time.Duration {
 	return between(time.Second, 5*time.Second, random)
 }
 
-// backoffAfterFirstFailure is how long an error is remembered while the cache is empty.
+// backoffAfterFirstFailure returns how long an error is remembered while the cache is empty.
 func backoffAfterFirstFailure(random float64) time.Duration {
 	return between(100*time.Millisecond, time.Second, random)
 }
@@ -90,8 +90,8 @@ func Nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// Expiry returns the end of what expires at t, Never for the zero time. A date beyond the scale
-// is not never: what ends then is refreshed like everything that ends.
+// Expiry returns t as an instant, Never for the zero time. A date beyond the scale
+// is not Never: entries that expire then are refreshed like all that expire.
 func Expiry(t time.Time) int64 {
 	if t.IsZero() {
 		return Never
@@ -99,7 +99,7 @@ func Expiry(t time.Time) int64 {
 	return min(Nanos(t), Never-1)
 }
 
-// plus is t+d within the scale. Its ends stay what they are.
+// plus returns t+d within the scale. It does not change Never and Always.
 func plus(t int64, d time.Duration) int64 {
 	switch sum := t + int64(d); {
 	case t == Never, t == Always:
@@ -113,7 +113,7 @@ func plus(t int64, d time.Duration) int64 {
 	}
 }
 
-// span is how long it is from one instant to another; Never if to does not come or the span does
+// span returns the duration between two instants; Never if to is Never, or if the duration does
 // not fit.
 func span(from, to int64) time.Duration {
 	d := to - from

@@ -10,8 +10,7 @@ import (
 	"github.com/stschain-go/stschain/internal/refresh"
 )
 
-// Peers: cockroach#169764, cloudquery#5097, minio-go#1075 (users.md 4.10, 4.14, 4.15, 6.1, 6.2, 6.3, 6.5,
-// 6.8).
+// cockroach#169764, cloudquery#5097, minio-go#1075
 func TestWindows(t *testing.T) {
 	const almostOne = 1 - 1e-9
 	type want struct{ nominal, advisory, mandatory time.Duration }
@@ -45,32 +44,6 @@ func TestWindows(t *testing.T) {
 			got := refresh.WindowsFor(tt.lifetime, tt.advisory, tt.mandatory, tt.random)
 			require.Equal(t, tt.want, want{got.Nominal, got.Advisory, got.Mandatory})
 		})
-	}
-}
-
-func TestPauses(t *testing.T) {
-	const s = time.Second
-	tests := []struct {
-		name      string
-		got, want time.Duration
-	}{
-		{"success, a quarter of what is left", refresh.PauseAfterSuccess(100 * s), 25 * s},
-		{"success, at least a second", refresh.PauseAfterSuccess(4*s - 4), s},
-		{"success, at most a minute", refresh.PauseAfterSuccess(240*s + 4), 60 * s},
-		{"failure, least", refresh.BackoffAfterFailure(math.MaxInt64, 0, 0), 300 * s},
-		{"failure, most", refresh.BackoffAfterFailure(math.MaxInt64, 1, 1), 600 * s},
-		{"failure, half of what is left", refresh.BackoffAfterFailure(500*s, 0, 0), 250 * s},
-		{"failure, half of what is left begins", refresh.BackoffAfterFailure(600*s, 0, 0), 300 * s},
-		{"failure, floor", refresh.BackoffAfterFailure(s, 0, 0), s},
-		{"failure, drawn floor", refresh.BackoffAfterFailure(s, 0, 1), 5 * s},
-		{"failure, late", refresh.BackoffAfterFailure(-30*s, 0, 0.5), 3 * s},
-		{"refusal, least", refresh.BackoffAfterRefusal(0), s},
-		{"refusal, most", refresh.BackoffAfterRefusal(1), 5 * s},
-		{"first failure, least", refresh.BackoffAfterFirstFailure(0), 100 * time.Millisecond},
-		{"first failure, most", refresh.BackoffAfterFirstFailure(1), s},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, tt.got) })
 	}
 }
 

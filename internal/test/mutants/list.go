@@ -1,6 +1,6 @@
 package main
 
-// mutants are all edits. Two kinds are left out: what no test can tell from the engine, and what does not compile.
+// mutants are all edits, except those that do not compile, and those that do not change the behavior.
 var mutants = []mutant{
 	// Decide
 	{"refresh.go", "case bound && (s.Raised || now >= end):", "case bound && now >= end:",
@@ -102,21 +102,21 @@ var mutants = []mutant{
 		"Quiet: no entry is served beyond its end"},
 	{"refresh.go", "if !s.Holding() || s.Raised {\n\t\treturn Never, Never", "if !s.Holding() {\n\t\treturn Never, Never",
 		"Quiet: FailFast"},
-	{"refresh.go", "case now >= plus(e, -s.Windows.Advisory):\n\t\treturn Advisory\n", "",
+	{"state.go", "case now >= plus(e, -s.Windows.Advisory):\n\t\treturn Advisory\n", "",
 		"Phase: there is an advisory window"},
 
 	// What they share
-	{"refresh.go", "s.Holding() && now < s.Entry.Expires && !s.Rejected && !s.Raised", "s.Holding() && now < s.Entry.Expires && !s.Raised",
+	{"state.go", "s.Holding() && now < s.Entry.Expires && !s.Rejected && !s.Raised", "s.Holding() && now < s.Entry.Expires && !s.Raised",
 		"a rejected entry is not good"},
-	{"refresh.go", "case s.Failed && !s.Refused:", "case !s.Refused:",
+	{"state.go", "case s.Failed && !s.Refused:", "case !s.Refused:",
 		"MaxStale: nothing stale is served before an attempt failed"},
-	{"refresh.go", "return now >= s.BackoffFrom && now < s.BackoffUntil", "return now < s.BackoffUntil",
+	{"state.go", "return now >= s.BackoffFrom && now < s.BackoffUntil", "return now < s.BackoffUntil",
 		"a clock that goes back ends a backoff"},
-	{"refresh.go", "return plus(s.Received, rotationInterval)", "return Never",
+	{"state.go", "return plus(s.Received, rotationInterval)", "return Never",
 		"what never expires is retrieved again, for it may have been rotated"},
-	{"refresh.go", "case s.Settled:\n\t\treturn s.Entry.Expires\n\tcase s.Rejected:\n\t\treturn Always", "case s.Rejected:\n\t\treturn Always\n\tcase s.Settled:\n\t\treturn s.Entry.Expires",
+	{"state.go", "case s.Settled:\n\t\treturn s.Entry.Expires\n\tcase s.Rejected:\n\t\treturn Always", "case s.Rejected:\n\t\treturn Always\n\tcase s.Settled:\n\t\treturn s.Entry.Expires",
 		"a rejected entry is served without a wait once an attempt failed"},
-	{"refresh.go", "plus(now, need.AtLeast) > s.Entry.Expires", "plus(now, need.AtLeast) >= s.Entry.Expires",
+	{"state.go", "plus(now, need.AtLeast) > s.Entry.Expires", "plus(now, need.AtLeast) >= s.Entry.Expires",
 		"an entry that lives exactly as long as required is enough"},
 
 	// windows.go
