@@ -7,7 +7,7 @@
 //	go test ./...              # what does not depend on time: allocations, sizes, linked modules
 //
 // The report runs the benchmarks of this package in several rounds and takes
-// the median of what each round says, since machines are noisy: only figures of
+// the median of each round, since machines are noisy: only figures of
 // one round are compared with each other. They are ordinary benchmarks, and their
 // names are what benchstat expects:
 //

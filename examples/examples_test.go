@@ -14,7 +14,7 @@ import (
 )
 
 // incomplete are arguments that lack something. An example that showed its fakes all
-// the same, and said that all went well, would make people believe that it had worked
+// anyway, and reported success, would look as if it had worked
 // on the real thing.
 var incomplete = map[string][]string{
 	"eks":        {"-role-arn", "arn:aws:iam::123456789012:role/deploy"},
@@ -26,7 +26,7 @@ var incomplete = map[string][]string{
 	"vault":      {"-role", "backup"},
 }
 
-// Each example needs nothing and says at its end that all went well, in seconds.
+// Each example runs without arguments and ends with a line of success, in seconds.
 // Quickstart takes longer; .ci/run has it.
 func TestExamples(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {

@@ -45,7 +45,7 @@ type Provider struct {
 	last atomic.Pointer[string] // the access key ID that it returned last
 }
 
-// Retrieve calls the SDK's provider. Expires is what the SDK says; an ExpiryWindow of an
+// Retrieve calls the SDK's provider. Expires is that of the SDK; an ExpiryWindow of an
 // aws.CredentialsCache comes off it. A nil ctx is context.Background().
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p.Provider == nil {

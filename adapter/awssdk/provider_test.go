@@ -112,12 +112,12 @@ func TestProviderErrors(t *testing.T) {
 // when it asks for others.
 func TestProviderOverTheSDKsCache(t *testing.T) {
 	start := time.Now()
-	asked := 0
+	calls := 0
 	inner := aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		asked++
+		calls++
 		return aws.Credentials{
-			AccessKeyID: fmt.Sprintf("KEY%d", asked), SecretAccessKey: "secret",
-			CanExpire: true, Expires: start.Add(time.Duration(asked) * time.Hour),
+			AccessKeyID: fmt.Sprintf("KEY%d", calls), SecretAccessKey: "secret",
+			CanExpire: true, Expires: start.Add(time.Duration(calls) * time.Hour),
 		}, nil
 	})
 	clk := clock.NewMock()
@@ -140,25 +140,25 @@ func TestProviderOverTheSDKsCache(t *testing.T) {
 		}
 		<-refreshed
 		require.Equal(t, fmt.Sprintf("KEY%d", generation+1), cache.Status().AccessKeyID)
-		require.Equal(t, generation+1, asked)
+		require.Equal(t, generation+1, calls)
 		clk.Add(55 * time.Minute)
 		require.Equal(t, stschain.Advisory, cache.Status().Phase)
 	}
 	require.EqualValues(t, 1, cache.Status().Waits)
 }
 
-// What the SDK's cache holds when it is first asked is good enough.
+// What the SDK's cache holds when it is first calls is good enough.
 func TestProviderSharesWhatTheSDKHolds(t *testing.T) {
-	asked := 0
+	calls := 0
 	theirs := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-		asked++
+		calls++
 		return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
 	}))
 	_, err := theirs.Retrieve(t.Context())
 	require.NoError(t, err)
 	_, err = (&awssdk.Provider{Provider: theirs}).Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 1, asked)
+	require.Equal(t, 1, calls)
 }
 
 // There and back again: one cache, ours, with its expiry.

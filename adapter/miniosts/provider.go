@@ -89,7 +89,7 @@ func (p *Provider) failed(err error) error {
 	if !errors.As(err, &sts) {
 		return fmt.Errorf("miniosts: %s: %w", p, err)
 	}
-	code := sts.STSError.Code // which their text leaves out
+	code := sts.STSError.Code // which its text omits
 	err = fmt.Errorf("miniosts: %s: %s: %w", p, code, err)
 	if errors.Is(&stsquery.Error{Code: code}, stschain.ErrPermanent) {
 		return stschain.Permanent(err)

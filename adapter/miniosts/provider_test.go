@@ -121,12 +121,12 @@ func TestProviderErrors(t *testing.T) {
 // when it asks for others.
 func TestProviderOverTheirCache(t *testing.T) {
 	start := time.Now()
-	asked := 0
+	calls := 0
 	source := held(func(*credentials.CredContext) (credentials.Value, error) {
-		asked++
+		calls++
 		return credentials.Value{
-			AccessKeyID: fmt.Sprintf("KEY%d", asked), SecretAccessKey: "secret",
-			Expiration: start.Add(time.Duration(asked) * time.Hour),
+			AccessKeyID: fmt.Sprintf("KEY%d", calls), SecretAccessKey: "secret",
+			Expiration: start.Add(time.Duration(calls) * time.Hour),
 		}, nil
 	})
 	clk := clock.NewMock()
@@ -149,7 +149,7 @@ func TestProviderOverTheirCache(t *testing.T) {
 		}
 		<-refreshed
 		require.Equal(t, fmt.Sprintf("KEY%d", generation+1), cache.Status().AccessKeyID)
-		require.Equal(t, generation+1, asked)
+		require.Equal(t, generation+1, calls)
 		clk.Add(55 * time.Minute)
 		require.Equal(t, stschain.Advisory, cache.Status().Phase)
 	}
@@ -195,9 +195,9 @@ func TestProviderCredContext(t *testing.T) {
 
 func TestProviderCancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	asked := 0
+	calls := 0
 	p := &miniosts.Provider{Provider: held(func(cc *credentials.CredContext) (credentials.Value, error) {
-		asked++
+		calls++
 		cancel()
 		return credentials.Value{}, cc.Context.Err()
 	})}
@@ -205,7 +205,7 @@ func TestProviderCancelledContext(t *testing.T) {
 		_, err := p.Retrieve(ctx)
 		require.ErrorIs(t, err, context.Canceled)
 	}
-	require.Equal(t, 1, asked)
+	require.Equal(t, 1, calls)
 }
 
 // Only minio-go's own types show what they hold.

@@ -21,8 +21,8 @@ import (
 // for https://sts.REGION.amazonaws.com: a region of China or of an isolated partition
 // does not work: there, give it a [GoogleSubject].
 type Google struct {
-	Credentials stschain.Provider // required; asked through stschain.Cached
-	Region      string            // required: "eu-west-1", of the endpoint of STS that Google asks
+	Credentials stschain.Provider // required; called through stschain.Cached
+	Region      string            // required: "eu-west-1", of the STS endpoint that Google calls
 
 	once  sync.Once
 	creds stschain.CachedProvider
@@ -30,7 +30,7 @@ type Google struct {
 
 var _ externalaccount.AwsSecurityCredentialsSupplier = (*Google)(nil)
 
-// replay is how long the credentials must live for Google to get an answer from STS.
+// replay is how long the credentials must stay valid for Google to verify them with STS.
 // It is below the mandatory window of a cache, so that what it still serves while
 // refreshes fail is good enough.
 const replay = 30 * time.Second
@@ -48,9 +48,8 @@ func (g *Google) AwsRegion(context.Context, externalaccount.SupplierOptions) (st
 	return g.Region, nil
 }
 
-// AwsSecurityCredentials returns credentials that live for another half minute at
-// least, and an error if there are none: what they sign must be alive when Google
-// shows it to STS.
+// AwsSecurityCredentials returns credentials that are valid for at least another half
+// minute, so that Google can send the signed request to STS.
 func (g *Google) AwsSecurityCredentials(ctx context.Context, _ externalaccount.SupplierOptions) (*externalaccount.AwsSecurityCredentials, error) {
 	if g.Credentials == nil {
 		return nil, stschain.Permanent(errors.New("oauth2sts: Google.Credentials is missing"))

@@ -16,9 +16,9 @@
 //	}}
 //
 // A proof.WebIdentity gets the next token in the background before one expires, as
-// long as it is asked. So give the source to an oauth2.Transport itself, as above:
-// oauth2.NewClient and oauth2.ReuseTokenSource put a cache before it that asks again
-// only in a token's last ten seconds, and has all callers wait then.
+// long as it is called. So give the source to an oauth2.Transport itself, as above:
+// oauth2.NewClient and oauth2.ReuseTokenSource put a cache in front that refreshes
+// only in the last ten seconds of a token, while all callers wait.
 //
 // # Google Cloud
 //
@@ -33,13 +33,13 @@
 //		AwsSecurityCredentialsSupplier: &oauth2sts.Google{Credentials: role, Region: "eu-west-1"},
 //	})
 //
-// The module cloud.google.com/go/auth asks for the same two methods with types of its
-// own: a type of two lines over a Google serves it.
+// The module cloud.google.com/go/auth needs the same two methods with types of its
+// own: wrap a Google in a type of two methods.
 //
 // # Secrets
 //
 // The types of oauth2 hold tokens and keys as plain strings, which fmt and loggers
-// show. What this package returns as one of them is no longer hidden.
+// show. Values that this package returns in these types are not protected.
 package oauth2sts
 
 import (
@@ -53,14 +53,14 @@ import (
 	"github.com/stschain-go/stschain/proof"
 )
 
-// Proof is a source of statements of identity: a [*proof.WebIdentity], a [*proof.EKS]
+// Proof makes identity tokens: a [*proof.WebIdentity], a [*proof.EKS]
 // or another.
 type Proof interface {
 	Token(ctx context.Context) (proof.Token, error)
 }
 
 // TokenSource gives the tokens of p as bearer tokens, with their true expiry. It
-// keeps none: p is asked each time, and a [*proof.WebIdentity] keeps its own.
+// caches none: p is called each time, and a [*proof.WebIdentity] has its own cache.
 //
 // An oauth2.TokenSource has no context of its own, so ctx is that of every call: once
 // it has ended, p gives at most what it holds. Nil is context.Background(). Errors wrap
@@ -86,7 +86,7 @@ func (s tokenSource) Token() (*oauth2.Token, error) {
 	return &oauth2.Token{AccessToken: token.Value.Reveal(), TokenType: "Bearer", Expiry: token.Expires}, nil
 }
 
-// orBackground is for libraries that pass on a context of nobody's.
+// orBackground is for libraries that pass a nil context.
 func orBackground(ctx context.Context) context.Context {
 	if ctx == nil {
 		return context.Background()

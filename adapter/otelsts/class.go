@@ -11,8 +11,8 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// class is the error.type of a failure: a word from a list that neither a server nor
-// a provider can extend.
+// class is the error.type of a failure, from a list that neither a server nor a
+// provider can extend.
 func class(err error) string {
 	for cause := err; ; {
 		failure, ok := errors.AsType[*stsquery.Error](cause)

@@ -72,7 +72,7 @@
 // ([stschain.ErrPermanent]) or _OTHER. The text of an error, which may name access keys
 // and hosts, is neither on a span nor in a metric; it is for the log. Metrics have no
 // attribute that a provider or a server could fill, so there are not more series
-// than caches times words.
+// than caches times values of that list.
 package otelsts
 
 import (

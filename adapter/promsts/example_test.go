@@ -45,10 +45,10 @@ func ExampleCollector() {
 		}
 	}
 	// Output:
-	// # HELP stschain_credentials_expiry_timestamp_seconds When the held credentials expire, in Unix time; +Inf if they never do.
+	// # HELP stschain_credentials_expiry_timestamp_seconds When the cached credentials expire, in Unix time; +Inf if they never do.
 	// # TYPE stschain_credentials_expiry_timestamp_seconds gauge
 	// stschain_credentials_expiry_timestamp_seconds{cache="uploads"} 3600
-	// # HELP stschain_refresh_attempts_total How often the provider was asked for credentials.
+	// # HELP stschain_refresh_attempts_total Refreshes that began.
 	// # TYPE stschain_refresh_attempts_total counter
 	// stschain_refresh_attempts_total{cache="uploads"} 1
 }

@@ -1,58 +1,58 @@
-// Package promsts shows Prometheus what caches of credentials are doing. It is a
-// module of its own, for the library that does the work.
+// Package promsts exports the state of credential caches to Prometheus. It is a separate
+// module, because it requires client_golang.
 //
 //	cache := &stschain.Cache{Provider: role}
 //	prometheus.MustRegister(&promsts.Collector{
 //		Caches: map[string]*stschain.Cache{"uploads": cache},
 //	})
 //
-// A scrape reads [stschain.Cache.Status]: it asks no provider, sends nothing and
-// waits for nobody.
+// A scrape reads [stschain.Cache.Status]: it calls no provider, sends nothing and
+// does not wait.
 //
 // # Metrics
 //
 // All have the label cache, a key of [Collector.Caches]. None has another that a
-// server or a provider could fill: no source, no error text, no access key ID.
+// server or a provider could fill: no origin, no error text, no access key ID.
 //
-//	stschain_credentials_expiry_timestamp_seconds   gauge; +Inf: never. Missing while none are held
+//	stschain_credentials_expiry_timestamp_seconds   gauge; +Inf: never. Missing while none are cached
 //	stschain_credentials_phase{phase}               gauge, 1 for the phase they are in, 0 for the others:
 //	                                                empty, fresh, advisory, mandatory or expired
-//	stschain_credentials_rejected                   gauge, 1 after a service rejected the held ones
-//	stschain_refresh_in_progress                    gauge, 1 while the provider is being asked
-//	stschain_refresh_failing                        gauge, 1 after a try that failed
+//	stschain_credentials_rejected                   gauge, 1 after a service rejected the cached ones
+//	stschain_refresh_in_progress                    gauge, 1 while a refresh is in flight
+//	stschain_refresh_failing                        gauge, 1 after a refresh that failed
 //	stschain_refresh_last_success_timestamp_seconds gauge; missing before there was one
-//	stschain_refresh_next_timestamp_seconds         gauge; missing if the next call may try, or none ever will
-//	stschain_refresh_attempts_total                 counter of tries
-//	stschain_refresh_failures_total                 counter of those that brought nothing
-//	stschain_refresh_stale_total                    counter of those that left callers with expired credentials
-//	stschain_waits_total                            counter of callers that had to wait for a try
+//	stschain_refresh_next_timestamp_seconds         gauge; missing if the next call may refresh, or none will
+//	stschain_refresh_attempts_total                 counter of refreshes
+//	stschain_refresh_failures_total                 counter of refreshes that failed
+//	stschain_refresh_stale_total                    counter of failed refreshes after which callers get expired credentials
+//	stschain_waits_total                            counter of callers that waited for a refresh
 //
 // # Alerts
 //
-// A cache refreshes when it is asked. In a program that is idle, credentials
-// expire, and nothing is wrong: an alert on the expiry alone would call somebody
-// for nothing, so these also look at whether refreshes fail.
+// A cache refreshes when it is called. In an idle program credentials expire, and
+// nothing is wrong: an alert on the expiry alone would be false, so these also check
+// whether refreshes fail.
 //
-//	# Requests are about to fail, or do already.
+//	# Requests are about to fail, or already do.
 //	- alert: CredentialsExpire
 //	  expr: stschain_credentials_expiry_timestamp_seconds - time() < 300 and stschain_refresh_failing == 1
 //	# Callers get expired credentials, because Cache.MaxStale allows it.
 //	- alert: CredentialsStale
 //	  expr: increase(stschain_refresh_stale_total[15m]) > 0
-//	# Callers get errors, or those.
+//	# Callers get errors or expired credentials.
 //	- alert: CredentialsExpired
 //	  expr: stschain_credentials_phase{phase="expired"} == 1 and ignoring(phase) stschain_refresh_failing == 1
-//	# There never were any.
+//	# There never were credentials.
 //	- alert: NoCredentials
 //	  expr: stschain_credentials_phase{phase="empty"} == 1 and ignoring(phase) stschain_refresh_failing == 1
 //	  for: 5m
-//	# There is time left: the tries go on.
+//	# The cached credentials are still valid, and refreshes continue.
 //	- alert: CredentialsNotRefreshed
 //	  expr: increase(stschain_refresh_failures_total[30m]) > 2
-//	# Callers wait, so refreshes come too late: the credentials live too short.
+//	# Callers wait, so refreshes come too late: the lifetime is too short.
 //	- alert: CredentialsLate
 //	  expr: rate(stschain_waits_total[15m]) > 0.1
-//	  for: 30m # at a start all wait
+//	  for: 30m # all wait at the start
 package promsts
 
 import (
@@ -109,7 +109,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	var status stschain.Status
 	var of *stschain.Cache
 	for _, s := range c.series {
-		if s.cache != of { // all series of a cache tell of the same moment
+		if s.cache != of { // all series of a cache are from the same moment
 			of, status = s.cache, s.cache.Status()
 		}
 		if value, ok := s.value(status); ok {
@@ -149,29 +149,29 @@ type metric struct {
 
 func metrics() []metric {
 	list := []metric{
-		timestamp("credentials_expiry_timestamp_seconds", "When the held credentials expire, in Unix time; +Inf if they never do.",
+		timestamp("credentials_expiry_timestamp_seconds", "When the cached credentials expire, in Unix time; +Inf if they never do.",
 			func(s stschain.Status) (time.Time, bool) { return s.Expires, s.Phase != stschain.Empty }),
-		gauge("credentials_rejected", "Whether a service rejected the held credentials.",
+		gauge("credentials_rejected", "Whether a service rejected the cached credentials.",
 			func(s stschain.Status) bool { return s.Rejected }),
-		gauge("refresh_in_progress", "Whether the provider is being asked.",
+		gauge("refresh_in_progress", "Whether a refresh is in flight.",
 			func(s stschain.Status) bool { return s.Refreshing }),
-		gauge("refresh_failing", "Whether the last try to get credentials failed.",
+		gauge("refresh_failing", "Whether the last refresh failed.",
 			func(s stschain.Status) bool { return s.Err != nil }),
-		timestamp("refresh_last_success_timestamp_seconds", "When the provider last brought credentials, in Unix time.",
+		timestamp("refresh_last_success_timestamp_seconds", "When the last successful refresh ended, in Unix time.",
 			func(s stschain.Status) (time.Time, bool) { return s.Refreshed, !s.Refreshed.IsZero() }),
-		timestamp("refresh_next_timestamp_seconds", "The earliest next try to get credentials, in Unix time.",
+		timestamp("refresh_next_timestamp_seconds", "The earliest time of the next refresh, in Unix time.",
 			func(s stschain.Status) (time.Time, bool) { return s.Next, !s.Next.IsZero() }),
-		counter("refresh_attempts_total", "How often the provider was asked for credentials.",
+		counter("refresh_attempts_total", "Refreshes that began.",
 			func(s stschain.Status) uint64 { return s.Attempts }),
-		counter("refresh_failures_total", "How many tries brought no credentials that can be used.",
+		counter("refresh_failures_total", "Refreshes that failed.",
 			func(s stschain.Status) uint64 { return s.Failures }),
-		counter("refresh_stale_total", "How many failed tries left callers with expired credentials.",
+		counter("refresh_stale_total", "Failed refreshes after which callers got expired credentials.",
 			func(s stschain.Status) uint64 { return s.Stale }),
-		counter("waits_total", "How often a caller had to wait for a try.",
+		counter("waits_total", "Callers that waited for a refresh.",
 			func(s stschain.Status) uint64 { return s.Waits }),
 	}
 	for phase := stschain.Empty; phase <= stschain.Expired; phase++ {
-		m := gauge("credentials_phase", "Whether the held credentials are in this phase of their life.",
+		m := gauge("credentials_phase", "Whether the cached credentials are in this phase of their lifetime.",
 			func(s stschain.Status) bool { return s.Phase == phase })
 		m.phase = phase.String()
 		list = append(list, m)

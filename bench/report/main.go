@@ -1,5 +1,5 @@
 // Report measures everything that the module bench can measure, and prints it
-// as the Markdown table that README shows, with what the project asks of itself.
+// as the Markdown table that README shows, with the required figures.
 //
 //	go run ./report [-short] [-rounds n] [-raw file]
 //
@@ -136,7 +136,7 @@ func output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// header says where the figures are from.
+// header is the origin of the figures.
 func header(ctx context.Context, cpu string) string {
 	line := fmt.Sprintf("%s, %s/%s, %s, %d cores", runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu, runtime.NumCPU())
 	versions, err := output(ctx, "go", "list", "-m", "-f={{.Path}} {{.Version}}",

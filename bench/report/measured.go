@@ -19,7 +19,7 @@ type measured struct {
 	sizes  map[string]size.Program
 }
 
-// round is what benchmarks said in one run: by name (without "Benchmark", with
+// round is the results of benchmarks in one run: by name (without "Benchmark", with
 // the number of cores after a hyphen unless it is 1) and unit.
 type round map[string]map[string]float64
 
@@ -66,7 +66,7 @@ func median(rounds []round, f func(round) float64) float64 {
 	return (found[middle-1] + found[middle]) / 2
 }
 
-// value is the median of what a benchmark says.
+// value is the median of the results of a benchmark.
 func value(rounds []round, name, unit string) float64 {
 	return median(rounds, func(r round) float64 { return r[name][unit] })
 }

@@ -78,7 +78,7 @@ func TestScaling(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		now, ours float64 // how much longer one core takes
-		asked     string
+		required  string
 		holds     bool
 	}{
 		{"scales", 2, 1.9, "scales with cores", true},
@@ -96,7 +96,7 @@ func TestScaling(t *testing.T) {
 				of["CacheHitParallel/impl="+impl+"-2"] = map[string]float64{"ns/op": 1}
 			}
 			r := (&measured{rounds: []round{of}}).scaling()
-			require.Equal(t, tt.asked, r.asked)
+			require.Equal(t, tt.required, r.required)
 			require.Equal(t, tt.holds, r.holds)
 		})
 	}
@@ -104,11 +104,11 @@ func TestScaling(t *testing.T) {
 
 func TestTable(t *testing.T) {
 	got := table([]row{
-		{what: "a", ours: "1", asked: "x", holds: true},
-		{what: "b", ours: "2", sdk: "3", asked: "y"},
+		{what: "a", ours: "1", required: "x", holds: true},
+		{what: "b", ours: "2", sdk: "3", required: "y"},
 		{what: "c", floor: "0"},
 	})
-	require.Equal(t, `| what | floor | stschain | AWS SDK | minio-go | asked | holds |
+	require.Equal(t, `| what | floor | stschain | AWS SDK | minio-go | required | holds |
 |---|---|---|---|---|---|---|
 | a |  | 1 |  |  | x | yes |
 | b |  | 2 | 3 |  | y | **no** |

@@ -11,29 +11,29 @@ import (
 type row struct {
 	what                    string
 	floor, ours, sdk, minio string
-	asked                   string // empty: nothing
+	required                string // empty: nothing
 	holds                   bool
 }
 
 // table renders rows as Markdown.
 func table(rows []row) string {
 	var b strings.Builder
-	b.WriteString("| what | floor | stschain | AWS SDK | minio-go | asked | holds |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("| what | floor | stschain | AWS SDK | minio-go | required | holds |\n|---|---|---|---|---|---|---|\n")
 	for _, r := range rows {
 		holds := ""
 		switch {
-		case r.asked == "":
+		case r.required == "":
 		case r.holds:
 			holds = "yes"
 		default:
 			holds = "**no**"
 		}
-		fmt.Fprintf(&b, "| %s |\n", strings.Join([]string{r.what, r.floor, r.ours, r.sdk, r.minio, r.asked, holds}, " | "))
+		fmt.Fprintf(&b, "| %s |\n", strings.Join([]string{r.what, r.floor, r.ours, r.sdk, r.minio, r.required, holds}, " | "))
 	}
 	return b.String()
 }
 
-// rows compares what was measured with what is asked.
+// rows compares the measured figures with the required ones.
 func (m *measured) rows() []row {
 	return []row{
 		m.cacheHit("cache hit", "CacheHit/impl=", ""),
@@ -61,7 +61,7 @@ func (m *measured) cacheHit(what, prefix, suffix string) row {
 	}
 	return row{
 		what: what, floor: "time.Now(): 1", ours: cell("stschain"), sdk: cell("aws"), minio: cell("minio"),
-		asked: "at most 1.25 x time.Now(), faster than both, 0 allocs",
+		required: "at most 1.25 x time.Now(), faster than both, 0 allocs",
 		holds: m.times(name("stschain"), now) <= 1.25 && m.allocs(name("stschain")) == 0 &&
 			m.times(name("stschain"), name("aws")) < 1 && m.times(name("stschain"), name("minio")) < 1,
 	}
@@ -81,7 +81,7 @@ func (m *measured) scaling() row {
 		r.what += " (the machine was busy: no verdict)"
 		return r
 	}
-	r.asked, r.holds = "scales with cores", gain("stschain") >= 0.8*gain("time.Now")
+	r.required, r.holds = "scales with cores", gain("stschain") >= 0.8*gain("time.Now")
 	return r
 }
 
@@ -95,7 +95,7 @@ func (m *measured) pacedCallers() row {
 	return row{
 		what: "64 callers, a call a millisecond each, while credentials are refreshed: p99.99", floor: "no cache: " + cell("none"),
 		ours: cell("stschain"), sdk: cell("aws") + "; with an ExpiryWindow " + cell("aws-window"),
-		asked: "below 1 ms", holds: late("stschain", "p99.99-ns") < time.Millisecond,
+		required: "below 1 ms", holds: late("stschain", "p99.99-ns") < time.Millisecond,
 	}
 }
 
@@ -111,8 +111,8 @@ func (m *measured) againstSDK(what, benchmark string, most int) row {
 	}
 	r := row{
 		what: what, ours: "1, " + allocations(m.allocs(ours)), sdk: cell("aws"), minio: cell("minio"),
-		asked: fmt.Sprintf("at most a third of the SDK's time, at most %d allocs", most),
-		holds: m.times(name("aws"), ours) >= 3 && m.allocs(ours) <= most,
+		required: fmt.Sprintf("at most a third of the SDK's time, at most %d allocs", most),
+		holds:    m.times(name("aws"), ours) >= 3 && m.allocs(ours) <= most,
 	}
 	if hashes := name("sha256"); m.has(hashes) {
 		r.floor = fmt.Sprintf("SHA-256: %.2f", m.times(hashes, ours))
@@ -132,7 +132,7 @@ func (m *measured) assumeRole() row {
 	return row{
 		what: "AssumeRole over loopback", floor: "net/http: 1, " + allocations(m.allocs(name("net/http"))),
 		ours: cell("stschain"), sdk: cell("aws"), minio: cell("minio"),
-		asked: "at most 283 allocs", holds: m.allocs(name("stschain")) <= 283,
+		required: "at most 283 allocs", holds: m.allocs(name("stschain")) <= 283,
 	}
 }
 
@@ -143,8 +143,8 @@ func (m *measured) transport() row {
 	hashes := time.Duration(m.longer(none+"sha256-2", none+"plain-2"))
 	return row{
 		what: "Transport over a plain request with 1 kB", floor: "net/http: " + allocations(m.allocs(loopback+"plain-2")),
-		ours:  fmt.Sprintf("%v more, of which SHA-256 takes %v; %s more", about(longer), about(hashes), allocations(more)),
-		asked: "at most 3 us and 12 allocs more", holds: longer <= 3*time.Microsecond && more <= 12,
+		ours:     fmt.Sprintf("%v more, of which SHA-256 takes %v; %s more", about(longer), about(hashes), allocations(more)),
+		required: "at most 3 us and 12 allocs more", holds: longer <= 3*time.Microsecond && more <= 12,
 	}
 }
 
@@ -163,15 +163,15 @@ func (m *measured) programSize() row {
 	return row{
 		what: "program that assumes a role, stripped", floor: fmt.Sprintf("net/http and encoding/xml: %d kB", m.sizes["plain"].Bytes/1000),
 		ours: m.size("stschain"), sdk: m.size("awssts"), minio: m.size("minio"),
-		asked: "at most 250 kB more, golang.org/x/sync only",
-		holds: m.over("stschain") <= 250_000 && slices.Equal(m.sizes["stschain"].Modules, []string{"golang.org/x/sync"}),
+		required: "at most 250 kB more, golang.org/x/sync only",
+		holds:    m.over("stschain") <= 250_000 && slices.Equal(m.sizes["stschain"].Modules, []string{"golang.org/x/sync"}),
 	}
 }
 
 func (m *measured) defaultChainSize() row {
 	return row{
 		what: "the same on the default chain", ours: m.size("stschaindefault"), sdk: m.size("awsconfig"),
-		asked: "at most 1 MB more", holds: m.over("stschaindefault") <= 1_000_000,
+		required: "at most 1 MB more", holds: m.over("stschaindefault") <= 1_000_000,
 	}
 }
 
@@ -190,8 +190,8 @@ func (m *measured) oneGiB() row {
 	peak := func(impl string) float64 { return m.upload["UploadGiB/impl="+impl+"-2"]["peak-B"] / 1e6 }
 	return row{
 		what: "1 GiB from a file through Transport: peak heap", floor: fmt.Sprintf("net/http: %.1f MB", peak("plain")),
-		ours:  fmt.Sprintf("%.1f MB", peak("stschain")),
-		asked: "constant memory", holds: peak("stschain") < 4, // where the garbage collector begins to work
+		ours:     fmt.Sprintf("%.1f MB", peak("stschain")),
+		required: "constant memory", holds: peak("stschain") < 4, // where the garbage collector begins to work
 	}
 }
 

@@ -1,4 +1,4 @@
-// Package size builds the programs in the folders below it and tells how large
+// Package size builds the programs in the folders below it and measures how large
 // they are and which modules they link. All do the same by different means:
 // assume a role with keys from the environment, or with what the SDKs' default
 // chain finds, and print when the credentials end. All but plain, which is the floor: it posts a form and decodes XML with

@@ -77,7 +77,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// The commands in their states: what they exit with, print and do not print.
+// The exit code and the output of each command in each state.
 func TestCommands(t *testing.T) {
 	const role = "[default]\nrole_arn = " + roleARN + "\nsource_profile = base\n[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = canary/base/secret\n"
 	down := func(s *ststest.Server) { s.FailAll(ststest.Refuse(http.StatusForbidden, "AccessDenied", "not you")) }
@@ -222,7 +222,7 @@ func TestMFA(t *testing.T) {
 	require.Equal(t, "MFA code of "+device.Serial+": ", stderr)
 
 	code, _, stderr = w.run("explain")
-	require.Equal(t, 4, code, "also where somebody could be asked")
+	require.Equal(t, 4, code, "also on a terminal")
 	require.Empty(t, stderr)
 
 	for typed, want := range map[string]string{
@@ -236,7 +236,7 @@ func TestMFA(t *testing.T) {
 	}
 }
 
-// What is typed answers the prompt that is there, and not one that was given up: serve asks again
+// A line is the input of the current prompt, not of an abandoned one: serve prompts again
 // and again.
 func TestPromptAfterOneThatWasGivenUp(t *testing.T) {
 	in, keyboard := io.Pipe()
@@ -257,7 +257,7 @@ func TestPromptAfterOneThatWasGivenUp(t *testing.T) {
 	}
 }
 
-// prompted is standard error of a person who answers.
+// prompted is a standard error that calls a function for each prompt.
 type prompted func()
 
 func (p prompted) Write(b []byte) (int, error) { p(); return len(b), nil }
@@ -289,16 +289,7 @@ func TestTimeout(t *testing.T) {
 	}
 }
 
-func TestQuotes(t *testing.T) {
-	for value, want := range map[string][3]string{ // sh, fish, PowerShell
-		"plain":   {"'plain'", "'plain'", "'plain'"},
-		"it's":    {`'it'\''s'`, `'it\'s'`, "'it''s'"},
-		`a\'b\\`:  {`'a\'\''b\\'`, `'a\\\'b\\\\'`, `'a\''b\\'`},
-		"$(x)`y`": {"'$(x)`y`'", "'$(x)`y`'", "'$(x)`y`'"},
-		"a’b‘":    {"'a’b‘'", "'a’b‘'", "'a’’b‘‘'"},
-	} {
-		require.Equal(t, want, [3]string{quoteSh(value), quoteFish(value), quotePowerShell(value)})
-	}
+func TestVariables(t *testing.T) {
 	c := &call{stdout: new(buffer), flags: flags{shell: "sh"}}
 	require.ErrorContains(t, c.printVariables([]variable{{"X", stschain.NewSecret("a\nrm")}}), "control characters")
 	require.Equal(t, "powershell", defaultShell("windows"))

@@ -57,7 +57,7 @@ func exported(t *testing.T, line, name string) string {
 	return strings.TrimSuffix(value, "'")
 }
 
-// get asks as an SDK does.
+// get sends the request of an SDK.
 func get(t *testing.T, url, token string) (int, string) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), "GET", url, nil)
@@ -102,7 +102,7 @@ func TestServe(t *testing.T) {
 	canary.CheckText(t, w.secret(), said)
 }
 
-// What SDKs would take before the variables is unset: an agent's path, a token of an earlier run.
+// Variables that SDKs prefer are unset: the path of an agent, a token of an earlier run.
 func TestServeUnsets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
 	for want, args := range map[string][]string{

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is printed for a shell means to that shell what it should, whatever the values hold.
+// A shell reads back the value of a variable, whatever characters it has.
 func TestShells(t *testing.T) {
 	values := []string{"plain", "with space", "it's", `back\slash\\`, `"quoted"`, "$HOME `id` $(id) ${x}", "a;b&c|d>e<f", "!history #comment *?[x]", "~", "-n", "%s%n", "ä’‘‚‛€", `\'`, `'\''`, "=x"}
 	for _, shell := range shells {

@@ -86,7 +86,7 @@ func (b *buffer) String() string {
 	return b.buf.String()
 }
 
-// terminal is standard input with somebody there.
+// terminal is a standard input that is a terminal.
 type terminal struct{ io.Reader }
 
 func (terminal) Stat() (fs.FileInfo, error) {

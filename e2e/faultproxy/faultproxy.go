@@ -105,7 +105,7 @@ func ReadRequest(r io.Reader) []byte {
 	return raw
 }
 
-// Answer is what the server says to a request: all of it, as bytes.
+// Answer is the whole response of the server, as bytes.
 func (l *Link) Answer(request []byte) []byte {
 	conn, err := net.DialTimeout("tcp", l.proxy.target, 5*time.Second)
 	if err != nil {
@@ -133,13 +133,13 @@ func (l *Link) Answer(request []byte) []byte {
 	return raw
 }
 
-// Pass lets one request and its answer through.
+// Pass forwards one request and its response.
 func (l *Link) Pass() { l.Write(l.Answer(l.Request())) }
 
 // Reset makes the client see a reset instead of an orderly end.
 func (l *Link) Reset() { l.SetLinger(0) }
 
-// Hang does nothing until the client leaves or the proxy is closed.
+// Hang does nothing until the client disconnects or the proxy is closed.
 func (l *Link) Hang() { io.Copy(io.Discard, l) }
 
 // Pause waits, unless the proxy is closed.

@@ -39,7 +39,7 @@ func MinIO(t *testing.T, env ...string) Server {
 }
 
 // Start runs the server whose binary the variable names, until the test ends,
-// on a free loopback port, and returns once health answers. args makes its
+// on a free loopback port, and returns once health returns 200. args makes its
 // arguments from the address and a folder of its own.
 func Start(t *testing.T, variable, health string, env []string, args func(address, dir string) []string) Server {
 	t.Helper()

@@ -62,7 +62,7 @@ func run(ctx context.Context) error {
 		}
 		fmt.Printf("  opened %d, and the console shows %s\n", status, page)
 		if status != http.StatusFound {
-			return fmt.Errorf("the link was answered with %d", status)
+			return fmt.Errorf("the link returned %d", status)
 		}
 		_, status, err = open(sts, link.URL)
 		if err != nil {
@@ -90,7 +90,7 @@ func open(sts *ststest.Server, link stschain.Secret) (page string, status int, e
 	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	resp, err := browser.Get(link.Reveal())
 	if err != nil {
-		return "", 0, fmt.Errorf("the browser got no answer") // the error would show the link
+		return "", 0, fmt.Errorf("the browser got no response") // the error would show the link
 	}
 	resp.Body.Close()
 	return resp.Header.Get("Location"), resp.StatusCode, nil

@@ -85,7 +85,7 @@ func plugin(ctx context.Context, cluster, region, roleARN string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Println(token.Value.Reveal()) // to kubectl, which is who it is for
+	_, err = fmt.Println(token.Value.Reveal()) // for kubectl
 	return err
 }
 
@@ -120,13 +120,13 @@ func demonstrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("the cluster production says: %s\n", who)
+	fmt.Printf("the cluster production returned: %s\n", who)
 	who, err = review(ctx, sts.Client(), "staging", printed.Status.Token)
 	if err == nil {
 		return fmt.Errorf("the cluster staging let %s in with a token for production", who)
 	}
-	fmt.Printf("the cluster staging says:    %v\n", err)
-	fmt.Println("ok: the token is for one cluster, and says who we are")
+	fmt.Printf("the cluster staging returned:    %v\n", err)
+	fmt.Println("ok: the token is for one cluster, and identifies the caller")
 	return nil
 }
 
@@ -149,7 +149,7 @@ func review(ctx context.Context, sts *http.Client, cluster, token string) (arn s
 	req.Header.Set("X-K8s-Aws-Id", cluster)
 	resp, err := sts.Do(req)
 	if err != nil {
-		return "", errors.New("no answer of STS")
+		return "", errors.New("no response from STS")
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
@@ -157,12 +157,12 @@ func review(ctx context.Context, sts *http.Client, cluster, token string) (arn s
 		return "", err
 	}
 	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("STS answered %s", resp.Status)
+		return "", fmt.Errorf("STS returned %s", resp.Status)
 	}
 	_, after, _ := strings.Cut(string(body), "<Arn>")
 	arn, _, ok = strings.Cut(after, "</Arn>")
 	if !ok {
-		return "", errors.New("STS's answer names nobody")
+		return "", errors.New("the response of STS has no Arn")
 	}
 	return arn, nil
 }

@@ -67,13 +67,13 @@ func main() {
 
 func run(ctx context.Context, api *http.Client, url string, base http.RoundTripper) error {
 	for n := 1; n <= 3; n++ {
-		answer, status, err := post(ctx, api, url, map[string]any{"article": "A-17", "number": n})
+		body, status, err := post(ctx, api, url, map[string]any{"article": "A-17", "number": n})
 		if err != nil {
 			return err
 		}
-		fmt.Printf("order of %d: %d %s\n", n, status, answer)
+		fmt.Printf("order of %d: %d %s\n", n, status, body)
 		if status >= 300 {
-			return fmt.Errorf("the API answered %d", status)
+			return fmt.Errorf("the API returned %d", status)
 		}
 	}
 	_, status, err := post(ctx, &http.Client{Transport: base}, url, map[string]any{"article": "A-17"})
@@ -82,12 +82,12 @@ func run(ctx context.Context, api *http.Client, url string, base http.RoundTripp
 	}
 	fmt.Printf("not signed: %d\n", status)
 	if status != http.StatusForbidden {
-		return fmt.Errorf("the API takes orders that nobody signed")
+		return fmt.Errorf("the API accepts unsigned orders")
 	}
 	return nil
 }
 
-func post(ctx context.Context, client *http.Client, url string, order any) (answer []byte, status int, err error) {
+func post(ctx context.Context, client *http.Client, url string, order any) (reply []byte, status int, err error) {
 	body, err := json.Marshal(order)
 	if err != nil {
 		return nil, 0, err
@@ -102,8 +102,8 @@ func post(ctx context.Context, client *http.Client, url string, order any) (answ
 		return nil, 0, err
 	}
 	defer resp.Body.Close()
-	answer, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
-	return bytes.TrimSpace(answer), resp.StatusCode, err
+	reply, err = io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	return bytes.TrimSpace(reply), resp.StatusCode, err
 }
 
 func fakeAPI(w http.ResponseWriter, r *http.Request) {

@@ -39,7 +39,7 @@ func newWorld(t *testing.T) *world {
 				Region:      "eu-west-1",
 				HTTPClient:  w.sts.Client(),
 				Clock:       w.clock,
-				Retry:       stsquery.Retry{MaxAttempts: 1}, // what waits between tries does so in real time
+				Retry:       stsquery.Retry{MaxAttempts: 1}, // backoff uses real time
 			},
 			RoleARN:  "arn:aws:iam::123456789012:role/backup",
 			Duration: time.Hour,
@@ -76,14 +76,14 @@ func (w *world) await(kind stschain.EventKind) stschain.Event {
 	}
 }
 
-// Credentials are refreshed before they expire, and nobody waits for it.
+// Credentials are refreshed before they expire, and callers do not wait.
 func TestRefresh(t *testing.T) {
 	w := newWorld(t)
 	require.NoError(t, w.upload())
 	w.await(stschain.Refreshed)
 	first := w.lastKey()
 
-	w.clock.Add(50 * time.Minute) // of the hour that they live
+	w.clock.Add(50 * time.Minute) // of their lifetime of an hour
 	require.Equal(t, stschain.Advisory, w.cache.Status().Phase)
 	require.NoError(t, w.upload())
 	require.Equal(t, first, w.lastKey(), "the old ones are good, and served at once")

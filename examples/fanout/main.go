@@ -64,7 +64,7 @@ type fleet struct {
 	providers map[string]*stschain.Cache // by account
 }
 
-// provider returns the one of an account. It costs nothing until it is asked.
+// provider returns the one of an account. It does nothing until it is called.
 func (f *fleet) provider(account string) *stschain.Cache {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -148,10 +148,10 @@ func demonstrate(ctx context.Context) error {
 			return errors.New("a denial is permanent")
 		}
 	}
-	fmt.Printf("STS was asked for %d roles\n", sts.Count("AssumeRole"))
+	fmt.Printf("%d calls of AssumeRole\n", sts.Count("AssumeRole"))
 	for _, account := range accounts {
 		if got := f.provider(account).Status().Attempts; account != closed && got != 1 {
-			return fmt.Errorf("account %s was asked for %d times", account, got)
+			return fmt.Errorf("%d calls for account %s", got, account)
 		}
 	}
 	return nil

@@ -43,10 +43,10 @@ func run(ctx context.Context) error {
 	}
 
 	// A program would read the code from a terminal here.
-	var asked atomic.Int32
-	ask := func(ctx context.Context, serial string) (stschain.Secret, error) {
+	var prompts atomic.Int32
+	prompt := func(ctx context.Context, serial string) (stschain.Secret, error) {
 		fmt.Printf("?  code of %s: ", serial)
-		asked.Add(1)
+		prompts.Add(1)
 		select {
 		case <-time.After(time.Second): // alice looks for her telephone, and everybody waits
 		case <-ctx.Done():
@@ -56,19 +56,19 @@ func run(ctx context.Context) error {
 		return device.MFAToken(ctx, serial)
 	}
 
-	// The cache is what the roles share. Without it each would ask for a code.
+	// The cache is what the roles share. Without it each would prompt for a code.
 	session := stschain.Cached(&sessiontoken.Provider{
 		Client:       client(sts.User()),
 		Duration:     12 * time.Hour,
 		SerialNumber: device.Serial,
-		MFAToken:     ask,
+		MFAToken:     prompt,
 	})
 
 	var all sync.WaitGroup
 	failures := make(chan error, 2*callers)
 	for _, name := range []string{"backup", "audit"} {
 		role := &assumerole.Provider{Client: client(session), RoleARN: "arn:aws:iam::123456789012:role/" + name, SessionName: "alice"}
-		sts.AddRole(ststest.Role{ARN: role.RoleARN, MFA: true}) // refuses who has not used a device
+		sts.AddRole(ststest.Role{ARN: role.RoleARN, MFA: true}) // refuses callers without MFA
 		who := client(role)
 		for n := range callers {
 			all.Go(func() {
@@ -88,19 +88,19 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("   %d callers are served; STS gave %d session and %d roles\n", 2*callers, sts.Count("GetSessionToken"), sts.Count("AssumeRole"))
-	if n := asked.Load(); n != 1 {
-		return fmt.Errorf("alice was asked %d times", n)
+	if n := prompts.Load(); n != 1 {
+		return fmt.Errorf("%d prompts for alice", n)
 	}
 
 	// The user's keys alone do not get the role, and a session makes no session.
 	_, err := (&assumerole.Provider{Client: client(sts.User()), RoleARN: "arn:aws:iam::123456789012:role/backup"}).Retrieve(ctx)
 	if !errors.Is(err, stschain.ErrPermanent) {
-		return fmt.Errorf("without MFA the role should be refused, and the answer is: %w", err)
+		return fmt.Errorf("without MFA the role should be refused, and the result is: %w", err)
 	}
 	fmt.Println("   without MFA:", err)
 	_, err = (&sessiontoken.Provider{Client: client(session)}).Retrieve(ctx)
 	if !errors.Is(err, stschain.ErrPermanent) {
-		return fmt.Errorf("a session for a session should be refused, and the answer is: %w", err)
+		return fmt.Errorf("a session for a session should be refused, and the result is: %w", err)
 	}
 	fmt.Println("   from a session:", err)
 	return nil

@@ -116,16 +116,16 @@ func call(ctx context.Context, client *http.Client, url string, in, out any) err
 		return err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	reply, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	switch {
 	case err != nil:
 		return err
 	case resp.StatusCode >= 300:
-		return fmt.Errorf("POST %s: %s: %s", url, resp.Status, answer)
+		return fmt.Errorf("POST %s: %s: %s", url, resp.Status, reply)
 	case out == nil:
 		return nil
 	}
-	return json.Unmarshal(answer, out)
+	return json.Unmarshal(reply, out)
 }
 
 // fakeSearch finds movies by a word of their title.

@@ -65,7 +65,7 @@ func run() error {
 	var base stschain.Provider = user
 	trusted := user.ARN
 	for _, h := range hops {
-		sts.AddRole(ststest.Role{ARN: h.arn, Trusted: []string{trusted}}) // each admits the one before, and nobody else
+		sts.AddRole(ststest.Role{ARN: h.arn, Trusted: []string{trusted}}) // each trusts only the previous one
 		// The cache is explicit for its events; the next client would make one itself.
 		h.cache = &stschain.Cache{
 			Clock: watch,
@@ -93,7 +93,7 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%s  STS says that we are %s\n", at(watch.Now()), who.ARN)
+	fmt.Printf("%s  STS returned %s\n", at(watch.Now()), who.ARN)
 
 	used := 0
 	for ; watch.Now().Sub(start) < duration; watch.Add(step) {
@@ -104,7 +104,7 @@ func run() error {
 		time.Sleep(3 * time.Millisecond) // for refreshes in the background
 	}
 
-	fmt.Printf("\nin %v the last role's credentials were asked for %d times\n", duration, used)
+	fmt.Printf("\nin %v the credentials of the last role were used %d times\n", duration, used)
 	for _, h := range hops {
 		calls := calls(sts, h.arn)
 		// A session is renewed when its advisory window begins, which jitter may widen

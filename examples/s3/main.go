@@ -78,7 +78,7 @@ func run(ctx context.Context, client *http.Client, objects string) error {
 		}
 	}
 
-	// A file is read twice, to be hashed and to be sent, and never held in memory.
+	// A file is read twice, to be hashed and to be sent, and never kept in memory.
 	file, err := os.CreateTemp("", "stschain")
 	if err != nil {
 		return err
@@ -105,8 +105,8 @@ func run(ctx context.Context, client *http.Client, objects string) error {
 	return nil
 }
 
-// do makes a request and returns the body of the answer. What is no success is an
-// error with what S3 says.
+// do makes a request and returns the body of the response. Any other status is an
+// error with the body.
 func do(ctx context.Context, client *http.Client, method, url string, body io.Reader) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
@@ -117,11 +117,11 @@ func do(ctx context.Context, client *http.Client, method, url string, body io.Re
 		return nil, err
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, 32<<20))
+	got, err := io.ReadAll(io.LimitReader(resp.Body, 32<<20))
 	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, answer)
+		err = fmt.Errorf("%s %s: %s: %s", method, url, resp.Status, got)
 	}
-	return answer, err
+	return got, err
 }
 
 // fakeS3 keeps objects by their path.

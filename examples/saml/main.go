@@ -81,7 +81,7 @@ func run(ctx context.Context) error {
 		}
 		status := cache.Status()
 		fmt.Printf("sts   we are %s for %v\n", who.ARN, status.Expires.Sub(watch.Now()))
-		watch.Set(status.Expires) // and somebody needs credentials again
+		watch.Set(status.Expires) // the next call needs new ones
 	}
 	if assertions != 3 {
 		return fmt.Errorf("alice signed in %d times for three sessions", assertions)

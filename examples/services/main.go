@@ -105,7 +105,7 @@ func demonstrate() error {
 		"search-logs-d4.eu-central-1.es.amazonaws.com": {"es", "eu-central-1"},
 		"api.example.com":                              {"execute-api", "us-east-1"},
 	} {
-		hosts.Handle(host+"/", sts.Protect(t.service, t.region, nil)) // answers with who we are
+		hosts.Handle(host+"/", sts.Protect(t.service, t.region, nil)) // returns the ARN of the caller
 	}
 	client := &http.Client{Transport: &sigv4.Transport{Scope: scope, Credentials: role, Base: ststest.InProcess(hosts)}}
 	err := getAll(client, []string{
@@ -117,14 +117,14 @@ func demonstrate() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("STS was asked %d time\n", sts.Count("AssumeRole"))
+	fmt.Printf("%d call to STS\n", sts.Count("AssumeRole"))
 
 	req, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "https://www.example.org/", nil)
 	if err != nil {
 		return err
 	}
 	if _, err = client.Do(req); err == nil {
-		return errors.New("a request to a stranger was signed")
+		return errors.New("a request to an unknown host was signed")
 	}
 	fmt.Println(err)
 	return nil

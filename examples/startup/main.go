@@ -72,7 +72,7 @@ type service struct {
 	sts         *stsquery.Client // what it works with; another one has a sigv4.Transport here
 }
 
-// newService composes, and asks nobody yet. The last two are for tests; nil is real.
+// newService composes, and calls nothing yet. The last two are for tests; nil is real.
 func newService(base stschain.Provider, roleARN, region string, client *http.Client, clock stschain.Clock) *service {
 	credentials := &stschain.Cache{
 		Provider: &assumerole.Provider{
@@ -88,16 +88,16 @@ func newService(base stschain.Provider, roleARN, region string, client *http.Cli
 	}
 }
 
-// ready says why requests should go to another instance. It asks nobody: a check that
+// ready returns why requests should go to another instance. It calls nothing: a check that
 // called STS would make a short outage of STS one of everything.
 func ready(s stschain.Status) error {
 	switch s.Phase {
 	case stschain.Empty:
-		return errors.New("no credentials yet; the log says why")
+		return errors.New("no credentials yet; see the log")
 	case stschain.Expired:
-		return errors.New("the credentials have expired; the log says why")
+		return errors.New("the credentials have expired; see the log")
 	}
-	return nil // a refresh that failed is no reason, as long as they are good
+	return nil // a failed refresh does not matter while they are valid
 }
 
 // serve runs the service until ctx ends. started, if not nil, gets its URL.
@@ -131,8 +131,8 @@ func (s *service) serve(ctx context.Context, address string, started chan<- stri
 		started <- "http://" + listener.Addr().String()
 	}
 
-	// A cache asks only when it is asked. A service that gets no requests until it is
-	// ready must ask by itself.
+	// A cache refreshes only when it is called. A service that gets no requests until it is
+	// ready must call it by itself.
 	go func() {
 		for tick := time.Tick(500 * time.Millisecond); ctx.Err() == nil; {
 			s.credentials.Retrieve(ctx) // what fails is an event, and is logged
@@ -179,7 +179,7 @@ func demonstrate(ctx context.Context) error {
 	for _, act := range []struct {
 		what   string
 		do     func()
-		passes time.Duration // for the cache, which does not ask again at once
+		passes time.Duration // for the cache, which backs off
 		fails  bool          // to be refreshed
 		status int
 	}{
@@ -196,11 +196,11 @@ func demonstrate(ctx context.Context) error {
 		for act.fails && s.credentials.Status().Failures == failures && ctx.Err() == nil {
 			time.Sleep(10 * time.Millisecond)
 		}
-		answer, err := until(ctx, url+"/readyz", act.status)
+		body, err := until(ctx, url+"/readyz", act.status)
 		if err != nil {
 			return err
 		}
-		fmt.Printf("-- /readyz: %d %s", act.status, answer)
+		fmt.Printf("-- /readyz: %d %s", act.status, body)
 	}
 	who, err := until(ctx, url+"/whoami", http.StatusOK)
 	if err != nil {
@@ -211,8 +211,8 @@ func demonstrate(ctx context.Context) error {
 	return <-ended
 }
 
-// until asks until the answer has this status.
-func until(ctx context.Context, url string, status int) (answer string, err error) {
+// until polls until the response has this status.
+func until(ctx context.Context, url string, status int) (body string, err error) {
 	for {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
@@ -233,7 +233,7 @@ func until(ctx context.Context, url string, status int) (answer string, err erro
 		select {
 		case <-time.After(50 * time.Millisecond):
 		case <-ctx.Done():
-			return "", fmt.Errorf("%s does not answer %d", url, status)
+			return "", fmt.Errorf("%s does not return %d", url, status)
 		}
 	}
 }

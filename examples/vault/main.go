@@ -1,5 +1,5 @@
 // Vault logs in at HashiCorp Vault or OpenBao with nothing but AWS credentials: it
-// sends a signed call of STS, and Vault lets STS answer it, which tells who signed.
+// sends a signed request for STS, and Vault sends it to STS, which returns the caller.
 //
 //	go run ./examples/vault
 //
@@ -39,7 +39,7 @@ func main() {
 	address := flag.String("address", os.Getenv("VAULT_ADDR"), "the `URL` of Vault; without any flag, all is a demonstration")
 	role := flag.String("role", "", "the role of Vault to log in for, a `name`")
 	serverID := flag.String("server-id", "", "the `name` that Vault has for itself; \"\": its host")
-	region := flag.String("region", "aws-global", "the `region` of STS that Vault asks")
+	region := flag.String("region", "aws-global", "the `region` of STS that Vault calls")
 	mount := flag.String("mount", "aws", "where the auth method is, a `path`")
 	flag.Parse()
 
@@ -64,7 +64,7 @@ func main() {
 func loginAt(ctx context.Context, address, mount, role, serverID, region string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
-		return fmt.Errorf("%q is no address of Vault, as https://vault.example.com:8200", address)
+		return fmt.Errorf("%q is not an address of Vault, such as https://vault.example.com:8200", address)
 	}
 	me := &proof.Vault{
 		Client:   &stsquery.Client{Credentials: &source.Default{}, Region: region},
@@ -79,7 +79,7 @@ func loginAt(ctx context.Context, address, mount, role, serverID, region string)
 	return nil
 }
 
-// session is what Vault answers. Its token goes into X-Vault-Token, or SetToken of
+// session is the response of Vault. Its token goes into X-Vault-Token, or SetToken of
 // Vault's client, and a program logs in anew before it ends: a proof costs nothing.
 type session struct {
 	Token    string   `json:"client_token"`
@@ -105,17 +105,17 @@ func login(ctx context.Context, client *http.Client, url string, me *proof.Vault
 		return session{}, err
 	}
 	defer resp.Body.Close()
-	var answer struct {
+	var response struct {
 		Auth   session
 		Errors []string
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&answer); err != nil {
+	if err := json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&response); err != nil {
 		return session{}, fmt.Errorf("%s: %w", resp.Status, err)
 	}
-	if resp.StatusCode != http.StatusOK || answer.Auth.Token == "" {
-		return session{}, fmt.Errorf("%s: %s", resp.Status, strings.Join(answer.Errors, "; "))
+	if resp.StatusCode != http.StatusOK || response.Auth.Token == "" {
+		return session{}, fmt.Errorf("%s: %s", resp.Status, strings.Join(response.Errors, "; "))
 	}
-	return answer.Auth, nil
+	return response.Auth, nil
 }
 
 func demonstrate(ctx context.Context) error {
@@ -127,7 +127,7 @@ func demonstrate(ctx context.Context) error {
 	}
 	const address = "https://vault.example.com:8200/v1/auth/aws/login"
 	client := &http.Client{Transport: ststest.InProcess(vault)}
-	try := func(awsRole, role, serverID string) error {
+	login := func(awsRole, role, serverID string) error {
 		me := &proof.Vault{
 			Client: &stsquery.Client{
 				Credentials: &assumerole.Provider{
@@ -146,12 +146,12 @@ func demonstrate(ctx context.Context) error {
 		fmt.Printf("%s logs in as %s: policies %v, good for %v\n", awsRole, role, s.Policies, s.life())
 		return nil
 	}
-	if err := try("backup", "backup", "vault.example.com"); err != nil {
+	if err := login("backup", "backup", "vault.example.com"); err != nil {
 		return err
 	}
 	for what, err := range map[string]error{
-		"another AWS role":         try("audit", "backup", "vault.example.com"),
-		"a login at another Vault": try("backup", "backup", "vault.staging.example.com"),
+		"another AWS role":         login("audit", "backup", "vault.example.com"),
+		"a login at another Vault": login("backup", "backup", "vault.staging.example.com"),
 	} {
 		if err == nil {
 			return fmt.Errorf("%s was let in", what)
@@ -162,7 +162,7 @@ func demonstrate(ctx context.Context) error {
 }
 
 // fakeVault verifies a login as Vault does: it looks at the headers, sends the request
-// that it was given to STS, never to where the URL says, and compares who STS names.
+// that it was given to STS, never to where the URL says, and compares the ARN from STS.
 type fakeVault struct {
 	sts      *http.Client
 	serverID string
@@ -205,12 +205,12 @@ func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	req.Header = header
 	resp, err := v.sts.Do(req)
 	if err != nil {
-		refuse(http.StatusBadGateway, "STS does not answer")
+		refuse(http.StatusBadGateway, "STS does not respond")
 		return
 	}
 	defer resp.Body.Close()
-	answer, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
-	_, after, _ := strings.Cut(string(answer), "<Arn>")
+	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	_, after, _ := strings.Cut(string(body), "<Arn>")
 	arn, _, _ := strings.Cut(after, "</Arn>")
 	bound, ok := v.roles[in.Role]
 	if resp.StatusCode != http.StatusOK || !ok || !strings.HasPrefix(arn, bound) {

@@ -57,7 +57,7 @@ func run() error {
 	}})
 	sts.OnCall = func(c ststest.Call) { say("sts", "%s", c.Operation) }
 
-	// The kubelet writes another file and renames it, so that nobody reads half a token.
+	// The kubelet writes another file and renames it, so that no reader gets half a token.
 	dir, err := os.MkdirTemp("", "webidentity")
 	if err != nil {
 		return err
@@ -106,7 +106,7 @@ func run() error {
 
 	service := &http.Client{Transport: &sigv4.Transport{
 		Service: "execute-api", Region: "eu-west-1", Credentials: role,
-		Base: ststest.InProcess(sts.Protect("execute-api", "eu-west-1", nil)), // answers with who we are
+		Base: ststest.InProcess(sts.Protect("execute-api", "eu-west-1", nil)), // returns the ARN of the caller
 	}}
 	calls := 0
 	for ctx.Err() == nil {

@@ -1,5 +1,5 @@
-// Plain posts a form to STS and decodes what it answers, with the standard
-// library alone. It signs nothing: it is the floor for the programs beside it.
+// Plain posts a form to STS and decodes the response, with the standard
+// library alone. It signs nothing: it is the floor for the other programs.
 package main
 
 import (
@@ -24,11 +24,11 @@ func main() {
 		log.Fatal(err)
 	}
 	defer resp.Body.Close()
-	var answer struct {
+	var response struct {
 		Expiration time.Time `xml:"AssumeRoleResult>Credentials>Expiration"`
 	}
-	if err := xml.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&answer); err != nil {
+	if err := xml.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&response); err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(answer.Expiration)
+	fmt.Println(response.Expiration)
 }
