@@ -73,7 +73,6 @@ func TestEndpointOverride(t *testing.T) {
 			want: stsquery.Resolved{URL: "http://[::1]:9000/", SigningRegion: "r1", SigningName: "sts"}},
 		{name: "http allowed", client: &stsquery.Client{Region: "r1", Endpoint: "http://minio:80", AllowHTTP: true},
 			want: stsquery.Resolved{URL: "http://minio/", SigningRegion: "r1", SigningName: "sts"}},
-
 		{name: "FIPS of the government's regions", client: &stsquery.Client{Region: "us-gov-west-1", FIPS: true},
 			want: stsquery.Resolved{URL: "https://sts.us-gov-west-1.amazonaws.com/", SigningRegion: "us-gov-west-1", SigningName: "sts", AWS: true}},
 		{name: "FIPS of Europe's sovereign cloud", client: &stsquery.Client{Region: "eusc-de-east-1", FIPS: true},
@@ -88,7 +87,6 @@ func TestEndpointOverride(t *testing.T) {
 			want: stsquery.Resolved{URL: "https://sts.amazonaws.com/", SigningRegion: "eu-west-1", SigningName: "sts", AWS: true}},
 		{name: "global, a region for one request", client: &stsquery.Client{Region: "eu-west-1", Global: true}, region: "me-south-1",
 			want: stsquery.Resolved{URL: "https://sts.me-south-1.amazonaws.com/", SigningRegion: "me-south-1", SigningName: "sts", AWS: true}},
-
 		{name: "FIPS and an endpoint", client: &stsquery.Client{Region: "r1", FIPS: true, Endpoint: "https://h"}, err: "Client.FIPS and Client.Endpoint are both set"},
 		{name: "dual stack and an endpoint", client: &stsquery.Client{Region: "r1", DualStack: true, Endpoint: "https://h"}, err: "Client.DualStack and Client.Endpoint are both set"},
 		{name: "global without a region", client: &stsquery.Client{Global: true}, err: "Client.Region is missing"},

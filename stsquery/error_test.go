@@ -2,11 +2,14 @@ package stsquery_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -168,4 +171,44 @@ func TestCanary(t *testing.T) {
 			canary.Check(t, secret, c, in, signed, &signed)
 		}
 	})
+}
+
+// A server that repeats a token under some encoding, whole or in part. internal/redact finds it; where a
+// text shows it, all of the text is withheld.
+func TestEchoedSecrets(t *testing.T) {
+	const payload = "eyJzdWIiOiJodW50ZXI0NzExIiwiYXVkIjoic3RzIn0"
+	const token = "eyJhbGciOiJSUzI1NiJ9." + payload + ".c2lnbmF0dXJl+/hunter4711=="
+	escaped := url.QueryEscape(token)
+	for name, echo := range map[string]string{
+		"plain":        token,
+		"payload":      payload,
+		"upper hex":    escaped,
+		"lower hex":    strings.NewReplacer("%2B", "%2b", "%2F", "%2f", "%3D", "%3d").Replace(escaped),
+		"path":         url.PathEscape(token),
+		"twice":        url.QueryEscape(escaped),
+		"only + and =": strings.NewReplacer("+", "%2B", "=", "%3D").Replace(token),
+		"JSON":         strings.ReplaceAll(token, "/", `\/`),
+		"JSON, hex":    strings.ReplaceAll(token, ".", `\u002e`),
+		"HTML":         strings.NewReplacer("+", "&#43;", "/", "&#x2f;").Replace(token),
+		"base64":       base64.StdEncoding.EncodeToString([]byte(token)),
+		"hex":          hex.EncodeToString([]byte(token)),
+		"wrapped":      strings.Join(regexp.MustCompile(".{1,8}").FindAllString(token, -1), "\n"),
+		"upper case":   strings.ToUpper(token),
+	} {
+		xmlEcho := strings.NewReplacer("&", "&amp;", "<", "&lt;").Replace(echo)
+		for _, response := range []step{
+			{status: 400, body: stsError("InvalidIdentityToken", "cannot parse "+xmlEcho)},
+			{status: 400, body: stsError(xmlEcho, "cannot parse")},
+			{status: 400, header: http.Header{"Content-Type": {echo}}, body: "no"},
+			{err: errors.New("sent " + echo)},
+		} {
+			c, _ := scripted(response)
+			c.Retry.MaxAttempts = 1
+			in := webInput
+			in.WebIdentityToken = stschain.NewSecret(token)
+			_, err := c.AssumeRoleWithWebIdentity(t.Context(), in)
+			require.Regexp(t, "not shown, since it holds|a name of", err.Error(), name)
+			require.NotContains(t, err.Error(), echo[:12], name)
+		}
+	}
 }

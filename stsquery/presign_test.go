@@ -36,11 +36,9 @@ func TestPresign(t *testing.T) {
 		return resp.StatusCode, string(body)
 	}
 	role := proper(func(in *stsquery.AssumeRoleInput) {
-		in.Tags = []stsquery.Tag{{Key: "Cost Center", Value: "a+b/c=d&e"}}
+		in.Tags = []stsquery.Tag{{Key: "Cost Center", Value: "a+b/c=d ä"}}
 		in.Policy = `{"Version": "2012-10-17"}`
 	})
-	// AWS's limits hold for what is presigned too, but a tag may not have "&".
-	role.Tags[0].Value = "a+b/c=d ä"
 	for _, in := range []stsquery.Input{stsquery.GetCallerIdentityInput{}, stsquery.GetSessionTokenInput{Duration: time.Hour}, role} {
 		header := http.Header{"x-k8s-aws-id": {"my-cluster"}}
 		signed, err := c.Presign(t.Context(), stsquery.PresignInput{Input: in, Header: header})

@@ -209,14 +209,13 @@ func TestRetries(t *testing.T) {
 		"TLS alert":                 {steps: []step{tlsAlert, ok}, attempts: 1, fails: true},
 		"TLS alert of our own":      {steps: []step{ownAlert, ok}, attempts: 1, fails: true},
 		"wrong root is final":       {steps: []step{{status: 200, body: "<a/>"}, ok}, attempts: 1, fails: true},
-
-		"MFA, never sent":     {in: withMFA, steps: []step{noDial, noProxy, ok}, attempts: 3},
-		"MFA, throttled":      {in: withMFA, steps: []step{slowDown, ok}, attempts: 2},
-		"MFA, perhaps used":   {in: withMFA, steps: []step{lost, ok}, attempts: 1, fails: true},
-		"MFA, reset":          {in: withMFA, steps: []step{noRead, ok}, attempts: 1, fails: true},
-		"MFA, server error":   {in: withMFA, steps: []step{down, ok}, attempts: 1, fails: true},
-		"MFA, name not found": {in: withMFA, steps: []step{noName, ok}, attempts: 1, fails: true},
-		"MFA, code was wrong": {in: withMFA, steps: []step{denied, ok}, attempts: 1, fails: true},
+		"MFA, never sent":           {in: withMFA, steps: []step{noDial, noProxy, ok}, attempts: 3},
+		"MFA, throttled":            {in: withMFA, steps: []step{slowDown, ok}, attempts: 2},
+		"MFA, perhaps used":         {in: withMFA, steps: []step{lost, ok}, attempts: 1, fails: true},
+		"MFA, reset":                {in: withMFA, steps: []step{noRead, ok}, attempts: 1, fails: true},
+		"MFA, server error":         {in: withMFA, steps: []step{down, ok}, attempts: 1, fails: true},
+		"MFA, name not found":       {in: withMFA, steps: []step{noName, ok}, attempts: 1, fails: true},
+		"MFA, code was wrong":       {in: withMFA, steps: []step{denied, ok}, attempts: 1, fails: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
