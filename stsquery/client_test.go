@@ -146,7 +146,9 @@ func TestCredentialsAreCached(t *testing.T) {
 // Credentials that cannot sign are an error before anything is sent.
 func TestUnusableCredentials(t *testing.T) {
 	c, s := scripted(ok)
-	c.Credentials = stschain.Static("AKID EXAMPLE", secretKey, "")
+	c.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		return stschain.Credentials{AccessKeyID: "AKID EXAMPLE", SecretAccessKey: stschain.NewSecret(secretKey)}, nil
+	})
 	_, err := c.AssumeRole(t.Context(), roleInput)
 	require.ErrorContains(t, err, "cannot be signed")
 	require.Empty(t, s.auth)
