@@ -69,9 +69,12 @@ func TestWhatIsSigned(t *testing.T) {
 		"content length": {names: []string{"content-length"},
 			change: func(r *http.Request) { r.Method, r.Body, r.ContentLength = "POST", newStream("abcd"), 4 },
 			want:   "content-length;host;x-amz-date;x-amz-security-token"},
-		"content length of nothing":    {names: []string{"content-length"}, change: func(r *http.Request) { r.Method = "PUT" }, want: "content-length;host;x-amz-date;x-amz-security-token"},
-		"no content length":            {names: []string{"content-length"}, want: "host;x-amz-date;x-amz-security-token"},
-		"unknown content length":       {names: []string{"content-length"}, change: func(r *http.Request) { r.Method, r.Body = "PUT", newStream("abcd") }, want: "host;x-amz-date;x-amz-security-token"},
+		"content length of nothing": {names: []string{"content-length"}, change: func(r *http.Request) { r.Method = "PUT" }, want: "content-length;host;x-amz-date;x-amz-security-token"},
+		"no content length":         {names: []string{"content-length"}, want: "host;x-amz-date;x-amz-security-token"},
+		"unknown content length":    {names: []string{"content-length"}, change: func(r *http.Request) { r.Method, r.Body = "PUT", newStream("abcd") }, want: "host;x-amz-date;x-amz-security-token"},
+		"content length of chunks": {names: []string{"content-length"}, change: func(r *http.Request) {
+			r.Method, r.Body, r.ContentLength, r.TransferEncoding = "PUT", newStream("abcd"), 4, []string{"chunked"}
+		}, want: "host;x-amz-date;x-amz-security-token"},
 		"s3":                           {service: "s3", want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
 		"serverless search":            {service: "aoss", want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},
 		"content hash where it is":     {header: http.Header{"X-Amz-Content-Sha256": {"stale"}}, want: "host;x-amz-content-sha256;x-amz-date;x-amz-security-token"},

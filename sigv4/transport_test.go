@@ -278,6 +278,16 @@ func TestTransportClock(t *testing.T) {
 	require.Equal(t, fixedClock(now.Add(time.Minute)), cache.Clock)
 }
 
+// Explain reports the cache of a Transport.
+func TestTransportProviders(t *testing.T) {
+	tr := s3(discard{})
+	requireOK(t, tr.RoundTrip, newRequest(t, "GET", "https://example.com/", nil))
+	x := stschain.Explain(t.Context(), tr.Providers()[0])
+	require.True(t, x.Cached)
+	require.EqualValues(t, 1, x.Cache.Attempts)
+	require.Empty(t, new(sigv4.Transport).Providers())
+}
+
 func TestWaitingForCredentialsEndsWithTheRequest(t *testing.T) {
 	hung := make(chan struct{})
 	defer close(hung)

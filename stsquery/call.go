@@ -10,6 +10,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/system"
+	"github.com/stschain-go/stschain/sigv4"
 )
 
 // Input is the input of an operation: one of the types of this package whose names end in Input.
@@ -135,7 +136,7 @@ func (s *series) learn(class failureClass) {
 // again reports whether to make another attempt, and waits for it. Its error is that of a caller that
 // gave up, or of a request that could not be renewed.
 func (s *series) again(ctx context.Context, failure *Error, class failureClass) (bool, error) {
-	if rejected(failure.Code) {
+	if class == final && sigv4.RejectsToken(failure.Code, failure.Message) {
 		return s.replay(ctx)
 	}
 	b := s.Retry.backoff(class)

@@ -87,11 +87,6 @@ var permanentCodes = []string{
 	"InvalidAction", "MethodNotAllowed", "NoSuchEntity", "NotImplemented", // of radosgw, MinIO and versitygw
 }
 
-// rejected reports whether a code says that the credentials that signed a request are no longer valid.
-func rejected(code string) bool {
-	return baseCode(code) == "ExpiredToken" || code == "InvalidToken"
-}
-
 // baseCode removes a suffix that servers disagree on.
 func baseCode(code string) string { return strings.TrimSuffix(code, "Exception") }
 
