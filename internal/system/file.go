@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Errors of ReadFile, beside those of the system.
+// Errors of ReadFile, in addition to those of the system.
 var (
 	ErrDirectory = errors.New("is a directory")
 	ErrIrregular = errors.New("is not a regular file")

@@ -97,7 +97,7 @@ func TestParseURL(t *testing.T) {
 		"https:7/path":            "has a scheme without // after it",
 		"HTTP:80":                 "has a scheme without",
 		"https://h.example:0":     "has the port",
-		"https://hunter2%zz":      "is no URL",
+		"https://hunter2%zz":      "is not a URL",
 	} {
 		_, err := wire.ParseURL(s, false)
 		require.ErrorContains(t, err, want)
