@@ -53,7 +53,7 @@ func TestEndpoint(t *testing.T) {
 		{p: &login.Provider{Endpoint: "http://localstack:4566"}, fail: "plain http to"},
 		{p: &login.Provider{Endpoint: "signin.example.com"}, want: "https://signin.example.com/v1/token"},
 		{p: &login.Provider{Endpoint: "ftp://localhost"}, fail: "use https or http"},
-		{p: &login.Provider{Endpoint: "https://"}, fail: "no host name"},
+		{p: &login.Provider{Endpoint: "https://"}, fail: "not a host name"},
 		{p: &login.Provider{Endpoint: "https://" + secret + "\x7f"}, fail: "is not a URL"},
 		{p: &login.Provider{Endpoint: "https://user:canary-4711@example.com"}, fail: "a user name or password"},
 		{p: &login.Provider{Endpoint: "https://example.com?x=canary-4711"}, fail: "has a query"},
