@@ -126,8 +126,8 @@ func (f File[T]) refresh(ctx context.Context, old T) (T, error) {
 	}
 }
 
-// changed reports whether the file is gone, or is not the one that t is from: a program that takes no
-// lock refreshed the token, or the user signed in again, or out.
+// changed reports whether the file was removed or changed since t was read from it: a program that uses
+// no lock refreshed the token, or the user signed in again, or out.
 func (f File[T]) changed(ctx context.Context, t T) bool {
 	now, err := Read(ctx, f.Path, f.Open)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !now.Equal(t.Content().onDisk)

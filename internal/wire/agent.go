@@ -127,7 +127,7 @@ func Send(ctx context.Context, client *http.Client, r Request) (Response, error)
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
-// Retryable reports whether a request that got this status may succeed if it is repeated.
+// Retryable reports whether a request with this response status may succeed if it is repeated.
 func Retryable(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }
@@ -146,8 +146,8 @@ func (e *throttledError) Error() string        { return e.cause.Error() }
 func (e *throttledError) Is(target error) bool { return target == stschain.ErrThrottled }
 func (e *throttledError) Unwrap() error        { return e.cause }
 
-// Retry makes at most the given number of attempts, as long as an attempt says that another may help.
-// Between them it waits for the pause, half of it at random, which doubles each time.
+// Retry makes at most the given number of attempts, as long as an attempt reports that another may help.
+// The pause between them doubles each time, and half of it is random.
 func Retry(ctx context.Context, attempts int, pause time.Duration, attempt func() (again bool, err error)) error {
 	for n := 1; ; n, pause = n+1, 2*pause {
 		again, err := attempt()
@@ -160,8 +160,8 @@ func Retry(ctx context.Context, attempts int, pause time.Duration, attempt func(
 	}
 }
 
-// AgentAddresses are the addresses beside loopback to which plain http is allowed: that of ECS,
-// and those of EKS Pod Identity by IPv4 and IPv6.
+// AgentAddresses are the addresses other than loopback to which plain http is allowed: of ECS, and of EKS
+// Pod Identity by IPv4 and IPv6.
 func AgentAddresses() []netip.Addr {
 	return []netip.Addr{
 		netip.AddrFrom4([4]byte{169, 254, 170, 2}),

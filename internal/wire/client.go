@@ -14,9 +14,8 @@ import (
 	"github.com/stschain-go/stschain/internal/system"
 )
 
-// Client returns a copy of given, or a new client with bounded times, TLS 1.2 or
-// later and the proxies of the environment if that is nil; either way one that
-// follows no redirect: what carries a secret is meant for one host.
+// Client returns a copy of given, or if that is nil a new client with timeouts, TLS 1.2 or later and the
+// proxies of the environment. It follows no redirect: a request with a secret is meant for one host.
 func Client(given *http.Client, timeout time.Duration) *http.Client {
 	client := http.Client{Transport: &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -38,14 +37,13 @@ func Client(given *http.Client, timeout time.Duration) *http.Client {
 	return &client
 }
 
-// IsLoopback reports whether a host is this machine, where plain http shows secrets
-// to nobody.
+// IsLoopback reports whether a host is this machine, where plain http does not disclose secrets.
 func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
 	return err == nil && ip.Unmap().IsLoopback() || strings.ToLower(host) == "localhost" // EqualFold has an ſ for an s
 }
 
-// Cause returns why a request got no response: the caller gave up, or err as [redact.Error] returns it.
+// Cause returns why there is no response to a request: the caller gave up, or err as [redact.Error] returns it.
 func Cause(caller context.Context, err error, secrets ...stschain.Secret) error {
 	if ended := system.ContextErr(caller); ended != nil {
 		return ended

@@ -7,7 +7,7 @@ type partition struct {
 	name      string
 	prefix    string // its regions are this, a word, a hyphen and a number
 	suffix    string // its hosts are <service>.<region>.<suffix>
-	dualStack string // the same for hosts that speak IPv6 as well
+	dualStack string // the same for hosts with IPv6
 	plainFIPS bool   // its hosts are FIPS by their common names, except dual-stack ones
 	signIn    string // its sign-in hosts are <region>.<signIn>
 }

@@ -26,8 +26,8 @@ const (
 	servicePause   = 300 * time.Millisecond // doubled after each attempt
 )
 
-// Call sends what request returns, and passes the response to read. It makes another attempt if there
-// is no response, or if read returns an error and the status is 200 or retryable. An error of
+// Call sends what request returns, and passes the response to read. Another attempt is made without a
+// response, or if read returns an error and the status is 200 or retryable. An error of
 // the transport names the host.
 func (s Service) Call(ctx context.Context, request func() (Request, error), read func(Response) error) error {
 	client := Client(s.HTTPClient, attemptTimeout)

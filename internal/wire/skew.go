@@ -5,31 +5,30 @@ import (
 	"time"
 )
 
-const trust = 15 * time.Minute // an answer that took longer says nothing of clocks
+const trust = 15 * time.Minute // a response that took longer does not tell how the clocks differ
 
-// tolerance is how much the clocks may disagree before expiry dates are
-// translated: a Date header and a slow network are a few seconds off anyway.
+// tolerance is by how much the clocks may differ before expiry times are translated: a Date header and a
+// slow network are a few seconds off anyway.
 const tolerance = time.Minute
 
-// Skew is by how much the server's clock is ahead of this process's. Because an
-// answer takes time, it is known only within bounds.
+// Skew is by how much the server's clock is ahead of this process's. Since a response takes time, only
+// bounds are known.
 type Skew struct{ Least, Most time.Duration }
 
-// MeasureSkew finds it, if the answer tells: it was dated, in whole seconds, between being
-// asked for and received.
-func MeasureSkew(answer http.Header, sent, received time.Time) (Skew, bool) {
-	at, err := http.ParseTime(answer.Get("Date"))
-	_, cached := answer["Age"]
-	// By the wall clock: a laptop that slept in between has an old answer.
+// MeasureSkew measures the skew by the Date of a response, which the server set, in whole seconds, between
+// the request and the receipt. ok is false if it has none that can be used.
+func MeasureSkew(header http.Header, sent, received time.Time) (skew Skew, ok bool) {
+	at, err := http.ParseTime(header.Get("Date"))
+	_, cached := header["Age"]
+	// By the wall clock: a laptop may have slept in between.
 	if err != nil || cached || received.Round(0).Sub(sent.Round(0)) > trust {
 		return Skew{}, false
 	}
 	return Skew{at.Sub(received), at.Add(time.Second).Sub(sent)}, true
 }
 
-// Expiry is what the server's expiry dates are to be set back by, to be on this
-// process's clock: nothing if the clocks may agree, and else the most that it can
-// be, so that nothing is used after it expired.
+// Expiry returns by how much earlier the server's expiry times are on this process's clock: 0 if the
+// clocks may agree, and else the upper bound, so that nothing is used after it expired.
 func (s Skew) Expiry() time.Duration {
 	if s.Least > tolerance || s.Most < -tolerance {
 		return s.Most

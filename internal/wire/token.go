@@ -185,7 +185,7 @@ func wait(ctx context.Context, d decision) error {
 	return nil
 }
 
-// Fingerprint tells tokens apart without showing them. It is empty if there is no token.
+// Fingerprint identifies a token without showing it. It is empty for the zero Secret.
 func Fingerprint(token stschain.Secret) string {
 	if token.IsZero() {
 		return ""

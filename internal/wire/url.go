@@ -9,33 +9,33 @@ import (
 	"strings"
 )
 
-// ParseURL reads a configured endpoint; without a scheme it is https. Plain http is for
-// loopback, unless it is allowed. Its errors say what the value is not, as "is no URL", and
-// show no more of it than the host, since people put passwords into URLs.
+// ParseURL parses a configured endpoint. Without a scheme it is https. Plain http is for loopback, unless
+// it is allowed. Its errors continue a sentence that begins with the name of the setting, and show no
+// more of the value than the host, since a URL may contain a password.
 func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
 	if scheme, _, ok := strings.Cut(s, "://"); !ok || strings.ContainsAny(scheme, "/?#@:") {
 		s = "https://" + s
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return nil, errors.New("is no URL; it should look like https://sts.example.com:8443/path")
+		return nil, errors.New("is not a URL, such as https://sts.example.com:8443/path")
 	}
 	host, port := u.Hostname(), u.Port()
 	switch {
 	case u.Scheme != "https" && u.Scheme != "http":
-		return nil, fmt.Errorf("has the scheme %s; only https and http are spoken", quote(u.Scheme))
+		return nil, fmt.Errorf("has the scheme %s; use https or http", quote(u.Scheme))
 	case u.User != nil:
 		return nil, errors.New("holds a user name or password, which are not sent")
 	case u.Fragment != "" || strings.HasSuffix(s, "#"):
-		return nil, errors.New("has a fragment (#), which no server would see")
+		return nil, errors.New("has a fragment (#), which is never sent")
 	case strings.EqualFold(host, "https") || strings.EqualFold(host, "http"):
 		return nil, errors.New("has a scheme without // after it; it should look like https://sts.example.com:8443/path")
 	case !IsHost(host):
-		return nil, fmt.Errorf("has the host %s, which is no host name or IP address", quote(host))
+		return nil, fmt.Errorf("has the host %s, which is not a host name or IP address", quote(host))
 	case !IsPort(port) || strings.HasSuffix(u.Host, ":"):
 		return nil, fmt.Errorf("has the port %s; 1 to 65535 are allowed", quote(port))
 	case u.Scheme == "http" && !allowHTTP && !IsLoopback(host):
-		return nil, fmt.Errorf("is plain http to %s, where everybody on the way reads the credentials that come back: use https, or set AllowHTTP", quote(host))
+		return nil, fmt.Errorf("is plain http to %s, where the credentials are visible to anyone on the network path: use https, or set AllowHTTP", quote(host))
 	}
 	if u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80" {
 		u.Host = strings.TrimSuffix(u.Host, ":"+port)

@@ -89,15 +89,15 @@ func TestParseURL(t *testing.T) {
 		"https://stś.example.com": "has the host",
 		"?hunter2":                "has the host",
 		"https://h:99999":         "has the port",
-		"https://h:hunter2":       "no URL",
-		"https://h/\nhunter2":     "no URL",
+		"https://h:hunter2":       "not a URL",
+		"https://h/\nhunter2":     "not a URL",
 		"ftp://h.example":         "has the scheme",
 		"https://h.example#x":     "has a fragment",
 		"https://h_.example-:9/x": "has the host",
 		"https:7/path":            "has a scheme without // after it",
 		"HTTP:80":                 "has a scheme without",
 		"https://h.example:0":     "has the port",
-		"https://hunter2%zz":      "is no URL",
+		"https://hunter2%zz":      "is not a URL",
 	} {
 		_, err := wire.ParseURL(s, false)
 		require.ErrorContains(t, err, want)

@@ -1,5 +1,5 @@
-// Package login gets credentials from the session that `aws login` leaves: the session of a user
-// who signed in to the AWS console, in a file of the AWS CLI.
+// Package login gets credentials from the session of `aws login`: a user signed in to the AWS console,
+// and the AWS CLI saved the session in a file.
 //
 // A profile names the session:
 //
@@ -13,7 +13,7 @@
 // # Refreshing
 //
 // From 5 minutes before they expire the credentials are refreshed at the AWS sign-in service, with a
-// proof for each request of having the key (DPoP, RFC 9449). The call that needs them refreshes them.
+// proof of possession of the key for each request (DPoP, RFC 9449). The call that needs them refreshes them.
 // While they are valid they are returned even if their refresh fails, and no other call waits for
 // more than 5 s. Attempts follow the rules of a [stschain.Cache]: after one that failed while the
 // credentials are valid, the next comes after 5 to 10 minutes, or sooner where less than twice that
@@ -26,14 +26,14 @@
 // The refreshed session is written to the file, for the AWS CLI and the SDKs: atomically, readable by
 // the user only, and with all other members of the file. Of the processes that use this package one
 // refreshes the session, and the others read what it wrote; they lock a file of the same name with
-// .lock at its end. The AWS CLI takes no lock: if it was faster, the session that it wrote is used.
+// .lock at its end. The AWS CLI uses no lock: if it was faster, the session that it wrote is used.
 // Where the file cannot be written, such as in a container that has it mounted read-only, each
 // Provider keeps the refreshed session in memory.
 //
 // # Clocks
 //
-// A proof is dated, and the service refuses one of another time as if the session had ended. Its
-// responses tell its time: a refused proof is made again for that time, and so are later ones. Expires
+// A proof has a time, and the service rejects one with a wrong time as if the session had ended. Its
+// responses have its time: a rejected proof is made again for that time, and so are later ones. Expires
 // is on this machine's clock, in the file and in the credentials returned.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-login-credentials.html
@@ -70,7 +70,7 @@ type Provider struct {
 	FIPS, DualStack bool
 	AllowHTTP       bool // plain http to an endpoint beyond loopback
 
-	MaxAttempts                int  // tries of a request while there is no answer, or 429 or 5xx; 0: 3
+	MaxAttempts                int  // of a request, while there is no response, or 429 or 5xx; 0: 3
 	DisableClockSkewCorrection bool // true: proofs are dated by this machine's clock, whatever the service's says
 
 	CacheDir   string                                    // holds the file; "": AWS_LOGIN_CACHE_DIRECTORY, or else .aws/login/cache in the home directory

@@ -14,7 +14,7 @@ import (
 )
 
 // call sends a request, retrying it if that may help. The error of a response other than 200 wraps a
-// *wire.Refusal. The response is returned beside such an error too.
+// *wire.Refusal. The response is returned even with such an error.
 func (p *Provider) call(ctx context.Context, to *url.URL, r wire.Request) (response wire.Response, err error) {
 	service := wire.Service{URL: to, HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Now: p.now}
 	r.Header.Set("Accept", "application/json")
@@ -25,7 +25,7 @@ func (p *Provider) call(ctx context.Context, to *url.URL, r wire.Request) (respo
 		}
 		code, message := said(got)
 		refusal := service.Refuse(got, code, message, r.Secrets...)
-		if got.Status == http.StatusUnauthorized { // the portal may leave the code out
+		if got.Status == http.StatusUnauthorized { // the portal may omit the code
 			return stschain.Permanent(refusal)
 		}
 		return refusal.Marked()

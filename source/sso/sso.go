@@ -32,7 +32,7 @@
 // A refreshed token is written to the file, for the AWS CLI and the SDKs: atomically, readable by
 // the user only, and with all other members of the file. Of the processes that use this package one
 // refreshes the token, and the others read what it wrote; they lock a file of the same name with
-// .lock at its end. The AWS CLI takes no lock: if it was faster, the token that it wrote is used.
+// .lock at its end. The AWS CLI uses no lock: if it was faster, the token that it wrote is used.
 // Where the file cannot be written, such as in a container that has it mounted read-only, each
 // Provider keeps the token in memory.
 //
@@ -82,7 +82,7 @@ type Provider struct {
 	FIPS, DualStack              bool
 	AllowHTTP                    bool // plain http to an endpoint beyond loopback
 
-	MaxAttempts                int  // tries of a request while there is no answer, or 429 or 5xx; 0: 3
+	MaxAttempts                int  // of a request, while there is no response, or 429 or 5xx; 0: 3
 	DisableClockSkewCorrection bool // true: Expires is as the portal says
 
 	CacheDir   string                             // holds the file; "": .aws/sso/cache in the home directory
