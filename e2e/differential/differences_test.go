@@ -81,6 +81,11 @@ func signedByLogin(_ *setup, ours, theirs result) bool {
 	return theirs.Error != "" && strings.Contains(strings.Join(ours.Calls, ""), "by ASIALOGIN")
 }
 
+var expired = weFail("AWS_CREDENTIAL_EXPIRATION is 2001")
+
+// oldKeys: the setup has variables that botocore ignores.
+var oldKeys = difference(func(s *setup, _, _ result) bool { return s.env["AWS_ACCESS_KEY"]+s.env["AWS_SECRET_KEY"] != "" })
+
 const parseError = "ConfigParseError" // of botocore
 
 func containsAny(text string, parts []string) bool {

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"testing"
 
@@ -66,6 +67,22 @@ func TestSetups(t *testing.T) {
 			t.Errorf("%s: %d setups, want at least 20", c.name, counts[c.name])
 		}
 	}
+}
+
+// TestSetupClasses: the document lists the classes, and no other.
+func TestSetupClasses(t *testing.T) {
+	text, err := os.ReadFile("../../docs/differences.md")
+	require.NoError(t, err)
+	var documented, names []string
+	for _, row := range regexp.MustCompile(`(?m)^\| ([a-z-]+) \|`).FindAllStringSubmatch(string(text), -1) {
+		if row[1] != "class" {
+			documented = append(documented, row[1])
+		}
+	}
+	for _, c := range classes {
+		names = append(names, c.name)
+	}
+	require.ElementsMatch(t, names, documented)
 }
 
 func (s *setup) arrange(r random, c class) {
