@@ -49,9 +49,9 @@ func (d *Default) Transport(ctx context.Context, service string) (*sigv4.Transpo
 		return nil, errNil
 	}
 	d.setUp()
-	settings, err := d.profile.Settings(ctx)
-	if err == nil && settings.Region == "" {
-		settings.Region, err = d.instanceRegion(ctx)
+	client, err := d.profile.Client(ctx, nil)
+	if err == nil && client.Region == "" {
+		client.Region, err = d.instanceRegion(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("source: no transport for %s: %w", service, err)
@@ -61,7 +61,7 @@ func (d *Default) Transport(ctx context.Context, service string) (*sigv4.Transpo
 		return nil, fmt.Errorf("source: no transport for %s: %w", service, err)
 	}
 	return &sigv4.Transport{
-		Service: service, Region: settings.Region, Credentials: d, Base: base,
+		Service: service, Region: client.Region, Credentials: d, Base: base,
 		AllowHTTP: d.AllowHTTP, Clock: d.Clock,
 	}, nil
 }

@@ -40,14 +40,14 @@ func (d *Default) variable(names ...string) func(context.Context) string {
 }
 
 func (d *Default) profileKey(ctx context.Context) string {
-	key, err := d.profile.CredentialKey(ctx)
+	key, err := d.profile.Configured(ctx)
 	switch {
 	case stschain.IsUnavailable(err):
 		return ""
 	case err != nil:
 		return strings.TrimPrefix(err.Error(), "profile: ")
 	}
-	return fmt.Sprintf("%s, %v", key.Key, key.Position)
+	return key
 }
 
 // unused returns, for each place, itself with what configures it if it comes after another place that is
@@ -99,14 +99,7 @@ func (d *Default) newContainer(ctx context.Context) (*container.Provider, error)
 }
 
 func (d *Default) newInstance(ctx context.Context) (*imds.Provider, error) {
-	s, err := d.profile.Settings(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &imds.Provider{
-		ProfileEndpoint: s.EC2MetadataEndpoint, ProfileEndpointMode: s.EC2MetadataEndpointMode, DisableV1: s.EC2MetadataV1Disabled,
-		LookupEnv: d.LookupEnv, HTTPClient: d.HTTPClient, Clock: d.Clock,
-	}, nil
+	return d.profile.Instance(ctx)
 }
 
 // later is a place that is called by settings of the profile. It is made when the chain

@@ -3,15 +3,14 @@ package profile
 import (
 	"context"
 	"fmt"
-	"io"
 	"path/filepath"
 	"runtime"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/env"
-	"github.com/stschain-go/stschain/source/imds"
 	"github.com/stschain-go/stschain/source/login"
 	"github.com/stschain-go/stschain/source/process"
 	"github.com/stschain-go/stschain/source/sso"
@@ -66,11 +65,11 @@ func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, 
 	case fromLogin:
 		return p.loginProvider(s)
 	}
-	if noRegion := errNoRegion(s); s.settings.Region == "" {
+	if noRegion := errNoRegion(s); s.settings.region == "" {
 		switch {
 		case s.kind == fromRole:
 			return regionless{base, s.role.arn, noRegion}, nil
-		case s.settings.Endpoint == "":
+		case s.settings.endpoint == "":
 			return nil, noRegion
 		}
 	}
@@ -111,13 +110,9 @@ func (p *Provider) credentialSource(s step) (stschain.Provider, error) {
 	case sourceEnvironment:
 		return &env.Provider{LookupEnv: p.LookupEnv, Clock: p.Clock}, nil
 	case sourceIMDS:
-		return &imds.Provider{
-			ProfileEndpoint: s.settings.EC2MetadataEndpoint, ProfileEndpointMode: s.settings.EC2MetadataEndpointMode,
-			DisableV1: s.settings.EC2MetadataV1Disabled,
-			LookupEnv: p.LookupEnv, HTTPClient: p.HTTPClient, Clock: p.Clock,
-		}, nil
+		return p.instance(s.settings), nil
 	}
-	httpClient, err := p.httpClient(s.settings.CABundle)
+	httpClient, err := p.httpClient(s.settings.caBundle)
 	return &container.Provider{LookupEnv: p.LookupEnv, Open: p.Open, HTTPClient: httpClient}, err
 }
 
@@ -156,7 +151,7 @@ func (p *Provider) ssoProvider(s step) (stschain.Provider, error) {
 	case home == "":
 		return nil, stschain.Permanent(fmt.Errorf("profile: [%s] is of IAM Identity Center, and there is no home directory to find its token in: set HOME, or Provider.Home", section))
 	}
-	httpClient, err := p.httpClient(s.settings.CABundle)
+	httpClient, err := p.httpClient(s.settings.caBundle)
 	if err != nil {
 		return nil, err
 	}
@@ -164,8 +159,8 @@ func (p *Provider) ssoProvider(s step) (stschain.Provider, error) {
 		Session: s.sso.session, StartURL: s.sso.startURL, Region: s.sso.region,
 		AccountID: s.sso.account, RoleName: s.sso.role, Profile: s.profile,
 		PortalEndpoint: s.sso.portal, OIDCEndpoint: s.sso.oidc, AllowHTTP: p.AllowHTTP,
-		FIPS: s.settings.FIPS, DualStack: s.settings.DualStack, MaxAttempts: s.settings.Retry.MaxAttempts,
-		DisableClockSkewCorrection: s.settings.DisableClockSkewCorrection,
+		FIPS: s.settings.fips, DualStack: s.settings.dualStack, MaxAttempts: s.settings.retry.MaxAttempts,
+		DisableClockSkewCorrection: s.settings.disableClockSkewCorrection,
 		CacheDir:                   filepath.Join(home, ".aws", "sso", "cache"),
 		Open:                       p.Open, HTTPClient: httpClient, Clock: p.Clock,
 	}, nil
@@ -176,15 +171,15 @@ func (p *Provider) loginProvider(s step) (stschain.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	httpClient, err := p.httpClient(s.settings.CABundle)
+	httpClient, err := p.httpClient(s.settings.caBundle)
 	if err != nil {
 		return nil, err
 	}
 	return &login.Provider{
 		Session: s.login.session, Profile: s.profile,
-		Region: s.settings.Region, Endpoint: s.login.endpoint, AllowHTTP: p.AllowHTTP,
-		FIPS: s.settings.FIPS, DualStack: s.settings.DualStack, MaxAttempts: s.settings.Retry.MaxAttempts,
-		DisableClockSkewCorrection: s.settings.DisableClockSkewCorrection,
+		Region: s.settings.region, Endpoint: s.login.endpoint, AllowHTTP: p.AllowHTTP,
+		FIPS: s.settings.fips, DualStack: s.settings.dualStack, MaxAttempts: s.settings.retry.MaxAttempts,
+		DisableClockSkewCorrection: s.settings.disableClockSkewCorrection,
 		Home:                       home, LookupEnv: p.LookupEnv,
 		Open: p.Open, HTTPClient: httpClient, Clock: p.Clock,
 	}, nil
@@ -203,19 +198,12 @@ func (p *Provider) tokenFile(path string) func(context.Context) (stschain.Secret
 		return webidentity.TokenFile(path)
 	}
 	return func(context.Context) (stschain.Secret, error) {
-		f, err := p.Open(path)
+		token, _, err := system.ReadFile(p.Open, path, maxToken)
 		if err != nil {
-			return stschain.Secret{}, fmt.Errorf("token file %s: %w", path, reason(err))
-		}
-		defer f.Close()
-		const most = 40_000 // as much white space as token
-		token, err := io.ReadAll(io.LimitReader(f, most+1))
-		switch {
-		case err != nil:
-			return stschain.Secret{}, fmt.Errorf("token file %s: %w", path, reason(err))
-		case len(token) > most:
-			return stschain.Secret{}, fmt.Errorf("token file %s: it is larger than any token that STS takes", path)
+			return stschain.Secret{}, fmt.Errorf("token file %s: %w", path, err)
 		}
 		return stschain.NewSecret(string(token)), nil
 	}
 }
+
+const maxToken = 40_000 // bytes: as much white space as token

@@ -66,7 +66,6 @@ package profile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -101,7 +100,7 @@ type Provider struct {
 	Clock      stschain.Clock                                                       // nil: the real one
 
 	mu    sync.Mutex
-	read  snapshot
+	read  *files
 	built []part
 }
 
@@ -128,10 +127,7 @@ func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, er
 // source is what the profile gets its credentials from now: the one of before, unless
 // what is said about it changed.
 func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
-	if p == nil {
-		return nil, stschain.Permanent(errors.New("profile: the Provider is nil"))
-	}
-	steps, err := p.plan(ctx)
+	steps, _, err := p.plan(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -157,9 +153,6 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 // Providers returns what the profile got its credentials from last, if it was called. What cannot be
 // read in the files follows, for reports: each problem is a provider that fails with it.
 func (p *Provider) Providers() []stschain.Provider {
-	if p == nil {
-		return nil
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.built) == 0 {
@@ -167,7 +160,7 @@ func (p *Provider) Providers() []stschain.Provider {
 	}
 	providers := []stschain.Provider{p.built[len(p.built)-1].provider()}
 	const most = 16
-	for _, err := range p.read.files.problems[:min(most, len(p.read.files.problems))] {
+	for _, err := range p.read.problems[:min(most, len(p.read.problems))] {
 		providers = append(providers, problem{err})
 	}
 	return providers
@@ -184,9 +177,6 @@ func (p problem) Retrieve(context.Context) (stschain.Credentials, error) {
 
 // String returns "profile" and the name of the profile.
 func (p *Provider) String() string {
-	if p == nil {
-		return "profile"
-	}
 	name, _ := p.selected()
 	return "profile " + name
 }
