@@ -37,6 +37,7 @@ type Step struct {
 	AccountID   string
 	Origin      string
 	Expires     time.Time
+	Note        string // remarks of the provider, see [Note]
 }
 
 // StepKind is what a step is.
@@ -58,6 +59,7 @@ type traceKey struct{}
 type traced struct {
 	*Trace
 	provider Provider
+	notes    *notes
 }
 
 // WithTrace returns a context whose calls tell t. A trace that ctx has already is told as well.
@@ -99,10 +101,11 @@ func (s Step) Start(ctx context.Context) (context.Context, func(Credentials, err
 		step.Name = name(step.Provider)
 	}
 	ctx = t.begin(ctx, step)
-	t.provider = step.Provider
+	t.provider, t.notes = step.Provider, new(notes)
 	return context.WithValue(ctx, traceKey{}, t), func(creds Credentials, err error) {
 		step.Took = time.Since(began)
 		step.describe(creds, err)
+		step.Note = t.notes.String()
 		t.end(ctx, step)
 	}
 }

@@ -42,8 +42,8 @@
 // that AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE or code names is configured: that it is missing
 // is an error. A profile without credentials is an error if code names it.
 //
-// Where more than one place is configured, [stschain.Explain] shows which, and so does the error of the
-// one that fails.
+// Where more than one place is configured, [stschain.Explain] shows which, and so do the error of the
+// one that fails, and Note of the [stschain.Event] and the step of a [stschain.Trace] if it succeeds.
 package source
 
 import (
@@ -146,11 +146,20 @@ func (d *Default) Retrieve(ctx context.Context) (creds stschain.Credentials, err
 	if all, ok := err.(*stschain.ChainError); ok && stschain.IsUnavailable(err) {
 		return stschain.Credentials{}, stschain.Unavailable("source: %w", &nowhereError{all})
 	}
-	if err != nil && ctx.Err() == nil {
+	others := func() (names []string) {
 		for _, other := range d.unused(ctx) {
 			if other != nil {
-				err = fmt.Errorf("%w\n  %s, and is not used instead", err, other)
+				names = append(names, fmt.Sprint(other))
 			}
+		}
+		return names
+	}
+	switch {
+	case err == nil:
+		stschain.Note(ctx, func() string { return strings.Join(others(), "; ") })
+	case ctx.Err() == nil:
+		for _, other := range others() {
+			err = fmt.Errorf("%w\n  %s, and is not used instead", err, other)
 		}
 	}
 	return creds, err
