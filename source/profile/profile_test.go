@@ -258,7 +258,7 @@ func TestNoRegion(t *testing.T) {
 
 	keys := env{"AWS_REGION": "", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "s"}
 	_, err = at(srv, config, keys).Retrieve(t.Context())
-	require.ErrorContains(t, err, "[profile p] has the role arn:aws:iam::123456789012:role/r, and STS is asked for it in a region: set region in the profile, or AWS_REGION")
+	require.ErrorContains(t, err, "[profile p] has the role arn:aws:iam::123456789012:role/r, and no region is configured to call STS in: set region in the profile, or AWS_REGION")
 	require.ErrorIs(t, err, stschain.ErrPermanent)
 
 	_, err = at(srv, strings.Replace(config, "credential_source = Environment", "web_identity_token_file = /t", 1), env{"AWS_REGION": ""}).Retrieve(t.Context())
