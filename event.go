@@ -43,6 +43,7 @@ type Event struct {
 	Next    time.Time     // the earliest next attempt; zero: at the next call, or none is planned
 	Took    time.Duration // how long the provider took
 	Err     error         // of a failure; of a rejection: that a backoff holds the refresh back, and until when
+	Note    string        // of Refreshed: remarks of the provider, see [Note]
 }
 
 // LogEvents returns an OnEvent function that writes to l: failures and stale
@@ -60,6 +61,7 @@ func LogEvents(l *slog.Logger) func(Event) {
 		attr(!e.Expires.IsZero(), slog.Time("expires", e.Expires))
 		attr(!e.Next.IsZero(), slog.Time("next", e.Next))
 		attr(e.Took > 0, slog.Duration("took", e.Took))
+		attr(e.Note != "", slog.String("note", e.Note))
 		attr(e.Err != nil, slog.Any("err", e.Err))
 		cmp.Or(l, slog.Default()).LogAttrs(context.Background(), levels[e.Kind], "aws credentials "+e.Kind.String(), attrs...)
 	}

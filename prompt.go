@@ -63,6 +63,7 @@ type attempt struct {
 	err      atomic.Pointer[error] // set before done is closed
 	once     sync.Once
 	prompted chan struct{} // closed by the first prompt
+	notes    notes         // for the event
 }
 
 type attemptKey struct{}

@@ -21,6 +21,7 @@ type result struct {
 	creds Credentials
 	err   error
 	class refresh.Class // of err
+	note  string        // see Note
 }
 
 // outcome is what the callers that wait for an attempt return.
@@ -64,6 +65,7 @@ func (c *Cache) call(a *attempt) (r result) {
 	ctx, end := Step{Kind: StepRefresh, Name: n, Provider: c}.Start(a)
 	defer func() { end(r.creds, r.err) }()
 	r.creds, r.err = c.Provider.Retrieve(ctx)
+	r.note = a.notes.String()
 	if err := r.creds.complete(); err != nil && r.err == nil {
 		r.err = fmt.Errorf("stschain: %s returned %w", n, err)
 	}
@@ -108,7 +110,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		c.emit(Event{Kind: RefreshFailed, Origin: c.knownName(), Took: took, Err: r.err})
 	} else if gains {
 		c.err = nil
-		c.emit(Event{Kind: Refreshed, Origin: c.cached.creds.Origin, Took: took})
+		c.emit(Event{Kind: Refreshed, Origin: c.cached.creds.Origin, Took: took, Note: r.note})
 	}
 	c.publish()
 	now, lag := c.now()

@@ -38,6 +38,7 @@ type Step struct {
 	AccountID   string
 	Origin      string
 	Expires     time.Time
+	Note        string // remarks of the provider, see [Note]
 }
 
 // StepKind is the kind of a [Step].
@@ -59,6 +60,7 @@ type traceKey struct{}
 type traced struct {
 	traces   []*Trace
 	provider Provider
+	notes    *notes
 }
 
 // WithTrace returns a context whose steps are reported to t, and to the traces that ctx has already.
@@ -85,10 +87,11 @@ func (s Step) Start(ctx context.Context) (context.Context, func(Credentials, err
 			ctx = trace.Begin(ctx, step)
 		}
 	}
-	t.provider = step.Provider
+	t.provider, t.notes = step.Provider, new(notes)
 	return context.WithValue(ctx, traceKey{}, t), func(creds Credentials, err error) {
 		step.Took = time.Since(began)
 		step.describe(creds, err)
+		step.Note = t.notes.String()
 		for _, trace := range slices.Backward(t.traces) {
 			if trace.End != nil {
 				trace.End(ctx, step)

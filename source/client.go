@@ -10,14 +10,11 @@ import (
 )
 
 // Client returns a new client of STS with the settings of environment and profile, which
-// package profile lists, and the credentials of the chain. If nothing names a region, the
-// instance is asked for its own, which takes about a second where there is no instance.
+// package profile lists, and the credentials of the chain. If no region is configured,
+// it is that of the instance; without an instance, that takes about a second.
 //
 // Files and environment are read once for a client. A program makes one and shares it.
 func (d *Default) Client(ctx context.Context) (*stsquery.Client, error) {
-	if d == nil {
-		return nil, errNil
-	}
 	d.setUp()
 	client, err := d.stsClient(ctx, d)
 	if err == nil && client.Region == "" {
@@ -29,8 +26,8 @@ func (d *Default) Client(ctx context.Context) (*stsquery.Client, error) {
 	return client, nil
 }
 
-// stsClient is a client without a region where none is set. An endpoint that cannot be called is an error that
-// tells where it is set.
+// stsClient returns a client without a region if none is configured. An endpoint that is not valid is an error that
+// says where it is set.
 func (d *Default) stsClient(ctx context.Context, credentials stschain.Provider) (*stsquery.Client, error) {
 	if _, err := d.profile.EndpointURL(ctx, "sts"); err != nil {
 		return nil, err
@@ -42,16 +39,13 @@ func (d *Default) stsClient(ctx context.Context, credentials stschain.Provider) 
 // chain, for the region that Client has. The service is named as in signatures: "s3", "execute-api".
 // Requests go through HTTPClient's transport, which trusts the certificates of AWS_CA_BUNDLE or ca_bundle.
 //
-// The transport caches the credentials. To share them with other holders, set its Source to a
+// The transport caches the credentials. To share them with other holders, set its Credentials to a
 // [stschain.Cache] over the Default, and theirs too.
 func (d *Default) Transport(ctx context.Context, service string) (*sigv4.Transport, error) {
-	if d == nil {
-		return nil, errNil
-	}
 	d.setUp()
-	settings, err := d.profile.Settings(ctx)
-	if err == nil && settings.Region == "" {
-		settings.Region, err = d.instanceRegion(ctx)
+	client, err := d.profile.Client(ctx, nil)
+	if err == nil && client.Region == "" {
+		client.Region, err = d.instanceRegion(ctx)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("source: no transport for %s: %w", service, err)
@@ -61,7 +55,7 @@ func (d *Default) Transport(ctx context.Context, service string) (*sigv4.Transpo
 		return nil, fmt.Errorf("source: no transport for %s: %w", service, err)
 	}
 	return &sigv4.Transport{
-		Service: service, Region: settings.Region, Credentials: d, Base: base,
+		Service: service, Region: client.Region, Credentials: d, Base: base,
 		AllowHTTP: d.AllowHTTP, Clock: d.Clock,
 	}, nil
 }
@@ -73,9 +67,6 @@ func (d *Default) Transport(ctx context.Context, service string) (*sigv4.Transpo
 // is named by its ID: "s3", "dynamodb", "Elastic Beanstalk". A URL that is not valid, or of plain http
 // without AllowHTTP, is an error.
 func (d *Default) Endpoint(ctx context.Context, service string) (string, error) {
-	if d == nil {
-		return "", errNil
-	}
 	d.setUp()
 	url, err := d.profile.EndpointURL(ctx, service)
 	if err != nil {
@@ -84,7 +75,7 @@ func (d *Default) Endpoint(ctx context.Context, service string) (string, error) 
 	return url, nil
 }
 
-// instanceRegion is the region where nothing else names one.
+// instanceRegion returns the region if none is configured.
 func (d *Default) instanceRegion(ctx context.Context) (string, error) {
 	instance, err := d.instance.get(ctx)
 	if err != nil {
@@ -92,7 +83,7 @@ func (d *Default) instanceRegion(ctx context.Context) (string, error) {
 	}
 	region, err := instance.Region(ctx)
 	if err != nil {
-		return "", fmt.Errorf("no region is set: set AWS_REGION, region in the profile, or Default.Region; and the instance tells none: %w", err)
+		return "", fmt.Errorf("no region is set: set AWS_REGION, region in the profile, or Default.Region; and the instance has none: %w", err)
 	}
 	return region, nil
 }

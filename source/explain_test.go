@@ -73,8 +73,32 @@ func lines(x stschain.Explanation) []string {
 	return all
 }
 
-// A person whose code a profile needs is not asked.
-func TestExplainAsksNobody(t *testing.T) {
+// A program that works learns from its trace and from the events of its cache that another place has credentials.
+func TestTwoPlacesAreConfigured(t *testing.T) {
+	for name, files := range map[string]map[string]string{
+		"":            {},
+		"default has": {"/home/.aws/credentials": keysInProfile},
+	} {
+		d := world{env: with(keysInEnv), files: files, transport: &machine{}}.chain(t)
+		events, steps := make(chan stschain.Event, 2), map[string]string{}
+		cache := &stschain.Cache{Provider: d, OnEvent: func(e stschain.Event) { events <- e }}
+		_, err := cache.Retrieve(stschain.WithTrace(t.Context(), &stschain.Trace{
+			End: func(_ context.Context, s stschain.Step) { steps[s.Name] += s.Note },
+		}))
+		require.NoError(t, err)
+		require.Equal(t, stschain.RefreshStarted, (<-events).Kind)
+		note := (<-events).Note
+		if name == "" {
+			require.Empty(t, note)
+		} else {
+			require.Regexp(t, `^profile default has credentials too \(aws_access_key_id, /home/.aws/credentials:\d+\)$`, note)
+		}
+		require.Equal(t, note, steps["default chain"])
+	}
+}
+
+// Explain does not prompt for the MFA code of a profile.
+func TestExplainDoesNotPrompt(t *testing.T) {
 	m := &machine{sts: ststest.NewTest(t)}
 	d := world{
 		env: with(),
@@ -83,7 +107,7 @@ func TestExplainAsksNobody(t *testing.T) {
 		transport: m,
 	}.chain(t)
 	d.MFAToken = func(context.Context, string) (stschain.Secret, error) {
-		t.Error("somebody was asked")
+		t.Error("it prompts")
 		return stschain.Secret{}, nil
 	}
 	for _, p := range []stschain.Provider{d, stschain.Cached(d)} {

@@ -3,19 +3,18 @@ package source
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"sync"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/imds"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/webidentity"
 )
 
-// place is where credentials may come from, and what configures it: "" if nothing does. To look for
-// that retrieves nothing.
+// place is a provider and what configures it: "" if nothing does. configured retrieves no credentials.
 type place struct {
 	stschain.Provider
 	configured func(context.Context) string
@@ -23,15 +22,11 @@ type place struct {
 
 const tokenFile = "AWS_WEB_IDENTITY_TOKEN_FILE"
 
-// variable: a place that one of these variables configures.
+// variable returns configured of a place that one of these variables configures.
 func (d *Default) variable(names ...string) func(context.Context) string {
-	lookup := os.LookupEnv
-	if d.LookupEnv != nil {
-		lookup = d.LookupEnv
-	}
 	return func(context.Context) string {
 		for _, name := range names {
-			if value, _ := lookup(name); strings.TrimSpace(value) != "" {
+			if system.Getenv(d.LookupEnv, name) != "" {
 				return name
 			}
 		}
@@ -40,14 +35,14 @@ func (d *Default) variable(names ...string) func(context.Context) string {
 }
 
 func (d *Default) profileKey(ctx context.Context) string {
-	key, err := d.profile.CredentialKey(ctx)
+	key, err := d.profile.Configured(ctx)
 	switch {
 	case stschain.IsUnavailable(err):
 		return ""
 	case err != nil:
 		return strings.TrimPrefix(err.Error(), "profile: ")
 	}
-	return fmt.Sprintf("%s, %v", key.Key, key.Position)
+	return key
 }
 
 // unused returns, for each place, itself with what configures it if it comes after another place that is
@@ -72,8 +67,8 @@ type also struct {
 
 func (a also) String() string { return fmt.Sprintf("%v has credentials too (%s)", a.Provider, a.what) }
 
-// newWebIdentity looks at the files only if web identity is configured. It leaves Client nil where there is
-// no region: FromEnv has an error for that.
+// newWebIdentity reads the files only if web identity is configured. It leaves Client nil if there is
+// no region: FromEnv returns an error for that.
 func (d *Default) newWebIdentity(ctx context.Context) (*webidentity.FromEnv, error) {
 	from := &webidentity.FromEnv{LookupEnv: d.LookupEnv, Open: d.Open}
 	if d.variable(tokenFile)(ctx) == "" {
@@ -99,18 +94,11 @@ func (d *Default) newContainer(ctx context.Context) (*container.Provider, error)
 }
 
 func (d *Default) newInstance(ctx context.Context) (*imds.Provider, error) {
-	s, err := d.profile.Settings(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return &imds.Provider{
-		ProfileEndpoint: s.EC2MetadataEndpoint, ProfileEndpointMode: s.EC2MetadataEndpointMode, DisableV1: s.EC2MetadataV1Disabled,
-		LookupEnv: d.LookupEnv, HTTPClient: d.HTTPClient, Clock: d.Clock,
-	}, nil
+	return d.profile.Instance(ctx)
 }
 
-// later is a place that is called by settings of the profile. It is made when the chain
-// first comes to it, so that keys in the environment cost no look at files.
+// later is a place that needs settings of the profile. It is made at its first call, so that files are not read
+// if the environment has keys.
 type later[P stschain.Provider] struct {
 	name string
 	make func(ctx context.Context) (P, error)

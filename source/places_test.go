@@ -201,11 +201,6 @@ func TestEndpoint(t *testing.T) {
 			require.ErrorContains(t, err, test.err)
 		}
 	}
-	var none *source.Default
-	_, err := none.Endpoint(t.Context(), "s3")
-	require.ErrorContains(t, err, "source: the Default is nil")
-	_, err = none.Transport(t.Context(), "s3")
-	require.ErrorContains(t, err, "source: the Default is nil")
 }
 
 // Plain http needs AllowHTTP, and the error says where the endpoint is configured.

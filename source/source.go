@@ -42,13 +42,12 @@
 // that AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE or code names is configured: that it is missing
 // is an error. A profile without credentials is an error if code names it.
 //
-// Where more than one place is configured, [stschain.Explain] shows which, and so does the error of the
-// one that fails.
+// Where more than one place is configured, [stschain.Explain] shows which, and so do the error of the
+// one that fails, and Note of the [stschain.Event] and the step of a [stschain.Trace] if it succeeds.
 package source
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -67,11 +66,11 @@ import (
 // Default is the default chain of the AWS SDKs. It reads nothing before it is first
 // called. Its fields are not changed after that, and it is not copied.
 //
-// It calls the pinned place each time: hold it by something that calls it through
-// [stschain.Cached], such as a sigv4.Transport or an stsquery.Client.
+// It calls the pinned place each time. Holders that call it through
+// [stschain.Cached], such as a sigv4.Transport or an stsquery.Client, cache what it returns.
 type Default struct {
-	// Profile is all that is called: a program that names one does not mean keys that
-	// happen to be in its environment. "": the whole chain, with the profile that
+	// Profile is the only place that is called: keys that happen to be in the environment do not count.
+	// "": the whole chain, with the profile that
 	// AWS_PROFILE names, or else AWS_DEFAULT_PROFILE, or else the one called default.
 	Profile string
 
@@ -82,10 +81,10 @@ type Default struct {
 	AllowHTTP bool   // true: configured endpoints, and requests of a Transport, may be plain http beyond loopback
 
 	// MFAToken prompts for the current code of the MFA device that a profile names. nil: such
-	// a profile is an error. If set, a cache over this leaves refreshing to the callers.
+	// a profile is an error.
 	MFAToken func(ctx context.Context, serial string) (stschain.Secret, error)
 
-	// Where all of it is read from.
+	// What it reads.
 	LookupEnv  func(name string) (value string, ok bool)                            // nil: os.LookupEnv
 	Home       string                                                               // the home directory; "": as the system says
 	Open       func(path string) (fs.File, error)                                   // nil: os.Open
@@ -101,7 +100,7 @@ type Default struct {
 	chain    *stschain.Chain
 }
 
-// setUp makes the chain, which reads nothing.
+// setUp makes the chain. It reads nothing.
 func (d *Default) setUp() {
 	d.once.Do(func() {
 		d.profile = &profile.Provider{
@@ -115,7 +114,7 @@ func (d *Default) setUp() {
 			{&later[*webidentity.FromEnv]{name: "webidentity from the environment", make: d.newWebIdentity}, d.variable(tokenFile)},
 			fromProfile,
 			{&later[*container.Provider]{name: "container", make: d.newContainer}, d.variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI")},
-			{d.instance, d.variable()}, // the last, which nothing configures
+			{d.instance, d.variable()}, // the last, which needs no configuration
 		}
 		switch {
 		case d.Profile != "":
@@ -135,9 +134,6 @@ func (d *Default) setUp() {
 // returns an [stschain.Unavailable] error that lists all of them, each with the reason, and
 // wraps the [*stschain.ChainError]. The error of a place that fails tells which others are configured.
 func (d *Default) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
-	if d == nil {
-		return stschain.Credentials{}, errNil
-	}
 	d.setUp()
 	ctx, end := stschain.Step{Provider: d}.Start(ctx)
 	defer func() { end(creds, err) }()
@@ -146,32 +142,34 @@ func (d *Default) Retrieve(ctx context.Context) (creds stschain.Credentials, err
 	if all, ok := err.(*stschain.ChainError); ok && stschain.IsUnavailable(err) {
 		return stschain.Credentials{}, stschain.Unavailable("source: %w", &nowhereError{all})
 	}
-	if err != nil && ctx.Err() == nil {
+	others := func() (names []string) {
 		for _, other := range d.unused(ctx) {
 			if other != nil {
-				err = fmt.Errorf("%w\n  %s, and is not used instead", err, other)
+				names = append(names, fmt.Sprint(other))
 			}
+		}
+		return names
+	}
+	switch {
+	case err == nil:
+		stschain.Note(ctx, func() string { return strings.Join(others(), "; ") })
+	case ctx.Err() == nil:
+		for _, other := range others() {
+			err = fmt.Errorf("%w\n  %s, and is not used instead", err, other)
 		}
 	}
 	return creds, err
 }
 
-var errNil = stschain.Permanent(errors.New("source: the Default is nil"))
-
-// Invalidate tells the place that is kept, if it wants to know.
+// Invalidate passes the rejected credentials to the pinned place.
 func (d *Default) Invalidate(rejected stschain.Credentials) {
-	if d != nil {
-		d.setUp()
-		d.chain.Invalidate(rejected)
-	}
+	d.setUp()
+	d.chain.Invalidate(rejected)
 }
 
 // Providers returns the places in order. After a call, one that is configured and comes after another one
 // that is says so in its name: "profile default has credentials too (role_arn, /home/me/.aws/config:2)".
 func (d *Default) Providers() []stschain.Provider {
-	if d == nil {
-		return nil
-	}
 	d.setUp()
 	providers := d.chain.Providers()
 	if d.called.Load() {
@@ -186,7 +184,7 @@ func (d *Default) Providers() []stschain.Provider {
 
 // String returns "default chain", and the profile if one is named.
 func (d *Default) String() string {
-	if d != nil && d.Profile != "" {
+	if d.Profile != "" {
 		return "profile " + d.Profile
 	}
 	return "default chain"

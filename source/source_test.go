@@ -198,15 +198,6 @@ func TestReadsNothingEarly(t *testing.T) {
 	require.Len(t, d.Providers(), 5)
 	d.Invalidate(stschain.Credentials{})
 	require.Empty(t, read)
-
-	var none *source.Default
-	_, err := none.Retrieve(t.Context())
-	require.ErrorContains(t, err, "source: the Default is nil")
-	_, err = none.Client(t.Context())
-	require.ErrorContains(t, err, "source: the Default is nil")
-	none.Invalidate(stschain.Credentials{})
-	require.Nil(t, none.Providers())
-	require.Equal(t, "default chain", none.String())
 }
 
 // Keys in the environment cost no look at files.

@@ -74,7 +74,7 @@ var preferred = []string{
 // regions returns the variables of the region. There are none if no region is configured, or if the profile cannot be
 // read: the region of the shell then stays.
 func (c *call) regions(ctx context.Context) []variable {
-	settings, err := (&profile.Provider{Profile: c.profile, Region: c.region, AllowHTTP: true, LookupEnv: c.lookupEnv}).Settings(ctx)
+	settings, err := (&profile.Provider{Profile: c.profile, Region: c.region, AllowHTTP: true, LookupEnv: c.lookupEnv}).Client(ctx, nil)
 	if err != nil || settings.Region == "" {
 		return nil
 	}

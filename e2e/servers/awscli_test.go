@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain/source/profile"
+	"github.com/stschain-go/stschain/ststest"
 )
 
 // cli is the AWS CLI with a home directory of its own.
@@ -61,14 +62,28 @@ func (c cli) provider(name string) *profile.Provider {
 	return &profile.Provider{Profile: name, Home: c.home, LookupEnv: func(string) (string, bool) { return "", false }}
 }
 
-// ours is what we read for a key.
-func (c cli) ours(name, key string) string {
+// externalID is what we read for external_id, as it is sent when the role of the profile is assumed.
+func (c cli) externalID(name string) string {
 	c.t.Helper()
-	files, err := c.provider("").Files(c.t.Context())
+	srv := ststest.NewTest(c.t)
+	c.must("configure", "set", "role_arn", "arn:aws:iam::123456789012:role/r", "--profile", name)
+	c.must("configure", "set", "credential_source", "Environment", "--profile", name)
+	p := c.provider(name)
+	keys := srv.User().Credentials
+	variables := map[string]string{"AWS_ACCESS_KEY_ID": keys.AccessKeyID, "AWS_SECRET_ACCESS_KEY": keys.SecretAccessKey.Reveal(), "AWS_REGION": "eu-west-1"}
+	p.LookupEnv = func(name string) (string, bool) { value, ok := variables[name]; return value, ok }
+	p.HTTPClient = srv.Client()
+	_, err := p.Retrieve(c.t.Context())
 	require.NoError(c.t, err)
-	require.NotNil(c.t, files.Profile(name), "%s is not among %q", name, files.Profiles())
-	property, _ := files.Profile(name).Property(key)
-	return property.Value.Reveal()
+	return srv.Calls()[0].Form.Get("ExternalId")
+}
+
+// region is what we read for region.
+func (c cli) region(name string) string {
+	c.t.Helper()
+	client, err := c.provider(name).Client(c.t.Context(), nil)
+	require.NoError(c.t, err)
+	return client.Region
 }
 
 // What aws configure set writes, we read as aws configure get does.
@@ -80,7 +95,7 @@ func TestAWSCLIWritesAndWeRead(t *testing.T) {
 	} {
 		name := []string{"default", "dev.one"}[i%2]
 		c.must("configure", "set", "external_id", "--profile", name, value)
-		require.Equal(t, c.must("configure", "get", "external_id", "--profile", name), c.ours(name, "external_id"), "value %d of %s", i, name)
+		require.Equal(t, c.must("configure", "get", "external_id", "--profile", name), c.externalID(name), "value %d of %s", i, name)
 	}
 }
 
@@ -90,7 +105,7 @@ func TestAWSCLIDiffers(t *testing.T) {
 	for theirs, ours := range map[string]string{"a #b": "a", "a ; b": "a", "#a": ""} { // white space and # or ; begin a comment
 		c.must("configure", "set", "external_id", theirs, "--profile", "dev")
 		require.Equal(t, theirs, c.must("configure", "get", "external_id", "--profile", "dev"))
-		require.Equal(t, ours, c.ours("dev", "external_id"))
+		require.Equal(t, ours, c.externalID("dev"))
 	}
 }
 
@@ -98,18 +113,18 @@ func TestAWSCLIProfiles(t *testing.T) {
 	c := newCLI(t)
 	for _, name := range []string{"default", "dev", "dev.one", "with space", "a-b_c/d@e:f+g%h"} {
 		c.must("configure", "set", "region", "region of "+name, "--profile", name)
-		require.Equal(t, c.must("configure", "get", "region", "--profile", name), c.ours(name, "region"), name)
+		require.Equal(t, c.must("configure", "get", "region", "--profile", name), c.region(name), name)
 	}
 	c.must("configure", "set", "s3.addressing_style", "path", "--profile", "dev")
-	require.Equal(t, "\naddressing_style = path", c.ours("dev", "s3"))
+	require.Equal(t, "region of dev", c.region("dev"))
 
 	listed, err := c.run("configure", "list-profiles")
 	if err != nil {
 		t.Skip("version 1 cannot list profiles")
 	}
-	files, err := c.provider("").Files(t.Context())
-	require.NoError(t, err)
-	require.ElementsMatch(t, strings.Split(listed, "\n"), files.Profiles())
+	for name := range strings.SplitSeq(listed, "\n") {
+		require.Equal(t, "region of "+name, c.region(name))
+	}
 }
 
 // The keys of a profile, which go to the other file, and those of a process.

@@ -13,13 +13,13 @@ package env
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"time"
 	"unicode"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/credjson"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -61,7 +61,7 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 	}
 	_, account, _ := p.read("AWS_ACCOUNT_ID")
 	if !credjson.IsAccount(account) {
-		account = "" // it only informs, and is no reason to refuse good keys
+		account = "" // it is for information, so an invalid one does not make the keys invalid
 	}
 	return stschain.Credentials{
 		AccessKeyID:     id,
@@ -79,7 +79,7 @@ func (p *Provider) String() string { return "env" }
 // leftover tells which variables of credentials are set without an access key ID.
 func (p *Provider) leftover() string {
 	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"} {
-		if strings.TrimSpace(p.lookUp(name)) != "" {
+		if system.Getenv(p.LookupEnv, name) != "" {
 			return ", though " + name + " is"
 		}
 	}
@@ -97,13 +97,13 @@ func (p *Provider) expiration() (time.Time, error) {
 	switch {
 	case !ok:
 		return time.Time{}, broken(name + " is not a valid time, such as 2026-11-21T17:56:58Z")
-	case !p.now().Before(expires):
+	case !system.Now(p.Clock).Before(expires):
 		return time.Time{}, broken(name + " is " + expires.UTC().Format(time.RFC3339) + ", which is in the past: the credentials have expired, get new ones")
 	}
 	return expires, nil
 }
 
-// word is read for what goes into a header.
+// word is read for a value that is sent in a header.
 func (p *Provider) word(names ...string) (string, error) {
 	name, value, err := p.read(names...)
 	if err == nil && strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r > '~' }) {
@@ -116,7 +116,7 @@ func (p *Provider) word(names ...string) (string, error) {
 // around its value.
 func (p *Provider) read(names ...string) (name, value string, err error) {
 	for _, name := range names {
-		value := strings.TrimSpace(p.lookUp(name))
+		value := system.Getenv(p.LookupEnv, name)
 		if strings.ContainsFunc(value, unicode.IsControl) {
 			return "", "", broken(name + " contains control characters, such as line breaks")
 		}
@@ -125,22 +125,6 @@ func (p *Provider) read(names ...string) (name, value string, err error) {
 		}
 	}
 	return "", "", nil
-}
-
-func (p *Provider) lookUp(name string) string {
-	lookup := os.LookupEnv
-	if p != nil && p.LookupEnv != nil {
-		lookup = p.LookupEnv
-	}
-	value, _ := lookup(name)
-	return value
-}
-
-func (p *Provider) now() time.Time {
-	if p == nil || p.Clock == nil {
-		return time.Now()
-	}
-	return p.Clock.Now()
 }
 
 // broken is permanent: the environment must be changed first.

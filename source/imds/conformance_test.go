@@ -2,19 +2,22 @@ package imds_test
 
 import (
 	"encoding/json"
+	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/test/conformance"
+	"github.com/stschain-go/stschain/source/profile"
 )
 
-// TestConformance runs the cases of smithy-rs on where the service is. Reading a profile
-// is not our part: its settings come in as fields.
+// TestConformance runs the cases of smithy-rs on where the service is, with the profiles that some of them have.
 func TestConformance(t *testing.T) {
 	content, err := os.ReadFile(filepath.Join(conformance.Dir(t), "default-chain", "imds-endpoint-tests.json"))
 	require.NoError(t, err)
@@ -32,18 +35,20 @@ func TestConformance(t *testing.T) {
 	for _, test := range file.Tests {
 		t.Run("imds-endpoints/"+test.Docs, func(t *testing.T) {
 			service := &fake{}
-			p := service.provider()
-			p.LookupEnv = func(name string) (string, bool) { v, ok := test.Env[name]; return v, ok }
+			p, err := (&profile.Provider{
+				LookupEnv: func(name string) (string, bool) { v, ok := test.Env[name]; return v, ok },
+				Open: func(path string) (fs.File, error) {
+					disk := fstest.MapFS{}
+					for name, text := range test.FS {
+						disk[strings.TrimPrefix(name, "/")] = &fstest.MapFile{Data: []byte(text)}
+					}
+					return disk.Open(strings.TrimPrefix(path, "/"))
+				},
+				HTTPClient: &http.Client{Transport: service},
+			}).Instance(t.Context())
+			require.NoError(t, err)
 			p.Endpoint, p.EndpointMode = test.EndpointOverride, test.ModeOverride
-			for line := range strings.Lines(test.FS[test.Env["AWS_CONFIG_FILE"]]) {
-				switch key, value, _ := strings.Cut(line, " = "); key {
-				case "ec2_metadata_service_endpoint":
-					p.ProfileEndpoint = value
-				case "ec2_metadata_service_endpoint_mode":
-					p.ProfileEndpointMode = value
-				}
-			}
-			_, err := p.Retrieve(t.Context())
+			_, err = p.Retrieve(t.Context())
 			if test.Result.Err != "" {
 				require.ErrorIs(t, err, stschain.ErrPermanent)
 				require.False(t, stschain.IsUnavailable(err), "%v", err)

@@ -38,16 +38,12 @@ import (
 // Provider calls the metadata service. The zero Provider is ready for use. It keeps the session
 // token, so it is not copied.
 type Provider struct {
-	// Endpoint is where the service is. "": AWS_EC2_METADATA_SERVICE_ENDPOINT, then
-	// ProfileEndpoint, then by EndpointMode.
+	// Endpoint is where the service is. "": AWS_EC2_METADATA_SERVICE_ENDPOINT, then by EndpointMode.
 	Endpoint string
 
 	// EndpointMode is IPv4 or IPv6, in any case. "": AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE, then
-	// ProfileEndpointMode, then IPv4. An endpoint takes precedence over it.
+	// IPv4. An endpoint takes precedence over it.
 	EndpointMode string
-
-	ProfileEndpoint     string // ec2_metadata_service_endpoint of a profile; "": none
-	ProfileEndpointMode string // ec2_metadata_service_endpoint_mode of a profile; "": none
 
 	DisableV1      bool          // version 1 is not used; false: by AWS_EC2_METADATA_V1_DISABLED
 	AttemptTimeout time.Duration // of one attempt; 0: AWS_METADATA_SERVICE_TIMEOUT, or 1 s

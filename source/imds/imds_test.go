@@ -385,7 +385,7 @@ func TestNotThere(t *testing.T) {
 
 				// Where somebody said it would be, that is a failure.
 				p := service.provider(test.vars...)
-				p.ProfileEndpoint = "http://imds.test:8080/at/"
+				p.Endpoint = "http://imds.test:8080/at/"
 				_, err = p.Retrieve(t.Context())
 				require.False(t, stschain.IsUnavailable(err), "%v", err)
 				require.ErrorContains(t, err, "imds: http://imds.test:8080/at"+tokenPath+": no response: waited")

@@ -17,17 +17,16 @@ import (
 )
 
 const (
-	disabled      = "AWS_EC2_METADATA_DISABLED"
-	v1Disabled    = "AWS_EC2_METADATA_V1_DISABLED"
-	endpointName  = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
-	modeName      = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
-	timeoutName   = "AWS_METADATA_SERVICE_TIMEOUT"
-	attemptsName  = "AWS_METADATA_SERVICE_NUM_ATTEMPTS"
-	ipv4Endpoint  = "http://169.254.169.254"
-	ipv6Endpoint  = "http://[fd00:ec2::254]"
-	maxAttempts   = 100
-	maxTimeout    = 10 * time.Minute
-	profilesField = "ec2_metadata_service_endpoint"
+	disabled     = "AWS_EC2_METADATA_DISABLED"
+	v1Disabled   = "AWS_EC2_METADATA_V1_DISABLED"
+	endpointName = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+	modeName     = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE"
+	timeoutName  = "AWS_METADATA_SERVICE_TIMEOUT"
+	attemptsName = "AWS_METADATA_SERVICE_NUM_ATTEMPTS"
+	ipv4Endpoint = "http://169.254.169.254"
+	ipv6Endpoint = "http://[fd00:ec2::254]"
+	maxAttempts  = 100
+	maxTimeout   = 10 * time.Minute
 )
 
 // place is where the service is.
@@ -89,7 +88,6 @@ func (p *Provider) locate() (place, error) {
 	for _, setting := range []struct{ name, value string }{
 		{"Endpoint", p.Endpoint},
 		{endpointName, p.lookUp(endpointName)},
-		{profilesField + " of the profile", p.ProfileEndpoint},
 	} {
 		if value := strings.TrimSpace(setting.value); value != "" {
 			endpoint, err := parseEndpoint(value)
@@ -102,7 +100,6 @@ func (p *Provider) locate() (place, error) {
 	for _, setting := range []struct{ name, value string }{
 		{"EndpointMode", p.EndpointMode},
 		{modeName, p.lookUp(modeName)},
-		{profilesField + "_mode of the profile", p.ProfileEndpointMode},
 	} {
 		switch mode := strings.TrimSpace(setting.value); {
 		case mode == "":

@@ -51,20 +51,19 @@ func TestSettings(t *testing.T) {
 	require.ErrorIs(t, err, stschain.ErrPermanent)
 }
 
-// Fields go before variables, and these before a profile.
+// Fields go before variables.
 func TestPrecedence(t *testing.T) {
 	const v4, v6 = "169.254.169.254", "[fd00:ec2::254]"
-	for _, test := range []struct{ field, variable, profile, want string }{
-		{"", "", "", v4},
-		{"", "", "IPv6", v6},
-		{"", "IPv4", "IPv6", v4},
-		{"", "ipv6", "IPv4", v6},
-		{"IPv6", "IPv4", "IPv4", v6},
-		{"IPv4", "IPv6", "IPv6", v4},
+	for _, test := range []struct{ field, variable, want string }{
+		{"", "", v4},
+		{"", "IPv4", v4},
+		{"", "ipv6", v6},
+		{"IPv6", "IPv4", v6},
+		{"IPv4", "IPv6", v4},
 	} {
 		service := &fake{}
 		p := service.provider("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=" + test.variable)
-		p.EndpointMode, p.ProfileEndpointMode = test.field, test.profile
+		p.EndpointMode = test.field
 		_, err := p.Region(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, []string{test.want, test.want}, service.hosts, test)

@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 		"malformed.json":        {err: "it is not a JSON object"},
 		"missingkey.json":       {err: "it has no AccessKeyId"},
 		"missingsecret.json":    {err: "it has no SecretAccessKey"},
-		"wrongversion.json":     {err: "its Version is another than 1"},
+		"wrongversion.json":     {err: "Version is missing or not 1"},
 	} {
 		t.Run("process-files/"+file, func(t *testing.T) {
 			content, err := os.ReadFile(filepath.Join(dir, file))

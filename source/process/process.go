@@ -11,10 +11,11 @@
 //
 // The command runs in a shell, as in the SDKs for Go and Rust: sh -c, and cmd.exe on
 // Windows. It gets the environment of this process, an empty standard input and, on
-// Unix, a session of its own, so it cannot ask on the terminal: a program that needs
-// a person opens a window. Nothing is kept between calls; a [stschain.Cache] does that.
-// A program that asks for the credentials of the very profile that names it is stopped
-// after a few runs of itself within itself.
+// Unix, a session of its own, so it cannot prompt on the terminal, but it may open a window.
+// Nothing is kept between calls; a [stschain.Cache] does that.
+// A program that retrieves the credentials of the profile that names it is stopped
+// after a few runs of itself within itself. Where the system has no processes (WebAssembly), each run
+// is an error.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 package process
@@ -29,15 +30,16 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/credjson"
 	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/system"
 )
 
-// Provider runs a command each time it is asked.
+// Provider runs a command for each call of Retrieve.
 //
 // Its errors name the program, but not the arguments, which may be secret, and show the
 // end of what the program wrote to its standard error. What it printed is never shown.
 type Provider struct {
 	Command   string        // required: as it stands in credential_process
-	AccountID string        // the account if the program tells none, as aws_account_id of a profile; "": not known
+	AccountID string        // the account if the output has none, as aws_account_id of a profile; "": not known
 	Timeout   time.Duration // on one run, after which the program and its children are killed; 0: 1 min. A stschain.Cache waits for its own Timeout, 30 s by default: raise that too for slow programs
 	Env       []string      // of the program, as "NAME=value"; nil: that of this process
 
@@ -55,11 +57,10 @@ const (
 	maxStderr      = 1 << 10  // bytes of standard error that are shown
 )
 
-// Retrieve runs the command. It is an error if it does not end in time or not with 0,
-// whatever it printed, if it prints more than 64 KiB, and if what it prints is no such
-// object, or is credentials that have expired.
+// Retrieve runs the command. It is an error if it does not exit with 0 in time,
+// if it prints more than 64 KiB, and if what it prints is not such an object, or has expired.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if p == nil || strings.TrimSpace(p.Command) == "" {
+	if strings.TrimSpace(p.Command) == "" {
 		return stschain.Credentials{}, stschain.Permanent(errors.New("process: Command is empty"))
 	}
 	creds, err := p.retrieve(ctx)
@@ -92,20 +93,18 @@ func (p *Provider) parse(stdout []byte) (stschain.Credentials, error) {
 		return stschain.Credentials{}, errFlood
 	}
 	doc, err := credjson.Parse(stdout, "SessionToken")
-	switch {
-	case err != nil:
-		return stschain.Credentials{}, fmt.Errorf("its output cannot be used: %w", err)
-	case doc.Version == "":
-		return stschain.Credentials{}, stschain.Permanent(errors.New("its output cannot be used: it has no Version, which must be 1"))
-	case doc.Version != "1":
-		return stschain.Credentials{}, stschain.Permanent(errors.New("its output cannot be used: its Version is another than 1, the only one there is"))
+	if err == nil && doc.Version != "1" {
+		err = stschain.Permanent(errors.New("Version is missing or not 1"))
 	}
-	creds, err := doc.Credentials("process " + program(p.Command))
+	var creds stschain.Credentials
+	if err == nil {
+		creds, err = doc.Credentials("process " + program(p.Command))
+	}
 	if err != nil {
-		return stschain.Credentials{}, fmt.Errorf("its output cannot be used: %w", err)
+		return stschain.Credentials{}, fmt.Errorf("invalid output: %w", err)
 	}
-	if now := p.now(); creds.ExpiredAt(now) {
-		return stschain.Credentials{}, fmt.Errorf("it printed credentials that expired at %s, and it is %s: they are of no use, look at what it caches and at the clock",
+	if now := system.Now(p.Clock); creds.ExpiredAt(now) {
+		return stschain.Credentials{}, fmt.Errorf("it printed credentials that expired at %s, and it is %s: check what it caches, and the clock",
 			creds.Expires.UTC().Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	if creds.AccountID == "" {
@@ -116,38 +115,17 @@ func (p *Provider) parse(stdout []byte) (stschain.Credentials, error) {
 
 // String names the program.
 func (p *Provider) String() string {
-	if p == nil {
-		return "process"
-	}
 	return strings.TrimSpace("process " + program(p.Command))
-}
-
-func (p *Provider) now() time.Time {
-	if p.Clock == nil {
-		return time.Now()
-	}
-	return p.Clock.Now()
 }
 
 var errFlood = fmt.Errorf("it printed more than %d bytes, and credentials are shorter", maxOutput)
 
-// slow is the error of a run that took longer than this.
+// slow is the cause of a run that took longer than this.
 type slow time.Duration
 
-func (s slow) Error() string {
-	return fmt.Sprintf("it did not end within %v", time.Duration(s))
-}
+func (s slow) Error() string { return fmt.Sprintf("it did not end within %v", time.Duration(s)) }
 
 func (slow) Is(target error) bool { return target == context.DeadlineExceeded }
-
-// ended tells why a run was stopped.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if errors.Is(cause, err) {
-		return cause
-	}
-	return fmt.Errorf("%w: %w", err, cause)
-}
 
 // program is the first word of a command that sets no variable. The words after it
 // may hold secrets.

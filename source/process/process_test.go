@@ -68,10 +68,10 @@ func TestParse(t *testing.T) {
 		"account, a number":     {out: "{" + keys + `,"AccountId":123456789012}`, want: with(func(c *stschain.Credentials) { c.AccountID = "123456789012" })},
 		"secret of two words":   {out: `{"Version":1,"AccessKeyId":"A","SecretAccessKey":"` + secret + ` x"}`, err: "its SecretAccessKey has control characters or white space"},
 		"nothing":               {out: " \n", err: "it is empty"},
-		"no Version":            {out: `{"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"` + secret + `"}`, err: "it has no Version, which must be 1", permanent: true},
-		"Version 2":             {out: `{"Version":2}`, err: "Version is another than 1", permanent: true},
-		"Version in quotes":     {out: `{"Version":"1"}`, err: "Version is another than 1", permanent: true},
-		"Version null":          {out: `{"Version":null}`, err: "Version is another than 1", permanent: true},
+		"no Version":            {out: `{"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"` + secret + `"}`, err: "Version is missing or not 1", permanent: true},
+		"Version 2":             {out: `{"Version":2}`, err: "Version is missing or not 1", permanent: true},
+		"Version in quotes":     {out: `{"Version":"1"}`, err: "Version is missing or not 1", permanent: true},
+		"Version null":          {out: `{"Version":null}`, err: "Version is missing or not 1", permanent: true},
 		"keys twice":            {out: "{" + keys + `,"accessKeyId":"AKIDOTHER"}`, err: "it has a member twice"},
 		"two objects":           {out: "{" + keys + "}{}", err: "it is not a JSON object"},
 		"a greeting":            {out: "Hello!\n{" + keys + "}", err: "it is not a JSON object"},
@@ -107,7 +107,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestCommandIsRequired(t *testing.T) {
-	for _, p := range []*process.Provider{nil, {}, {Command: " \t"}} {
+	for _, p := range []*process.Provider{{}, {Command: " \t"}} {
 		_, err := p.Retrieve(t.Context())
 		require.ErrorContains(t, err, "process: Command is empty")
 		require.ErrorIs(t, err, stschain.ErrPermanent)

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 // linger is how long children may keep the output open after the program has ended.
@@ -30,8 +32,8 @@ func Shell(ctx context.Context, command string) (stdout []byte, err error) {
 // prints too much, it and its children are killed. So are children that it leaves when it
 // fails, or that hold on to its output; others it may have left on purpose.
 func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, ended(ctx)
+	if err := system.ContextErr(ctx); err != nil {
+		return nil, err
 	}
 	env, err := within(p.Env, command)
 	if err != nil {
@@ -47,12 +49,11 @@ func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 
 	err = cmd.Run()
-	switch {
-	case errors.Is(err, exec.ErrWaitDelay): // it ended well, and children did not
-		_ = killGroup(cmd.Process)
+	if err != nil && cmd.Process != nil {
+		_ = killGroup(cmd.Process) // children that it left behind
+	}
+	if errors.Is(err, exec.ErrWaitDelay) { // it exited with 0, and children did not
 		err = nil
-	case err != nil && cmd.Process != nil:
-		_ = killGroup(cmd.Process) // children that it leaves
 	}
 	switch {
 	case stdout.over:
@@ -60,7 +61,7 @@ func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
 	case err == nil:
 		return stdout.buf.Bytes(), nil
 	case ctx.Err() != nil:
-		err = ended(ctx)
+		err = system.ContextErr(ctx)
 	case cmd.Process == nil:
 		return nil, fmt.Errorf("it cannot be started: %w", err)
 	default:
@@ -145,9 +146,8 @@ func (t *tail) shown(command string, stdout []byte) string {
 	}
 	var lines []string
 	for line := range strings.Lines(text) {
-		bare := strings.ToLower(strings.NewReplacer("_", "", "-", "", " ", "", `"`, "", `'`, "").Replace(line))
-		if strings.Contains(bare, "secretaccesskey=") || strings.Contains(bare, "secretaccesskey:") ||
-			strings.Contains(bare, "sessiontoken=") || strings.Contains(bare, "sessiontoken:") {
+		bare := strings.NewReplacer("_", "", "-", "", " ", "", `"`, "", `'`, "").Replace(line)
+		if namesSecret.MatchString(bare) {
 			line = "[redacted]"
 		}
 		lines = append(lines, strings.TrimSpace(line))
@@ -158,6 +158,9 @@ func (t *tail) shown(command string, stdout []byte) string {
 	}
 	return redact.OneLine(text, 2*maxStderr)
 }
+
+// namesSecret matches a line with the name of a secret, without the signs inside and around it.
+var namesSecret = regexp.MustCompile(`(?i)(secretaccesskey|sessiontoken)[=:]`)
 
 // notInSecrets are the characters between the words of JSON and of shells; keys and
 // tokens have none of them.

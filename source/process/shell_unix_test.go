@@ -32,7 +32,7 @@ func TestShell(t *testing.T) {
 
 	p.Env = []string{"STSCHAIN_TEST={}", "PATH=" + os.Getenv("PATH")}
 	_, err = p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "it has no Version")
+	require.ErrorContains(t, err, "Version is missing or not 1")
 
 	t.Setenv("PATH", t.TempDir())
 	_, err = p.Retrieve(t.Context())
@@ -51,7 +51,7 @@ func TestFails(t *testing.T) {
 		"printf 'a\\033[2J\\nb' >&2; exit 1":                      "and said: a [2J b",
 		"/nonexistent/helper --token " + secret:                   "it failed with exit status 127, and said:",
 		"kill -9 $$":                                              "it failed with signal: killed",
-		"echo 'for people' >&2; echo '{}'":                        "it has no Version",
+		"echo 'for people' >&2; echo '{}'":                        "Version is missing or not 1",
 		"yes x | head -c 70000 >&2; echo the end >&2; false":      "x x the end",
 	} {
 		p := &process.Provider{Command: command}

@@ -27,7 +27,7 @@ func TestBrokenSection(t *testing.T) {
 		"a sub-property of none":   {"[profile ops]\n" + goodKeys + "s3 =\n  signature\n", ":5: [profile ops] expected an '=' sign defining a sub-property"},
 		"bytes that are no text":   {"[profile ops]\n" + goodKeys + "note = M\xfcller\n", ":4: [profile ops] the line is not UTF-8 text"},
 		"a control character":      {"[profile ops]\n" + goodKeys + "note = \x1b[2J\n", ":4: [profile ops] the line is not UTF-8 text"},
-		"too many keys":            {"[profile ops]\n" + goodKeys + lines("k%d = x", 1000), "[profile ops] there are more than 1000 keys"},
+		"too many keys":            {"[profile ops]\n" + goodKeys + lines("k%d = x", 1000), "[profile ops] the section has more than 1000 keys"},
 		"twice, and then not":      {"[profile ops]\nregion: x\n[profile other]\n[profile ops]\n" + goodKeys, ":2: [profile ops] expected an '=' sign"},
 		"first good":               {"[profile ops]\n" + goodKeys + "[profile ops] x\n", ":4: [profile ops] profile definition must end"},
 		"a header that is no text": {"[profile \xff ops]\n" + goodKeys, ":1: the line is not UTF-8 text"},

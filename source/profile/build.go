@@ -3,15 +3,14 @@ package profile
 import (
 	"context"
 	"fmt"
-	"io"
 	"path/filepath"
 	"runtime"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/env"
-	"github.com/stschain-go/stschain/source/imds"
 	"github.com/stschain-go/stschain/source/login"
 	"github.com/stschain-go/stschain/source/process"
 	"github.com/stschain-go/stschain/source/sso"
@@ -25,8 +24,8 @@ type part struct {
 	cache    func() stschain.CachedProvider // over the provider, for the client of the next step
 }
 
-// build makes providers of steps, each over the one before. Of what was built already, it
-// keeps what is as it was, and with it the credentials in its caches.
+// build makes providers of steps, each over the one before. It keeps the providers of steps that did not
+// change, and with them the credentials in their caches.
 func (p *Provider) build(built []part, steps []step) ([]part, error) {
 	kept := 0
 	for kept < len(steps) && kept < len(built) && built[kept].step == steps[kept] {
@@ -48,7 +47,7 @@ func (p *Provider) build(built []part, steps []step) ([]part, error) {
 	return parts, nil
 }
 
-// provider makes the provider of a step. A base is for roles.
+// provider makes the provider of a step. base provides the credentials that assume a role.
 func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, error) {
 	switch s.kind {
 	case fromKeys:
@@ -61,16 +60,14 @@ func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, 
 	case fromProcess:
 		command := &process.Provider{Command: s.command.Reveal(), AccountID: s.account, Run: p.Run, Clock: p.Clock}
 		return unseen{func() stschain.Provider { return command }, command.String()}, nil
-	case fromSSO:
-		return p.ssoProvider(s)
-	case fromLogin:
-		return p.loginProvider(s)
+	case fromSSO, fromLogin:
+		return p.signedIn(s)
 	}
-	if noRegion := errNoRegion(s); s.settings.Region == "" {
+	if noRegion := errNoRegion(s); s.settings.region == "" {
 		switch {
 		case s.kind == fromRole:
 			return regionless{base, s.role.arn, noRegion}, nil
-		case s.settings.Endpoint == "":
+		case s.settings.endpoint == "":
 			return nil, noRegion
 		}
 	}
@@ -94,7 +91,7 @@ func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, 
 	return assumed, nil
 }
 
-// unseen is a provider that shows its name and nothing else: a command may hold secrets.
+// unseen is a provider that prints as its name only: a command may have secrets.
 type unseen struct {
 	provider func() stschain.Provider
 	name     string
@@ -111,22 +108,18 @@ func (p *Provider) credentialSource(s step) (stschain.Provider, error) {
 	case sourceEnvironment:
 		return &env.Provider{LookupEnv: p.LookupEnv, Clock: p.Clock}, nil
 	case sourceIMDS:
-		return &imds.Provider{
-			ProfileEndpoint: s.settings.EC2MetadataEndpoint, ProfileEndpointMode: s.settings.EC2MetadataEndpointMode,
-			DisableV1: s.settings.EC2MetadataV1Disabled,
-			LookupEnv: p.LookupEnv, HTTPClient: p.HTTPClient, Clock: p.Clock,
-		}, nil
+		return p.instance(s.settings), nil
 	}
-	httpClient, err := p.httpClient(s.settings.CABundle)
+	httpClient, err := p.httpClient(s.settings.caBundle)
 	return &container.Provider{LookupEnv: p.LookupEnv, Open: p.Open, HTTPClient: httpClient}, err
 }
 
 func errNoRegion(s step) error {
-	return stschain.Permanent(fmt.Errorf("profile: [%s] has the role %s, and STS is asked for it in a region: set region in the profile, or AWS_REGION", sectionName(kindProfile, s.profile), s.role.arn))
+	return stschain.Permanent(fmt.Errorf("profile: [%s] has the role %s, and no region is configured to call STS in: set region in the profile, or AWS_REGION", sectionName(kindProfile, s.profile), s.role.arn))
 }
 
-// regionless is a role that cannot be asked for. If what would assume it fails as well, that
-// is said first.
+// regionless is a role that cannot be assumed because no region is configured. An error of the base is returned
+// first.
 type regionless struct {
 	base stschain.Provider
 	arn  string
@@ -146,51 +139,43 @@ func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) 
 	return stschain.Credentials{}, r.err
 }
 
-func (p *Provider) ssoProvider(s step) (stschain.Provider, error) {
+// signedIn makes the provider of a user who signed in with the AWS CLI.
+func (p *Provider) signedIn(s step) (stschain.Provider, error) {
 	home, err := p.home(runtime.GOOS)
-	switch section := sectionName(kindProfile, s.profile); {
-	case err != nil:
-		return nil, err
-	case s.sso.account == "":
-		return nil, stschain.Permanent(fmt.Errorf("profile: [%s] has an sso_session, and no role in it whose credentials are meant: set sso_account_id and sso_role_name", section))
-	case home == "":
-		return nil, stschain.Permanent(fmt.Errorf("profile: [%s] is of IAM Identity Center, and there is no home directory to find its token in: set HOME, or Provider.Home", section))
-	}
-	httpClient, err := p.httpClient(s.settings.CABundle)
 	if err != nil {
 		return nil, err
+	}
+	httpClient, err := p.httpClient(s.settings.caBundle)
+	section := sectionName(kindProfile, s.profile)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.kind == fromLogin:
+		return &login.Provider{
+			Session: s.login.session, Profile: s.profile,
+			Region: s.settings.region, Endpoint: s.login.endpoint, AllowHTTP: p.AllowHTTP,
+			FIPS: s.settings.fips, DualStack: s.settings.dualStack, MaxAttempts: s.settings.retry.MaxAttempts,
+			DisableClockSkewCorrection: s.settings.disableClockSkewCorrection,
+			Home:                       home, LookupEnv: p.LookupEnv,
+			Open: p.Open, HTTPClient: httpClient, Clock: p.Clock,
+		}, nil
+	case s.sso.account == "":
+		return nil, stschain.Permanent(fmt.Errorf("profile: [%s] has an sso_session, and no role in it: set sso_account_id and sso_role_name", section))
+	case home == "":
+		return nil, stschain.Permanent(fmt.Errorf("profile: [%s] uses IAM Identity Center, and there is no home directory with its token: set HOME, or Provider.Home", section))
 	}
 	return &sso.Provider{
 		Session: s.sso.session, StartURL: s.sso.startURL, Region: s.sso.region,
 		AccountID: s.sso.account, RoleName: s.sso.role, Profile: s.profile,
 		PortalEndpoint: s.sso.portal, OIDCEndpoint: s.sso.oidc, AllowHTTP: p.AllowHTTP,
-		FIPS: s.settings.FIPS, DualStack: s.settings.DualStack, MaxAttempts: s.settings.Retry.MaxAttempts,
-		DisableClockSkewCorrection: s.settings.DisableClockSkewCorrection,
+		FIPS: s.settings.fips, DualStack: s.settings.dualStack, MaxAttempts: s.settings.retry.MaxAttempts,
+		DisableClockSkewCorrection: s.settings.disableClockSkewCorrection,
 		CacheDir:                   filepath.Join(home, ".aws", "sso", "cache"),
 		Open:                       p.Open, HTTPClient: httpClient, Clock: p.Clock,
 	}, nil
 }
 
-func (p *Provider) loginProvider(s step) (stschain.Provider, error) {
-	home, err := p.home(runtime.GOOS)
-	if err != nil {
-		return nil, err
-	}
-	httpClient, err := p.httpClient(s.settings.CABundle)
-	if err != nil {
-		return nil, err
-	}
-	return &login.Provider{
-		Session: s.login.session, Profile: s.profile,
-		Region: s.settings.Region, Endpoint: s.login.endpoint, AllowHTTP: p.AllowHTTP,
-		FIPS: s.settings.FIPS, DualStack: s.settings.DualStack, MaxAttempts: s.settings.Retry.MaxAttempts,
-		DisableClockSkewCorrection: s.settings.DisableClockSkewCorrection,
-		Home:                       home, LookupEnv: p.LookupEnv,
-		Open: p.Open, HTTPClient: httpClient, Clock: p.Clock,
-	}, nil
-}
-
-// static gives the keys of a profile.
+// static returns the keys of a profile.
 type static struct{ creds stschain.Credentials }
 
 func (s static) String() string { return s.creds.Origin }
@@ -203,19 +188,12 @@ func (p *Provider) tokenFile(path string) func(context.Context) (stschain.Secret
 		return webidentity.TokenFile(path)
 	}
 	return func(context.Context) (stschain.Secret, error) {
-		f, err := p.Open(path)
+		token, _, err := system.ReadFile(p.Open, path, maxToken)
 		if err != nil {
-			return stschain.Secret{}, fmt.Errorf("token file %s: %w", path, reason(err))
-		}
-		defer f.Close()
-		const most = 40_000 // as much white space as token
-		token, err := io.ReadAll(io.LimitReader(f, most+1))
-		switch {
-		case err != nil:
-			return stschain.Secret{}, fmt.Errorf("token file %s: %w", path, reason(err))
-		case len(token) > most:
-			return stschain.Secret{}, fmt.Errorf("token file %s: it is larger than any token that STS takes", path)
+			return stschain.Secret{}, fmt.Errorf("token file %s: %w", path, err)
 		}
 		return stschain.NewSecret(string(token)), nil
 	}
 }
+
+const maxToken = 40_000 // bytes: as much white space as token

@@ -62,11 +62,10 @@ func profileFiles(t *testing.T, dir string) {
 	}
 }
 
-func values(s *profile.Section) map[string]string {
+func values(s profile.Section) map[string]string {
 	all := map[string]string{}
 	for _, key := range s.Keys() {
-		property, _ := s.Property(key)
-		all[key] = property.Value.Reveal()
+		all[key] = s.Value(key).Reveal()
 	}
 	return all
 }
@@ -151,7 +150,7 @@ func endpointURLs(t *testing.T, dir string) {
 
 // ourWords are what our errors say where the vectors have another library's.
 var ourWords = map[string]string{
-	"profile must contain `source_profile`":                                                       "nothing says what assumes the role",
+	"profile must contain `source_profile`":                                                       "the credentials that assume the role are missing",
 	"profile contained both source_profile and credential_source":                                 "source_profile: credential_source is set as well",
 	"profile missing aws_secret_access_key":                                                       "aws_secret_access_key is missing",
 	"profile missing aws_access_key_id":                                                           "aws_access_key_id is missing",
@@ -159,7 +158,7 @@ var ourWords = map[string]string{
 	"profile `A` did not contain credential information":                                          "[profile A]: Provider.Profile names this profile, and it has no credentials",
 	"could not find source profile B referenced from A":                                           `[profile A] source_profile: there is no profile "B"`,
 	"No profiles were defined":                                                                    `Provider.Profile names the profile "A", which is not in`,
-	"profile formed an infinite loop":                                                             "in a circle: A -> B -> A",
+	"profile formed an infinite loop":                                                             "form a cycle: A -> B -> A",
 	"`role_arn` was missing":                                                                      "role_arn is missing",
 	"if `sso_role_name` is set, then `sso_account_id` must also be set":                           "of sso_account_id and sso_role_name only one is set",
 	"if `sso_account_id` is set, then `sso_role_name` must also be set":                           "of sso_account_id and sso_role_name only one is set",

@@ -8,7 +8,7 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// EndpointURL returns the URL at which a service is to be called, as environment and profile say, "" if
+// EndpointURL returns the URL at which environment and profile say to call a service, "" if
 // they do not: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the services section of the profile,
 // endpoint_url. The service is named by its ID, as "s3" or "Elastic Beanstalk". Endpoint counts
 // for STS alone. A URL that is not valid, or of plain http without AllowHTTP, is an error.
@@ -25,20 +25,18 @@ func (p *Provider) EndpointURL(ctx context.Context, service string) (string, err
 	return url, r.err
 }
 
-// checked is endpoint, and fails if that cannot be called.
+// checked returns the endpoint, which fails if it is not valid.
 func (r *reader) checked(service string) string {
 	at := r.endpoint(service)
-	if at.text == "" {
-		return ""
-	}
-	if _, err := wire.ParseURL(at.text, r.p.AllowHTTP); err != nil {
-		r.fail(at, "the value %w", err)
-		return ""
+	if at.text != "" {
+		if _, err := wire.ParseURL(at.text, r.p.AllowHTTP); err != nil {
+			r.fail(at, "the value %w", err)
+		}
 	}
 	return at.text
 }
 
-// endpoint is where a service is called, zero if nothing says. Services are named as in the files:
+// endpoint returns where a service is called, zero if it is not configured. Services are named as in the files:
 // lower case, with underscores.
 func (r *reader) endpoint(service string) setting {
 	if service == sts && r.p.Endpoint != "" {
@@ -47,26 +45,24 @@ func (r *reader) endpoint(service string) setting {
 	if r.p.IgnoreConfiguredEndpoints || r.flag("ignore_configured_endpoint_urls", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS") {
 		return setting{}
 	}
-	for _, name := range []string{"AWS_ENDPOINT_URL_" + strings.ToUpper(service), "AWS_ENDPOINT_URL"} {
-		if url := r.p.variable(name); url != "" {
-			return setting{url, name}
-		}
+	if s := r.variable("AWS_ENDPOINT_URL_"+strings.ToUpper(service), "AWS_ENDPOINT_URL"); s.text != "" {
+		return s
 	}
 	for _, profile := range r.profiles {
-		if services, ok := profile.Property("services"); ok {
+		if services := profile.get("services"); services.isSet() {
 			section, err := r.files.find(kindServices, services.text())
 			switch {
 			case err != nil:
 				r.err = errors.Join(r.err, err)
 			case section == nil:
-				r.fail(setting{origin: services.origin()}, "there is no [services %s] in %s", services.text(), r.files.Config)
+				r.fail(setting{origin: services.origin()}, "there is no [services %s] in %s", services.text(), r.files.config.path)
 			}
-			if url, ok := section.sub(service, "endpoint_url"); ok {
-				return setting{url.text(), url.origin()}
+			if url := section.sub(service, "endpoint_url"); url.isSet() {
+				return url.setting()
 			}
 		}
-		if url, ok := profile.Property("endpoint_url"); ok {
-			return setting{url.text(), url.origin()}
+		if url := profile.get("endpoint_url"); url.isSet() {
+			return url.setting()
 		}
 	}
 	return setting{}

@@ -18,18 +18,13 @@ import (
 func TestMistakes(t *testing.T) {
 	const role, arn = "[profile p]\n" + "role_arn = arn:aws:iam::123456789012:role/r\n", "arn:aws:iam::123456789012:role/r"
 	for name, test := range map[string]struct{ config, credentials, want string }{
-		"a token file that is not there":        {config: role + "web_identity_token_file = /none", want: "token file /none: file does not exist"},
-		"a token file that is too large":        {config: role + "web_identity_token_file = /large", want: "token file /large: it is larger than any token that STS takes"},
+		"a token file that is too large":        {config: role + "web_identity_token_file = /large", want: "token file /large: exceeds 40000 bytes"},
 		"a bundle that is not there, for SSO":   {config: "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_start_url = x\nsso_region = eu-west-1\nca_bundle = /none", want: "ca_bundle /none: file does not exist"},
-		"a bundle that is not there, for login": {config: "[profile p]\nlogin_session = x\nca_bundle = /large", want: "ca_bundle /large: it holds no certificate in PEM"},
+		"a bundle that is not there, for login": {config: "[profile p]\nlogin_session = x\nca_bundle = /large", want: "ca_bundle /large: no certificate in PEM found"},
 		"a bundle for a container":              {config: role + "credential_source = EcsContainer\nca_bundle = /none", want: "ca_bundle /none: file does not exist"},
-		"no session of that name":               {config: "[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r", want: "there is no [sso-session s] in /home/.aws/config"},
 		"half a session":                        {config: "[profile p]\nsso_session = s\nsso_account_id = 1\nsso_role_name = r\n[sso-session s]\nsso_region = eu-west-1", want: "[sso-session s]: sso_start_url is missing"},
-		"only an account":                       {config: "[profile p]\nsso_session = s\nsso_account_id = 1", want: "of sso_account_id and sso_role_name only one is set"},
-		"a header of the other file":            {credentials: "[profile p]\naws_access_key_id = A\naws_secret_access_key = b", want: "has [profile p], which in this file must be [p]"},
-		"a header without its word":             {config: "[p]\naws_access_key_id = A\naws_secret_access_key = b", want: "has [p], which in this file must be [profile p]"},
-		"a setting of a token's role":           {config: role + "web_identity_token_file = /none\nretry_mode = often", want: "retry_mode: the value is none of standard, adaptive, legacy"},
-		"a setting of a named source":           {config: role + "credential_source = Environment\nuse_fips_endpoint = si", want: "use_fips_endpoint: the value is none of true, false"},
+		"a setting of a token's role":           {config: role + "web_identity_token_file = /none\nretry_mode = often", want: "retry_mode: the value must be one of standard, adaptive, legacy"},
+		"a setting of a named source":           {config: role + "credential_source = Environment\nuse_fips_endpoint = si", want: "use_fips_endpoint: the value must be one of true, false"},
 		"a source with a mistake":               {config: role + "source_profile = q\n[profile q]\nsource_profile = p", want: "[profile q]"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,7 +42,7 @@ func TestMistakes(t *testing.T) {
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 	p = &profile.Provider{LookupEnv: env{"HOME": "/home", "AWS_PROFILE": "p", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "b"}.lookup, Open: p.Open}
 	_, err = p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "has the role "+arn+", and STS is asked for it in a region")
+	require.ErrorContains(t, err, "has the role "+arn+", and no region is configured to call STS in")
 	x := stschain.Explain(t.Context(), p)
 	require.Contains(t, x.String(), "succeeded           env", "the base of the role that cannot be asked for is reported")
 }

@@ -41,31 +41,12 @@ func ExampleProvider() {
 	}
 	fmt.Println(creds.Origin)
 
-	settings, err := p.Settings(context.Background())
+	sts, err := p.Client(context.Background(), nil)
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(settings.Region)
+	fmt.Println(sts.Region)
 	// Output:
 	// assumerole arn:aws:iam::123456789012:role/backup
 	// eu-west-1
-}
-
-// What the files say, and where.
-func ExampleProvider_Files() {
-	p := &profile.Provider{
-		LookupEnv: env{"HOME": "/home/alice"}.lookup,
-		Open:      files{"/home/alice/.aws/config": "[default]\nregion = eu-west-1\n\n[profile dev]\nregion = eu-north-1\n"}.open,
-	}
-	files, err := p.Files(context.Background())
-	if err != nil {
-		log.Fatal(err)
-	}
-	for _, name := range files.Profiles() {
-		region, _ := files.Profile(name).Property("region")
-		fmt.Println(name, region.Value.Reveal(), region.Position)
-	}
-	// Output:
-	// default eu-west-1 /home/alice/.aws/config:2
-	// dev eu-north-1 /home/alice/.aws/config:5
 }

@@ -1,24 +1,78 @@
 package profile
 
-import "context"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/stschain-go/stschain"
+)
+
+// Files are the two files as tests look at them.
+type Files struct{ *files }
+
+// Section is a profile or an sso-session.
+type Section struct{ *section }
 
 // Parse reads the texts of both files. What cannot be read is an error.
-func Parse(config, credentials string) (*Files, error) {
-	files := &Files{Config: "config", Credentials: "credentials", sections: map[string]*Section{}, stray: map[string]Position{}, indents: map[string]indent{}}
-	for _, f := range []struct {
-		dialect
-		text string
-	}{{configFile, config}, {credentialsFile, credentials}} {
-		s, err := scan(f.dialect, f.what, f.text)
-		if err != nil {
-			return nil, err
-		}
-		files.add(s)
+func Parse(config, credentials string) (Files, error) {
+	f := newFiles(location{path: "config"}, location{path: "credentials"})
+	if err := errors.Join(f.scan(configFile, "config", config), f.scan(credentialsFile, "credentials", credentials)); err != nil {
+		return Files{}, err
 	}
-	if problems := files.Problems(); len(problems) > 0 {
-		return nil, problems[0]
+	if len(f.problems) > 0 {
+		return Files{}, f.problems[0]
 	}
-	return files, nil
+	return Files{f}, nil
+}
+
+// Files reads both files as the provider does.
+func (p *Provider) Files(ctx context.Context) (Files, error) {
+	f, err := p.load(ctx)
+	return Files{f}, err
+}
+
+// Profile returns the profile of that name.
+func (f Files) Profile(name string) Section {
+	return Section{f.sections[sectionName(kindProfile, name)]}
+}
+
+// SSOSession returns the sso-session of that name.
+func (f Files) SSOSession(name string) Section {
+	return Section{f.sections[sectionName(kindSSOSession, name)]}
+}
+
+// Problems returns what cannot be read.
+func (f Files) Problems() []error { return f.problems }
+
+// Profiles returns the names of the listed profiles, sorted.
+func (f Files) Profiles() []string { return f.profiles() }
+
+// Exists reports whether there is such a section.
+func (s Section) Exists() bool { return s.section != nil }
+
+// Err returns what is wrong with the section.
+func (s Section) Err() error { return s.err }
+
+// Keys returns the keys, sorted.
+func (s Section) Keys() []string { return slices.Sorted(slices.Values(s.keys().KeyStrings())) }
+
+// Value returns the value of a key.
+func (s Section) Value(key string) stschain.Secret { return s.get(key).value }
+
+// Position returns where a key is, or the section if key is "".
+func (s Section) Position(key string) string {
+	if key == "" {
+		return s.position.String()
+	}
+	return s.get(key).position.String()
+}
+
+// Settings returns those of the selected profile as text.
+func (p *Provider) Settings(ctx context.Context) (string, error) {
+	s, err := p.settings(ctx)
+	return fmt.Sprintf("%+v", s), err
 }
 
 // Locate returns the paths that the provider would read on a system.
@@ -36,7 +90,7 @@ func (p *Provider) Selected() string {
 
 // Steps returns the plan of the profile as the conformance vectors have it.
 func (p *Provider) Steps(ctx context.Context) (chain []map[string]map[string]string, err error) {
-	steps, err := p.plan(ctx)
+	steps, _, err := p.plan(ctx)
 	for _, s := range steps {
 		kind := [...]string{"AccessKey", "NamedSource", "WebIdentityToken", "Process", "Sso", "Login", "AssumeRole"}[s.kind]
 		fields := map[string]string{}

@@ -83,7 +83,7 @@ func TestOldNameOfTheToken(t *testing.T) {
 		require.Equal(t, stschain.NewSecret(want), creds.SessionToken, more)
 	}
 	_, err := at(nil, "[profile p]\naws_security_token = older").Retrieve(t.Context())
-	require.ErrorContains(t, err, "there are no keys that the token belongs to")
+	require.ErrorContains(t, err, "the keys of the token are missing")
 	_, err = at(nil, pair+"aws_security_token = two words").Retrieve(t.Context())
 	require.ErrorContains(t, err, "aws_security_token: the value has white space")
 }

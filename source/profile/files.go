@@ -1,230 +1,117 @@
 package profile
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 
 	"gopkg.in/ini.v1"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/system"
 )
 
-// Files are what the two files say, merged: where both define a key of a profile, the
-// credentials file wins, and [profile default] keeps out [default].
-type Files struct {
-	Config, Credentials string // the paths, also of files that are not there
+// files are the two files, merged: where both define a key of a profile, the credentials file wins, and
+// [profile default] hides [default].
+type files struct {
+	config, credentials version
 
-	sections map[string]*Section // by kind and name
-	missing  []location          // of the files that are not there
-	refused  []refusal           // default files that are there, and cannot be opened
-	problems []error
-	lost     []lost
-	stray    map[string]Position // sections that mean nothing, which may be meant for profiles
-	indents  map[string]indent   // sections that are none, since they are indented
+	model    func() *ini.File // the keys and their values. Printing follows no functions
+	sections map[string]*section
+	problems []error             // what cannot be read, in order of the lines, for each section the first
+	lost     []lost              // lines that belong to no section, by file
+	stray    map[string]position // headers without a meaning in their file, which may be meant for profiles
+	indents  map[string]indent   // headers that are indented, so that they continue a property
 }
 
-// refusal is why a file cannot be opened.
-type refusal struct {
-	location
-	reason error
+func newFiles(config, credentials location) *files {
+	model := ini.Empty(ini.LoadOptions{
+		AllowNonUniqueSections: true,   // so that NewSection does not search all others
+		ChildSectionDelimiter:  "\x00", // in no name: "a.b" inherits nothing from "a"
+	})
+	return &files{
+		config: version{location: config}, credentials: version{location: credentials},
+		model: func() *ini.File { return model }, sections: map[string]*section{},
+		stray: map[string]position{}, indents: map[string]indent{},
+	}
 }
 
-// lost are the lines of a file that belong to no section.
+// section is a profile, an sso-session or a services section. A nil one has no keys.
+type section struct {
+	kind, name string   // "profile" and "default", say
+	position   position // where it begins; in the config file if it is in both
+	listed     bool     // its name is one that the AWS SDKs list, or is in quotes
+	err        error    // what cannot be read. The section may then lack keys, and is not used
+
+	keys      func() *ini.Section
+	positions map[string]position // of the keys
+	indents   map[string]indent   // keys that are indented, so that they continue another one
+}
+
+// property is a key of a section. The zero property is one without a value.
+type property struct {
+	key      string // in lower case
+	value    stschain.Secret
+	position position
+	section  string
+}
+
+// position is a line of a file, from 1.
+type position struct {
+	file string
+	line int
+}
+
+func (p position) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
+
+// lost are the lines of a file that belong to no section: what is wrong with the first, and the text of
+// those that may be headers.
 type lost struct {
 	err  error
 	text stschain.Secret
 }
 
-// Position is a line of a file.
-type Position struct {
-	File string
-	Line int // from 1
+// indent is a line that reads like a header or a property of its own, and continues another line.
+type indent struct {
+	position
+	of int // the line that it continues
 }
 
-// String returns the file and the line as compilers do.
-func (p Position) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
-
-// Section is a profile, an sso-session or a services section.
-type Section struct {
-	Kind, Name string   // "profile" and "default", say
-	Position   Position // where it begins; in the config file if it is in both
-
-	properties map[string]Property
-	listed     bool
-	err        error
-	indents    map[string]indent // keys that are none, since they are indented
+func (i indent) String() string {
+	return fmt.Sprintf("line %d of %s is indented, so it continues line %d: remove the white space before it", i.line, i.file, i.of)
 }
 
-// Property is a key of a section. Its value does not print, since it may be a secret.
-type Property struct {
-	Key      string // in lower case
-	Value    stschain.Secret
-	Position Position
-	section  string
-}
+// sectionName is the name of a section in the model.
+func sectionName(kind, name string) string { return kind + " " + name }
 
-// Profile returns the profile of that name, nil if there is none. It also finds profiles that
-// Profiles does not list.
-func (f *Files) Profile(name string) *Section { return f.sections[sectionName(kindProfile, name)] }
-
-// SSOSession returns the sso-session of that name, nil if there is none.
-func (f *Files) SSOSession(name string) *Section {
-	return f.sections[sectionName(kindSSOSession, name)]
-}
-
-// Services returns the services section of that name, nil if there is none.
-func (f *Files) Services(name string) *Section { return f.sections[sectionName(kindServices, name)] }
-
-// Problems returns what cannot be read, in order of the lines, for each section the first.
-func (f *Files) Problems() []error { return slices.Clone(f.problems) }
-
-// Profiles returns the names of all profiles, sorted. A name with white space counts if the header in
-// the config file has it in quotes.
-func (f *Files) Profiles() []string {
-	var names []string
-	for _, s := range f.sections {
-		if s.Kind == kindProfile && s.listed {
-			names = append(names, s.Name)
-		}
+// enter returns the section, which is added if it is not there.
+func (f *files) enter(kind, name string, at position) (*section, error) {
+	full := sectionName(kind, name)
+	if s := f.sections[full]; s != nil {
+		return s, nil
 	}
-	slices.Sort(names)
-	return names
-}
-
-// Err returns what is wrong with the section, nil if nothing is. If something is, it may lack keys,
-// and a [Provider] returns the error instead of using it.
-func (s *Section) Err() error {
-	if s == nil {
-		return nil
-	}
-	return s.err
-}
-
-// Keys returns the keys of the section, sorted.
-func (s *Section) Keys() []string { return slices.Sorted(maps.Keys(s.properties)) }
-
-// Property returns the property of that key; a key that is not there, or has no value, has
-// none. A nil Section has no keys.
-func (s *Section) Property(key string) (Property, bool) {
-	if s == nil {
-		return Property{}, false
-	}
-	p, ok := s.properties[key]
-	return p, ok && !p.Value.IsZero()
-}
-
-// value is that of a key, "" if it has none.
-func (s *Section) value(key string) string {
-	p, _ := s.Property(key)
-	return p.text()
-}
-
-// has reports whether one of the keys has a value.
-func (s *Section) has(keys ...string) bool {
-	return slices.ContainsFunc(keys, func(key string) bool { return s.value(key) != "" })
-}
-
-// sub looks a sub-property up: the value of a key is then lines of its own.
-func (s *Section) sub(key, name string) (Property, bool) {
-	p, ok := s.Property(key)
-	if !ok {
-		return Property{}, false
-	}
-	for line := range strings.Lines(p.text()) {
-		k, value, _ := strings.Cut(withoutComment(strings.TrimSpace(line)), "=")
-		value = strings.TrimSpace(value)
-		if strings.EqualFold(strings.TrimSpace(k), name) && value != "" {
-			return Property{Key: key + "." + name, Value: stschain.NewSecret(value), Position: p.Position, section: p.section}, true
-		}
-	}
-	return Property{}, false
-}
-
-// errorf tells what is wrong with the section as a whole.
-func (s *Section) errorf(format string, args ...any) error {
-	return stschain.Permanent(fmt.Errorf("profile: %s: [%s]: %s", s.Position, sectionName(s.Kind, s.Name), fmt.Sprintf(format, args...)))
-}
-
-func (p Property) text() string { return p.Value.Reveal() }
-
-// errorf tells what is wrong with the property. Only what cannot be a secret is shown of values.
-func (p Property) errorf(format string, args ...any) error {
-	return stschain.Permanent(fmt.Errorf("profile: %s: %s", p.origin(), fmt.Sprintf(format, args...)))
-}
-
-// origin tells where the property stands.
-func (p Property) origin() string { return fmt.Sprintf("%s: [%s] %s", p.Position, p.section, p.Key) }
-
-// add merges what was scanned over what there is.
-func (f *Files) add(s *scanner) {
-	for _, section := range s.model.Sections() {
-		head := s.heads[section]
-		if head == nil {
-			continue // ini.v1's own, which is always there
-		}
-		to := f.sections[section.Name()]
-		if to == nil {
-			to = &Section{Kind: head.kind, Name: head.name, Position: Position{s.path, head.line}, properties: map[string]Property{}, indents: map[string]indent{}}
-			f.sections[section.Name()] = to
-		}
-		for _, key := range section.Keys() {
-			to.properties[key.Name()] = property(s, section, key)
-		}
-		to.listed = to.listed || head.listed
-		if to.err == nil {
-			to.err = head.err
-		}
-		maps.Copy(to.indents, head.indents)
-	}
-	f.problems = append(f.problems, s.problems...)
-	if s.lost.err != nil {
-		f.lost = append(f.lost, lost{s.lost.err, stschain.NewSecret(s.lost.text)})
-	}
-	maps.Copy(f.indents, s.indents)
-	for header, line := range s.stray {
-		f.stray[header] = Position{s.path, line}
-	}
-}
-
-func property(s *scanner, section *ini.Section, key *ini.Key) Property {
-	return Property{
-		Key:      key.Name(),
-		Value:    stschain.NewSecret(key.Value()),
-		Position: Position{s.path, s.lines[key]},
-		section:  section.Name(),
-	}
-}
-
-// places names both files, and tells which do not exist or cannot be opened.
-func (f *Files) places() string {
-	if f.Config == "" && f.Credentials == "" {
-		return "any file, since there is no home directory to look in"
-	}
-	names := []string{f.Config, f.Credentials}
-	for i, name := range names {
-		switch {
-		case name == "":
-			names[i] = "a home directory (there is none)"
-		case slices.ContainsFunc(f.missing, func(l location) bool { return l.path == name }):
-			names[i] = name + " (which does not exist)"
-		}
-		for _, r := range f.refused {
-			if r.path == name {
-				names[i] = fmt.Sprintf("%s (which cannot be opened: %v)", name, r.reason)
-			}
-		}
-	}
-	return strings.Join(names, " and ")
-}
-
-// find returns the section, nil if there is none. It is an error if what could not be read is, or may
-// be, a part of it.
-func (f *Files) find(kind, name string) (*Section, error) {
-	s := f.sections[sectionName(kind, name)]
-	if err := s.Err(); err != nil {
+	keys, err := f.model().NewSection(full)
+	if err != nil {
 		return nil, err
+	}
+	s := &section{
+		kind: kind, name: name, position: at, keys: func() *ini.Section { return keys },
+		positions: map[string]position{}, indents: map[string]indent{},
+	}
+	f.sections[full] = s
+	return s, nil
+}
+
+// find returns the section, nil if there is none. It is an error if a line that cannot be read is, or may
+// be, a part of it.
+func (f *files) find(kind, name string) (*section, error) {
+	s := f.sections[sectionName(kind, name)]
+	if s != nil && s.err != nil {
+		return nil, s.err
 	}
 	for _, lost := range f.lost {
 		if s == nil || strings.Contains(lost.text.Reveal(), name) {
@@ -234,8 +121,118 @@ func (f *Files) find(kind, name string) (*Section, error) {
 	return s, nil
 }
 
-// hint helps those whose profile is there under a header that means something else.
-func (f *Files) hint(name string) string {
+// get returns the property of that key.
+func (s *section) get(key string) property {
+	if s == nil {
+		return property{}
+	}
+	k, err := s.keys().GetKey(key)
+	if err != nil {
+		return property{}
+	}
+	return property{key, stschain.NewSecret(k.Value()), s.positions[key], s.String()}
+}
+
+// has reports whether one of the keys has a value.
+func (s *section) has(keys ...string) bool { return s.first(keys...).isSet() }
+
+// first returns the first property that has a value.
+func (s *section) first(keys ...string) property {
+	for _, key := range keys {
+		if p := s.get(key); p.isSet() {
+			return p
+		}
+	}
+	return property{}
+}
+
+// sub returns a sub-property: the value of a key is then lines of its own.
+func (s *section) sub(key, name string) property {
+	p := s.get(key)
+	for line := range strings.Lines(p.text()) {
+		k, value, _ := strings.Cut(withoutComment(strings.TrimSpace(line)), "=")
+		value = strings.TrimSpace(value)
+		if strings.EqualFold(strings.TrimSpace(k), name) && value != "" {
+			return property{key + "." + name, stschain.NewSecret(value), p.position, p.section}
+		}
+	}
+	return property{}
+}
+
+// String returns the name of the section in the model.
+func (s *section) String() string { return sectionName(s.kind, s.name) }
+
+func (s *section) errorf(format string, args ...any) error {
+	return stschain.Permanent(fmt.Errorf("profile: %s: [%s]: %s", s.position, s, fmt.Sprintf(format, args...)))
+}
+
+func (p property) isSet() bool { return !p.value.IsZero() }
+
+func (p property) text() string { return p.value.Reveal() }
+
+// errorf is an error about the property. It must not show values that may be secrets.
+func (p property) errorf(format string, args ...any) error {
+	return stschain.Permanent(fmt.Errorf("profile: %s: %s", p.origin(), fmt.Sprintf(format, args...)))
+}
+
+func (p property) origin() string { return fmt.Sprintf("%s: [%s] %s", p.position, p.section, p.key) }
+
+// missing reports whether there is no such file. A path below a regular file has none either.
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// refused reports whether this program may not open the file, or it is a directory: docker makes one where it
+// mounts a file that does not exist. A program that does not need the file goes on. Any other failure, such as
+// too many open files (EMFILE), says nothing about the file, and must not switch the identity.
+func refused(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR) || errors.Is(err, system.ErrDirectory)
+}
+
+// refused returns the default file that is there and cannot be opened, nil if there is none.
+func (f *files) refused() *version {
+	for _, v := range []*version{&f.config, &f.credentials} {
+		if refused(v.absent) {
+			return v
+		}
+	}
+	return nil
+}
+
+// places names both files, and says which does not exist or cannot be opened.
+func (f *files) places() string {
+	if f.config.path == "" && f.credentials.path == "" {
+		return "any file, since there is no home directory to look in"
+	}
+	var names []string
+	for _, v := range []version{f.config, f.credentials} {
+		name := v.path
+		switch {
+		case name == "":
+			name = "a home directory (there is none)"
+		case missing(v.absent):
+			name += " (which does not exist)"
+		case v.absent != nil:
+			name += fmt.Sprintf(" (which cannot be opened: %v)", v.absent)
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, " and ")
+}
+
+// profiles returns the names of the listed profiles, sorted.
+func (f *files) profiles() (names []string) {
+	for _, s := range f.sections {
+		if s.kind == kindProfile && s.listed {
+			names = append(names, s.name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// hint says where a profile that was not found is, if its header has another meaning.
+func (f *files) hint(name string) string {
 	if at, ok := f.indents[sectionName(kindProfile, name)]; ok {
 		return fmt.Sprintf("; the header of the profile in %v", at)
 	}
@@ -244,17 +241,17 @@ func (f *Files) hint(name string) string {
 		bare, _ := unquote(header)
 		kind, inConfig, _ := configSection(header)
 		switch {
-		case at.File == f.Config && (bare == name || header == name):
+		case at.file == f.config.path && (bare == name || header == name):
 			return fmt.Sprintf("; %s has [%s], which in this file must be [profile %s]", at, header, quoted(name))
-		case at.File == f.Credentials && (kind == kindProfile && inConfig == name || bare == name):
+		case at.file == f.credentials.path && (kind == kindProfile && inConfig == name || bare == name):
 			return fmt.Sprintf("; %s has [%s], which in this file must be [%s]", at, header, name)
 		}
 	}
-	return didYouMean(name, f.Profiles())
+	return didYouMean(name, f.profiles())
 }
 
-// indented helps those who miss one of the keys, if it is there and read as something else.
-func (s *Section) indented(keys ...string) string {
+// indented says which of the missing keys is there, and is read as a continuation.
+func (s *section) indented(keys ...string) string {
 	for _, key := range keys {
 		if at, ok := s.indents[key]; ok {
 			return fmt.Sprintf("; %s in %v", key, at)
@@ -263,10 +260,10 @@ func (s *Section) indented(keys ...string) string {
 	return ""
 }
 
-// continuing helps those whose property goes on over a line that was not meant for it.
-func (s *Section) continuing(p Property) string {
+// continued says which line continues the property, and was perhaps not meant to.
+func (s *section) continued(p property) string {
 	for _, at := range s.indents {
-		if at.at.File == p.Position.File && at.of == p.Position.Line {
+		if at.file == p.position.file && at.of == p.position.line {
 			return fmt.Sprintf("; %v", at)
 		}
 	}

@@ -90,9 +90,8 @@ func named(p *profile.Provider, text string) bool {
 	}
 	for _, name := range files.Profiles() {
 		for _, key := range files.Profile(name).Keys() {
-			property, _ := files.Profile(name).Property(key)
 			public := key != "aws_secret_access_key" && key != "aws_session_token" && key != "credential_process" && key != "endpoint_url"
-			if strings.Contains(name, text) || public && strings.Contains(property.Value.Reveal(), text) {
+			if strings.Contains(name, text) || public && strings.Contains(files.Profile(name).Value(key).Reveal(), text) {
 				return true
 			}
 		}

@@ -18,44 +18,38 @@ type keys struct {
 }
 
 // keysStep is the step of a profile's keys.
-func keysStep(s *Section) ([]step, error) {
+func keysStep(s *section) ([]step, error) {
 	keys, err := keysOf(s)
-	return []step{{kind: fromKeys, profile: s.Name, keys: keys, account: accountOf(s)}}, err
+	return []step{{kind: fromKeys, profile: s.name, keys: keys, account: accountOf(s)}}, err
 }
 
-// accountOf returns the account of keys and processes. It only informs, so what is not the number of
-// one is ignored.
-func accountOf(s *Section) string {
-	if account := s.value("aws_account_id"); credjson.IsAccount(account) {
+// accountOf returns the account of keys and processes. It is for information, so an invalid one is ignored.
+func accountOf(s *section) string {
+	if account := s.get("aws_account_id").text(); credjson.IsAccount(account) {
 		return account
 	}
 	return ""
 }
 
-// keysOf takes all parts of the keys from one file: parts of two would not fit.
-func keysOf(s *Section) (k keys, err error) {
-	id, hasID := s.Property("aws_access_key_id")
-	secret, hasSecret := s.Property("aws_secret_access_key")
-	token, hasToken := s.Property(tokenKeys[0])
-	if !hasToken {
-		token, _ = s.Property(tokenKeys[1])
-	}
+// keysOf takes all parts of the keys from one file: those of two files would not fit together.
+func keysOf(s *section) (k keys, err error) {
+	id, secret, token := s.get(keyPair[0]), s.get(keyPair[1]), s.first(tokenKeys...)
 	switch {
-	case !hasID && !hasSecret:
-		return k, token.errorf("there are no keys that the token belongs to: aws_access_key_id and aws_secret_access_key are missing%s", s.indented(keyPair...))
-	case !hasSecret:
+	case !id.isSet() && !secret.isSet():
+		return k, token.errorf("the keys of the token are missing: aws_access_key_id and aws_secret_access_key%s", s.indented(keyPair...))
+	case !secret.isSet():
 		return k, id.errorf("aws_secret_access_key is missing%s", s.indented(keyPair...))
-	case !hasID:
+	case !id.isSet():
 		return k, secret.errorf("aws_access_key_id is missing%s", s.indented(keyPair...))
-	case id.Position.File != secret.Position.File:
-		return k, id.errorf("aws_secret_access_key is in another file (%s): both belong into one", secret.Position)
-	case id.Position.File != token.Position.File:
-		token = Property{}
+	case id.position.file != secret.position.file:
+		return k, id.errorf("aws_secret_access_key is in another file (%s): write both into one", secret.position)
+	case id.position.file != token.position.file:
+		token = property{}
 	}
-	for _, property := range []Property{id, secret, token} {
-		if strings.ContainsFunc(property.text(), func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return k, property.errorf("the value has white space or characters beyond ASCII, which no request can carry%s", s.continuing(property))
+	for _, p := range []property{id, secret, token} {
+		if strings.ContainsFunc(p.text(), func(r rune) bool { return r <= ' ' || r > '~' }) {
+			return k, p.errorf("the value has white space or characters beyond ASCII, which no request can carry%s", s.continued(p))
 		}
 	}
-	return keys{id.text(), secret.Value, token.Value}, nil
+	return keys{id.text(), secret.value, token.value}, nil
 }

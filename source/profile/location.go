@@ -1,25 +1,27 @@
 package profile
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"os/user"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/stschain-go/stschain/internal/system"
 )
 
-// location is where a file lies.
+// location is where a file is.
 type location struct {
-	path     string // "": nobody knows
+	path     string // "": not known
 	variable string // that names such a file
 	named    bool   // it does; otherwise this is the default place
 }
 
-// String is for people.
+// String returns the path, and the variable if that names it.
 func (l location) String() string {
 	if l.named {
 		return l.path + " (" + l.variable + ")"
@@ -27,64 +29,44 @@ func (l location) String() string {
 	return l.path
 }
 
-// locations are those of the config and of the credentials file.
-func (p *Provider) locations() (config, credentials location, err error) {
-	if config, err = p.locate("AWS_CONFIG_FILE", "config", runtime.GOOS); err != nil {
-		return location{}, location{}, err
-	}
-	credentials, err = p.locate("AWS_SHARED_CREDENTIALS_FILE", "credentials", runtime.GOOS)
-	return config, credentials, err
-}
-
+// locate returns the location of a file that a variable may name.
 func (p *Provider) locate(variable, name, goos string) (location, error) {
 	separator := "/"
 	if goos == "windows" {
 		separator = `\`
 	}
 	path := p.variable(variable)
+	named := path != ""
 	rest, atHome := strings.CutPrefix(path, "~")
 	atHome = atHome && (rest == "" || rest[0] == '/' || strings.HasPrefix(rest, separator))
-	if path != "" && !atHome {
-		return location{path, variable, true}, nil
+	if named && !atHome {
+		return location{path, variable, named}, nil
 	}
 	home, err := p.home(goos)
 	switch {
-	case err != nil:
-		return location{}, err
-	case path != "" && home == "":
-		return location{path, variable, true}, nil
-	case path != "":
-		return location{home + rest, variable, true}, nil
 	case home == "":
-		return location{variable: variable}, nil
+	case named:
+		path = home + rest
+	default:
+		path = strings.TrimRight(home, separator) + separator + ".aws" + separator + name
 	}
-	return location{strings.TrimRight(home, separator) + separator + ".aws" + separator + name, variable, false}, nil
+	return location{path, variable, named}, err
 }
 
-// home is the home directory, "" if there is none.
+// home returns the home directory, "" if there is none.
 func (p *Provider) home(goos string) (string, error) {
-	if p.Home != "" {
-		return p.Home, nil
-	}
-	if home := p.variable("HOME"); home != "" {
-		return home, nil
-	}
+	home := cmp.Or(p.Home, p.variable("HOME"))
 	if goos == "windows" {
-		if home := p.variable("USERPROFILE"); home != "" {
-			return home, nil
-		}
-		if home := p.variable("HOMEDRIVE") + p.variable("HOMEPATH"); home != "" {
-			return home, nil
-		}
+		home = cmp.Or(home, p.variable("USERPROFILE"), p.variable("HOMEDRIVE")+p.variable("HOMEPATH"))
 	}
-	if p.LookupEnv != nil { // the user database is not part of an environment that was made up
-		return "", nil
+	if home != "" || p.LookupEnv != nil { // the user database is not part of an environment that was made up
+		return home, nil
 	}
 	return homeOfUser()
 }
 
-// homeOfUser asks the user database. That it does not know this user, as in many containers, is not an
-// error. That it could not be read for now is one, or the files would seem not to exist.
+// homeOfUser looks in the user database. An unknown user, as in many containers, is not an error. A database
+// that cannot be read for now is one, or the files would seem not to exist.
 func homeOfUser() (string, error) {
 	id := os.Getuid()
 	if id < 0 { // Windows and Plan 9
@@ -105,12 +87,5 @@ func homeOfUser() (string, error) {
 	return filepath.Clean(u.HomeDir), nil
 }
 
-// variable is one of the environment; blank counts as not set.
-func (p *Provider) variable(name string) string {
-	lookup := os.LookupEnv
-	if p.LookupEnv != nil {
-		lookup = p.LookupEnv
-	}
-	value, _ := lookup(name)
-	return strings.TrimSpace(value)
-}
+// variable returns a variable of the environment; blank counts as not set.
+func (p *Provider) variable(name string) string { return system.Getenv(p.LookupEnv, name) }

@@ -120,7 +120,7 @@ func FuzzHeader(f *testing.F) {
 			return
 		}
 		files, err := profile.Parse("[profile "+profile.Quoted(name)+"] # it is\na = 1", "")
-		if err != nil || files.Profile(name) == nil {
+		if err != nil || !files.Profile(name).Exists() {
 			t.Fatalf("%s: %v, %v", profile.Quoted(name), files, err)
 		}
 	})

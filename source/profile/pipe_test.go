@@ -18,9 +18,9 @@ func TestPipe(t *testing.T) {
 	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
 	p := &profile.Provider{LookupEnv: env{"AWS_CONFIG_FILE": pipe}.lookup}
 	_, err := p.Retrieve(t.Context())
-	require.ErrorContains(t, err, pipe+" (AWS_CONFIG_FILE): it is no regular file")
+	require.ErrorContains(t, err, pipe+" (AWS_CONFIG_FILE): is not a regular file")
 
 	p = &profile.Provider{LookupEnv: env{"AWS_CA_BUNDLE": pipe}.lookup, Home: t.TempDir()}
 	_, err = p.Client(t.Context(), nil)
-	require.ErrorContains(t, err, "ca_bundle "+pipe+": it is no regular file")
+	require.ErrorContains(t, err, "ca_bundle "+pipe+": is not a regular file")
 }

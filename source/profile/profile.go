@@ -1,4 +1,4 @@
-// Package profile gets credentials as a profile of AWS's shared files says,
+// Package profile gets credentials as configured by a profile in the shared files of AWS,
 // ~/.aws/config and ~/.aws/credentials:
 //
 //	[default]
@@ -14,17 +14,17 @@
 //
 // # Where a profile gets its credentials from
 //
-// A profile is taken by the first of these that it has:
+// The first of these that the profile has counts:
 //
-//	role_arn and web_identity_token_file   a role, for whom the token in the file vouches
+//	role_arn and web_identity_token_file   a role, assumed with the identity token in the file
 //	role_arn and source_profile            a role, assumed by the credentials of another profile
 //	role_arn and credential_source         a role, assumed by those of Environment, EcsContainer or Ec2InstanceMetadata
 //	aws_access_key_id                      with aws_secret_access_key, and aws_session_token (or aws_security_token) for temporary ones
 //	sso_session, sso_account_id            a role in IAM Identity Center, after aws sso login; package sso
-//	login_session                          who signed in with aws login; package login
+//	login_session                          a user who signed in with aws login; package login
 //	credential_process                     a program that prints them
 //
-// A profile that another one names as its source_profile is taken by its keys first.
+// Of a profile that another one names as its source_profile, the keys count first.
 // Profiles chain as long as none comes twice; only a profile with keys may name itself.
 // Each role of such a chain is cached on its own, so a refresh of the last role costs one call.
 //
@@ -33,7 +33,7 @@
 //
 // # Settings
 //
-// How STS is called comes from the environment, then from the profile, then, for a
+// The settings of STS come from the environment, then from the profile, then, for a
 // profile that is the source of another one, from that other one. What code or the environment says
 // thus holds for all roles of a chain:
 //
@@ -49,8 +49,8 @@
 //
 // # Files
 //
-// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name other files. They are looked
-// at each time credentials are asked for, and read again if they changed; what does
+// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name other files. They are checked
+// at each call, and read again if they changed; what does
 // not depend on the change, such as a role that was assumed with an MFA code, is kept.
 // A file of more than 4 MiB is refused, and so is one that is not text.
 //
@@ -61,12 +61,11 @@
 //
 // The dialect is that of the AWS SDKs. Where it leaves room, it is that of the AWS CLI: indented
 // files, indented comments and profile names in quotes are read as the CLI does. A line that cannot be
-// read makes its section unusable, and no other one; see [Files.Problems].
+// read makes its section unusable, and no other one; [stschain.Explain] shows it.
 package profile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -88,9 +87,8 @@ type Provider struct {
 	IgnoreConfiguredEndpoints bool // true: neither environment nor files name an endpoint
 	AllowHTTP                 bool // true: endpoints may be plain http beyond loopback, as in stsquery.Client
 
-	// MFAToken asks for the current code of the MFA device that a profile names as
-	// mfa_serial. nil: such a profile is an error. If set, a cache over the provider
-	// leaves refreshing to the callers, one of whom may have to be asked.
+	// MFAToken prompts for the current code of the MFA device that a profile names as
+	// mfa_serial. nil: such a profile is an error.
 	MFAToken func(ctx context.Context, serial string) (stschain.Secret, error)
 
 	LookupEnv  func(name string) (value string, ok bool)                            // nil: os.LookupEnv
@@ -101,7 +99,7 @@ type Provider struct {
 	Clock      stschain.Clock                                                       // nil: the real one
 
 	mu    sync.Mutex
-	read  snapshot
+	read  *files
 	built []part
 }
 
@@ -125,13 +123,10 @@ func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, er
 	return creds, nil
 }
 
-// source is what the profile gets its credentials from now: the one of before, unless
-// what is said about it changed.
+// source returns the provider of the profile's credentials: the one of before, unless
+// its configuration changed.
 func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
-	if p == nil {
-		return nil, stschain.Permanent(errors.New("profile: the Provider is nil"))
-	}
-	steps, err := p.plan(ctx)
+	steps, _, err := p.plan(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +140,7 @@ func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
 	return parts[len(parts)-1].provider(), nil
 }
 
-// Invalidate tells what the profile got its credentials from last, if that wants to know.
+// Invalidate passes the rejected credentials to the provider that the profile used last.
 func (p *Provider) Invalidate(rejected stschain.Credentials) {
 	for _, source := range p.Providers() {
 		if i, ok := source.(stschain.Invalidator); ok {
@@ -154,12 +149,9 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 	}
 }
 
-// Providers returns what the profile got its credentials from last, if it was called. What cannot be
-// read in the files follows, for reports: each problem is a provider that fails with it.
+// Providers returns the provider that the profile used last, if it was called. For reports, each problem in
+// the files follows, as a provider that fails with it.
 func (p *Provider) Providers() []stschain.Provider {
-	if p == nil {
-		return nil
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.built) == 0 {
@@ -167,7 +159,7 @@ func (p *Provider) Providers() []stschain.Provider {
 	}
 	providers := []stschain.Provider{p.built[len(p.built)-1].provider()}
 	const most = 16
-	for _, err := range p.read.files.problems[:min(most, len(p.read.files.problems))] {
+	for _, err := range p.read.problems[:min(most, len(p.read.problems))] {
 		providers = append(providers, problem{err})
 	}
 	return providers
@@ -184,14 +176,11 @@ func (p problem) Retrieve(context.Context) (stschain.Credentials, error) {
 
 // String returns "profile" and the name of the profile.
 func (p *Provider) String() string {
-	if p == nil {
-		return "profile"
-	}
 	name, _ := p.selected()
 	return "profile " + name
 }
 
-// selected is the profile that is asked for, and by what: "" if by nothing.
+// selected returns the name of the profile, and what selects it: "" if nothing does.
 func (p *Provider) selected() (name, by string) {
 	if p.Profile != "" {
 		return p.Profile, "Provider.Profile"

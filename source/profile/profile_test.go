@@ -133,27 +133,27 @@ func TestErrors(t *testing.T) {
 		{"no such profile, but a section", "[p]\n" + pair, "/home/.aws/config:1 has [p], which in this file must be [profile p]"},
 		{"half a key pair", "[profile p]\n\naws_access_key_id = AKID", "/home/.aws/config:3: [profile p] aws_access_key_id: aws_secret_access_key is missing"},
 		{"the other half", "[profile p]\naws_secret_access_key = s", ":2: [profile p] aws_secret_access_key: aws_access_key_id is missing"},
-		{"a token alone", "[profile p]\naws_session_token = t", ":2: [profile p] aws_session_token: there are no keys"},
+		{"a token alone", "[profile p]\naws_session_token = t", ":2: [profile p] aws_session_token: the keys of the token are missing"},
 		{"keys with a comment that is none", "[profile p]\naws_access_key_id = AKID\naws_secret_access_key = a b", ":3: [profile p] aws_secret_access_key: the value has white space"},
-		{"a role alone", "[profile p]\n" + arn, ":2: [profile p] role_arn: nothing says what assumes the role"},
-		{"a role and keys", "[profile p]\n" + arn + pair, ":2: [profile p] role_arn: nothing says what assumes the role"},
+		{"a role alone", "[profile p]\n" + arn, ":2: [profile p] role_arn: the credentials that assume the role are missing"},
+		{"a role and keys", "[profile p]\n" + arn + pair, ":2: [profile p] role_arn: the credentials that assume the role are missing"},
 		{"two sources", "[profile p]\n" + arn + "source_profile = q\ncredential_source = Environment", ":3: [profile p] source_profile: credential_source is set as well (/home/.aws/config:4)"},
-		{"an unknown source", "[profile p]\n" + arn + "credential_source = Ec2Instance", ":3: [profile p] credential_source: the value is none of Environment, Ec2InstanceMetadata, EcsContainer"},
+		{"an unknown source", "[profile p]\n" + arn + "credential_source = Ec2Instance", ":3: [profile p] credential_source: the value must be one of Environment, Ec2InstanceMetadata, EcsContainer"},
 		{"a source without a role", "[profile p]\nsource_profile = q", ":2: [profile p] source_profile: role_arn is missing"},
 		{"no source profile", "[profile p]\n" + arn + "source_profile = q", `:3: [profile p] source_profile: there is no profile "q"`},
-		{"itself, without keys", "[profile p]\n" + arn + "source_profile = p", ":3: [profile p] source_profile: the profiles go in a circle: p -> p"},
-		{"a circle of three", "[profile p]\n" + arn + "source_profile = a\n[profile a]\n" + arn + "source_profile = b\n[profile b]\n" + arn + "source_profile = p", ":9: [profile b] source_profile: the profiles go in a circle: p -> a -> b -> p"},
-		{"a circle further on", "[profile p]\n" + arn + "source_profile = a\n[profile a]\n" + arn + "source_profile = a", ":6: [profile a] source_profile: the profiles go in a circle: a -> a"},
+		{"itself, without keys", "[profile p]\n" + arn + "source_profile = p", ":3: [profile p] source_profile: the profiles form a cycle: p -> p"},
+		{"a circle of three", "[profile p]\n" + arn + "source_profile = a\n[profile a]\n" + arn + "source_profile = b\n[profile b]\n" + arn + "source_profile = p", ":9: [profile b] source_profile: the profiles form a cycle: p -> a -> b -> p"},
+		{"a circle further on", "[profile p]\n" + arn + "source_profile = a\n[profile a]\n" + arn + "source_profile = a", ":6: [profile a] source_profile: the profiles form a cycle: a -> a"},
 		{"a source without credentials", "[profile p]\n" + arn + "source_profile = q\n[profile q]\nregion = x", ":4: [profile q]: the profile has no credentials"},
 		{"a token without a role", "[profile p]\nweb_identity_token_file = /t", ":2: [profile p] web_identity_token_file: role_arn is missing"},
-		{"a duration in words", "[profile p]\n" + arn + "duration_seconds = 1h\ncredential_source = Environment", ":3: [profile p] duration_seconds: the value is no number of seconds"},
+		{"a duration in words", "[profile p]\n" + arn + "duration_seconds = 1h\ncredential_source = Environment", ":3: [profile p] duration_seconds: the value must be a number of seconds"},
 		{"MFA that nobody answers", "[profile p]\n" + arn + "mfa_serial = m\ncredential_source = Environment", ":3: [profile p] mfa_serial: the role needs the code of an MFA device, and Provider.MFAToken"},
-		{"a setting of the role", "[profile p]\n" + arn + "max_attempts = many\ncredential_source = Environment", ":3: [profile p] max_attempts: the value is no number of attempts"},
+		{"a setting of the role", "[profile p]\n" + arn + "max_attempts = many\ncredential_source = Environment", ":3: [profile p] max_attempts: the value must be a number of attempts"},
 		{"no services section", "[profile p]\n" + arn + "services = x\ncredential_source = Environment", ":3: [profile p] services: there is no [services x]"},
 		{"IAM Identity Center", "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_region = x\nsso_start_url = u", "not signed in"},
 		{"a token file that is missing", "[profile p]\n" + arn + "web_identity_token_file = /t", "token file /t: "},
 		{"no keys to assume a role with", "[profile p]\n" + arn + "credential_source = Environment", "profile p: assumerole: arn:aws:iam::123456789012:role/r: "},
-		{"a long chain", "[profile p]\n" + arn + "source_profile = p0\n" + longChain(40, arn), "there are more than 32 profiles on the way here from p"},
+		{"a long chain", "[profile p]\n" + arn + "source_profile = p0\n" + longChain(40, arn), "the chain of source profiles from p has more than 32 profiles"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := at(ststest.New(), tt.config).Retrieve(t.Context())
@@ -258,7 +258,7 @@ func TestNoRegion(t *testing.T) {
 
 	keys := env{"AWS_REGION": "", "AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "s"}
 	_, err = at(srv, config, keys).Retrieve(t.Context())
-	require.ErrorContains(t, err, "[profile p] has the role arn:aws:iam::123456789012:role/r, and STS is asked for it in a region: set region in the profile, or AWS_REGION")
+	require.ErrorContains(t, err, "[profile p] has the role arn:aws:iam::123456789012:role/r, and no region is configured to call STS in: set region in the profile, or AWS_REGION")
 	require.ErrorIs(t, err, stschain.ErrPermanent)
 
 	_, err = at(srv, strings.Replace(config, "credential_source = Environment", "web_identity_token_file = /t", 1), env{"AWS_REGION": ""}).Retrieve(t.Context())
@@ -308,7 +308,7 @@ func TestWebIdentity(t *testing.T) {
 	p = at(srv, config)
 	p.Open = files{"/home/.aws/config": config, "/run/token": strings.Repeat("x", 50_000)}.open
 	_, err = p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "token file /run/token: it is larger than any token that STS takes")
+	require.ErrorContains(t, err, "token file /run/token: exceeds 40000 bytes")
 }
 
 func TestCredentialProcess(t *testing.T) {
@@ -424,14 +424,4 @@ func TestConcurrentUse(t *testing.T) {
 		require.NoError(t, <-done)
 	}
 	require.Equal(t, 8+2, srv.Count("AssumeRole"), "the inner roles are shared")
-}
-
-func TestNil(t *testing.T) {
-	var p *profile.Provider
-	_, err := p.Retrieve(t.Context())
-	require.ErrorIs(t, err, stschain.ErrPermanent)
-	_, err = p.Settings(t.Context())
-	require.ErrorIs(t, err, stschain.ErrPermanent)
-	require.Empty(t, p.Providers())
-	require.Equal(t, "profile", p.String())
 }

@@ -55,7 +55,7 @@ func TestBadFiles(t *testing.T) {
 		{"100 MiB", func(t *testing.T, path string) {
 			put(t, path, keysAB)
 			require.NoError(t, os.Truncate(path, 100<<20))
-		}, "larger than 4 MiB"},
+		}, "exceeds 4194304 bytes"},
 		{"no text", func(t *testing.T, path string) { put(t, path, "\x7fELF\x02\x00") }, "not UTF-8 text"},
 		{"a NUL byte", func(t *testing.T, path string) { put(t, path, keysAB+"a = \x00\n") }, ":4: [profile default] the line is not UTF-8 text"},
 		{"a profile cut off", func(t *testing.T, path string) { put(t, path, keysAB[:20]) }, ":2: [profile default] expected an '=' sign"},
@@ -254,5 +254,5 @@ func TestWrittenWhileRead(t *testing.T) {
 
 	stats = -1_000_000
 	_, err = p.Retrieve(t.Context())
-	require.ErrorContains(t, err, "/home/.aws/credentials: it changes while it is read, again and again")
+	require.ErrorContains(t, err, "/home/.aws/credentials: keeps changing while it is read")
 }

@@ -50,8 +50,7 @@ func TestDialect(t *testing.T) {
 	files, err := profile.Parse("[profile a]\nx = 1\n[profile a.b]\ny = 2\n[profile 'foo bar']\nz = 3", "")
 	require.NoError(t, err)
 	require.Equal(t, []string{"a", "a.b", "foo bar"}, files.Profiles())
-	_, inherits := files.Profile("a.b").Property("x")
-	require.False(t, inherits)
+	require.True(t, files.Profile("a.b").Value("x").IsZero(), "it inherits nothing")
 }
 
 // Every error names the file, the line and the section, and shows nothing of the line.
@@ -70,8 +69,8 @@ func TestSyntaxErrors(t *testing.T) {
 		{"a value that is not UTF-8", "", "[default]\na = " + canary + "\xff", "credentials:2: [profile default] the line is not UTF-8 text"},
 		{"UTF-16", "\xff\xfe[\x00d\x00", "", "config:1: the line is not UTF-8 text"},
 		{"old line ends of the Mac", "[default]\ra = " + canary, "", "config:1: the line is not UTF-8 text"},
-		{"too many keys", "[default]\n" + lines("k%d = "+canary, 1001), "", "config:1002: [profile default] there are more than 1000 keys"},
-		{"too many sections", lines("[profile p%d]", 50_001), "", "config:50001: there are more than 50000 sections"},
+		{"too many keys", "[default]\n" + lines("k%d = "+canary, 1001), "", "config:1002: [profile default] the section has more than 1000 keys"},
+		{"too many sections", lines("[profile p%d]", 50_001), "", "config:50001: the file has more than 50000 sections"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := profile.Parse(tt.config, tt.credentials)
@@ -93,16 +92,11 @@ func lines(format string, n int) string {
 func TestPositions(t *testing.T) {
 	files, err := profile.Parse("# c\n[profile p]\na = 1\nb = 1\n[profile q]\n\n[profile p]\nb = 2\n", "[p]\nc = 3\n[r]\n")
 	require.NoError(t, err)
-	for key, want := range map[string]string{"a": "config:3", "b": "config:8", "c": "credentials:2"} {
-		property, ok := files.Profile("p").Property(key)
-		require.True(t, ok)
-		require.Equal(t, want, property.Position.String())
+	for key, want := range map[string]string{"a": "config:3", "b": "config:8", "c": "credentials:2", "": "config:2"} {
+		require.Equal(t, want, files.Profile("p").Position(key))
 	}
-	require.Equal(t, "config:2", files.Profile("p").Position.String())
-	require.Equal(t, "credentials:3", files.Profile("r").Position.String())
-	require.Nil(t, files.Profile("s"))
-	_, ok := files.Profile("s").Property("a")
-	require.False(t, ok)
+	require.Equal(t, "credentials:3", files.Profile("r").Position(""))
+	require.False(t, files.Profile("s").Exists())
 }
 
 // FuzzParse: whatever the files hold, parsing ends soon, and what it took can be read again.

@@ -33,8 +33,7 @@ func TestNothingShowsSecrets(t *testing.T) {
 			}
 			files, err := p.Files(t.Context())
 			require.NoError(t, err)
-			property, _ := files.Profile("p").Property("aws_secret_access_key")
-			canary.Check(t, secret, p, creds, files, *files, files.Profile("p"), property, p.Providers())
+			canary.Check(t, secret, p, creds, files, files.Profile("p"), files.Profile("p").Value("aws_secret_access_key"), p.Providers())
 		})
 	}
 }

@@ -107,7 +107,7 @@ func TestSSO(t *testing.T) {
 
 func TestSSOIsWrong(t *testing.T) {
 	for _, test := range []struct{ name, config, home, want string }{
-		{"no role", "[profile p]\nsso_session = work\n" + session, "/home", "[profile p] has an sso_session, and no role in it whose credentials are meant: set sso_account_id and sso_role_name"},
+		{"no role", "[profile p]\nsso_session = work\n" + session, "/home", "[profile p] has an sso_session, and no role in it: set sso_account_id and sso_role_name"},
 		{"no home", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "", "there is no home directory to find its token in"},
 		{"no login", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "/home", "run aws sso login --sso-session work"},
 		{"an endpoint of plain http", "[profile p]\nservices = mine\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session + "[services mine]\nsso =\n  endpoint_url = http://portal.example\n", "/home", "PortalEndpoint (AWS_ENDPOINT_URL_SSO) is plain http to"},

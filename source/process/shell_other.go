@@ -1,0 +1,16 @@
+//go:build !unix && !windows
+
+package process
+
+import (
+	"context"
+	"os"
+	"os/exec"
+)
+
+// shellCommand cannot be started where the system has no processes: WebAssembly.
+func shellCommand(ctx context.Context, command string) *exec.Cmd {
+	return exec.CommandContext(ctx, "sh", "-c", command)
+}
+
+func killGroup(p *os.Process) error { return p.Kill() }
