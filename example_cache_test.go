@@ -77,10 +77,10 @@ func ExampleEvent() {
 	cache.Invalidate(creds)
 	for range 3 {
 		e := <-events
-		fmt.Println(e.Kind, e.Err)
+		fmt.Println(e.Kind)
 	}
 	// Output:
-	// refresh started <nil>
-	// refreshed <nil>
-	// invalidated <nil>
+	// refresh started
+	// refreshed
+	// invalidated
 }

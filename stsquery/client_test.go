@@ -101,9 +101,7 @@ func TestMissingFields(t *testing.T) {
 	}{
 		"zero client":            {&stsquery.Client{}, "Client.Credentials is missing"},
 		"no credentials":         {&stsquery.Client{Region: "us-east-1"}, "Client.Credentials is missing"},
-		"nil cache":              {&stsquery.Client{Region: "us-east-1", Credentials: (*stschain.Cache)(nil)}, "Cache.Provider is required"},
 		"zero cache":             {&stsquery.Client{Region: "us-east-1", Credentials: &stschain.Cache{}}, "Cache.Provider is required"},
-		"nil func":               {&stsquery.Client{Region: "us-east-1", Credentials: stschain.ProviderFunc(nil)}, "ProviderFunc is nil"},
 		"no region":              {&stsquery.Client{Credentials: keys}, "Client.Region is missing"},
 		"endpoint but no region": {&stsquery.Client{Credentials: keys, Endpoint: "https://h"}, "Client.Region is missing"},
 		"negative timeout":       {&stsquery.Client{Credentials: keys, Region: "us-east-1", AttemptTimeout: -1}, "Client.AttemptTimeout is -1ns"},

@@ -51,9 +51,9 @@ func TestUsage(t *testing.T) {
 		{"whoami -shell sh", 2, "", "-shell"},
 		{"env -shell csh", 2, "", `-shell "csh" is not one of sh, bash, zsh, fish, powershell`},
 		{"version x", 2, "", "takes flags only"},
-		{"serve -addr 0.0.0.0:0", 2, "", "no loopback address"},
-		{"serve -addr 192.0.2.1:80", 2, "", "no loopback address"},
-		{"serve -addr 1234", 2, "", "no address"},
+		{"serve -addr 0.0.0.0:0", 2, "", "is not a loopback address"},
+		{"serve -addr 192.0.2.1:80", 2, "", "is not a loopback address"},
+		{"serve -addr 1234", 2, "", "is not an address"},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
 			code, stdout, stderr := w.run(strings.Fields(tt.args)...)

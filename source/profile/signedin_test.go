@@ -108,10 +108,10 @@ func TestSSO(t *testing.T) {
 func TestSSOIsWrong(t *testing.T) {
 	for _, test := range []struct{ name, config, home, want string }{
 		{"no role", "[profile p]\nsso_session = work\n" + session, "/home", "[profile p] has an sso_session, and no role in it: set sso_account_id and sso_role_name"},
-		{"no home", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "", "there is no home directory to find its token in"},
+		{"no home", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "", "there is no home directory with its token"},
 		{"no login", "[profile p]\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session, "/home", "run aws sso login --sso-session work"},
 		{"an endpoint of plain http", "[profile p]\nservices = mine\nsso_session = work\nsso_account_id = 1\nsso_role_name = r\n" + session + "[services mine]\nsso =\n  endpoint_url = http://portal.example\n", "/home", "PortalEndpoint (AWS_ENDPOINT_URL_SSO) is plain http to"},
-		{"a region that is none", "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_start_url = u\nsso_region = evil.example/", "/home", "Region is no region: letters, digits and hyphens are allowed, such as eu-west-1; a profile has it as sso_region"},
+		{"an invalid region", "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_start_url = u\nsso_region = evil.example/", "/home", "Region is not a valid region: letters, digits and hyphens are allowed, such as eu-west-1; a profile sets it as sso_region"},
 	} {
 		p := &profile.Provider{
 			Profile: "p", LookupEnv: env{"HOME": test.home, "AWS_CONFIG_FILE": "/config"}.lookup,

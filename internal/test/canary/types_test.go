@@ -21,7 +21,6 @@ import (
 	"github.com/stschain-go/stschain/proof"
 	"github.com/stschain-go/stschain/serve"
 	"github.com/stschain-go/stschain/sigv4"
-	"github.com/stschain-go/stschain/source/profile"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -91,7 +90,6 @@ var values = []any{
 	proof.DSQL{}, proof.ElastiCache{}, proof.Header{}, proof.MSK{}, proof.MemoryDB{}, proof.RDS{}, proof.Request{}, proof.Token{},
 	serve.Handler{},
 	sigv4.Presigned{}, sigv4.Transport{},
-	profile.Property{},
 	stsquery.AssumeRoleInput{}, stsquery.AssumeRoleOutput{}, stsquery.AssumeRoleWithSAMLInput{}, stsquery.AssumeRoleWithSAMLOutput{},
 	stsquery.AssumeRoleWithWebIdentityInput{}, stsquery.AssumeRoleWithWebIdentityOutput{}, stsquery.AssumeRootOutput{},
 	stsquery.Client{}, stsquery.Error{}, stsquery.GetDelegatedAccessTokenInput{}, stsquery.GetDelegatedAccessTokenOutput{},
