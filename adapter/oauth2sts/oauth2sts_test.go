@@ -126,7 +126,6 @@ func TestErrors(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.OutboundDisabled = true
 	srv.AllowRefusals()
-	var missing *proof.WebIdentity
 	refused := &stsquery.Error{}
 
 	panics := identity(srv)
@@ -148,7 +147,6 @@ func TestErrors(t *testing.T) {
 		is    error
 	}{
 		"no proof":       {nil, "oauth2sts: the Proof of TokenSource is missing", stschain.ErrPermanent},
-		"a nil proof":    {missing, "oauth2sts: proof: ", stschain.ErrPermanent},
 		"not configured": {&proof.WebIdentity{}, "oauth2sts: proof: ", stschain.ErrPermanent},
 		"refused":        {identity(srv), "OutboundWebIdentityFederationDisabledException", nil},
 		"panic":          {panics, "panicked at", nil},

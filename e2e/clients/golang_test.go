@@ -62,7 +62,7 @@ func TestSDKForGo(t *testing.T) {
 func TestSDKForGoRefused(t *testing.T) {
 	w := newWorld(t)
 	_, err := endpointcreds.New(w.url, func(o *endpointcreds.Options) { o.AuthorizationToken = "another" }).Retrieve(t.Context())
-	require.ErrorContains(t, err, "Unauthorized: the header Authorization is not the token of this server")
+	require.ErrorContains(t, err, "Unauthorized: the Authorization header is not the token of this server")
 }
 
 // minio-go knows no credential_process.

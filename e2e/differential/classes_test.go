@@ -103,7 +103,7 @@ var classes = []class{
 		s.webIdentity()
 		delete(s.env, "AWS_DEFAULT_REGION")
 	}},
-	{name: "no-region", boto: weFail("AWS_REGION is not set", "set region in the profile, or AWS_REGION"), arrange: func(r random, s *setup) {
+	{name: "no-region", boto: weFail("no region for STS", "no region is configured to call STS in"), arrange: func(r random, s *setup) {
 		c := s.fresh(wanted(r))
 		delete(s.env, "AWS_REGION")
 		delete(s.env, "AWS_DEFAULT_REGION")
@@ -155,7 +155,7 @@ var classes = []class{
 		}
 	}},
 
-	{name: "named-missing", goSDK: weFail("it does not exist: create it"), boto: weFail("it does not exist: create it"), arrange: func(r random, s *setup) {
+	{name: "named-missing", goSDK: weFail("does not exist: create it"), boto: weFail("does not exist: create it"), arrange: func(r random, s *setup) {
 		s.fresh("default")
 		if r.chance(50) {
 			keys(s.credentials.section("[default]"))
@@ -185,7 +185,7 @@ var classes = []class{
 		keys(s.fresh("default"))
 		s.instead[oneOf(r, "config", "credentials")] = "loop"
 	}},
-	{name: "broken-other", goSDK: weFail("in a region", "AWS_REGION is not set"), boto: arranged("broken-other", "broken-wanted").and(theyFail(parseError)), arrange: func(r random, s *setup) {
+	{name: "broken-other", goSDK: weFail("no region is configured to call STS in", "no region for STS"), boto: arranged("broken-other", "broken-wanted").and(theyFail(parseError)), arrange: func(r random, s *setup) {
 		keys(s.fresh(wanted(r)))
 		f := oneOf(r, s.config, s.credentials)
 		f.after += oneOf(r, "[broken\nregion = eu-west-1\n", "[profile broken] text\nregion = eu-west-1\n", "[profile broken]\njust words\n", "[profile broken]\n= value\n")

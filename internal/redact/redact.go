@@ -34,7 +34,11 @@ func Text[S Secret](text string, secrets []S) string {
 // Error returns the error of a transport without the URLs that an http.Client adds, or another error
 // if it shows one of the secrets.
 func Error[S Secret](err error, secrets []S) error {
-	for u := (*url.Error)(nil); errors.As(err, &u); {
+	for {
+		u, ok := errors.AsType[*url.Error](err)
+		if !ok {
+			break
+		}
 		err = u.Err
 	}
 	if Shows(err.Error(), secrets) {
