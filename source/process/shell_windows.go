@@ -12,14 +12,14 @@ import (
 // shellCommand passes the command on as it is: cmd.exe does not read arguments as
 // os/exec quotes them. Of the two outer quotes /S takes off exactly these.
 func shellCommand(ctx context.Context, command string) *exec.Cmd {
-	cmd := exec.CommandContext(ctx, system("cmd.exe"))
+	cmd := exec.CommandContext(ctx, builtin("cmd.exe"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{CmdLine: `cmd.exe /D /S /C "` + command + `"`, HideWindow: true}
 	return cmd
 }
 
 // killGroup kills the program and its children.
 func killGroup(p *os.Process) error {
-	kill := exec.Command(system("taskkill.exe"), "/T", "/F", "/PID", strconv.Itoa(p.Pid))
+	kill := exec.Command(builtin("taskkill.exe"), "/T", "/F", "/PID", strconv.Itoa(p.Pid))
 	kill.SysProcAttr = &syscall.SysProcAttr{HideWindow: true}
 	if kill.Run() == nil {
 		return nil
@@ -27,8 +27,8 @@ func killGroup(p *os.Process) error {
 	return p.Kill()
 }
 
-// system is the path of a program that comes with Windows.
-func system(name string) string {
+// builtin returns the path of a program that Windows includes.
+func builtin(name string) string {
 	if root := os.Getenv("SystemRoot"); root != "" {
 		return filepath.Join(root, "System32", name)
 	}
