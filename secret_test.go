@@ -81,12 +81,12 @@ func testCanary(t *testing.T) {
 	var r recorder
 	_, err := chain.Retrieve(stschain.WithTrace(t.Context(), r.trace()))
 	require.NoError(t, err)
+	synctest.Wait() // Check reads the fields of the cache
 	for _, step := range r.steps {
 		canary.Check(t, secret, step, &step)
 	}
 	canary.Check(t, secret, creds, &creds, creds.SecretAccessKey, &creds.SecretAccessKey, static, stschain.NewChain(static),
 		cache.Status(), map[stschain.Credentials]stschain.Secret{creds: creds.SecretAccessKey}, []stschain.Credentials{creds})
-	synctest.Wait() // Check reads their fields
 	canary.Check(t, secret, cache, chain)
 
 	absent := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {

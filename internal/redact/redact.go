@@ -34,11 +34,7 @@ func Text[S Secret](text string, secrets []S) string {
 // Error returns the error of a transport without the URLs that an http.Client adds, or another error
 // if it shows one of the secrets.
 func Error[S Secret](err error, secrets []S) error {
-	for {
-		u, ok := errors.AsType[*url.Error](err)
-		if !ok {
-			break
-		}
+	for u, ok := errors.AsType[*url.Error](err); ok; u, ok = errors.AsType[*url.Error](err) {
 		err = u.Err
 	}
 	if Shows(err.Error(), secrets) {

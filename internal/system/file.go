@@ -32,10 +32,13 @@ func ReadFile(open func(path string) (fs.File, error), path string, limit int64)
 	if open == nil {
 		open = openNonBlocking
 	}
-	for n, changed := 1, true; changed && n <= maxReads; n++ {
-		content, info, changed, err = readFile(open, path, limit)
+	for range maxReads {
+		var changed bool
+		if content, info, changed, err = readFile(open, path, limit); !changed {
+			return content, info, WithoutPath(err)
+		}
 	}
-	return content, info, WithoutPath(err)
+	return nil, info, errors.New("keeps changing while it is read")
 }
 
 func readFile(open func(path string) (fs.File, error), path string, limit int64) (content []byte, info fs.FileInfo, changed bool, err error) {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,11 +36,7 @@ func (s Service) Call(ctx context.Context, request func() (Request, error), read
 	if s.HTTPClient == nil {
 		defer client.CloseIdleConnections()
 	}
-	attempts := s.MaxAttempts
-	if attempts <= 0 {
-		attempts = 3
-	}
-	return Retry(ctx, attempts, servicePause, func() (again bool, err error) {
+	return Retry(ctx, cmp.Or(max(s.MaxAttempts, 0), 3), servicePause, func() (again bool, err error) {
 		r, err := request()
 		if err != nil {
 			return false, err

@@ -18,6 +18,7 @@ package container
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,9 +65,6 @@ const (
 // error. Credentials are returned as the agent sends them, even if they have expired: a
 // [stschain.Cache] decides about that.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if p == nil {
-		p = new(Provider)
-	}
 	to, err := p.target()
 	switch {
 	case stschain.IsUnavailable(err):
@@ -85,13 +83,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 func (p *Provider) String() string { return "container" }
 
 func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Credentials, err error) {
-	timeout, attempts := p.AttemptTimeout, p.MaxAttempts
-	if timeout <= 0 {
-		timeout = defaultTimeout
-	}
-	if attempts <= 0 {
-		attempts = defaultAttempts
-	}
+	timeout, attempts := cmp.Or(max(p.AttemptTimeout, 0), defaultTimeout), cmp.Or(max(p.MaxAttempts, 0), defaultAttempts)
 	client, guarded, done := p.client(to)
 	defer done()
 	err = wire.Retry(ctx, attempts, firstPause, func() (again bool, err error) {

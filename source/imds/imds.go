@@ -88,9 +88,6 @@ func (p *Provider) Region(ctx context.Context) (string, error) { return get(ctx,
 // already, and must not be wrapped.
 func get[T any](ctx context.Context, p *Provider, from func(*service, context.Context) (T, error)) (T, error) {
 	var none T
-	if p == nil {
-		return none, stschain.Permanent(errors.New("imds: the Provider is nil"))
-	}
 	s, err := p.service()
 	if err == nil {
 		var got T

@@ -9,7 +9,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/test/canary"
-	"github.com/stschain-go/stschain/source/imds"
 )
 
 func TestSettings(t *testing.T) {
@@ -47,8 +46,6 @@ func TestSettings(t *testing.T) {
 		require.True(t, stschain.IsUnavailable(err), "%v", err)
 		require.Empty(t, service.asked)
 	}
-	_, err := (*imds.Provider)(nil).Retrieve(t.Context())
-	require.ErrorIs(t, err, stschain.ErrPermanent)
 }
 
 // Fields go before variables.

@@ -95,7 +95,7 @@ const window = 5 * time.Minute
 //
 // The error is [stschain.ErrPermanent] if the user must run `aws login`.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if p == nil || strings.TrimSpace(p.Session) == "" {
+	if strings.TrimSpace(p.Session) == "" {
 		return stschain.Credentials{}, stschain.Permanent(errors.New("login: Session is empty"))
 	}
 	creds, err := p.retrieve(ctx)
@@ -115,7 +115,7 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 
 // String names the session.
 func (p *Provider) String() string {
-	if p == nil || !strings.HasPrefix(strings.TrimSpace(p.Session), "arn:") {
+	if !strings.HasPrefix(strings.TrimSpace(p.Session), "arn:") {
 		return "login" // it may be a secret in the wrong place
 	}
 	return "login " + redact.OneLine(p.Session, 256)

@@ -308,7 +308,7 @@ func TestWhere(t *testing.T) {
 }
 
 func TestNothingGiven(t *testing.T) {
-	for _, p := range []*login.Provider{nil, {}, {Session: " "}} {
+	for _, p := range []*login.Provider{{}, {Session: " "}} {
 		_, err := p.Retrieve(t.Context())
 		require.EqualError(t, err, "login: Session is empty")
 		require.ErrorIs(t, err, stschain.ErrPermanent)

@@ -2,7 +2,6 @@ package profile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -105,10 +104,10 @@ func (p *Provider) readInto(f *files, d dialect, v *version) (half bool, err err
 	if v.nowhere() {
 		return false, nil
 	}
-	text, info, err := p.readFile(v.path)
+	content, info, err := system.ReadFile(p.Open, v.path, maxFile)
 	switch {
 	case !v.named && (missing(err) || refused(err)):
-		v.absent = withoutPath(err)
+		v.absent = err
 		return false, nil
 	case missing(err):
 		return false, v.errorf("does not exist: create it, or unset %s", v.variable)
@@ -120,34 +119,9 @@ func (p *Provider) readInto(f *files, d dialect, v *version) (half bool, err err
 	age := system.Now(p.Clock).Sub(info.ModTime())
 	v.info, v.secure = info, age > dateGrain
 	before := len(f.problems)
-	err = f.scan(d, v.path, text)
-	half = err != nil || text == "" || len(f.problems) > before
+	err = f.scan(d, v.path, string(content))
+	half = err != nil || len(content) == 0 || len(f.problems) > before
 	return half && age >= 0 && age < settled, err
-}
-
-// readFile reads a file, again if it changed meanwhile.
-func (p *Provider) readFile(path string) (text string, info fs.FileInfo, err error) {
-	for range maxAttempts {
-		content, before, err := system.ReadFile(p.Open, path, maxFile)
-		if err != nil {
-			return "", nil, err
-		}
-		after, err := p.stat(path)
-		if err != nil {
-			return "", nil, withoutPath(err)
-		}
-		if sameFile(before, after) {
-			return string(content), after, nil
-		}
-	}
-	return "", nil, errors.New("keeps changing while it is read")
-}
-
-func withoutPath(err error) error {
-	if e, ok := errors.AsType[*fs.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 // nowhere reports that there is no file: no home directory to find it in, or the null device.

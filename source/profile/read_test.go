@@ -250,7 +250,7 @@ func TestWrittenWhileRead(t *testing.T) {
 	}}
 	_, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, 4, stats, "two tries that are not believed")
+	require.Equal(t, 4, stats, "two reads of a file that changed")
 
 	stats = -1_000_000
 	_, err = p.Retrieve(t.Context())

@@ -102,9 +102,6 @@ const (
 // Retrieve returns the role's credentials. The error is [stschain.ErrPermanent] if the user does not
 // have the role, or must run `aws sso login`.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	if p == nil {
-		return stschain.Credentials{}, stschain.Permanent(errors.New("sso: the Provider is nil"))
-	}
 	creds, err := p.retrieve(ctx)
 	if err != nil {
 		return stschain.Credentials{}, fmt.Errorf("%s: %w", p, err)
@@ -139,7 +136,7 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 
 // String returns "sso", and the account and the role.
 func (p *Provider) String() string {
-	if p == nil || p.AccountID == "" || p.RoleName == "" {
+	if p.AccountID == "" || p.RoleName == "" {
 		return "sso"
 	}
 	return "sso " + redact.OneLine(p.AccountID+"/"+p.RoleName, 128)

@@ -82,9 +82,6 @@ func TestMissing(t *testing.T) {
 		require.Empty(t, w.service.requests())
 		leaksNothing(t, err)
 	}
-	_, err := (*sso.Provider)(nil).Retrieve(t.Context())
-	require.EqualError(t, err, "sso: the Provider is nil")
-	require.Equal(t, "sso", (*sso.Provider)(nil).String())
 }
 
 // The token must not go to a host of somebody else.
