@@ -94,6 +94,7 @@ func TestWebIdentityRefresh(t *testing.T) {
 		require.ErrorContains(t, err, "proof: no web identity token: ")
 		require.ErrorContains(t, err, "AccessDenied")
 		require.ErrorIs(t, err, stschain.ErrPermanent)
+		synctest.Wait()
 		for _, e := range events {
 			require.Equal(t, "web identity token", e.Origin)
 		}
