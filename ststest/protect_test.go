@@ -235,7 +235,7 @@ func TestProtectLongBody(t *testing.T) {
 }
 
 // TestProtectS3Framing: S3 accepts no chunks, and no PUT without a length
-// (aws-sdk-go#138, aws-sigv4-proxy#70, field case B2).
+// (aws-sdk-go#138, aws-sigv4-proxy#70, docs/defects.md, B2).
 func TestProtectS3Framing(t *testing.T) {
 	srv, _ := fixed(t)
 	srv.AllowRefusals("NotImplemented", "MissingContentLength")

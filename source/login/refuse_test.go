@@ -85,7 +85,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Peers: aws-sdk-go-v2#3542 (users.md 3.12).
+// Reports: aws-sdk-go-v2#3542.
 func TestAnswers(t *testing.T) {
 	const keys = `"accessKeyId":"A","secretAccessKey":"` + secret + `","sessionToken":"t"`
 	for name, tt := range map[string]struct{ body, want string }{

@@ -82,7 +82,7 @@ func TestBashShowsNoArguments(t *testing.T) {
 }
 
 // A program that prints without end is stopped, and does not have to notice.
-// Peers: aws-sdk-go#2334 (users.md 4.43).
+// Reports: aws-sdk-go#2334.
 func TestFloods(t *testing.T) {
 	const much = "head -c 99999999 /dev/zero; sleep 600" // and not without end, if nobody stops it
 	for _, command := range []string{much, "trap '' PIPE; " + much, "head -c 65537 /dev/zero", "yes >&2 & " + much} {

@@ -29,7 +29,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 // A profile without a session has its token under the start URL.
-// Peers: aws-sdk-go-v2#2241 (users.md 4.40).
+// Reports: aws-sdk-go-v2#2241.
 func TestLegacy(t *testing.T) {
 	w := newWorld(t, nil)
 	w.Session = ""
