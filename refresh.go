@@ -100,7 +100,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 	}
 	if r.err != nil {
 		if c.cached != nil && IsUnavailable(r.err) { // a chain must not fall through to another identity
-			r.err = fmt.Errorf("stschain: %s is not configured any more: %w", c.knownName(), r.err)
+			r.err = fmt.Errorf("stschain: %s is not configured anymore: %w", c.knownName(), r.err)
 		}
 		now, _ := c.now()
 		c.state = refresh.Fail(c.config(), c.state, r.class, now, draws)
@@ -180,7 +180,7 @@ func bounded[T any](ctx context.Context, p Provider, f func() T) (T, error) {
 	return r.value, r.err
 }
 
-// panicSite returns the file and line that panicked. A deferred function calls it.
+// panicSite returns the file and line that panicked. Call it in a deferred function.
 func panicSite() string {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])

@@ -115,15 +115,15 @@ func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (cr
 			}
 			prompted = nil
 		case <-impatient:
-			return creds, errDecideAgain // the cached ones may have expired meanwhile
+			return creds, errDecideAgain // the cached ones may have expired in the meantime
 		case <-ctx.Done():
 			return c.giveUp(atLeast, system.ContextErr(ctx))
 		}
 	}
 }
 
-// giveUp returns the cached credentials, if they are good, to a caller that does not wait for a refresh, and
-// an error otherwise.
+// giveUp returns the cached credentials, if they are valid, to a caller that
+// does not wait for a refresh, and an error otherwise.
 func (c *Cache) giveUp(atLeast time.Duration, reason error) (Credentials, error) {
 	c.mu.Lock()
 	now, lag := c.now()
