@@ -290,6 +290,6 @@ func TestBodyThatBreaksOff(t *testing.T) {
 		req.ContentLength = 5
 		h.ServeHTTP(rec, req)
 		require.Equal(t, 400, rec.Code)
-		require.Contains(t, rec.Body.String(), "did not arrive whole", "and the test is not told: clients may give up")
+		require.Contains(t, rec.Body.String(), "is incomplete", "and the test is not told: clients may give up")
 	}
 }
