@@ -49,7 +49,7 @@ func TestFails(t *testing.T) {
 		"echo aws_secret_access_key = " + secret + " >&2; exit 1": "; standard error: [redacted]",
 		"echo SessionToken: " + secret + " >&2; exit 1":           "; standard error: [redacted]",
 		"printf 'a\\033[2J\\nb' >&2; exit 1":                      "; standard error: a [2J b",
-		"/nonexistent/helper --token " + secret:                   "it failed with exit status 127, and said:",
+		"/nonexistent/helper --token " + secret:                   "it failed with exit status 127; standard error:",
 		"kill -9 $$":                                              "it failed with signal: killed",
 		"echo 'for people' >&2; echo '{}'":                        "Version is missing or not 1",
 		"yes x | head -c 70000 >&2; echo the end >&2; false":      "x x the end",

@@ -225,7 +225,7 @@ func TestRefused(t *testing.T) {
 			response: wrap(strings.Replace(evil, "</saml:Assertion>", original+"</saml:Assertion>", 1))},
 		{name: "signed assertion inside an extension", response: wrap("<samlp:Extensions>" + original + "</samlp:Extensions>" + evil), want: "2 assertions"},
 		{name: "only assertion hidden in an extension", response: wrap("<samlp:Extensions>" + original + "</samlp:Extensions>"), want: "is signed"},
-		{name: "same ID twice", response: wrap(original + `<samlp:Extensions ID="` + id + `"/>`), want: "ID is there twice"},
+		{name: "same ID twice", response: wrap(original + `<samlp:Extensions ID="` + id + `"/>`), want: "duplicate ID"},
 		{name: "comment that splits a value", response: strings.Replace(assertionOnly, "role/backup", "role/adm<!-- -->in", 1), want: "not valid"},
 		{name: "document type", response: `<!DOCTYPE x [<!ENTITY e "x">]>` + response, want: "document type"},
 		{name: "processing instruction", response: strings.Replace(response, "<saml:Assertion", "<?php x?><saml:Assertion", 1), want: "processing instruction"},
