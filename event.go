@@ -88,7 +88,7 @@ type eventQueue struct {
 	events []Event // the first is being delivered
 }
 
-// push queues e for f and returns at once. It drops e if the queue is full.
+// push queues e for f and returns immediately. It drops e if the queue is full.
 func (q *eventQueue) push(f func(Event), e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -105,7 +105,7 @@ func (q *eventQueue) deliver(f func(Event), e Event) {
 	f(e)
 }
 
-// next delivers the next event, on a goroutine of its own.
+// next delivers the next event, on a separate goroutine.
 func (q *eventQueue) next(f func(Event)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

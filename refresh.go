@@ -53,7 +53,7 @@ func (c *Cache) run(a *attempt) outcome {
 	return c.finish(r, c.time().Sub(began), draws)
 }
 
-// call calls the provider. It runs on a goroutine of its own, because methods of the provider may block or panic.
+// call calls the provider. It runs on a separate goroutine, because methods of the provider may block or panic.
 func (c *Cache) call(a *attempt) (r result) {
 	n := name(c.Provider)
 	c.mu.Lock()
@@ -148,7 +148,7 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 	return gains, nil
 }
 
-// bounded returns the value of f, which calls p, on a goroutine of its own. It returns an error if f panics or
+// bounded returns the value of f, which calls p, on a separate goroutine. It returns an error if f panics or
 // calls runtime.Goexit, or if ctx ends first; then f may still run.
 func bounded[T any](ctx context.Context, p Provider, f func() T) (T, error) {
 	type returned struct {
@@ -192,7 +192,7 @@ func panicSite() string {
 	}
 }
 
-// emit queues an event. The caller holds the lock.
+// emit queues an event. The caller has the lock.
 func (c *Cache) emit(e Event) {
 	if c.OnEvent == nil {
 		return

@@ -14,7 +14,7 @@ import (
 //
 // A refresh of a [Cache] is shared by its callers, so both functions may be called concurrently, and
 // after Retrieve has returned. The trace of the caller that began the refresh gets its steps. The trace of a caller
-// that joined it gets one step, with Joined set. If a Cache returns credentials at once, there is no step.
+// that joined it gets one step, with Joined set. If a Cache returns credentials immediately, there is no step.
 type Trace struct {
 	// Begin is called when a step begins. It returns the context of the nested
 	// steps: ctx or a context derived from it. nil: not called.

@@ -104,7 +104,7 @@ func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (cr
 			switch o := r.Val.(outcome); {
 			case o.noPrompt && cannotPrompt(ctx):
 				return c.giveUp(atLeast, o.err)
-			case o.noPrompt, o.err == nil && atLeast > 0: // an attempt of its own may prompt; or are they valid for that long?
+			case o.noPrompt, o.err == nil && atLeast > 0: // its own attempt may prompt; or: are they valid for that long?
 				return creds, errDecideAgain
 			default:
 				return o.creds, o.err

@@ -222,7 +222,7 @@ func (b *body) release() {
 }
 
 // isMemory reports whether Read cannot block: the bodies that http.NewRequest
-// knows. net/http looks into io.NopCloser in the same way.
+// supports. net/http looks into io.NopCloser in the same way.
 func isMemory(r io.Reader) bool {
 	if t := reflect.TypeOf(r); t == nopCloser || t == nopCloserWriterTo {
 		r, _ = reflect.ValueOf(r).Field(0).Interface().(io.Reader)

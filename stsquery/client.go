@@ -30,7 +30,7 @@
 // # Limits
 //
 // At an endpoint of AWS, inputs are checked against the limits of the STS API
-// reference before they are sent, and all violations are reported at once.
+// reference before they are sent, and all violations are reported together.
 // Other servers have their own limits, so for them the client refuses only what
 // no server can accept: negative durations, fractions of seconds, control
 // characters.

@@ -13,7 +13,7 @@ const (
 	rateSmooth  = 0.8 // weight of the newest measurement
 	rateWindow  = 0.5 // minimum duration of a measurement, in seconds
 	minRate     = 0.5 // attempts per second, however much the server throttles
-	minCapacity = 1   // attempts at once
+	minCapacity = 1   // concurrent attempts
 )
 
 // limiter limits a client to the rate that its server accepts: a bucket of tokens,

@@ -15,7 +15,7 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// User is a long-lived identity that the server knows. It is a stschain.Provider of its keys.
+// User is a long-lived identity on the server. It is a stschain.Provider of its keys.
 type User struct {
 	Name        string
 	ARN         string // "arn:aws:iam::123456789012:user/alice"

@@ -80,7 +80,7 @@ func run() error {
 type mutant struct {
 	file     string // in folder
 	old, new string // old occurs once
-	breaks   string // the rule that no longer holds
+	breaks   string // the rule that is broken
 }
 
 func (m mutant) apply() ([]byte, error) {
