@@ -6,8 +6,8 @@
 //	go run ./examples/webidentity
 //
 // It needs no AWS account: STS, the cluster and the service are fakes in the same process,
-// and tokens and credentials are valid for seconds. The last line and the exit code say whether all
-// went well.
+// and tokens and credentials are valid for seconds. The last line and the exit code say whether everything
+// worked.
 package main
 
 import (
