@@ -18,38 +18,42 @@ import (
 // expire. While they are valid, no caller waits for more than 5 s, and no caller gets
 // an error because a refresh failed.
 //
-// Cached credentials go through phases, by their remaining lifetime:
+// Cached credentials go through phases that depend on their remaining lifetime:
 //
-//   - Fresh: they are returned at once.
-//   - Advisory, the last 5, 15 or 60 minutes of a lifetime of up to 20 minutes, up to 90 minutes, or
-//     more: they are returned at once, and the first caller begins a background refresh.
-//   - Mandatory, the last minute: callers wait for the refresh, but at most 5 s,
-//     and not at all once an attempt has failed or hung.
+//   - Fresh: they are returned immediately.
+//   - Advisory (the last 5 minutes of a lifetime of up to 20 minutes, the last
+//     15 of one of less than 90, the last 60 of a longer one): they are returned
+//     immediately, and the first caller begins a background refresh.
+//   - Mandatory (the last minute): callers wait for the refresh, but at most
+//     5 s, and not at all after an attempt has failed or hung.
 //   - Expired: callers wait for the refresh until their context ends.
 //
-// A refresh that fails leaves the cached credentials in service until they
-// expire. The next attempt comes after 5 to 10 minutes, or sooner if less than
-// twice that is left. Concurrent callers share one attempt, which continues when they give up.
+// If a refresh fails, the cached credentials are still served until they
+// expire. The next attempt follows after 5 to 10 minutes, or sooner if less
+// than twice that remains. Concurrent callers share one attempt, which
+// continues even if they give up.
 //
 // These are the rules that the AWS SDKs agreed on in 2026, with safer
-// defaults. The SDKs serve expired credentials without a limit (set MaxStale for that), and return a
-// permanent failure immediately even if the cached credentials are valid (set FailFast).
+// defaults. The SDKs serve expired credentials without limit (set MaxStale for
+// that), and return a permanent failure immediately even if the cached
+// credentials are valid (set FailFast).
 //
 // A Cache needs no Close: between calls it runs no goroutine, except to deliver
-// events. Credentials expire by the wall clock, which goes on while a laptop sleeps,
-// or by the monotonic clock if the wall clock was set back. In a process that was restored from a snapshot
-// of its memory both may be wrong, until a service rejects the credentials, see Invalidate.
+// events. Credentials expire by the wall clock, which advances while a laptop
+// sleeps, or by the monotonic clock if the wall clock was set back. In a
+// process restored from a memory snapshot both may be wrong until a service
+// rejects the credentials; see Invalidate.
 //
 // Do not change the fields after first use, and do not copy a Cache.
 type Cache struct {
 	Provider        Provider      // required
 	AdvisoryWindow  time.Duration // 0: by lifetime, see above. At most three quarters of the lifetime
 	MandatoryWindow time.Duration // 0: 60 s. At most a quarter of the advisory window
-	MaxStale        time.Duration // how long past their expiry credentials are served during an outage of the source; 0: never
+	MaxStale        time.Duration // how long past their expiry credentials are served while the source is down; 0: never
 	FailFast        bool          // true: return a permanent error immediately; false: serve the cached credentials until they expire
 	Timeout         time.Duration // of one refresh; 0: 30 s, or 5 min if the provider prompts, see Prompt
 	Clock           Clock         // nil: the system clock
-	OnEvent         func(Event)   // nil: none. Called in order on a goroutine of its own; while it blocks, at most 1,024 events are queued
+	OnEvent         func(Event)   // nil: none. Called in order, on a separate goroutine; while it blocks, at most 1,024 events are queued
 
 	snapshot atomic.Pointer[snapshot] // read by the lock-free path of Retrieve
 	waits    atomic.Uint64
@@ -74,15 +78,16 @@ type cached struct {
 	received time.Time
 }
 
-// snapshot is immutable. From from until until, Retrieve returns its credentials.
+// snapshot is immutable. Retrieve returns its credentials at times in [from, until).
 type snapshot struct {
 	*cached
 	from, until int64
 	at          int64 // received, on the wall clock
 }
 
-// CachedProvider is a provider that caches what it retrieved, such as a [*Cache]. Code that takes
-// one cannot be passed a bare flow, which would call its service for each request.
+// CachedProvider is a provider that caches what it retrieved, such as a
+// [*Cache]. A parameter of this type rules out an uncached flow, which would
+// call its service for each request.
 type CachedProvider interface {
 	Provider
 	Invalidator
@@ -91,8 +96,8 @@ type CachedProvider interface {
 	RetrieveFor(ctx context.Context, atLeast time.Duration) (Credentials, error)
 }
 
-// Cached returns p itself if it is a [CachedProvider], and otherwise a new [Cache] of p
-// with the defaults. Call it once and keep the result.
+// Cached returns p itself if it is a [CachedProvider], and otherwise a new
+// [Cache] of p with default settings. Call it once and keep the result.
 func Cached(p Provider) CachedProvider {
 	if c, ok := p.(CachedProvider); ok {
 		return c
@@ -104,9 +109,9 @@ func Cached(p Provider) CachedProvider {
 // are valid. It returns the errors of the provider or, if ctx ends while no valid
 // credentials are cached, an error that wraps ctx.Err() and context.Cause(ctx).
 //
-// The refresh that a caller begins has the values of its context, but neither its
-// deadline nor its cancellation: Timeout bounds it. An httptrace among these values sees
-// everything that sources send, including bearer tokens.
+// A refresh has the values of the context of the caller that began it, but
+// neither its deadline nor its cancellation: Timeout bounds it. An httptrace in
+// that context sees everything that sources send, including bearer tokens.
 func (c *Cache) Retrieve(ctx context.Context) (Credentials, error) {
 	if s := c.snapshot.Load(); s != nil {
 		t := c.time()
@@ -119,9 +124,9 @@ func (c *Cache) Retrieve(ctx context.Context) (Credentials, error) {
 }
 
 // RetrieveFor returns credentials that are valid for at least this long. It refreshes
-// first if the cached ones are not, and returns an error at once if the lifetime of those that the
-// provider returned last was shorter. It is for
-// presigned URLs and tokens, which expire with the credentials that signed them.
+// first if the cached ones are not, and returns an error immediately if the last ones
+// that the provider returned had a shorter lifetime. Use it for presigned URLs and
+// tokens, which expire with the credentials that signed them.
 func (c *Cache) RetrieveFor(ctx context.Context, atLeast time.Duration) (Credentials, error) {
 	return c.retrieve(ctx, atLeast)
 }
@@ -148,10 +153,10 @@ var (
 
 // Invalidate reports that a service rejected credentials. If they have the access key ID of
 // the cached ones, the next call waits for a refresh, and
-// returns the rejected ones only if that fails. A refresh that returns them
-// again has failed. A backoff stays in effect, and a caller
-// that rejects everything causes at most one refresh every 1 to 5 s. If the
-// provider is an [Invalidator], the rejection is passed on.
+// returns the rejected ones only if that fails. A refresh that returns the same ones counts
+// as failed. A backoff stays in effect, and a caller that rejects all credentials causes at
+// most one refresh every 1 to 5 s. If the provider is an [Invalidator], the rejection is
+// passed on.
 func (c *Cache) Invalidate(rejected Credentials) {
 	c.mu.Lock()
 	if c.state.Holding() && !c.state.Rejected && c.cached.creds.AccessKeyID == rejected.AccessKeyID {
@@ -159,7 +164,7 @@ func (c *Cache) Invalidate(rejected Credentials) {
 		now, _ := c.now()
 		c.state = refresh.Reject(c.state, now)
 		c.publish()
-		c.emit(Event{Kind: Invalidated, Origin: c.cached.creds.Origin, Err: c.heldBack()})
+		c.emit(Event{Kind: Invalidated, Origin: c.cached.creds.Origin, Err: c.backoffError()})
 	}
 	c.mu.Unlock()
 	if i, ok := c.Provider.(Invalidator); ok {
@@ -191,8 +196,9 @@ func (c *Cache) config() refresh.Config {
 
 func (c *Cache) time() time.Time { return system.Now(c.Clock) }
 
-// lag returns how far the wall clock fell behind the monotonic one since the credentials were received, if
-// that is a second or more, because it was set back. A Clock without monotonic readings has no lag.
+// lag returns how far the wall clock fell behind the monotonic one since the
+// credentials were received, because it was set back; 0 if that is less than a
+// second. A Clock without monotonic readings has no lag.
 func (k *cached) lag(t time.Time) time.Duration {
 	if k == nil {
 		return 0
@@ -206,8 +212,9 @@ func (k *cached) lag(t time.Time) time.Duration {
 
 // The callers of the methods below hold the lock.
 
-// now returns the time by the clock that advanced further since the credentials were received, so that they
-// expire at the earlier of both ends, and how far the wall clock lags behind it.
+// now returns the time by the clock that advanced further since the credentials
+// were received, so that they expire at the earlier of the two ends, and how
+// far the wall clock lags behind it.
 func (c *Cache) now() (int64, time.Duration) {
 	t := c.time()
 	lag := c.cached.lag(t)
@@ -235,8 +242,9 @@ func (c *Cache) rebase() {
 	}
 }
 
-// heldBack returns why the rejected credentials are still returned, and nil if the next call refreshes them.
-func (c *Cache) heldBack() error {
+// backoffError returns an error if a backoff delays the refresh of the rejected
+// credentials, and nil if the next call refreshes them.
+func (c *Cache) backoffError() error {
 	now, lag := c.now()
 	next := nextOf(c.state, now, lag)
 	if next.IsZero() {

@@ -91,7 +91,7 @@ func TestChainErrorText(t *testing.T) {
 	require.ErrorContains(t, err, "\n  env: half a key", "a name is said once")
 }
 
-// The identity does not switch on refresh, even if the pinned provider is not configured any more. aws-sdk-go v1 and minio-go
+// The identity does not switch on refresh, even if the pinned provider is not configured anymore. aws-sdk-go v1 and minio-go
 // start with the first provider again.
 // azure-sdk-for-go#16268
 func TestChainStaysPinned(t *testing.T) {

@@ -20,8 +20,7 @@ var (
 // variables are unset, or no profile selects it. A [Chain] then calls the next provider. The
 // arguments are those of fmt.Errorf.
 //
-// Only the error itself counts, see [IsUnavailable]. Whatever wraps it is a failure, and a
-// Chain stops.
+// Only the error itself counts; see [IsUnavailable]. An error that wraps it is a failure, and stops a Chain.
 func Unavailable(format string, args ...any) error {
 	return &unavailableError{fmt.Errorf(format, args...)}
 }
@@ -30,9 +29,10 @@ type unavailableError struct{ error }
 
 func (e *unavailableError) Unwrap() error { return e.error }
 
-// IsUnavailable reports whether err was made by [Unavailable], or is a [*ChainError] whose
-// every attempt was unavailable. It looks at err itself and never at what err wraps, so that a
-// provider whose base credentials are not configured counts as a failure.
+// IsUnavailable reports whether err was made by [Unavailable], or is a
+// [*ChainError] in which every attempt was unavailable. It looks at err itself
+// and never at what err wraps, so that a provider whose base credentials are
+// not configured counts as a failure.
 func IsUnavailable(err error) bool {
 	_, unavailable := err.(*unavailableError)
 	chain, _ := err.(*ChainError)

@@ -135,7 +135,7 @@ func TestChainErrorThroughWrapping(t *testing.T) {
 	require.False(t, chain.Unavailable())
 }
 
-// A cache that had credentials, and whose provider is not configured any more, stops a chain, even one that is
+// A cache that had credentials, and whose provider is not configured anymore, stops a chain, even one that is
 // made later.
 func TestCacheThatHadCredentialsStopsTheChain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -34,7 +34,7 @@ func enumText[N ~int](n N, typ string, texts ...string) string {
 	return texts[n]
 }
 
-// Event is something that happened in a [Cache]. It holds no secret.
+// Event reports what happened in a [Cache]. It contains no secret.
 type Event struct {
 	Kind    EventKind
 	Time    time.Time
@@ -42,7 +42,7 @@ type Event struct {
 	Expires time.Time     // of the cached credentials; zero: never, or none are cached
 	Next    time.Time     // the earliest next attempt; zero: at the next call, or none is planned
 	Took    time.Duration // how long the provider took
-	Err     error         // of a failure; of a rejection: that a backoff holds the refresh back, and until when
+	Err     error         // of a failure; of a rejection: that a backoff delays the refresh, and until when
 	Note    string        // of Refreshed: remarks of the provider, see [Note]
 }
 
@@ -88,7 +88,7 @@ type eventQueue struct {
 	events []Event // the first is being delivered
 }
 
-// push queues e for f and returns at once. It drops e if the queue is full.
+// push queues e for f and returns immediately. It drops e if the queue is full.
 func (q *eventQueue) push(f func(Event), e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -105,7 +105,7 @@ func (q *eventQueue) deliver(f func(Event), e Event) {
 	f(e)
 }
 
-// next delivers the next event, on a goroutine of its own.
+// next delivers the next event, on a separate goroutine.
 func (q *eventQueue) next(f func(Event)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -23,9 +23,9 @@ const (
 // ended. Print the result to find out why a program gets no credentials, or unexpected ones. It does not
 // contain the credentials.
 //
-// The call is an ordinary one with a [Trace]: it pins a [Chain], and a [Cache] keeps the result. If a Cache has valid
-// credentials or is in backoff, it calls no provider, and the report says so. Providers that were not
-// called are listed too, if a [Parent] returns them.
+// The call is an ordinary one with a [Trace]: it pins a [Chain], and a [Cache] caches the result. If a Cache has valid
+// credentials or is in backoff, it calls no provider, and the report says so. Providers that were not called are
+// listed too, if a [Parent] returns them.
 //
 // Explain does not prompt, see [WithoutPrompt]. However, a program that a profile runs may prompt.
 //
@@ -65,7 +65,7 @@ type explained struct {
 	Step
 	called bool
 	ended  bool
-	above  int // the index of the step that this one is inside of
+	above  int // the index of the enclosing step
 }
 
 type aboveKey struct{}
@@ -84,14 +84,14 @@ func (e *explainer) end(ctx context.Context, s Step) {
 	step.Step, step.ended = s, true
 }
 
-// reporter makes lines of steps, and of providers that were not called.
+// reporter turns steps, and providers that were not called, into lines.
 type reporter struct {
 	ctx   context.Context // bounds the calls of String and Providers
 	steps []explained
 	lines int
 }
 
-// line reports a step, and below it the steps inside of it and the providers that were not called.
+// line reports a step, and below it the nested steps and the providers that were not called.
 func (r *reporter) line(i, depth int) Explanation {
 	r.lines++
 	s := r.steps[i]
@@ -120,8 +120,8 @@ func (r *reporter) line(i, depth int) Explanation {
 	return x
 }
 
-// others returns the steps inside of a step that get lines of their own. These do not get one: a refresh of x itself, the
-// call of the provider in its cache, and a chain that x does not list, because it is an implementation detail.
+// others returns the nested steps that get their own lines. These do not: a refresh of x itself, the call of
+// the provider in its cache, and a chain that x does not list, because it is an implementation detail.
 func (r *reporter) others(x *Explanation, above int, layers, listed []Provider) (others []int) {
 	for i, s := range r.steps {
 		if s.above != above || s.Kind == StepRequest {
@@ -176,7 +176,7 @@ func (r *reporter) name(p Provider) string {
 	return cmp.Or(text, fmt.Sprintf("%T", p))
 }
 
-// alike is same, except that functions of one type, which cannot be compared, are alike.
+// alike is like same, but also reports true for functions of one type, which cannot be compared.
 func alike(a, b Provider) bool {
 	return same(a, b) || !canCompare(a) && !canCompare(b) && reflect.TypeOf(a) == reflect.TypeOf(b)
 }

@@ -111,7 +111,7 @@ func TestExplainChain(t *testing.T) {
 		"hangs":       {hangs, "chain failed [first not configured; second failed; third not called]", time.Minute, "context deadline exceeded"},
 		"late, not absent": {func(ctx context.Context) (stschain.Credentials, error) { <-ctx.Done(); return unavailable(ctx) },
 			"chain failed [first not configured; second failed; third not called]", time.Minute, "context deadline exceeded"},
-		"ignores its context": {ignoresContext, "chain failed [first not configured; second failed; third not called]", time.Minute + 100*time.Millisecond, "it has not returned"},
+		"ignores its context": {ignoresContext, "chain failed [first not configured; second failed; third not called]", time.Minute + 100*time.Millisecond, "the provider has not returned"},
 		"says where it was stuck": {func(ctx context.Context) (stschain.Credentials, error) {
 			<-ctx.Done()
 			return stschain.Credentials{}, fmt.Errorf("dialing 192.0.2.1: %w", ctx.Err())

@@ -32,7 +32,7 @@ type Explanation struct {
 	Origin      string
 	Expires     time.Time
 
-	Cache *Status       // of the Cache of the provider; nil: there is none
+	Cache *Status       // of the Cache of the provider; nil: no Cache
 	Below []Explanation // the providers that it retrieves from, in order
 
 	at time.Time // when the report was made, by the clock of Expires
@@ -60,7 +60,7 @@ func (x *Explanation) take(s explained) {
 	x.Err = s.Err
 	switch {
 	case !s.ended:
-		x.Outcome, x.Err = Failed, errors.New("stschain: it has not returned")
+		x.Outcome, x.Err = Failed, errors.New("stschain: the provider has not returned")
 	case s.Err == nil:
 		x.Outcome = Succeeded
 		x.AccessKeyID, x.AccountID, x.Origin, x.Expires = s.AccessKeyID, s.AccountID, s.Origin, s.Expires
@@ -115,7 +115,7 @@ func (x *Explanation) details() (details []string) {
 	return details
 }
 
-// wraps is errors.Is for foreign errors, whose methods may panic. It looks at every attempt of a ChainError.
+// wraps is errors.Is for errors of other packages, whose methods may panic. It looks at every attempt of a ChainError.
 func wraps(err, target error) (yes bool) {
 	defer func() { yes = recover() == nil && yes }()
 	if target == nil || errors.Is(err, target) {

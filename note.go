@@ -7,8 +7,8 @@ import (
 )
 
 // Note adds a remark on a call that succeeds: to Note of the [Step] that ctx belongs to, and to Note of the
-// [Refreshed] event of the [Cache] that retrieves. source.Default reports so which other places have credentials
-// that are not used.
+// [Refreshed] event of the [Cache] that retrieves. source.Default uses it to report other places that have
+// credentials, which are not used.
 //
 // text returns the remark, without a secret, or "" if there is none. It is only called if there is a trace or
 // an OnEvent function, so it may look at files.

@@ -48,7 +48,7 @@ const (
 )
 
 // attempt is one refresh of a Cache, and the context that the provider gets. It has the values of the
-// context of the caller that began it, and a deadline of its own, which Prompt moves. The cache drops it when it
+// context of the caller that began it, and its own deadline, which Prompt moves. The cache drops it when it
 // ends, so no caller can join an attempt that has ended.
 type attempt struct {
 	values   context.Context

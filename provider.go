@@ -3,7 +3,7 @@
 // A [Provider] is one way to obtain credentials. A [Chain] picks the provider that
 // is configured on this machine. A [Cache] keeps the credentials of a provider, refreshes
 // them before they expire without making callers wait, and serves them
-// while the source is down. Everything else is in packages of its own:
+// while the source is down. Everything else is in separate packages:
 //
 //   - assumerole, webidentity, saml, sessiontoken and federation each implement Provider with
 //     one STS operation
@@ -28,9 +28,9 @@
 // # Caching
 //
 // Types that retrieve credentials repeatedly, such as sigv4.Transport and stsquery.Client, wrap
-// their provider with [Cached], so that a request does not cause a call of STS. Make a
-// *Cache of your own only to share one set of credentials between
-// several clients, or to configure how it is refreshed.
+// their provider with [Cached], so that not every request calls STS. Create your own *Cache
+// only to share one set of credentials between several clients, or to configure how it is
+// refreshed.
 //
 // # Errors
 //
@@ -82,14 +82,13 @@ type Provider interface {
 	Retrieve(ctx context.Context) (Credentials, error)
 }
 
-// ProviderFunc makes a [Provider] of a function.
+// ProviderFunc adapts a function to a [Provider].
 type ProviderFunc func(ctx context.Context) (Credentials, error)
 
 // Retrieve calls f.
 func (f ProviderFunc) Retrieve(ctx context.Context) (Credentials, error) { return f(ctx) }
 
-// Credentials are what requests are signed with. The zero value means that there are none; providers
-// return it only with an error.
+// Credentials sign requests. The zero value means no credentials; providers return it only with an error.
 type Credentials struct {
 	AccessKeyID     string // not secret: CloudTrail shows it
 	SecretAccessKey Secret
@@ -119,8 +118,9 @@ func (c Credentials) complete() error {
 }
 
 // Static returns a provider of fixed credentials that never expire. sessionToken may be empty.
-// If all three are empty, the provider is [Unavailable], so that a [Chain] can contain one that is made of
-// optional settings. If only a part is set, or contains white space, Retrieve returns an [ErrPermanent].
+// If all three are empty, the provider is [Unavailable], so that a [Chain] can contain one
+// made from optional settings. If only a part is set, or contains white space, Retrieve
+// returns an [ErrPermanent].
 func Static(accessKeyID, secretAccessKey, sessionToken string) Provider {
 	return static{
 		creds: Credentials{

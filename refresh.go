@@ -53,7 +53,7 @@ func (c *Cache) run(a *attempt) outcome {
 	return c.finish(r, c.time().Sub(began), draws)
 }
 
-// call calls the provider. It runs on a goroutine of its own, because methods of the provider may block or panic.
+// call calls the provider. It runs on a separate goroutine, because methods of the provider may block or panic.
 func (c *Cache) call(a *attempt) (r result) {
 	n := name(c.Provider)
 	c.mu.Lock()
@@ -100,7 +100,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 	}
 	if r.err != nil {
 		if c.cached != nil && IsUnavailable(r.err) { // a chain must not fall through to another identity
-			r.err = fmt.Errorf("stschain: %s is not configured any more: %w", c.knownName(), r.err)
+			r.err = fmt.Errorf("stschain: %s is not configured anymore: %w", c.knownName(), r.err)
 		}
 		now, _ := c.now()
 		c.state = refresh.Fail(c.config(), c.state, r.class, now, draws)
@@ -148,7 +148,7 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 	return gains, nil
 }
 
-// bounded returns the value of f, which calls p, on a goroutine of its own. It returns an error if f panics or
+// bounded returns the value of f, which calls p, on a separate goroutine. It returns an error if f panics or
 // calls runtime.Goexit, or if ctx ends first; then f may still run.
 func bounded[T any](ctx context.Context, p Provider, f func() T) (T, error) {
 	type returned struct {
@@ -180,7 +180,7 @@ func bounded[T any](ctx context.Context, p Provider, f func() T) (T, error) {
 	return r.value, r.err
 }
 
-// panicSite returns the file and line that panicked. A deferred function calls it.
+// panicSite returns the file and line that panicked. Call it in a deferred function.
 func panicSite() string {
 	var pcs [32]uintptr
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
@@ -192,7 +192,7 @@ func panicSite() string {
 	}
 }
 
-// emit queues an event. The caller holds the lock.
+// emit queues an event. The caller has the lock.
 func (c *Cache) emit(e Event) {
 	if c.OnEvent == nil {
 		return

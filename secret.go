@@ -13,11 +13,11 @@ import (
 
 const redacted = "[redacted]"
 
-// Secret is a string that prints as "[redacted]". No verb of fmt, slog handler,
-// json, xml or gob encoder, or failed assertion of a test shows it, even deep
-// inside of other values, because the string is masked with random bytes that are
-// generated once per process. The mask does not protect against
-// code that can read the memory of the process.
+// Secret is a string that prints as "[redacted]". No fmt verb, slog handler,
+// json, xml or gob encoder, or failed test assertion shows it, even nested in
+// other values, because the string is masked with random bytes that are
+// generated once per process. The mask does not protect against code that can
+// read the memory of the process.
 //
 // Secrets are equal (==) if their strings are. The zero Secret is the empty string.
 type Secret struct{ masked unique.Handle[string] }

@@ -14,10 +14,10 @@ import (
 //
 // A refresh of a [Cache] is shared by its callers, so both functions may be called concurrently, and
 // after Retrieve has returned. The trace of the caller that began the refresh gets its steps. The trace of a caller
-// that joined it gets one step, with Joined set. If a Cache returns credentials at once, there is no step.
+// that joined it gets one step, with Joined set. If a Cache returns credentials immediately, there is no step.
 type Trace struct {
-	// Begin is called when a step begins. It returns the context of the steps inside of this one: ctx
-	// or a context derived from it. nil: not called.
+	// Begin is called when a step begins. It returns the context of the nested
+	// steps: ctx or a context derived from it. nil: not called.
 	Begin func(ctx context.Context, s Step) context.Context
 
 	// End is called when a step ends, with the context that Begin returned. nil: not called.
@@ -63,16 +63,16 @@ type traced struct {
 	notes    *notes
 }
 
-// WithTrace returns a context whose steps are reported to t, and to the traces that ctx has already.
+// WithTrace returns a context whose steps are reported to t, and to the traces that ctx already has.
 func WithTrace(ctx context.Context, t *Trace) context.Context {
 	outer, _ := ctx.Value(traceKey{}).(traced)
 	return context.WithValue(ctx, traceKey{}, traced{traces: append(slices.Clip(outer.traces), t)})
 }
 
 // Start reports that the step begins to the trace of ctx, if there is one. It returns the context of
-// the steps inside of this one, and the function to call when the step ends. Call it in a provider that calls other
-// providers. If the step is the call of the provider of the current step, it is not reported again, so
-// both a caller and the provider may call Start. Name is filled in.
+// the nested steps, and the function to call when the step ends. Call it in a provider that calls
+// other providers. If the step is the call of the provider of the current step, it is not reported
+// again, so both a caller and the provider may call Start. Name is filled in.
 func (s Step) Start(ctx context.Context) (context.Context, func(Credentials, error)) {
 	t, ok := ctx.Value(traceKey{}).(traced)
 	if !ok || s.Kind == StepProvider && same(s.Provider, t.provider) {
@@ -102,14 +102,14 @@ func (s Step) Start(ctx context.Context) (context.Context, func(Credentials, err
 
 func (s *Step) describe(creds Credentials, err error) {
 	if err == nil && s.Kind != StepRequest && creds.complete() != nil { // the provider panicked
-		err = errors.New("stschain: it did not return")
+		err = errors.New("stschain: the provider did not return")
 	}
 	if s.Err = err; err == nil {
 		s.AccessKeyID, s.AccountID, s.Origin, s.Expires = creds.AccessKeyID, creds.AccountID, creds.Origin, creds.Expires
 	}
 }
 
-// same reports whether a and b are one provider.
+// same reports whether a and b are the same provider.
 func same(a, b Provider) bool { return canCompare(a) && canCompare(b) && a == b }
 
 func canCompare(p Provider) bool { return p != nil && reflect.ValueOf(p).Comparable() }

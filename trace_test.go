@@ -116,12 +116,12 @@ func TestStepStart(t *testing.T) {
 	var r recorder
 	p := &member{name: "panics", retrieve: func(context.Context) (stschain.Credentials, error) { panic("oh") }}
 	require.Panics(t, func() { stschain.NewChain(p).Retrieve(stschain.WithTrace(t.Context(), r.trace())) })
-	require.Equal(t, "  provider panics: stschain: it did not return", r.lines[2])
+	require.Equal(t, "  provider panics: stschain: the provider did not return", r.lines[2])
 
 	r.lines = nil
 	_, err := stschain.Cached(p).Retrieve(stschain.WithTrace(t.Context(), r.trace()))
 	require.ErrorContains(t, err, "panicked")
-	require.Equal(t, "refresh panics: stschain: it did not return", r.lines[1])
+	require.Equal(t, "refresh panics: stschain: the provider did not return", r.lines[1])
 
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		ctx, end := stschain.Step{Provider: p}.Start(t.Context())

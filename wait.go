@@ -104,7 +104,7 @@ func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (cr
 			switch o := r.Val.(outcome); {
 			case o.noPrompt && cannotPrompt(ctx):
 				return c.giveUp(atLeast, o.err)
-			case o.noPrompt, o.err == nil && atLeast > 0: // an attempt of its own may prompt; or are they valid for that long?
+			case o.noPrompt, o.err == nil && atLeast > 0: // its own attempt may prompt; or: are they valid for that long?
 				return creds, errDecideAgain
 			default:
 				return o.creds, o.err
@@ -115,15 +115,15 @@ func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (cr
 			}
 			prompted = nil
 		case <-impatient:
-			return creds, errDecideAgain // the cached ones may have expired meanwhile
+			return creds, errDecideAgain // the cached ones may have expired in the meantime
 		case <-ctx.Done():
 			return c.giveUp(atLeast, system.ContextErr(ctx))
 		}
 	}
 }
 
-// giveUp returns the cached credentials, if they are good, to a caller that does not wait for a refresh, and
-// an error otherwise.
+// giveUp returns the cached credentials, if they are valid, to a caller that
+// does not wait for a refresh, and an error otherwise.
 func (c *Cache) giveUp(atLeast time.Duration, reason error) (Credentials, error) {
 	c.mu.Lock()
 	now, lag := c.now()

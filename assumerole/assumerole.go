@@ -5,14 +5,16 @@
 //		RoleARN: "arn:aws:iam::123456789012:role/backup",
 //	}
 //
-// A Provider calls STS each time. Give it to something that caches: a sigv4.Transport, another
-// stsquery.Client, or an explicit [stschain.Cache] that several holders share.
+// A Provider calls STS each time. Pass it to a type that caches: a
+// sigv4.Transport, another stsquery.Client, or an explicit [stschain.Cache]
+// that several clients share.
 //
 // # Role chains
 //
-// A role can be assumed by a role: give the client of the second role the first one as Credentials. Each
-// client caches what it signs with, so in the steady state a refresh of the last role costs one call.
-// Each hop has its own region and endpoint. AWS limits a role that was assumed by a role to one hour.
+// A role can assume another role: set Credentials of the second role's client to the first role. Each
+// client caches the credentials that it signs with, so in the steady state a refresh of the last role
+// costs one call. Each hop has its own region and endpoint. AWS limits a role that was assumed by a
+// role to one hour.
 //
 // # MFA
 //
@@ -31,8 +33,8 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Provider assumes a role. Its fields are not changed after first use. The limits in their comments are
-// those of AWS; other servers have their own.
+// Provider assumes a role. Do not change its fields after first use. The limits
+// in their comments are those of AWS; other servers have their own.
 type Provider struct {
 	Client *stsquery.Client // required; its Credentials assume the role
 
@@ -49,7 +51,7 @@ type Provider struct {
 
 	Tags              []stsquery.Tag // session tags, at most 50
 	TransitiveTagKeys []string       // keys of the Tags that are passed on to roles assumed by the session
-	SourceIdentity    string         // the user behind the session, for CloudTrail; stays through role chains
+	SourceIdentity    string         // the user behind the session, for CloudTrail; passed on through role chains
 
 	// SerialNumber is the serial number or the ARN of the caller's MFA device. MFAToken returns its current
 	// code, and should honor ctx. Set both or neither.
@@ -57,7 +59,7 @@ type Provider struct {
 	MFAToken     func(ctx context.Context, serial string) (stschain.Secret, error)
 
 	ProvidedContexts        []stsquery.ProvidedContext // signed context assertions of a trusted provider, at most 5
-	MinimumSessionTokenSize int                        // in bytes, up to 4096, for testing what carries tokens. 0: no minimum
+	MinimumSessionTokenSize int                        // in bytes, up to 4096, to test whether proxies, headers and databases accept large tokens. 0: no minimum
 }
 
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error] if STS refused. They are never

@@ -48,7 +48,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 // Every field reaches STS, and AssumeRole returns the complete response.
-// Peers: aws-sdk-go-v2#1575, seaweedfs#10777.
+// Reports: aws-sdk-go-v2#1575, seaweedfs#10777.
 func TestAllFields(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AddRole(ststest.Role{ARN: roleARN, ExternalID: "customer-1", MFA: true})
@@ -104,7 +104,7 @@ func codes(list ...string) func(context.Context, string) (stschain.Secret, error
 	}
 }
 
-// Peers: aws-sdk-go#2311.
+// Reports: aws-sdk-go#2311.
 func TestMissingFields(t *testing.T) {
 	keys := stschain.Static("AKIDEXAMPLE", "secret", "")
 	client := &stsquery.Client{Credentials: keys, Region: "us-east-1"}
@@ -128,7 +128,7 @@ func TestMissingFields(t *testing.T) {
 }
 
 // Servers other than AWS may need no role.
-// Peers: minio#21421.
+// Reports: minio#21421.
 func TestNoRole(t *testing.T) {
 	c := &stsquery.Client{Credentials: stschain.Static("AKIDEXAMPLE", "secret", ""), Region: "us-east-1", Endpoint: "https://minio.example.com",
 		HTTPClient: respond(`<AssumedRoleUser><Arn></Arn><AssumeRoleId></AssumeRoleId></AssumedRoleUser>`)}
@@ -181,7 +181,7 @@ func TestUnavailableBase(t *testing.T) {
 }
 
 // Each hop of a chain is cached: a refresh of the last role costs one call.
-// Peers: aws-sdk-go-v2#1718, aws-sdk-cpp#1684.
+// Reports: aws-sdk-go-v2#1718, aws-sdk-cpp#1684.
 func TestRoleChain(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Now())
@@ -230,7 +230,7 @@ func TestRoleChain(t *testing.T) {
 	}, walk, "each with the cache over it")
 }
 
-// Peers: aws-sdk-go-v2#1384, aws-sdk-go#842.
+// Reports: aws-sdk-go-v2#1384, aws-sdk-go#842.
 func TestMFA(t *testing.T) {
 	for name, test := range map[string]struct {
 		device   []string // codes that the device shows
@@ -288,7 +288,7 @@ func TestMFA(t *testing.T) {
 }
 
 // Without base credentials the user is not prompted for a code.
-// Peers: varlock#1044.
+// Reports: varlock#1044.
 func TestNoPromptWithoutBase(t *testing.T) {
 	p := withMFA(ststest.NewTest(t), func(context.Context, string) (stschain.Secret, error) {
 		t.Error("prompted")
@@ -302,7 +302,7 @@ func TestNoPromptWithoutBase(t *testing.T) {
 }
 
 // A client over a bare Provider assumes the role once for many requests.
-// Peers: aws-sdk-go-v2#3233, litellm#27125, rusoto#1932.
+// Reports: aws-sdk-go-v2#3233, litellm#27125, rusoto#1932.
 func TestNotPerRequest(t *testing.T) {
 	srv := ststest.NewTest(t)
 	next := &stsquery.Client{Credentials: over(srv, srv.User()), Region: "eu-west-1", HTTPClient: srv.Client()}

@@ -13,7 +13,7 @@ import (
 
 // A chain of three hops costs one STS call per hop and lifetime: a refresh of the last role does not go
 // back to the first. Only the very first caller waits.
-// Peers: minio-go#1321, aws-sdk-cpp#1684.
+// Reports: minio-go#1321, aws-sdk-cpp#1684.
 func TestRoleChainSteadyState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const day = 24 * time.Hour

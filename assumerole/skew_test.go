@@ -14,7 +14,7 @@ import (
 
 // If the server's clock is off, a cache keeps a session exactly as long as it is valid, and so does the
 // base of a role chain.
-// Peers: aws-sdk-go-v2#1952, aws-sdk-net#3864, aws-sdk-js-v3#353.
+// Reports: aws-sdk-go-v2#1952, aws-sdk-net#3864, aws-sdk-js-v3#353.
 func TestClockSkew(t *testing.T) {
 	for name, skew := range map[string]time.Duration{
 		"agree": 0, "10 min ahead": 10 * time.Minute, "10 min behind": -10 * time.Minute, "an hour ahead": time.Hour, "an hour behind": -time.Hour,

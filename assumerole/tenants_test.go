@@ -14,7 +14,7 @@ import (
 
 // Roles of many tenants that share a client are assumed at the same moment. Each caller gets its own
 // session, and providers that differ by the external ID alone are not the same.
-// Peers: kube2iam#316, external-secrets#4455, terraform-provider-acme#371.
+// Reports: kube2iam#316, external-secrets#4455, terraform-provider-acme#371.
 func TestTenantsAreKeptApart(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.AllowRefusals("AccessDenied")

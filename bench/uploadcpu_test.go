@@ -13,7 +13,7 @@ import (
 
 // TestUploadHashesOnce: signing the upload of a large file costs one hash of it and
 // little else. (signed - plain) / one SHA-256 was 2.4 when it was hashed while it
-// was sent, too (field case B14).
+// was sent, too (docs/defects.md, B14).
 func TestUploadHashesOnce(t *testing.T) {
 	if testing.Short() || raceDetector {
 		t.Skip("sends 1 GiB several times")

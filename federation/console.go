@@ -16,7 +16,7 @@ func (s *SignIn) endpoint() (*url.URL, error) {
 	}
 	partition, host := wire.SignInDomain(s.Region)
 	switch {
-	case s.Region != "" && (s.Regional || partition == "aws-eusc"): // which has no other hosts
+	case s.Region != "" && (s.Regional || partition == "aws-eusc"): // this partition has no other hosts
 		host = s.Region + "." + host
 	case s.Regional:
 		return nil, errors.New("Region is missing, and Regional is set")

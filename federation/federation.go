@@ -13,15 +13,16 @@
 // # Permissions
 //
 // Set Policy or PolicyARNs. A federated session has the permissions that both the signing user and the
-// session's policies allow, so without a policy of its own it has none: every call is denied, except what
-// the policy of a resource, such as a bucket, grants the federated user by name. Its keys can never call
-// IAM, nor STS operations other than GetCallerIdentity.
+// session's policies allow, so without a session policy it has none: every call is denied, except
+// those that the policy of a resource, such as a bucket, grants to the federated user by name. Its
+// keys can never call IAM, nor STS operations other than GetCallerIdentity.
 //
 // # Limits
 //
-// STS returns federated sessions for the long-lived keys of a user only. Temporary keys, which have a
-// session token, are refused before anything is sent. A program that has a role and no keys uses
-// AssumeRole with a session name and session policies instead.
+// STS returns federated sessions for the long-lived keys of a user only.
+// Temporary keys, which have a session token, are refused before a request is
+// sent. A program that has a role and no keys uses AssumeRole with a session
+// name and session policies instead.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
 package federation
@@ -36,22 +37,24 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Provider gets credentials for a federated user. Its fields are not changed after first use. The limits
-// in their comments are those of AWS; other servers have their own.
+// Provider gets credentials for a federated user. Do not change its fields
+// after first use. The limits in their comments are those of AWS; other servers
+// have their own.
 type Provider struct {
 	Client *stsquery.Client // required; its Credentials are the long-lived keys of a user with the permission sts:GetFederationToken
 
 	Name string // required by AWS: the federated user's name, for CloudTrail and resource policies; 2 to 32 letters, digits and _+=,.@-
 
-	// Policy, in JSON of at most 2048 characters, and the managed policies of PolicyARNs, at most 10, grant
-	// the session a part of the signing user's permissions. Without them it has none, see the package comment.
+	// Policy, in JSON of at most 2048 characters, and the managed policies of
+	// PolicyARNs, at most 10, grant the session a part of the signing user's
+	// permissions. Without them it has none; see the package comment.
 	Policy     string
 	PolicyARNs []string
 
 	Duration time.Duration  // 15 minutes to 36 hours, in whole seconds; for the root user at most 1 hour. 0: 12 hours, for the root user 1
 	Tags     []stsquery.Tag // session tags, at most 50; they require sts:TagSession
 
-	MinimumSessionTokenSize int // in bytes, up to 4096, for testing what carries tokens. 0: no minimum
+	MinimumSessionTokenSize int // in bytes, up to 4096, to test whether proxies, headers and databases accept large tokens. 0: no minimum
 }
 
 // Retrieve gets a session of the federated user. Its errors wrap [*stsquery.Error] if STS refused. They

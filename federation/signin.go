@@ -19,13 +19,14 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// SignIn makes URLs that sign a browser in to the AWS console with temporary credentials. They require no
-// permission of their own; the console session has the permissions of the credentials.
+// SignIn makes URLs that sign a browser in to the AWS console with temporary
+// credentials. This requires no additional permission; the console session has
+// the permissions of the credentials.
 //
 // The credentials must be those of a role, however it was assumed, or of a federated user, such as
 // [Provider]. AWS accepts no others: neither long-lived keys nor a session of GetSessionToken.
 //
-// A SignIn is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// A SignIn is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_providers_enable-console-custom-url.html
 type SignIn struct {
@@ -43,8 +44,8 @@ type SignIn struct {
 
 	// Destination is the page to show: a complete https URL, or a path on the console of Region, such as
 	// "/s3/buckets". Empty: its home page. The partitions aws-iso, aws-iso-b, aws-iso-e and aws-iso-f require a
-	// complete URL, since the hosts of their consoles are not public. Check that a Destination supplied by users
-	// is one of AWS.
+	// complete URL, since the hosts of their consoles are not public. Check that a Destination supplied by
+	// users is a URL of AWS.
 	Destination string
 
 	Issuer string // URL of the broker's sign-in page, to which the console redirects users when their session ends. Empty: none
@@ -54,16 +55,16 @@ type SignIn struct {
 	// nor for a federated user, whose session has a duration already. 0: as long as the credentials are valid.
 	Duration time.Duration
 
-	HTTPClient     *http.Client   // nil: one with timeouts. Redirects are not followed, whatever its CheckRedirect says
+	HTTPClient     *http.Client   // nil: a client with timeouts. Redirects are not followed, whatever its CheckRedirect is
 	AttemptTimeout time.Duration  // for the request, from dialing to the last byte; 0: 10 s
-	Clock          stschain.Clock // nil: the real one
+	Clock          stschain.Clock // nil: the system clock
 
 	once  sync.Once // for setUp
 	http  *http.Client
 	cache stschain.CachedProvider
 }
 
-// SignInURL is a URL to open in a browser. It signs in the first user that opens it.
+// SignInURL is a URL to open in a browser. It works once.
 type SignInURL struct {
 	URL     stschain.Secret
 	Expires time.Time // 15 minutes after it was made, or when the credentials expire
@@ -74,10 +75,10 @@ const (
 	defaultTimeout = 10 * time.Second
 )
 
-// SignInURL requests a sign-in token and makes a URL of it, with one request and no retry. The
-// credentials are sent in the body of a POST over TLS, never in a URL. Errors contain neither them nor
-// the token. They are [stschain.ErrPermanent] if the endpoint refused, or if a setting is missing or
-// invalid, and [stschain.ErrThrottled] if it throttled.
+// SignInURL requests a sign-in token and returns a URL with it. It makes one request, without a retry. The
+// credentials are sent in the body of a POST over TLS, never in a URL. Errors contain neither them nor the
+// token. They are [stschain.ErrPermanent] if the endpoint refused, or if a setting is missing or invalid,
+// and [stschain.ErrThrottled] if it throttled.
 func (s *SignIn) SignInURL(ctx context.Context) (_ SignInURL, err error) {
 	defer flow.Wrap(&err, "federation", "no sign-in URL")
 	endpoint, destination, err := s.settings()
@@ -145,8 +146,7 @@ func (s *SignIn) signInToken(ctx context.Context, endpoint *url.URL, creds stsch
 	return body.SigninToken, nil
 }
 
-// refusal returns the error of a response with that status. It shows nothing of the body, which may
-// contain a token.
+// refusal returns the error of a response with that status. It does not show the body, which may contain a token.
 func (s *SignIn) refusal(status int) error {
 	const credentials = "the credentials must be valid, of this partition, and of a role or a federated user"
 	hint := ": is it the sign-in endpoint?"
@@ -163,7 +163,7 @@ func (s *SignIn) refusal(status int) error {
 	return stschain.Permanent(fmt.Errorf("unexpected response: %d %s%s", status, http.StatusText(status), hint))
 }
 
-// setUp makes what the SignIn owns.
+// setUp initializes the SignIn.
 func (s *SignIn) setUp() {
 	s.http = wire.Client(s.HTTPClient, s.timeout())
 	s.cache = wire.Cached(s.Credentials, s.Clock)

@@ -19,7 +19,7 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// getCallerIdentity is the call that a verifier sends to learn the identity of its signer.
+// getCallerIdentity is the call that a verifier sends to obtain the identity of the signer.
 const getCallerIdentity = "Action=GetCallerIdentity&Version=2011-06-15"
 
 const formType = "application/x-www-form-urlencoded; charset=utf-8"
@@ -35,13 +35,13 @@ type statement struct {
 	client   *stsquery.Client
 	header   string // contains the audience
 	audience string
-	field    string        // of the type: the name of the one with the audience
+	field    string        // the name of the exported field with the audience
 	also     []string      // further headers that are signed
 	life     time.Duration // of the token
 	minLife  time.Duration
 }
 
-// begin checks a statement and retrieves what it is signed with.
+// begin checks a statement and retrieves the credentials that sign it.
 func (c *caller) begin(ctx context.Context, s statement) (signing, error) {
 	switch {
 	case s.client == nil:
@@ -63,7 +63,7 @@ func (c *caller) begin(ctx context.Context, s statement) (signing, error) {
 	return c.signer.begin(ctx, terms{life: s.life, minLife: s.minLife, clock: s.client.Clock, skew: to.Ahead})
 }
 
-// url presigns a statement as a GET; life is what the URL itself says.
+// url presigns a statement as a GET; life is the X-Amz-Expires of the URL.
 func (c *caller) url(ctx context.Context, s statement, life time.Duration) (string, signing, error) {
 	by, err := c.begin(ctx, s)
 	if err != nil {
@@ -95,7 +95,7 @@ func (c *caller) post(ctx context.Context, s statement, inQuery bool) (*http.Req
 	return req, by, err
 }
 
-// request returns one for a statement, not yet signed.
+// request returns an unsigned request for a statement.
 func (c *caller) request(method string, s statement, u *url.URL, body []byte) *http.Request {
 	req := &http.Request{Method: method, URL: u, Host: u.Host, Header: http.Header{}}
 	req.Header.Set(s.header, s.audience)
@@ -134,7 +134,7 @@ func isHeaderValue(s string) bool {
 		strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) < 0
 }
 
-// isFreeHeader reports whether a header has no meaning of its own.
+// isFreeHeader reports whether a header is not used by HTTP or AWS.
 func isFreeHeader(name string) bool {
 	name = textproto.CanonicalMIMEHeaderKey(name)
 	return name != "Host" && !strings.HasPrefix(name, "Content-") && !strings.HasPrefix(name, "X-Amz-") &&

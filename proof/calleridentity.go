@@ -20,17 +20,17 @@ import (
 // verifier checks that the header is signed and names the verifier, sends the call, and trusts the
 // response of STS.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 type CallerIdentity struct {
 	Client   *stsquery.Client // required; its Credentials are those of the identity
-	Header   string           // required: the header in which the verifier expects its name. Not Host, Content-* or X-Amz-*, nor one that proxies change
+	Header   string           // required: the header in which the verifier expects its name. Not Host, Content-* or X-Amz-*, and not one that proxies change
 	Audience string           // required: the verifier's name
 	MinLife  time.Duration    // see the package comment; up to 15 minutes
 
 	caller caller
 }
 
-// URL returns a presigned GET. The verifier must send Header along.
+// URL returns a presigned GET. The verifier must send Header with it.
 func (c *CallerIdentity) URL(ctx context.Context) (_ Token, err error) {
 	defer flow.Wrap(&err, "proof", "no presigned GetCallerIdentity")
 	s, err := c.statement()
@@ -53,13 +53,13 @@ type Request struct {
 	Expires time.Time // on this process's clock
 }
 
-// Header is one line of a Request.
+// Header is a header field of a Request.
 type Header struct {
 	Name  string
 	Value stschain.Secret // Authorization and X-Amz-Security-Token are among them
 }
 
-// Reveal returns the header as net/http has it.
+// Reveal returns the header in the form of net/http.
 func (r Request) Reveal() http.Header {
 	h := make(http.Header, len(r.Header))
 	for _, line := range r.Header {
@@ -68,8 +68,7 @@ func (r Request) Reveal() http.Header {
 	return h
 }
 
-// Request returns a signed POST, whose body is the call. Use it for formats that this package does not
-// have.
+// Request returns a signed POST, whose body is the call. Use it for formats that this package does not support.
 func (c *CallerIdentity) Request(ctx context.Context) (_ Request, err error) {
 	defer flow.Wrap(&err, "proof", "no signed GetCallerIdentity")
 	s, err := c.statement()

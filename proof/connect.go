@@ -20,12 +20,12 @@ import (
 // is the password.
 type connector struct{ signer }
 
-// connection is what a connector signs.
+// connection describes the connection that a connector signs.
 type connection struct {
 	credentials stschain.Provider
 	service     string // signing name
 	region      string
-	fields      []field // of the type, that are required besides Credentials and Region
+	fields      []field // exported fields that are required in addition to Credentials and Region
 	host        string
 	query       url.Values
 	life        time.Duration // 0: signatureLife
@@ -37,7 +37,7 @@ type connection struct {
 type field struct {
 	name, value string
 	valid       func(string) bool // nil: any value
-	needed      string            // what a valid value is
+	needed      string            // a description of a valid value
 }
 
 func (f field) check() error {
@@ -76,7 +76,7 @@ func (c *connector) presign(ctx context.Context, scheme string, to connection) (
 
 // password returns the signed URL without its scheme.
 func (c *connector) password(ctx context.Context, to connection) (Token, error) {
-	const scheme = "tcp" // it is not signed; the default port of https or http would be removed
+	const scheme = "tcp" // not signed, and has no default port that would be removed
 	signed, by, err := c.presign(ctx, scheme, to)
 	if err != nil {
 		return Token{}, err

@@ -17,7 +17,7 @@ import (
 // 1.43.11, with the parameters in another order): generate_db_auth_token, generate_db_connect_auth_token,
 // generate_db_connect_admin_auth_token, and for caches generate_presigned_url as in the guide of Valkey
 // GLIDE.
-// Peers: kine#726.
+// Reports: kine#726.
 func TestPasswords(t *testing.T) {
 	c := fakeClock()
 	const common = "&X-Amz-Date=20261121T120000Z&X-Amz-SignedHeaders=host&X-Amz-Expires=900" +

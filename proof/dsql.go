@@ -10,20 +10,21 @@ import (
 	"github.com/stschain-go/stschain/internal/flow"
 )
 
-// DSQL makes passwords for roles of clusters in Amazon Aurora DSQL. A connection that was made with one
-// stays open when it expires.
+// DSQL generates passwords for roles of Amazon Aurora DSQL clusters. A
+// connection that was made with a password stays open after the password
+// expires.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Format: https://docs.aws.amazon.com/aurora-dsql/latest/userguide/SECTION_authentication-token.html
 type DSQL struct {
 	Credentials stschain.Provider // required; retrieved through stschain.Cached. They need dsql:DbConnect, or dsql:DbConnectAdmin
 	Region      string            // required: the cluster's, "us-east-1"
 	Endpoint    string            // required: host name of the cluster, "abc.dsql.us-east-1.on.aws"
-	Admin       bool              // true: the password is for the role admin, and for no other role
+	Admin       bool              // true: the password is only for the role admin
 	Duration    time.Duration     // of a password: whole seconds, up to 7 days. 0: 15 minutes
 	MinLife     time.Duration     // see the package comment; up to Duration
-	Clock       stschain.Clock    // nil: the real one
+	Clock       stschain.Clock    // nil: the system clock
 
 	connector connector
 }

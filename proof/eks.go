@@ -13,14 +13,13 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// EKS makes tokens for the API servers of Amazon EKS, and of other clusters that use
-// aws-iam-authenticator.
+// EKS generates tokens for the API servers of Amazon EKS, and of other clusters that use aws-iam-authenticator.
 //
 // STS accepts the signature for 15 minutes, and Expires is after 14, so that a token is still valid when
-// the request arrives. A token has at most 4096 bytes; longer session tokens, of many tags, do not fit,
-// which is an error.
+// the request arrives. A token has at most 4096 bytes. A session token that does not fit, because it has
+// many tags, is an error.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Format: https://github.com/kubernetes-sigs/aws-iam-authenticator#api-authorization-from-outside-a-cluster
 type EKS struct {
@@ -35,7 +34,7 @@ const (
 	eksPrefix   = "k8s-aws-v1."
 	eksHeader   = "X-K8s-Aws-Id"
 	eksLife     = signatureLife - time.Minute
-	eksURLLife  = time.Minute // what the URL says; STS ignores it, and old verifiers accept no more
+	eksURLLife  = time.Minute // X-Amz-Expires; STS ignores it, and old verifiers accept no more
 	eksLongest  = 4096
 	execAPI     = "client.authentication.k8s.io/"
 	execKind    = "ExecCredential"
@@ -67,8 +66,8 @@ func (e *EKS) token(ctx context.Context) (Token, error) {
 	return Token{stschain.NewSecret(value), by.expires}, nil
 }
 
-// ExecCredential returns a token as kubectl and client-go expect it on the standard output of a credential
-// plugin: JSON of client.authentication.k8s.io. execInfo is the value of the variable
+// ExecCredential returns a token in the form that kubectl and client-go expect on the standard output of
+// a credential plugin: JSON of client.authentication.k8s.io. execInfo is the value of the variable
 // KUBERNETES_EXEC_INFO that they set for the plugin; it names the version, v1 or v1beta1. Empty: v1beta1.
 func (e *EKS) ExecCredential(ctx context.Context, execInfo string) (_ Token, err error) {
 	defer flow.Wrap(&err, "proof", "no ExecCredential")
@@ -83,7 +82,7 @@ func (e *EKS) ExecCredential(ctx context.Context, execInfo string) (_ Token, err
 	credential := execCredential{Kind: execKind, APIVersion: version}
 	credential.Status.ExpirationTimestamp = t.Expires.UTC().Truncate(time.Second).Format(time.RFC3339)
 	credential.Status.Token = t.Value.Reveal()
-	text, _ := json.Marshal(credential) // strings never fail
+	text, _ := json.Marshal(credential) // marshaling strings cannot fail
 	return Token{stschain.NewSecret(string(text)), t.Expires}, nil
 }
 

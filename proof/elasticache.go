@@ -9,20 +9,20 @@ import (
 	"github.com/stschain-go/stschain/internal/flow"
 )
 
-// ElastiCache makes passwords for users of caches in Amazon ElastiCache: Valkey 7.2 and Redis OSS 7.0 or
+// ElastiCache generates passwords for users of Amazon ElastiCache caches: Valkey 7.2 and Redis OSS 7.0 or
 // later, over TLS. A password is valid for 15 minutes, a connection for 12 hours.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Format: https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/auth-iam.html
 type ElastiCache struct {
 	Credentials stschain.Provider // required; retrieved through stschain.Cached. They need elasticache:Connect on cache and user
 	Region      string            // required: the cache's, "eu-west-1"
 	Cache       string            // required: the name of the cache, or the ID of the replication group; not its address
-	User        string            // required: the user's ID, which is the user's name too
+	User        string            // required: the user's ID, which must equal the user's name
 	Serverless  bool              // true: Cache is a serverless one
 	MinLife     time.Duration     // see the package comment; up to 15 minutes
-	Clock       stschain.Clock    // nil: the real one
+	Clock       stschain.Clock    // nil: the system clock
 
 	connector connector
 }

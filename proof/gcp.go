@@ -13,11 +13,11 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// GCP makes subject tokens for the workload identity federation of Google Cloud, of the type
+// GCP generates subject tokens for Google Cloud workload identity federation, of the type
 // urn:ietf:params:aws:token-type:aws4_request. Google's Security Token Service exchanges one for an access
 // token.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Format: https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
 type GCP struct {
@@ -57,13 +57,13 @@ func (g *GCP) Token(ctx context.Context) (_ Token, err error) {
 		return Token{}, err
 	}
 	if req.URL.Path == "/" {
-		req.URL.Path = "" // as Google's libraries write it; signatures do not differ
+		req.URL.Path = "" // as Google's libraries write it; the signature is the same
 	}
 	req.Header.Set("Host", req.URL.Host)
 	r := gcpRequest{URL: req.URL.String(), Method: req.Method}
 	for _, name := range slices.Sorted(maps.Keys(req.Header)) {
 		r.Headers = append(r.Headers, gcpHeaderLine{name, req.Header.Get(name)})
 	}
-	text, _ := json.Marshal(r) // strings never fail
+	text, _ := json.Marshal(r) // marshaling strings cannot fail
 	return Token{stschain.NewSecret(url.QueryEscape(string(text))), by.expires}, nil
 }

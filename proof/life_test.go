@@ -37,7 +37,7 @@ func TestStaticCredentials(t *testing.T) {
 
 // A token never outlives the credentials: they are refreshed first, or it expires with them, or there is
 // none, as MinLife says.
-// Peers: aws-sdk-net#2498, aws-sdk-go-v2#2724, aws-sdk-js-v3#8047.
+// Reports: aws-sdk-net#2498, aws-sdk-go-v2#2724, aws-sdk-js-v3#8047.
 func TestLifeOfCredentials(t *testing.T) {
 	for name, test := range map[string]struct {
 		cached, fresh time.Duration // lifetime of the cached credentials, and of the next ones
@@ -92,7 +92,7 @@ func TestLifeOfCredentials(t *testing.T) {
 }
 
 // Credentials that a cache serves past their expiry are not signed with.
-// Peers: aws-sdk-net#3050.
+// Reports: aws-sdk-net#3050.
 func TestExpiredCredentials(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		c := fakeClock()
@@ -166,7 +166,7 @@ func TestHangingRefresh(t *testing.T) {
 }
 
 // Providers are called through a cache that is made once.
-// Peers: aws-sdk-go-v2#3233.
+// Reports: aws-sdk-go-v2#3233.
 func TestCachedOnce(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		c := fakeClock()

@@ -9,10 +9,10 @@ import (
 	"github.com/stschain-go/stschain/internal/flow"
 )
 
-// MemoryDB makes passwords for users of clusters in Amazon MemoryDB: Valkey and Redis OSS 7.0 or later,
+// MemoryDB generates passwords for users of Amazon MemoryDB clusters: Valkey and Redis OSS 7.0 or later,
 // over TLS. A password is valid for 15 minutes, a connection for 12 hours.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Format: https://docs.aws.amazon.com/memorydb/latest/devguide/auth-iam.html
 type MemoryDB struct {
@@ -21,7 +21,7 @@ type MemoryDB struct {
 	Cluster     string            // required: its name; not its address
 	User        string            // required: the user's name
 	MinLife     time.Duration     // see the package comment; up to 15 minutes
-	Clock       stschain.Clock    // nil: the real one
+	Clock       stschain.Clock    // nil: the system clock
 
 	connector connector
 }

@@ -12,10 +12,10 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// MSK makes tokens for clusters of Amazon MSK, for the SASL mechanism OAUTHBEARER. A token is valid for
+// MSK generates tokens for Amazon MSK clusters, for the SASL mechanism OAUTHBEARER. A token is valid for
 // 15 minutes, at every cluster of the region to which the caller has access.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Format: https://github.com/aws/aws-msk-iam-sasl-signer-go
 type MSK struct {
@@ -23,7 +23,7 @@ type MSK struct {
 	Region      string            // required: the cluster's, "eu-west-1"
 	UserAgent   string            // the client's name in the logs of the brokers; not signed. Empty: "stschain"
 	MinLife     time.Duration     // see the package comment; up to 15 minutes
-	Clock       stschain.Clock    // nil: the real one
+	Clock       stschain.Clock    // nil: the system clock
 
 	connector connector
 }

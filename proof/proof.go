@@ -13,9 +13,9 @@
 //   - [EKS], [Vault], [GCP] and [CallerIdentity] sign a call of STS's GetCallerIdentity. The verifier sends
 //     it, and STS returns the identity of the signer.
 //   - [RDS], [DSQL], [ElastiCache], [MemoryDB] and [MSK] presign a connection to the service.
-//   - [WebIdentity] requests a JWT from STS and keeps it fresh.
+//   - [WebIdentity] requests a JWT from STS and refreshes it.
 //
-// Make one value of a type and get a token from it for each connection.
+// Create one value of a type, and call it for a token for each connection.
 //
 // # Audience
 //
@@ -24,20 +24,21 @@
 //
 // # Lifetime
 //
-// A signature is valid only as long as the credentials that made it, whatever date it carries.
-// [Token].Expires therefore is the end of the token or of the credentials, whichever comes first. The
+// A signature is valid only as long as the credentials that made it, whatever expiry it states.
+// Therefore [Token].Expires is the expiry of the token or of the credentials, whichever is earlier. The
 // field MinLife of each type says what happens if the cached credentials expire before the token would:
 //
-//   - 0: they are refreshed first. If that fails, if it takes longer than 5 s, or if the new ones expire too
-//     soon as well, the token ends with the best credentials there are. The user is not prompted for a
-//     longer token.
-//   - more: they are refreshed only if they are not valid for MinLife, and if the new ones are not either,
-//     the result is an error. A small MinLife avoids refreshes; the full lifetime of the token refuses
-//     shorter ones.
+//   - 0: they are refreshed first. If that fails, if it takes longer than 5 s, or if the new ones expire
+//     too soon as well, the token expires with the best credentials available. The user is not prompted
+//     for a longer token.
+//   - more than 0: they are refreshed only if they are not valid for MinLife, and if the new ones are
+//     not either, the result is an error. A small MinLife avoids refreshes; the full lifetime of the
+//     token rules out shorter ones.
 //
-// With MinLife 0, a source is not refreshed early if its last credentials were not valid for a token's
-// lifetime even when they came. A source whose credentials are valid hardly longer than that is refreshed
-// for nearly every token: set MinLife for it.
+// With MinLife 0, a source is not refreshed early if its last credentials were
+// not valid for a token's lifetime even when they were received. A source whose
+// credentials are valid for hardly longer than that is refreshed for nearly
+// every token: set MinLife for it.
 //
 // # Errors
 //
@@ -65,32 +66,32 @@ type Token struct {
 
 const (
 	signatureLife = 15 * time.Minute // of a call of STS, and of most connections
-	patience      = 5 * time.Second  // for credentials that are valid longer, while there are some
+	patience      = 5 * time.Second  // the wait for credentials that are valid longer
 )
 
-// signer is the state that a type of this package keeps between its tokens.
+// signer is the state that the types of this package keep between tokens.
 type signer struct {
 	once  sync.Once
 	cache stschain.CachedProvider
 	sigv4 sigv4.Signer
 }
 
-// terms say how a token is to be signed.
+// terms describe how a token is signed.
 type terms struct {
 	life    time.Duration // of the token
-	minLife time.Duration // as the caller set it; 0: as long as possible
+	minLife time.Duration // MinLife as configured; 0: as long as possible
 	clock   stschain.Clock
 	skew    time.Duration // by how much the verifier's clock is ahead
 }
 
-// signing is what a token is signed with, when, and until when it is valid.
+// signing has the credentials that sign a token, the time of the signature, and the expiry of the token.
 type signing struct {
 	creds   stschain.Credentials
 	at      time.Time // on the verifier's clock
-	expires time.Time // on ours
+	expires time.Time // on this process's clock
 }
 
-// begin retrieves what a token is signed with.
+// begin retrieves the credentials that sign a token.
 func (s *signer) begin(ctx context.Context, t terms) (signing, error) {
 	switch {
 	case t.minLife < 0:
@@ -115,7 +116,7 @@ func (s *signer) begin(ctx context.Context, t terms) (signing, error) {
 	return signing{creds, at, expires}, nil
 }
 
-// credentials retrieves those that are valid long enough, or the best there are.
+// credentials retrieves those that are valid long enough, or the best available.
 func credentials(ctx context.Context, cache stschain.CachedProvider, t terms) (stschain.Credentials, error) {
 	if t.minLife > 0 {
 		return cache.RetrieveFor(ctx, t.minLife)
@@ -131,7 +132,7 @@ func credentials(ctx context.Context, cache stschain.CachedProvider, t terms) (s
 	if longer, err := cache.RetrieveFor(stschain.WithoutPrompt(ctx), t.life); err == nil {
 		return longer, nil
 	}
-	// They may have been refreshed all the same, though not for long enough.
+	// They may have been refreshed nevertheless, though not for long enough.
 	if fresh, err := cache.Retrieve(ctx); err == nil {
 		return fresh, nil
 	}

@@ -9,19 +9,19 @@ import (
 	"github.com/stschain-go/stschain/internal/flow"
 )
 
-// RDS makes passwords for users of databases in Amazon RDS and Aurora: MySQL, MariaDB and PostgreSQL. A
+// RDS generates passwords for users of Amazon RDS and Aurora databases: MySQL, MariaDB and PostgreSQL. A
 // password is valid for 15 minutes; a connection that was made with it stays open.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Format: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAMDBAuth.Connecting.html
 type RDS struct {
 	Credentials stschain.Provider // required; retrieved through stschain.Cached. They need rds-db:connect
 	Region      string            // required: the database's, "eu-west-1"
-	Endpoint    string            // required: host:port of the database or its proxy, by its RDS name: an alias in DNS does not work
+	Endpoint    string            // required: host:port of the database or its proxy, with its RDS host name: a DNS alias does not work
 	User        string            // required: of the database
 	MinLife     time.Duration     // see the package comment; up to 15 minutes
-	Clock       stschain.Clock    // nil: the real one
+	Clock       stschain.Clock    // nil: the system clock
 
 	connector connector
 }

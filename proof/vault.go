@@ -11,10 +11,10 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Vault makes login requests for HashiCorp Vault or OpenBao, for auth methods of type aws and roles of
+// Vault generates login requests for HashiCorp Vault or OpenBao, for auth methods of type aws and roles of
 // type iam. A token is the JSON of such a request, for POST /v1/auth/aws/login.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Format: https://developer.hashicorp.com/vault/api-docs/auth/aws#login
 type Vault struct {
@@ -23,8 +23,9 @@ type Vault struct {
 	// "aws-global".
 	Client *stsquery.Client
 
-	// ServerID is required: the value of the auth method's iam_server_id_header_value. If that is not set Vault
-	// accepts any; its address is a good one.
+	// ServerID is required: the value of the auth method's
+	// iam_server_id_header_value. If that is not set, Vault accepts any value,
+	// such as its host name.
 	ServerID string
 
 	Role    string        // the Vault role. Empty: Vault uses the name of the IAM role or user
@@ -54,9 +55,9 @@ func (v *Vault) Token(ctx context.Context) (_ Token, err error) {
 	if err != nil {
 		return Token{}, err
 	}
-	// Vault sends these headers only, and refuses X-Amz-* ones that it does not know.
+	// Vault sends only these headers, and refuses X-Amz-* headers that it does not know.
 	req.Header.Set("Content-Length", strconv.Itoa(len(getCallerIdentity)))
-	headers, _ := json.Marshal(req.Header) // strings never fail
+	headers, _ := json.Marshal(req.Header) // marshaling strings cannot fail
 	text, _ := json.Marshal(vaultLogin{
 		Role: v.Role, Method: req.Method, URL: []byte(req.URL.String()), Body: []byte(getCallerIdentity), Headers: headers,
 	})

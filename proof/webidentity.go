@@ -16,12 +16,12 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// WebIdentity gets JWTs that prove the caller's identity, by STS's GetWebIdentityToken,
+// WebIdentity gets JWTs that prove the caller's identity, with STS's GetWebIdentityToken,
 // for services outside AWS that trust the account's issuer. It caches the token and
 // refreshes it by the rules of a [stschain.Cache]: before it expires, in the
 // background, once for all callers.
 //
-// It is safe for concurrent use. Its fields are not changed after first use, and it is not copied.
+// It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 type WebIdentity struct {
@@ -32,7 +32,7 @@ type WebIdentity struct {
 	Duration  time.Duration  // 1 minute to 1 hour; less if the credentials expire before. 0: 5 minutes
 	Tags      []stsquery.Tag // become claims; at most 50
 
-	MinLife time.Duration        // the remaining lifetime of a token that is returned, at least; at most Duration less 5 s. 0: it is valid
+	MinLife time.Duration        // the minimum remaining lifetime of a returned token; at most Duration less 5 s. 0: any valid token
 	OnEvent func(stschain.Event) // nil: none. See stschain.Cache
 
 	once  sync.Once
@@ -43,7 +43,7 @@ const (
 	webIdentityLife  = 5 * time.Minute // STS's default
 	webIdentityLeast = time.Minute
 	webIdentityMost  = time.Hour
-	webIdentityTrip  = 5 * time.Second // that a request to STS may take
+	webIdentityTrip  = 5 * time.Second // maximum duration of a request to STS
 )
 
 // Token returns the cached token, or waits for a new one.
@@ -69,8 +69,8 @@ func (w *WebIdentity) Invalidate(rejected Token) {
 	}
 }
 
-// setUp makes the cache. Its credentials are only a wrapper around the token, so that tokens need
-// no cache of their own.
+// setUp creates the cache. Its credentials are only a wrapper around the token,
+// so that tokens do not need a separate kind of cache.
 func (w *WebIdentity) setUp() {
 	w.cache = &stschain.Cache{Provider: provider{w}, Clock: w.Client.Clock, OnEvent: w.OnEvent}
 }
@@ -112,7 +112,7 @@ func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 	duration := cmp.Or(w.Duration, webIdentityLife)
 	cache := w.Client.Cache()
 	if cache == nil {
-		return duration, nil // the client's error says what is missing
+		return duration, nil // the client's error reports what is missing
 	}
 	t := terms{life: duration + webIdentityTrip, clock: w.Client.Clock}
 	creds, err := credentials(ctx, cache, t)

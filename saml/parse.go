@@ -31,8 +31,9 @@ const (
 	durationAttribute = "https://aws.amazon.com/SAML/Attributes/SessionDuration"
 )
 
-// response is a SAML 2.0 response: the parts that concern STS, where SAML has them. The same elements
-// elsewhere, such as in a signature or an extension, mean nothing.
+// response has the parts of a SAML 2.0 response that STS uses, at the paths
+// that SAML defines. The same elements elsewhere, such as in a signature or an
+// extension, are ignored.
 type response struct {
 	Assertions []struct {
 		Confirmations []element `xml:"urn:oasis:names:tc:SAML:2.0:assertion Subject>SubjectConfirmation>SubjectConfirmationData"`
@@ -49,7 +50,7 @@ type response struct {
 type element struct {
 	XMLName  xml.Name
 	Attrs    []xml.Attr `xml:",any,attr"`
-	Text     string     `xml:",chardata"` // all of it, whatever comments are in it
+	Text     string     `xml:",chardata"` // the complete text, including that after comments
 	Children []struct{} `xml:",any"`
 }
 
@@ -146,7 +147,7 @@ func parse(document []byte) (*assertion, error) {
 	return a, nil
 }
 
-// check refuses what encoding/xml lets through, and what exceeds the bounds. The decoder's own errors are
+// check refuses what encoding/xml accepts but SAML does not, and what exceeds the bounds. The decoder's own errors are
 // not used: they quote the document.
 func check(document []byte) error {
 	d := xml.NewDecoder(bytes.NewReader(document))
@@ -192,7 +193,7 @@ func check(document []byte) error {
 	}
 }
 
-// repeats reports whether an attribute is there twice.
+// repeats reports whether an attribute occurs twice.
 func repeats(attrs []xml.Attr) bool {
 	seen := make(map[xml.Name]bool, len(attrs))
 	for _, a := range attrs {
@@ -201,7 +202,7 @@ func repeats(attrs []xml.Attr) bool {
 	return len(seen) < len(attrs)
 }
 
-// set takes a value of an attribute.
+// set stores a value of an attribute.
 func (a *assertion) set(attribute string, value element) error {
 	text := strings.TrimSpace(value.Text)
 	switch attribute {
@@ -241,7 +242,7 @@ func attr(attrs []xml.Attr, name string) string {
 	return ""
 }
 
-// times returns the time in an XML attribute of each element, zero where there is none.
+// times returns the time in an XML attribute of each element, zero if it has none.
 func times(elements []element, attribute string) (list []time.Time, err error) {
 	for _, e := range elements {
 		var at time.Time

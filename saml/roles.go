@@ -15,10 +15,10 @@ type Role struct {
 	RoleARN     string
 	ProviderARN string // of the SAML provider in IAM: [Provider.PrincipalARN]
 
-	// What else the assertion says. It is the same for all of its roles.
+	// Further content of the assertion, the same for all of its roles.
 	SessionName         string        // the name of the session
-	SessionDuration     time.Duration // of a session of the console, the only one that it applies to; 0: not specified
-	NotOnOrAfter        time.Time     // when the assertion expires, by what it says itself; zero: not specified
+	SessionDuration     time.Duration // of a console session; it does not apply to others. 0: not specified
+	NotOnOrAfter        time.Time     // when the assertion expires; zero: not specified
 	SessionNotOnOrAfter time.Time     // when every session ends; zero: not specified
 }
 
@@ -46,7 +46,7 @@ func Roles(assertion stschain.Secret) ([]Role, error) {
 // assertion is the content of a response. An encrypted one is empty.
 type assertion struct {
 	encrypted bool
-	Role             // without ARNs: what it says for all of its roles
+	Role             // without ARNs: what all of its roles share
 	roles     []Role // the ARNs alone
 	badRoles  int    // values of the Role attribute that are not a pair of ARNs
 }

@@ -70,7 +70,7 @@ func TestRoles(t *testing.T) {
 }
 
 // Identity providers write XML in many ways.
-// Peers: gimme-aws-creds#251.
+// Reports: gimme-aws-creds#251.
 func TestRolesInAnyXML(t *testing.T) {
 	const pair = backup + "," + corp
 	for name, test := range map[string]struct {
@@ -130,7 +130,7 @@ func TestRolesElsewhere(t *testing.T) {
 	}
 }
 
-// Peers: gimme-aws-creds#251.
+// Reports: gimme-aws-creds#251.
 func TestRolesEncodings(t *testing.T) {
 	document := withRoles(backup+","+corp) + strings.Repeat(" ", 2) // padded
 	plain := base64.StdEncoding.EncodeToString([]byte(document))

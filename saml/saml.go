@@ -6,15 +6,16 @@
 //		Assertion: signIn, // a func that returns what the identity provider posts to AWS
 //	}
 //
-// A Provider calls STS each time. Give it to something that caches: a sigv4.Transport, an
-// stsquery.Client, or an explicit [stschain.Cache] that several holders share.
+// A Provider calls STS each time. Pass it to a type that caches: a
+// sigv4.Transport, an stsquery.Client, or an explicit [stschain.Cache] that
+// several clients share.
 //
 // # Assertions
 //
 // STS accepts an assertion within five minutes after it was issued, so one cannot be kept for the next
-// refresh: Assertion is called for a new one each time. If that needs the user to sign in, such as with a
-// browser, Assertion calls [stschain.Prompt] first: a cache over the Provider then refreshes only while a
-// caller waits, and gives the user five minutes.
+// refresh: Assertion is called for a new one each time. If the user has to sign in, for example in a
+// browser, Assertion must call [stschain.Prompt] first: a cache over the Provider then refreshes only
+// while a caller waits, and gives the user five minutes.
 //
 // An assertion says which roles it is for. [Roles] lists them; if there is only one, RoleARN can be left
 // out.
@@ -23,7 +24,7 @@
 //
 // Assertions are parsed to find roles and times, and never trusted: STS verifies the signatures. The
 // parser is strict: no DTD, no entities other than the five of XML, UTF-8 as the only encoding, and
-// bounds on size and depth. The text of a value is the complete text, whatever comments are in it. Errors
+// bounds on size and depth. The text of a value is the complete text, including that after comments. Errors
 // never contain an assertion.
 package saml
 
@@ -38,8 +39,9 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Provider assumes a role with a SAML assertion. Its fields are not changed after first use. The limits
-// in their comments are those of AWS; other servers have their own.
+// Provider assumes a role with a SAML assertion. Do not change its fields after
+// first use. The limits in their comments are those of AWS; other servers have
+// their own.
 type Provider struct {
 	Client *stsquery.Client // required; its Credentials are not used
 
@@ -59,7 +61,7 @@ type Provider struct {
 	Policy     string
 	PolicyARNs []string
 
-	MinimumSessionTokenSize int // in bytes, up to 4096, for testing what carries tokens. 0: no minimum
+	MinimumSessionTokenSize int // in bytes, up to 4096, to test whether proxies, headers and databases accept large tokens. 0: no minimum
 }
 
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error] if STS refused. They are never

@@ -45,7 +45,7 @@ func forRoles(roles ...string) ststest.Assertion {
 }
 
 // The only role of an assertion need not be named.
-// Peers: aws-sdk-go-v2#1332, aws-sdk-rust#144.
+// Reports: aws-sdk-go-v2#1332, aws-sdk-rust#144.
 func TestRetrieve(t *testing.T) {
 	srv := ststest.NewTest(t)
 	p := with(srv, srv.Assertion(forRoles(backup)))
@@ -201,7 +201,7 @@ func TestSessionNotOnOrAfter(t *testing.T) {
 	require.WithinDuration(t, time.Now().Add(time.Hour), creds.Expires, time.Minute)
 }
 
-// Peers: gimme-aws-creds#251.
+// Reports: gimme-aws-creds#251.
 func TestExpired(t *testing.T) {
 	srv := ststest.NewTest(t)
 	fake := clock.NewMock()
@@ -272,7 +272,7 @@ func TestExpiredByAnotherClock(t *testing.T) {
 }
 
 // Each refresh calls Assertion, and a background refresh does not prompt.
-// Peers: aws-sdk-java-v2#695.
+// Reports: aws-sdk-java-v2#695.
 func TestCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)

@@ -15,19 +15,19 @@ import (
 // lease is the Expiration of credentials that never expire: it makes clients call again by then.
 const lease = time.Hour
 
-// document is the JSON of both protocols. What a protocol does not have is zero.
+// document is the JSON of both protocols. Fields that a protocol does not have are zero.
 type document struct {
 	Version         int    `json:",omitempty"` // of credential_process
 	AccessKeyID     string `json:"AccessKeyId"`
 	SecretAccessKey string
 	Token           *string `json:",omitempty"` // the session token in the container protocol
-	SessionToken    string  `json:",omitempty"` // the same in that of credential_process
+	SessionToken    string  `json:",omitempty"` // the session token in the credential_process protocol
 	Expiration      string  `json:",omitempty"` // the last whole second in RFC 3339; "": they never expire
 	AccountID       string  `json:"AccountId,omitempty"`
 }
 
-// containerDocument returns the response of the container protocol. Token and Expiration are always
-// there, since SDKs require them.
+// containerDocument returns the response of the container protocol. Token and
+// Expiration are always set, since SDKs require them.
 func containerDocument(c stschain.Credentials, now time.Time) ([]byte, error) {
 	d, err := newDocument(c, now)
 	if err != nil {
@@ -73,6 +73,6 @@ func (d document) marshal() []byte {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(d) // strings never fail
+	_ = enc.Encode(d) // marshaling strings cannot fail
 	return buf.Bytes()
 }

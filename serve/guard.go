@@ -15,7 +15,7 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Headers of requests that are refused, in lower case. "*" at the end stands for any rest.
+// Headers of requests that are refused, in lower case. A "*" at the end matches any suffix.
 var (
 	proxyHeaders = []string{
 		"forwarded", "x-forwarded*", "x-original-*", "via", "max-forwards", "proxy-*", "x-proxy*", "cdn-loop",
@@ -25,7 +25,7 @@ var (
 	browserHeaders = []string{"origin", "sec-fetch-*"}
 )
 
-// hasAny reports whether a header has one of the fields in a list of refused ones.
+// hasAny reports whether a header has one of the listed fields.
 func hasAny(header http.Header, list []string) bool {
 	for name := range header {
 		name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
@@ -39,7 +39,7 @@ func hasAny(header http.Header, list []string) bool {
 	return false
 }
 
-// guard returns why a request is refused, whatever token it has.
+// guard returns why a request is refused, regardless of its token.
 func (h *Handler) guard(r *http.Request) *refusal {
 	switch {
 	case !h.near(r):
@@ -57,7 +57,7 @@ func (h *Handler) guard(r *http.Request) *refusal {
 	return nil
 }
 
-// near reports whether a request comes from this machine, or from one of Peers.
+// near reports whether a request comes from this machine or from one of the Peers.
 func (h *Handler) near(r *http.Request) bool {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {

@@ -17,9 +17,10 @@ import (
 // Expiration is when the credentials expire, and is missing if they never do. The SDKs run the program
 // again before that, and the AWS CLI runs it for every command: nothing is cached between runs.
 //
-// p is called through [stschain.Cached], with its timeout. It must not read the profile that names the
-// program, as the default chain of the SDKs does if that is the default profile: the program would start
-// itself endlessly.
+// p is called through [stschain.Cached], with its timeout. It must not read the
+// profile whose credential_process is this program, as the default chain of the
+// SDKs does if that is the default profile: the program would start itself
+// endlessly.
 func WriteProcess(ctx context.Context, w io.Writer, p stschain.Provider) error {
 	if p == nil {
 		return errors.New("serve: WriteProcess needs a provider")

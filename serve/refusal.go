@@ -25,7 +25,7 @@ func (r *refusal) Error() string {
 
 func (r *refusal) Unwrap() error { return r.err }
 
-// failed returns the refusal if the Provider returned nothing that can be served.
+// failed returns the refusal for an error of the Provider.
 func failed(ctx context.Context, err error) *refusal {
 	r := &refusal{http.StatusServiceUnavailable, "Failed", "the source of the credentials failed", err}
 	switch {
@@ -45,11 +45,11 @@ func (r *refusal) send(w http.ResponseWriter) {
 	if r.status == http.StatusMethodNotAllowed {
 		w.Header().Set("Allow", http.MethodGet)
 	}
-	body, _ := json.Marshal(map[string]string{"code": r.code, "message": r.message}) // strings never fail
+	body, _ := json.Marshal(map[string]string{"code": r.code, "message": r.message}) // marshaling strings cannot fail
 	send(w, r.status, body)
 }
 
-// send sends every response. The client sees if that fails.
+// send sends every response. If that fails, the client gets an error.
 func send(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

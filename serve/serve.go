@@ -3,26 +3,26 @@
 //
 // # The container protocol
 //
-// A [Handler] does what the agent of ECS or EKS does for a container. Two variables configure a program
-// to use it:
+// A [Handler] does what the ECS or EKS agent does for a container. Two variables configure a program to use it:
 //
 //	AWS_CONTAINER_CREDENTIALS_FULL_URI=http://127.0.0.1:PORT/
 //	AWS_CONTAINER_AUTHORIZATION_TOKEN=TOKEN
 //
-// [Listen] and [Serve] run it on a loopback address, with a token by [NewToken]. It responds at any path:
-// to serve several identities, give an http.ServeMux several Handlers, each with its own token.
+// [Listen] and [Serve] run it on a loopback address, with a token from
+// [NewToken]. It responds on any path: to serve several identities, register
+// several Handlers with an http.ServeMux, each with its own token.
 //
 // A program with the token gets the credentials, and the token is sent in the clear; both are for this
 // machine only. A Handler therefore refuses
 //
 //   - peers that are not on this machine
-//   - a Host that is not this machine's: a web page whose name now resolves to 127.0.0.1 could otherwise
-//     send a request
+//   - a Host that is not this machine's: otherwise a web page whose host name now resolves to 127.0.0.1
+//     could send a request (DNS rebinding)
 //   - requests with a header that proxies add (X-Forwarded-*, Forwarded, Via, X-Real-IP, X-Envoy-*,
 //     CF-Connecting-IP, ...): the peer is then not the client
 //   - requests with a header that browsers add (Origin, Sec-Fetch-*); Node's fetch adds them too, but the
 //     SDKs do not use it
-//   - another token, compared in constant time, and methods other than GET
+//   - a wrong token, compared in constant time, and methods other than GET
 //
 // It does not protect against other programs of the same user, which can read the variables of a process
 // and thereby the token. A proxy on this machine that adds no header, such as nginx with a plain
@@ -30,15 +30,18 @@
 //
 // # Names in containers
 //
-// SDKs use http only with loopback, 169.254.170.2, 169.254.170.23 and [fd00:ec2::23], and many accept no
-// name but localhost; they refuse that of a neighboring container before anything is sent. Containers that
-// share a network namespace, as those of a pod do, use 127.0.0.1. For others put the server into a network
-// of 169.254.170.0/24 at the address 169.254.170.2, and add that network to [Handler.Peers].
+// SDKs use http only with loopback, 169.254.170.2, 169.254.170.23 and
+// [fd00:ec2::23], and many accept no host name except localhost; they refuse
+// that of a neighboring container before a request is sent. Containers that
+// share a network namespace, such as those of a pod, use 127.0.0.1. For others
+// put the server into a network 169.254.170.0/24 at the address 169.254.170.2,
+// and add that network to [Handler.Peers].
 //
 // # credential_process
 //
-// [WriteProcess] prints credentials as the credential_process of a profile does. A program for it consists
-// of that call and an exit with 1 if it fails.
+// [WriteProcess] prints credentials as the credential_process of a profile
+// does. Such a program consists of that call, and an exit with code 1 if it
+// fails.
 //
 // Sources: https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html
 // and https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
@@ -60,16 +63,16 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Handler serves the credentials of a Provider by the container protocol.
+// Handler serves the credentials of a Provider with the container protocol.
 //
 // The Provider is called through a cache, so that many clients cause one call. A client gets the cached
 // credentials with their true expiry, and calls again shortly before; by then the cache has new ones.
 // Credentials that never expire are served with an Expiration one hour ahead, since most SDKs refuse a
-// response without one: it makes them call again, and does not end the keys. Expired credentials are never
+// response without one: it makes them call again; the keys themselves do not expire. Expired credentials are never
 // served, even if a Cache with MaxStale has them.
 //
-// Its errors are JSON, {"code": "...", "message": "..."}. They do not say why the Provider failed, since
-// that names the identities behind it; OnError does.
+// Its errors are JSON, {"code": "...", "message": "..."}. They do not include
+// the Provider's error, which names identities; OnError gets it.
 //
 //	401  the token is wrong or missing
 //	403  the request is not trusted, or ErrPermanent: the source refuses
@@ -79,7 +82,7 @@ import (
 //	503  the source failed, and another attempt may help
 //	504  the source did not respond within Timeout
 //
-// Fields are not changed after first use, and a Handler is not copied.
+// Do not change the fields after first use, and do not copy a Handler.
 type Handler struct {
 	Credentials stschain.Provider // required; called through stschain.Cached
 	Token       stschain.Secret   // required: the exact value of the Authorization header. NewToken makes one
@@ -88,12 +91,12 @@ type Handler struct {
 	// 127.0.0.0/8, [::1], and the agents' addresses 169.254.170.2, 169.254.170.23 and [fd00:ec2::23].
 	Hosts []string
 
-	// Peers are allowed besides this machine: the network of containers, for example. Credentials sent to them
+	// Peers are allowed in addition to this machine, such as a network of containers. Credentials sent to them
 	// are then visible on the network path. nil: none.
 	Peers []netip.Prefix
 
 	Timeout time.Duration  // on the wait for credentials; 0: 30 s. Many SDKs wait for 1 or 2 s and then call again: the refresh continues
-	Clock   stschain.Clock // nil: the real one. Also for the cache over Credentials, unless that is a cache already
+	Clock   stschain.Clock // nil: the system clock. Also for the cache over Credentials, unless that is a CachedProvider
 
 	// OnError is called for each request that got no credentials, with the reason. nil: not called. It is called
 	// before the response is sent, concurrently for concurrent requests. The error does not contain the token;

@@ -438,7 +438,7 @@ func TestHangingProvider(t *testing.T) {
 }
 
 // The Cache of a caller is used as it is, and another provider is cached once.
-// Peers: aws-sdk-go-v2#3233.
+// Reports: aws-sdk-go-v2#3233.
 func TestCached(t *testing.T) {
 	var calls atomic.Int32
 	counting := stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {

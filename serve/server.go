@@ -25,9 +25,10 @@ func NewToken() stschain.Secret {
 	return stschain.NewSecret(base64.RawURLEncoding.EncodeToString(b[:]))
 }
 
-// Listen listens at an address that only this machine can reach, such as "127.0.0.1:8080"; "" is a free
-// port of 127.0.0.1, which the listener's Addr returns. It refuses every address except loopback and those
-// of the agents, which may be assigned to this machine.
+// Listen listens at an address that only this machine can reach, such as
+// "127.0.0.1:8080"; "" is a free port on 127.0.0.1, see the listener's Addr. It
+// refuses every address except loopback and those of the agents, which may be
+// assigned to this machine.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
 	if address == "" {
 		address = "127.0.0.1:0"
@@ -40,7 +41,7 @@ func Listen(ctx context.Context, address string) (net.Listener, error) {
 	if !wire.IsLoopback(host) && (err != nil || !slices.Contains(wire.AgentAddresses(), addr)) {
 		return nil, fmt.Errorf("serve: %q is not a loopback address, and other machines must not reach credentials: use 127.0.0.1:%s", address, port)
 	}
-	if err != nil { // localhost, whatever it resolves to
+	if err != nil { // localhost, regardless of what it resolves to
 		address = net.JoinHostPort("127.0.0.1", port)
 	}
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
@@ -57,9 +58,10 @@ const (
 	grace          = 5 * time.Second
 )
 
-// Serve serves h, a [Handler] or an http.ServeMux of several, at l until ctx is done. Then it cancels the
-// requests that wait, and returns nil once all have ended, after 5 s at the latest. It closes l. Requests
-// are bounded in time and size, and each connection is for one request.
+// Serve serves h, a [Handler] or an http.ServeMux of several, at l until ctx is
+// done. Then it cancels the requests that wait, and returns nil when all have
+// ended, after 5 s at the latest. It closes l. Requests are bounded in time and
+// size, and each connection is for one request.
 func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	if l == nil || h == nil {
 		return errors.New("serve: Serve needs a listener and a handler")
@@ -89,7 +91,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	}
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	srv.Shutdown(bounded) // and then it is closed
+	srv.Shutdown(bounded) // and closes it afterwards
 	<-ended
 	return nil
 }

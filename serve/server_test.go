@@ -60,7 +60,7 @@ func get(ctx context.Context, url, token string) (status int, body string, err e
 }
 
 // A thousand clients at once cause one call of the source.
-// Peers: eks-pod-identity-agent#50.
+// Reports: eks-pod-identity-agent#50.
 func TestThousandClients(t *testing.T) {
 	const clients = 1000
 	var calls, arrived atomic.Int32

@@ -20,7 +20,7 @@ import (
 )
 
 // A code works once: for a second session the device has to show another one.
-// Peers: aws-sdk-go#842, varlock#1044.
+// Reports: aws-sdk-go#842, varlock#1044.
 func TestMFAUsedCode(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Date(2026, 11, 21, 12, 0, 10, 0, time.UTC))
@@ -44,7 +44,7 @@ func TestMFAUsedCode(t *testing.T) {
 }
 
 // Many callers of many roles at once cause one prompt. Callers that give up do not end it.
-// Peers: aws-sdk-go#842, granted#371.
+// Reports: aws-sdk-go#842, granted#371.
 func TestMFAOnePrompt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -85,7 +85,7 @@ func TestMFAOnePrompt(t *testing.T) {
 
 // The roles are refreshed with the cached session. There is no prompt until it expires and a caller
 // needs it.
-// Peers: aws-sdk-go#842.
+// Reports: aws-sdk-go#842.
 func TestMFASessionServesRefreshes(t *testing.T) {
 	fake := clock.NewMock()
 	fake.Set(time.Date(2026, 11, 21, 12, 0, 10, 0, time.UTC))

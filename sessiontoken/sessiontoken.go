@@ -21,17 +21,17 @@
 //
 // # Prompts
 //
-// However many callers need the session at once, MFAToken is called once. Background refreshes never call
-// it: a cache over the provider prompts only while a caller waits, for up to five minutes. The same holds
-// for a cache over a role that the session assumes, which refreshes in the background as long as the
-// session is valid. A caller that gives up does not end the prompt of the others.
+// MFAToken is called once, even if many callers need the session at the same time. Background refreshes never call
+// it: a cache over the provider prompts only while a caller waits, for up to five minutes. The same is true of a
+// cache over a role that the session assumes, which refreshes in the background as long as the session is valid. A
+// caller that gives up does not end the prompt of the others.
 //
 // A code is sent once. If STS rejects it, MFAToken is called for another one, once.
 //
 // # Limits
 //
 // STS returns sessions for the long-lived keys of a user only. Temporary keys, which have a session
-// token, are refused before anything is sent. The session has the user's permissions, except that it
+// token, are refused before a request is sent. The session has the user's permissions, except that it
 // cannot call IAM without MFA, nor STS operations other than AssumeRole and GetCallerIdentity. It cannot
 // open the console either.
 //
@@ -47,19 +47,19 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Provider gets session tokens. Its fields are not changed after first use. The limits in their comments
-// are those of AWS; other servers have their own.
+// Provider gets session tokens. Do not change its fields after first use. The
+// limits in their comments are those of AWS; other servers have their own.
 type Provider struct {
 	Client *stsquery.Client // required; its Credentials are the long-lived keys of a user
 
 	Duration time.Duration // 15 minutes to 36 hours, in whole seconds; for the root user at most 1 hour. 0: 12 hours, for the root user 1
 
 	// SerialNumber is the serial number or the ARN of the user's MFA device. MFAToken returns its current
-	// code, and should honor ctx. Set both or neither; without them the session is one without MFA.
+	// code, and should honor ctx. Set both or neither; without them the session does not count as authenticated by MFA.
 	SerialNumber string
 	MFAToken     func(ctx context.Context, serial string) (stschain.Secret, error)
 
-	MinimumSessionTokenSize int // in bytes, up to 4096, for testing what carries tokens. 0: no minimum
+	MinimumSessionTokenSize int // in bytes, up to 4096, to test whether proxies, headers and databases accept large tokens. 0: no minimum
 }
 
 // Retrieve gets a session. Its errors wrap [*stsquery.Error] if STS refused. They are never Unavailable:

@@ -28,9 +28,9 @@ const (
 // Transport.MaxBody.
 var ErrBodyTooLarge = errors.New("sigv4: body too large to keep in memory")
 
-// body is the second step of a request: its body, hashed, and opened again for each
-// attempt: from memory, by GetBody, or by seeking back. What is hashed once is not
-// hashed again while it is sent: the service compares the same hash.
+// body is the body of a request: hashed, and opened again for each attempt,
+// from memory, by GetBody, or by seeking back. It is hashed once, and not again
+// while it is sent: the service compares the same hash.
 type body struct {
 	hash  string                        // as it is signed
 	size  int64                         // -1: unknown
@@ -45,8 +45,7 @@ type body struct {
 	fault atomic.Pointer[error]         // why the body could not be sent
 }
 
-// newBody reads the body of req as far as necessary. From here on the body of req
-// is closed, whatever happens.
+// newBody reads the body of req as far as necessary. It also takes over closing the body of req.
 func (t *Transport) newBody(req *http.Request, to service) (*body, error) {
 	if req.Body == nil || req.Body == http.NoBody {
 		return &body{hash: emptyHash}, checkLength(req, 0)
@@ -93,7 +92,7 @@ func (t *Transport) measure(req *http.Request, to service, b *body) error {
 	if known {
 		b.in.N = b.size + 1
 	}
-	err := b.attended(req.Context(), read)
+	err := b.interruptible(req.Context(), read)
 	switch {
 	case err != nil:
 		return err
@@ -123,16 +122,16 @@ func (b *body) sum() (err error) {
 	return err
 }
 
-// attended runs read, and abandons it when ctx ends: a Read that blocks cannot be
+// interruptible runs read, and abandons it when ctx ends: a Read that blocks cannot be
 // interrupted except by closing the body, and not always by that.
-func (b *body) attended(ctx context.Context, read func(*body) error) error {
+func (b *body) interruptible(ctx context.Context, read func(*body) error) error {
 	if ctx.Done() == nil || ctx.Err() == nil && isMemory(b.src.rc) {
 		return read(b)
 	}
 	done := make(chan error, 1)
 	if ctx.Err() == nil {
 		go func() {
-			err := errors.New("sigv4: the body's Read ended its goroutine")
+			err := errors.New("sigv4: the body's Read called runtime.Goexit")
 			defer func() { done <- err }()
 			err = read(b)
 		}()
@@ -156,7 +155,7 @@ func tooLarge(limit int64, unsigned bool, to service) error {
 
 func checkLength(req *http.Request, n int64) error {
 	switch {
-	case req.ContentLength <= 0 || n == req.ContentLength: // unknown, or right
+	case req.ContentLength <= 0 || n == req.ContentLength: // unknown, or correct
 		return nil
 	case n > req.ContentLength:
 		return fmt.Errorf("sigv4: the body is longer than its ContentLength of %d", req.ContentLength)
@@ -223,7 +222,7 @@ func (b *body) release() {
 }
 
 // isMemory reports whether Read cannot block: the bodies that http.NewRequest
-// knows. net/http looks into io.NopCloser in the same way.
+// supports. net/http looks into io.NopCloser in the same way.
 func isMemory(r io.Reader) bool {
 	if t := reflect.TypeOf(r); t == nopCloser || t == nopCloserWriterTo {
 		r, _ = reflect.ValueOf(r).Field(0).Interface().(io.Reader)

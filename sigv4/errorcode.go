@@ -14,8 +14,8 @@ import (
 // serviceError is the error document of a service.
 type serviceError struct{ code, message string }
 
-// errorOf reads the error of a response that may reject a signature. The body can
-// still be read from its start. Of other responses it reads nothing.
+// errorOf reads the error of a response that may reject a signature. The body
+// can still be read from its start. Other responses are not read.
 func errorOf(resp *http.Response) serviceError {
 	if s := resp.StatusCode; s != http.StatusBadRequest && s != http.StatusUnauthorized && s != http.StatusForbidden {
 		return serviceError{}
@@ -29,17 +29,17 @@ func errorOf(resp *http.Response) serviceError {
 	return e
 }
 
-// baseCode returns the code in what services write, as
+// baseCode returns the code in the forms that services send, such as
 // "com.amazonaws.sts#ExpiredTokenException:http://internal.amazon.com/".
 func baseCode(code string) string {
 	code, _, _ = strings.Cut(code, ":")
 	return strings.TrimSpace(code[strings.IndexByte(code, '#')+1:])
 }
 
-// parseError reads an error document of AWS, XML or JSON, which may be truncated. Of
-// anything else it returns the zero value.
+// parseError reads an error document of AWS, XML or JSON, which may be
+// truncated. For anything else it returns the zero value.
 func parseError(doc []byte, encoding string) serviceError {
-	if strings.EqualFold(encoding, "gzip") { // the caller asked for it, or net/http would have decoded it
+	if strings.EqualFold(encoding, "gzip") { // the caller requested it, or net/http would have decoded it
 		if r, err := gzip.NewReader(bytes.NewReader(doc)); err == nil {
 			doc, _ = io.ReadAll(io.LimitReader(r, maxPeek))
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // removeSignature removes the headers of an earlier signature, and reports whether
-// the request has X-Amz-Content-Sha256: then the new one has it too.
+// the request has X-Amz-Content-Sha256: then the new signature covers it too.
 func removeSignature(h http.Header) (contentHash bool) {
 	for name := range h {
 		if key := http.CanonicalHeaderKey(name); slices.Contains(ofSignature, key) {
@@ -25,7 +25,7 @@ func removeSignature(h http.Header) (contentHash bool) {
 var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token"}
 
 // fields appends the headers of a normalized request that are signed, in order.
-// host is memory for the host.
+// host is scratch space for the host.
 func (s *Signer) fields(dst []signature.Field, req *http.Request, host []string) ([]signature.Field, error) {
 	host[0] = hostOf(req)
 	dst = append(dst, signature.Field{Name: "host", Values: host})
@@ -55,8 +55,9 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request, host []string)
 	return dst, nil
 }
 
-// signs reports whether a header of the request is signed. It is a rule of what
-// is signed, so that a header which a proxy adds cannot break the signature.
+// signs reports whether a header of the request is signed. The rule lists what
+// is signed, not what is skipped, so that a header added by a proxy cannot
+// break the signature.
 func (s *Signer) signs(name string, values []string) bool {
 	switch {
 	case len(values) == 0:
@@ -79,7 +80,7 @@ func (s *Signer) names(name string) bool {
 }
 
 // Headers that net/http, the next hop or instrumentation changes after they were
-// signed. To name one in SignedHeaders is an error.
+// signed. Naming one in SignedHeaders is an error.
 var (
 	unstable = []string{
 		"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection",

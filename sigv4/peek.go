@@ -33,8 +33,8 @@ func peek(resp *http.Response) []byte {
 	return p.data
 }
 
-// peeked is a body whose start was read. The Read that is in flight when the time
-// is over cannot be interrupted without losing its result.
+// peeked is a body whose start was read. The Read that is in flight when the
+// time is up cannot be interrupted without losing its result.
 type peeked struct {
 	io.ReadCloser
 	chunk              // what was read, and is returned first

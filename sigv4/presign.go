@@ -15,8 +15,9 @@ type Presigned struct {
 }
 
 // Presign returns a URL that carries the signature of req, for life: whole
-// seconds, from 1 s to 7 days. It sends nothing. What RoundTrip refuses is refused,
-// and the service's clock is taken into account as far as it is known.
+// seconds, from 1 s to 7 days. It sends nothing. It refuses the requests that
+// RoundTrip refuses, and takes the service's clock into account as far as it is
+// known.
 //
 // The URL expires with the credentials. If it must be valid for all of life, first
 // retrieve credentials that are, with [stschain.Cache.RetrieveFor] of the cache that

@@ -19,8 +19,8 @@ const (
 	rejectedToken verdict = 1 << 1
 )
 
-// verdict is the last step of a request: it finds out whether the service rejected
-// the date of the signature, of which it then learns, or the session token.
+// verdict finds out whether the service rejected the session token, or the date
+// of the signature; it then learns the service's clock.
 func (t *Transport) verdict(resp *http.Response, host string, d date) verdict {
 	e := errorOf(resp)
 	switch {
@@ -33,7 +33,7 @@ func (t *Transport) verdict(resp *http.Response, host string, d date) verdict {
 }
 
 // dateCodes are the codes that reject a date; some only say that the signature is
-// wrong. They count only if the service's clock really differs.
+// wrong. They apply only if the service's clock really differs.
 var dateCodes = []string{
 	"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture",
 	"SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure",
@@ -54,7 +54,7 @@ var tokenCodes = map[string][]string{
 	"UnrecognizedClientException": expiredMessages,
 }
 
-// expiredMessages are without the full stop that some services add.
+// expiredMessages are without the period that some services add.
 var expiredMessages = []string{
 	"The security token included in the request is expired",
 	"The security token included in the request has expired",
@@ -63,8 +63,9 @@ var expiredMessages = []string{
 }
 
 // RejectsToken reports whether a service error of this code rejects the session
-// token that signed the request. Some services say so only in the message, which has
-// to be one of a list as a whole: parts of a message may come from the request.
+// token that signed the request. Some services say so only in the message,
+// which must completely match one of a list, because parts of a message may
+// come from the request.
 //
 // EC2 uses RequestExpired for a wrong date as well. Check the date first.
 func RejectsToken(code, message string) bool {
@@ -72,7 +73,7 @@ func RejectsToken(code, message string) bool {
 	return ok && (messages == nil || slices.Contains(messages, strings.TrimSuffix(strings.TrimSpace(message), ".")))
 }
 
-// replace replaces credentials that the service rejected by others, if there are any.
+// replace replaces rejected credentials with others, if there are any.
 func (t *Transport) replace(ctx context.Context, rejected *stschain.Credentials) bool {
 	c, err := t.creds.Retrieve(ctx)
 	same := c.AccessKeyID == rejected.AccessKeyID && c.SecretAccessKey == rejected.SecretAccessKey && c.SessionToken == rejected.SessionToken

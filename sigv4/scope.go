@@ -9,10 +9,10 @@ import (
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// Scope is what a signature is valid for, besides its date. Both fields are required.
+// Scope is what a signature is valid for, in addition to its date. Both fields are required.
 type Scope struct {
-	Service string // the signing name, as "s3"
-	Region  string // a name, as "eu-west-1"
+	Service string // the signing name, such as "s3"
+	Region  string // a name, such as "eu-west-1"
 }
 
 // service is a valid Scope with the rules of its service.
@@ -21,7 +21,7 @@ type service struct {
 	rules
 }
 
-// rules are what a service does differently. The zero value is what most do.
+// rules describe how a service differs from most others, which have the zero value.
 type rules struct {
 	s3              bool // the path is signed as it is sent, and "%2F" in it is a slash
 	contentHash     bool // X-Amz-Content-Sha256 is required

@@ -15,10 +15,10 @@ import (
 
 // Signer signs requests for one service in one region. It caches the signing
 // keys that it derives, so use one Signer for many requests. It is safe for
-// concurrent use and must not be copied. Fields are not changed after first use.
+// concurrent use. Do not copy it, and do not change its fields after first use.
 type Signer struct {
-	Service string // required: the signing name, as "sts" or "execute-api"
-	Region  string // required: a name, as "eu-west-1"
+	Service string // required: the signing name, such as "sts" or "execute-api"
+	Region  string // required: a name, such as "eu-west-1"
 
 	// SignedHeaders are signed if the request has them with a value, in addition
 	// to host, Content-Type, Content-MD5, Range, If-* and X-Amz-*. "*" is all
@@ -33,7 +33,7 @@ type Signer struct {
 // Sign adds X-Amz-Date, X-Amz-Security-Token and Authorization to req, replacing
 // earlier ones, and normalizes req as the package comment describes.
 // If req.URL has to change, it is replaced by a copy. The body is not touched:
-// payloadHash is that of what will be sent, see [PayloadHash] and
+// payloadHash is the hash of the body that will be sent; see [PayloadHash] and
 // [UnsignedPayload]. Services accept a signature for 5 to 15 minutes around at.
 //
 // Errors name the field of the Signer or the part of the request that cannot
@@ -108,7 +108,7 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 	if err != nil {
 		return stschain.Secret{}, nil, err
 	}
-	if to.unsignedPayload { // this service reads it from a header, which is then to be sent with the URL
+	if to.unsignedPayload { // this service reads it from a header, which must be sent with the URL
 		r.Header["X-Amz-Content-Sha256"] = []string{UnsignedPayload}
 	}
 	fields, err := s.fields(nil, r, make([]string, 1))
@@ -132,15 +132,15 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 	return stschain.NewSecret(target.String()), signed, nil
 }
 
-// signing is what one signature is made with, validated.
+// signing contains the validated inputs of one signature.
 type signing struct {
 	signature.Signing
-	payload string // hash of the body, or what stands for it
+	payload string // hash of the body, or UnsignedPayload
 	token   string // session token, "" if there is none
 	hashed  bool   // the request or the URL has the hash of the body
 }
 
-// begin validates what a signature is made with. It then normalizes req and removes
+// begin validates the inputs of a signature. It then normalizes req and removes
 // an earlier signature.
 func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) (signing, error) {
 	if to.unsignedPayload {
@@ -174,7 +174,7 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 
 const dateFormat = "20060102T150405Z"
 
-// parts returns what is signed of a normalized request.
+// parts returns the parts of a normalized request that are signed.
 func parts(req *http.Request, fields []signature.Field, payload string, to service) signature.Request {
 	return signature.Request{
 		Method:      cmp.Or(req.Method, http.MethodGet),

@@ -11,7 +11,7 @@ import (
 
 // SignRequest signs req without sending it, for frameworks that send requests
 // themselves: call it as the last thing before that, and again before each retry.
-// Where a framework takes an http.RoundTripper, RoundTrip does more.
+// If a framework accepts an http.RoundTripper, use a Transport there: RoundTrip does more.
 //
 // The rules are those of RoundTrip, but req itself is changed:
 //
@@ -67,7 +67,7 @@ func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	host := target(resp.Request.URL)
 	d := t.date(host)
 	if at, err := time.Parse(dateFormat, resp.Request.Header.Get("X-Amz-Date")); err == nil {
-		d.ahead = at.Sub(d.sent) // nearly: when it was sent is not known
+		d.ahead = at.Sub(d.sent) // approximately: the time when it was sent is unknown
 	}
 	why := t.verdict(resp, host, d)
 	if why == rejectedToken {
@@ -89,13 +89,13 @@ func signedBy(h http.Header) string {
 		return ""
 	}
 	id, _, _ := strings.Cut(fields, ", SignedHeaders=")
-	for range 4 { // date, region, service, aws4_request; an ID may hold a slash
+	for range 4 { // date, region, service, aws4_request; an ID may contain a slash
 		id = id[:max(strings.LastIndexByte(id, '/'), 0)]
 	}
 	return id
 }
 
-// replaceBody replaces the body of req by one of the length that was hashed, and
+// replaceBody replaces the body of req with one of the length that was hashed, and
 // returns the hash.
 func (t *Transport) replaceBody(req *http.Request, to service) (hash string, err error) {
 	if err := restoreBody(req); err != nil {
@@ -132,7 +132,7 @@ func restoreBody(req *http.Request) error {
 		req.Body = a.src.rc
 		return a.src.back()
 	}
-	body, err := getBody(req.GetBody) // also where Body is nil: go-retryablehttp sets it later
+	body, err := getBody(req.GetBody) // even if Body is nil: go-retryablehttp sets it later
 	if a, ok := body.(*attempt); ok {
 		a.Close()
 		req.GetBody = a.of.get

@@ -1,7 +1,7 @@
 // Package sigv4 signs HTTP requests with AWS Signature Version 4.
 //
 // Most programs want [Transport]: an http.RoundTripper that signs every request
-// of an http.Client with credentials that stay fresh.
+// of an http.Client with current credentials.
 //
 //	client := &http.Client{Transport: &sigv4.Transport{
 //		Service: "s3", Region: "eu-west-1", Credentials: provider,
@@ -32,14 +32,15 @@
 // [Signer] is for requests that are signed in one place and sent in another: it
 // takes the credentials and the time, does no I/O and has no clock.
 //
-// # What is signed
+// # Signed parts
 //
 // The host, Content-Type, Content-MD5, Range, every If-* and X-Amz-* header, and
-// the headers that the field SignedHeaders names: at most 1,000. Nothing else, since
-// a header that a proxy or a tracer changes on the way would break the signature. A
-// header whose values are empty is signed only if it is an X-Amz-* header.
+// the headers that the field SignedHeaders names: at most 1,000. Nothing else is
+// signed, since a header that a proxy or a tracer changes in transit would break
+// the signature. A header whose values are empty is signed only if it is an
+// X-Amz-* header.
 //
-// # What is changed
+// # Normalization
 //
 // Services interpret some parts of a request differently, and a signature is valid
 // only if both sides agree. Signing therefore normalizes a request, without changing
@@ -49,17 +50,17 @@
 //   - In the query a "+" becomes "%20", and characters that RFC 3986 does not allow
 //     in a query are escaped. Order and duplicates stay.
 //   - A tab in a signed header becomes a space.
-//   - For S3 the path is escaped as S3 does it, to which "%2F" is a slash. It is
+//   - For S3 the path is escaped as S3 does it, which treats "%2F" as a slash. It is
 //     never cleaned: "//" and ".." are sent as they are.
 //
 // # Services
 //
 //   - s3, s3-object-lambda, s3-outposts: the path is signed as it is sent,
 //     X-Amz-Content-Sha256 is added, and a body is never sent in chunks.
-//   - aoss: X-Amz-Content-Sha256 is added. So it is to any request that has it.
+//   - aoss: X-Amz-Content-Sha256 is added, as to any other request that already has one.
 //   - vpc-lattice-svcs: the payload is not signed, and a header says so.
 //   - iotdevicegateway: presigned URLs have the session token after the signature.
-//   - s3express uses its own sessions, and is refused.
+//   - s3express uses its own sessions, and is not supported.
 //
 // Rules: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package sigv4
@@ -69,8 +70,8 @@ import (
 	"encoding/hex"
 )
 
-// UnsignedPayload stands for the hash of a body that is not signed. S3 accepts it,
-// and expects it in presigned URLs; few other services do.
+// UnsignedPayload takes the place of the hash of a body that is not signed. S3
+// accepts it, and expects it in presigned URLs; few other services do.
 const UnsignedPayload = "UNSIGNED-PAYLOAD"
 
 // PayloadHash returns the hash of a body for [Signer]: SHA-256 in hex. Without a

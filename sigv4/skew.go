@@ -15,7 +15,7 @@ const (
 	maxClocks     = 1000
 )
 
-// clocks remembers by how much the clocks of hosts are ahead of this process's. A
+// clocks records by how much the clocks of hosts are ahead of this process's. A
 // Date header is applied to its own host only, so a host that sends a wrong one
 // breaks no other host's signatures.
 type clocks struct {
@@ -31,7 +31,7 @@ type date struct {
 
 func (d date) signed() time.Time { return d.sent.Add(d.ahead) }
 
-// date is that of a request to host now.
+// date returns the date of a request that is sent to host now.
 func (t *Transport) date(host string) date { return date{system.Now(t.Clock), t.clocks.of(host)} }
 
 func (c *clocks) of(host string) time.Duration {
@@ -41,7 +41,7 @@ func (c *clocks) of(host string) time.Duration {
 }
 
 // learn reports whether the date of a rejected request was wrong by the clock of
-// the host, and remembers by how much. The check step has refused plain http over
+// the host, and records by how much. The check step has refused plain http over
 // a network, where anyone could forge a Date.
 func (c *clocks) learn(host string, d date, header http.Header, received time.Time) bool {
 	s, ok := wire.MeasureSkew(header, d.sent, received)

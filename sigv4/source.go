@@ -13,7 +13,7 @@ import (
 type source struct {
 	rc     io.ReadCloser
 	seek   io.Seeker // nil: it cannot seek
-	start  int64     // where the caller left it
+	start  int64     // the offset at which the caller passed it
 	idle   int       // consecutive reads that returned nothing
 	users  atomic.Int32
 	closed atomic.Bool
@@ -32,8 +32,9 @@ func (s *source) set(rc io.ReadCloser) *source {
 	return s
 }
 
-// length is what is left to read, -1 if the source does not tell. Files that are
-// not on a disk, as those of /proc, have a size of 0 and content.
+// length returns the number of bytes left to read, or -1 if it is unknown.
+// Files that are not on a disk, such as those of /proc, report a size of 0 but
+// have content.
 func (s *source) length() int64 {
 	if s.seek == nil {
 		return -1
@@ -45,7 +46,7 @@ func (s *source) length() int64 {
 	return end - s.start
 }
 
-// back returns to where the caller left the source, if it can seek.
+// back seeks to the offset at which the caller passed the source, if it can seek.
 func (s *source) back() error {
 	if s.seek == nil {
 		return nil
@@ -105,9 +106,9 @@ func (s *source) done() {
 	}
 }
 
-// attempt is a body while it is sent once. It withholds the end until the body is
-// known to have the length that was promised, so that no service gets a complete
-// request that is wrong.
+// attempt is a body while it is sent once. It withholds the end until the body
+// is known to have the announced length, so that no service receives a request
+// that is complete but wrong.
 type attempt struct {
 	of     *body
 	src    *source
@@ -116,8 +117,7 @@ type attempt struct {
 	closed atomic.Bool
 }
 
-// lend takes the source from the attempt before, which may not have noticed yet
-// that it is over.
+// lend takes the source from the previous attempt, which may not know yet that it has ended.
 func (s *source) lend(b *body) (*attempt, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -163,7 +163,7 @@ func TestBodiesThatBreakTheRules(t *testing.T) {
 	}
 	ends := reader(func([]byte) (int, error) { runtime.Goexit(); return 0, nil })
 	_, err := s3(discard{}).RoundTrip(newRequest(t, "PUT", "https://h/", ends).WithContext(t.Context()))
-	require.EqualError(t, err, "sigv4: the body's Read ended its goroutine")
+	require.EqualError(t, err, "sigv4: the body's Read called runtime.Goexit")
 }
 
 // The end of the context ends the request, whether or not Close ends a Read.

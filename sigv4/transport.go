@@ -19,15 +19,16 @@ import (
 //
 // # Bodies
 //
-// A body is hashed before it is sent, so it is read twice or kept: one with GetBody
-// (http.NewRequest sets it for bytes and strings) or one that can seek (a file) is
-// read twice in constant memory, any other is kept, up to MaxBody. Small ones are
-// always kept. The length is then known and sent as Content-Length. A body that
-// differs from its ContentLength, or has another length when it is sent, is an error
-// before its end is sent; one with other content is refused by the service, which
-// compares the same hash. Hashing ends with the request's context.
+// A body is hashed before it is sent, so it is read twice or buffered: one with
+// GetBody (http.NewRequest sets it for bytes and strings) or one that can seek (a
+// file) is read twice in constant memory; any other is buffered, up to MaxBody.
+// Small ones are always buffered. The length is then known and sent as
+// Content-Length. A body that differs from its ContentLength, or has another length
+// when it is sent, is an error before its end is sent; one with other content is
+// refused by the service, which compares the same hash. Hashing ends with the
+// request's context.
 //
-// # What is refused
+// # Refused requests
 //
 //   - Plain http to hosts other than loopback, without AllowHTTP.
 //   - A redirect to another scheme, host or port. An http.Client sends it through
@@ -35,16 +36,15 @@ import (
 //     session token.
 //   - A host that Hosts does not list.
 //   - A request that is already signed, or whose URL has a user name.
-//   - A request that would not arrive as it was signed, as one whose Connection
-//     header names signed headers.
-//   - UnsignedPayload without TLS, and over 1,000 headers to sign.
+//   - A request that would not arrive as it was signed, such as one whose Connection header names signed headers.
+//   - UnsignedPayload without TLS, and more than 1,000 headers to sign.
 //
 // # Rejected tokens
 //
 // If the service rejects the session token (by codes such as ExpiredToken, in
-// responses 400, 401 and 403), the credentials that were used are invalidated. If
-// there are others then, and the body can be sent again, the request is sent once
-// more with them.
+// responses 400, 401 and 403), the credentials that were used are invalidated.
+// If others are then available, and the body can be sent again, the request is
+// sent once more with them.
 //
 // # Clock skew
 //
@@ -53,17 +53,15 @@ import (
 // 24 hours, the request is signed with the date of the service and sent once more.
 // The difference is used for later requests to that host, and for no other host.
 //
-// Of a response that may reject a request, at most 64 KiB are read ahead, for at most
-// 2 s; of other responses nothing is.
+// Of a response that may reject a request, at most 64 KiB are read ahead, for at most 2 s. Other responses are not read.
 //
-// The Response has the caller's request as its Request, and not the signed one,
-// which contains a session token.
+// Response.Request is the caller's request, not the signed one, which contains a session token.
 type Transport struct {
-	Service     string            // required without Scope: the signing name, as "s3"
-	Region      string            // required without Scope: a name, as "eu-west-1"
+	Service     string            // required without Scope: the signing name, such as "s3"
+	Region      string            // required without Scope: a name, such as "eu-west-1"
 	Credentials stschain.Provider // required; called through stschain.Cached
 
-	// Scope returns the scope of a request, where one client calls several services.
+	// Scope returns the scope of a request, for a client that calls several services.
 	// If it is set, Service and Region are not used. It is called once for a request,
 	// after Hosts was checked, and must not change it. Its error, or a missing field
 	// of its result, is the error of the request. A host does not determine the
@@ -85,12 +83,11 @@ type Transport struct {
 	AllowHTTP bool
 
 	SignedHeaders []string // as in Signer
-	MaxBody       int64    // bytes kept of a body that can be read only once; 0: 10 MiB, negative: none
+	MaxBody       int64    // bytes buffered of a body that can be read only once; 0: 10 MiB, negative: none
 
 	// UnsignedPayload excludes bodies from the signature, where the service allows it
 	// (S3 does). Only TLS then protects them, so it needs https. They are not read
-	// before they are sent, except for S3 those of unknown length, which are kept up
-	// to MaxBody.
+	// before they are sent, except for S3 those of unknown length, which are buffered up to MaxBody.
 	UnsignedPayload bool
 
 	Clock stschain.Clock // nil: the system clock. Also for the cache over Credentials, unless that is a CachedProvider
@@ -134,8 +131,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// prepare does what comes before the signature: it refuses the request, or returns
-// what it is signed with. It closes the body of a request that it refuses.
+// prepare runs the steps before the signature: it refuses the request, or
+// returns what it is signed with. It closes the body of a request that it
+// refuses.
 func (t *Transport) prepare(req *http.Request) (to service, b *body, creds stschain.Credentials, err error) {
 	t.once.Do(t.setUp)
 	if to, err = t.check(req, false); err != nil {
@@ -197,7 +195,7 @@ func (t *Transport) send(req *http.Request, to service, b *body, creds stschain.
 			return nil, err
 		}
 		if b.again() {
-			signed.GetBody = b.open // for Base, when a connection that it kept turns out to be closed
+			signed.GetBody = b.open // for Base, if an idle connection turns out to be closed
 		}
 	}
 	if err := t.signer.sign(to, signed, b.hash, creds, d.signed()); err != nil {

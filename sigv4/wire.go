@@ -66,7 +66,7 @@ func wireQuery(q string) (string, error) {
 	return signature.Escape(strings.ReplaceAll(q, "+", "%20"), "%!$&'()*,=:@/?"), nil
 }
 
-// isPayloadHash accepts a hash in hex, and the names that S3 has in place of one.
+// isPayloadHash accepts a hash in hex, and the constants that S3 accepts instead of one.
 func isPayloadHash(s string) bool {
 	if strings.HasPrefix(s, UnsignedPayload) || strings.HasPrefix(s, "STREAMING-") {
 		return redact.Visible(s)

@@ -13,7 +13,7 @@ import (
 // package profile lists, and the credentials of the chain. If no region is configured,
 // it is that of the instance; without an instance, that takes about a second.
 //
-// Files and environment are read once for a client. A program makes one and shares it.
+// Files and environment are read once per client. Create one client and share it.
 func (d *Default) Client(ctx context.Context) (*stsquery.Client, error) {
 	d.setUp()
 	client, err := d.stsClient(ctx, d)
@@ -39,8 +39,8 @@ func (d *Default) stsClient(ctx context.Context, credentials stschain.Provider) 
 // chain, for the region that Client has. The service is named as in signatures: "s3", "execute-api".
 // Requests go through HTTPClient's transport, which trusts the certificates of AWS_CA_BUNDLE or ca_bundle.
 //
-// The transport caches the credentials. To share them with other holders, set its Credentials to a
-// [stschain.Cache] over the Default, and theirs too.
+// The transport caches the credentials. To share them with other clients, set
+// the Credentials of all of them to one [stschain.Cache] over the Default.
 func (d *Default) Transport(ctx context.Context, service string) (*sigv4.Transport, error) {
 	d.setUp()
 	client, err := d.profile.Client(ctx, nil)
@@ -60,9 +60,9 @@ func (d *Default) Transport(ctx context.Context, service string) (*sigv4.Transpo
 	}, nil
 }
 
-// Endpoint returns the URL at which environment and profile say to call a service, in the order of the AWS
+// Endpoint returns the URL that environment and profile configure for a service, in the order of the AWS
 // SDKs: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the services section of the profile, its
-// endpoint_url. It is "" if they do not, or if AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the profile's
+// endpoint_url. It is "" if none is configured, or if AWS_IGNORE_CONFIGURED_ENDPOINT_URLS or the profile's
 // ignore_configured_endpoint_urls is true: the service is then called at its endpoint of AWS. The service
 // is named by its ID: "s3", "dynamodb", "Elastic Beanstalk". A URL that is not valid, or of plain http
 // without AllowHTTP, is an error.
@@ -75,7 +75,7 @@ func (d *Default) Endpoint(ctx context.Context, service string) (string, error) 
 	return url, nil
 }
 
-// instanceRegion returns the region if none is configured.
+// instanceRegion returns the region of the instance, for use if none is configured.
 func (d *Default) instanceRegion(ctx context.Context) (string, error) {
 	instance, err := d.instance.get(ctx)
 	if err != nil {

@@ -80,7 +80,7 @@ func TestClientErrors(t *testing.T) {
 }
 
 // The settings reach the calls that the chain makes itself.
-// Peers: aws-sdk-go-base#342, aws-sdk-go-v2#515, smithy-rs#4740 (users.md 4.22, 4.32, 6.47).
+// Reports: aws-sdk-go-base#342, aws-sdk-go-v2#515, smithy-rs#4740.
 func TestWebIdentityBySettings(t *testing.T) {
 	sts := ststest.NewTest(t)
 	m := &machine{sts: sts}
@@ -129,7 +129,7 @@ func TestInstanceBySettings(t *testing.T) {
 }
 
 // The certificates of AWS_CA_BUNDLE are trusted by the agent's client too.
-// Peers: terraform#23182 (users.md 4.44).
+// Reports: terraform#23182.
 func TestCABundle(t *testing.T) {
 	agent := httptest.NewUnstartedServer(http.HandlerFunc(task))
 	agent.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -17,7 +17,7 @@ import (
 
 // A place that is set up and fails is the end, though the instance has a role that would
 // answer.
-// Peers: datafusion-comet#6025, aws-sdk-go#5138, datafusion-comet#6024 (users.md 4.25, 4.47, 6.11, 3.4).
+// Reports: datafusion-comet#6025, aws-sdk-go#5138, datafusion-comet#6024.
 func TestFailsClosed(t *testing.T) {
 	aws := func(file string) map[string]string { return map[string]string{"/home/.aws/config": file} }
 	process := aws("[default]\ncredential_process = keys\n")
@@ -129,14 +129,14 @@ func TestPassesOver(t *testing.T) {
 		refused map[string]error
 	}{
 		"nothing is there": {},
-		// Field case A1: another user's home, a directory that docker made.
+		// docs/defects.md, A1: another user's home, a directory that docker made.
 		"files of another user":   {refused: map[string]error{"/home/.aws/config": syscall.EACCES, "/home/.aws/credentials": syscall.EACCES}},
 		"files that are kept out": {refused: map[string]error{"/home/.aws/credentials": syscall.EPERM}},
 		"a directory":             {files: map[string]string{"/home/.aws/config/x": ""}},
 		"a home that is a file":   {refused: map[string]error{"/home/.aws/config": syscall.ENOTDIR, "/home/.aws/credentials": syscall.ENOTDIR}},
-		// Field case A3.
+		// See docs/defects.md, A3.
 		"a named profile of settings": {env: map[string]string{"AWS_PROFILE": "prod"}, files: map[string]string{"/home/.aws/config": "[profile prod]\nregion = eu-west-1\noutput = json\n"}},
-		// Field case A10.
+		// See docs/defects.md, A10.
 		"a broken section of others": {files: map[string]string{"/home/.aws/config": "[profile prod] old\nrole_arn: x\n[default]\nregion = eu-west-1\n"}},
 		"blank variables": {env: map[string]string{
 			"AWS_ACCESS_KEY_ID": " ", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "\t", "AWS_PROFILE": " ", "AWS_CONFIG_FILE": "",

@@ -12,7 +12,7 @@ import (
 
 // Where another service is reached is no business of STS's: neither of the calls that the chain
 // makes, nor of its client.
-// Peers: grafana-aws-sdk#108 and #136, vault-provider#2967 (users.md 4.59, 4.60).
+// Reports: grafana-aws-sdk#108 and #136, vault-provider#2967.
 func TestEndpointsOfOtherServices(t *testing.T) {
 	for name, test := range map[string]struct {
 		env    map[string]string
@@ -56,7 +56,7 @@ func TestEndpointsOfOtherServices(t *testing.T) {
 }
 
 // FIPS that is set for a whole machine can be taken back for one process, and for one client.
-// Peers: aws-sdk-go-v2#2686 (users.md 4.58).
+// Reports: aws-sdk-go-v2#2686.
 func TestFIPSCanBeTakenBack(t *testing.T) {
 	const config = "[default]\nregion = ap-south-2\nuse_fips_endpoint = true\n"
 	host := func(env map[string]string, fips bool) string {

@@ -14,7 +14,8 @@ import (
 	"github.com/stschain-go/stschain/webidentity"
 )
 
-// place is a provider and what configures it: "" if nothing does. configured retrieves no credentials.
+// place is a provider and a function that returns what configures it, "" if
+// nothing does. configured does not retrieve credentials.
 type place struct {
 	stschain.Provider
 	configured func(context.Context) string
@@ -22,7 +23,7 @@ type place struct {
 
 const tokenFile = "AWS_WEB_IDENTITY_TOKEN_FILE"
 
-// variable returns configured of a place that one of these variables configures.
+// variable returns the configured function of a place that one of these variables configures.
 func (d *Default) variable(names ...string) func(context.Context) string {
 	return func(context.Context) string {
 		for _, name := range names {

@@ -19,7 +19,7 @@ import (
 
 // Where two places are configured, Explain shows the one that is not used and what configures it, and so
 // does the error of the one that is.
-// Field case A8.
+// See docs/defects.md, A8.
 func TestTwoPlaces(t *testing.T) {
 	const role = "[default]\nregion = eu-west-1\nrole_arn = " + roleARN + "\nsource_profile = base\n[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = " + canarySecret + "\n"
 	for name, test := range map[string]struct {
@@ -106,7 +106,7 @@ func TestPlacesThatAreNotConfigured(t *testing.T) {
 }
 
 // Keys and a region in the environment are all that a client needs, whatever the files are like.
-// Field case A1.
+// See docs/defects.md, A1.
 func TestClientWithoutFiles(t *testing.T) {
 	w := world{env: with(keysInEnv, map[string]string{"AWS_REGION": "af-south-1"}), refused: map[string]error{"/home/.aws/config": syscall.EACCES, "/home/.aws/credentials": fs.ErrPermission}}
 	client, err := w.chain(t).Client(t.Context())
@@ -204,7 +204,7 @@ func TestEndpoint(t *testing.T) {
 }
 
 // Plain http needs AllowHTTP, and the error says where the endpoint is configured.
-// Report: ClickHouse#110699 (field case A19).
+// Report: ClickHouse#110699.
 func TestPlainHTTPSaysWhere(t *testing.T) {
 	const lab = "http://sts.lab:7480"
 	for name, test := range map[string]struct {

@@ -5,8 +5,7 @@
 //		Service: "s3", Region: "eu-west-1", Credentials: &source.Default{},
 //	}}
 //
-// It also makes such a Transport in the region of environment and profile, and tells the endpoint that they
-// configure:
+// It also creates such a Transport for the configured region, and returns the configured endpoint:
 //
 //	chain := &source.Default{}
 //	transport, err := chain.Transport(ctx, "s3")
@@ -30,20 +29,22 @@
 // This is the order of the SDKs for Go and Java. Those for Rust and C++ have the profile before web
 // identity, see Default.ProfileFirst.
 //
-// A profile may also name a user who signs in with `aws sso login` or `aws login`: packages
-// sso and login.
+// A profile may also use a session of `aws sso login` or `aws login`: packages sso and login.
 //
-// A place that is not configured is passed over. One that is configured and fails stops the chain, be it
-// a malformed file, a throttled STS, a session that has expired or a program that exits with 1: its error is
-// returned, and no other identity is used instead. The first place that returns credentials is
+// A place that is not configured is skipped. One that is configured and fails
+// stops the chain, whether because of a malformed file, a throttled STS, an
+// expired session or a program that exits with 1: its error is returned, and no
+// other identity is used instead. The first place that returns credentials is
 // pinned, and a refresh calls no other.
 //
-// Default files that do not exist or cannot be opened are passed over. A file or a profile
-// that AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE or code names is configured: that it is missing
-// is an error. A profile without credentials is an error if code names it.
+// Default files that do not exist or cannot be opened are skipped. If
+// AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE, AWS_PROFILE or code names a
+// file or a profile that is missing, that is an error. A profile without
+// credentials is an error if code names it.
 //
-// Where more than one place is configured, [stschain.Explain] shows which, and so do the error of the
-// one that fails, and Note of the [stschain.Event] and the step of a [stschain.Trace] if it succeeds.
+// If more than one place is configured, [stschain.Explain] shows which. So does
+// the error if the used one fails, and otherwise the Note of the
+// [stschain.Event] and of the step of a [stschain.Trace].
 package source
 
 import (
@@ -63,13 +64,14 @@ import (
 	"github.com/stschain-go/stschain/webidentity"
 )
 
-// Default is the default chain of the AWS SDKs. It reads nothing before it is first
-// called. Its fields are not changed after that, and it is not copied.
+// Default is the default chain of the AWS SDKs. It reads nothing before it is
+// first called. Do not change its fields after that, and do not copy it.
 //
-// It calls the pinned place each time. Holders that call it through
-// [stschain.Cached], such as a sigv4.Transport or an stsquery.Client, cache what it returns.
+// It calls the pinned place each time. Clients that call it through
+// [stschain.Cached], such as a sigv4.Transport or an stsquery.Client, cache the
+// result.
 type Default struct {
-	// Profile is the only place that is called: keys that happen to be in the environment do not count.
+	// Profile is the only place that is called: keys in the environment are ignored.
 	// "": the whole chain, with the profile that
 	// AWS_PROFILE names, or else AWS_DEFAULT_PROFILE, or else the one called default.
 	Profile string
@@ -78,19 +80,19 @@ type Default struct {
 	ProfileFirst bool
 
 	Region    string // of Client and Transport, and of STS for every role of a profile; "": AWS_REGION, AWS_DEFAULT_REGION, the profile's
-	AllowHTTP bool   // true: configured endpoints, and requests of a Transport, may be plain http beyond loopback
+	AllowHTTP bool   // true: configured endpoints, and requests of a Transport, may use plain http to hosts other than loopback
 
 	// MFAToken prompts for the current code of the MFA device that a profile names. nil: such
 	// a profile is an error.
 	MFAToken func(ctx context.Context, serial string) (stschain.Secret, error)
 
-	// What it reads.
+	// The environment, files and clients that it uses.
 	LookupEnv  func(name string) (value string, ok bool)                            // nil: os.LookupEnv
-	Home       string                                                               // the home directory; "": as the system says
+	Home       string                                                               // the home directory; "": that of the system
 	Open       func(path string) (fs.File, error)                                   // nil: os.Open
 	Run        func(ctx context.Context, command string) (stdout []byte, err error) // runs a credential_process; nil: the system's shell
-	HTTPClient *http.Client                                                         // nil: one with bounded times for each place
-	Clock      stschain.Clock                                                       // nil: the real one
+	HTTPClient *http.Client                                                         // nil: a client with timeouts for each place
+	Clock      stschain.Clock                                                       // nil: the system clock
 
 	once     sync.Once
 	called   atomic.Bool
@@ -100,7 +102,7 @@ type Default struct {
 	chain    *stschain.Chain
 }
 
-// setUp makes the chain. It reads nothing.
+// setUp creates the chain. It reads nothing.
 func (d *Default) setUp() {
 	d.once.Do(func() {
 		d.profile = &profile.Provider{
@@ -132,7 +134,7 @@ func (d *Default) setUp() {
 
 // Retrieve returns the credentials of the first place that is configured. If none is, it
 // returns an [stschain.Unavailable] error that lists all of them, each with the reason, and
-// wraps the [*stschain.ChainError]. The error of a place that fails tells which others are configured.
+// wraps the [*stschain.ChainError]. The error of a place that fails names the others that are configured.
 func (d *Default) Retrieve(ctx context.Context) (creds stschain.Credentials, err error) {
 	d.setUp()
 	ctx, end := stschain.Step{Provider: d}.Start(ctx)
@@ -167,8 +169,9 @@ func (d *Default) Invalidate(rejected stschain.Credentials) {
 	d.chain.Invalidate(rejected)
 }
 
-// Providers returns the places in order. After a call, one that is configured and comes after another one
-// that is says so in its name: "profile default has credentials too (role_arn, /home/me/.aws/config:2)".
+// Providers returns the places in order. After a call, the name of a configured
+// place that was not used, because an earlier one was, says so: "profile
+// default has credentials too (role_arn, /home/me/.aws/config:2)".
 func (d *Default) Providers() []stschain.Provider {
 	d.setUp()
 	providers := d.chain.Providers()

@@ -44,7 +44,7 @@ func with(all ...map[string]string) map[string]string {
 }
 
 // Each place goes before those that come after it, and is passed over where it is not set up.
-// Peers: aws-sdk-go-v2#268, aws-sdk-go-v2#98, VictoriaMetrics#726 (users.md 4.27, 4.48, 1.2.6).
+// Reports: aws-sdk-go-v2#268, aws-sdk-go-v2#98, VictoriaMetrics#726.
 func TestOrder(t *testing.T) {
 	sts := ststest.NewTest(t)
 	m := &machine{sts: sts}
@@ -94,7 +94,7 @@ func TestOrder(t *testing.T) {
 
 // Without any credentials, the error is a list of what was looked at, and lets a chain around this
 // one go on.
-// Peers: aws-sdk-go#5138, aws-sdk-go-v2#1551 (users.md 4.47, 3.3).
+// Reports: aws-sdk-go#5138, aws-sdk-go-v2#1551.
 func TestNowhere(t *testing.T) {
 	for name, test := range map[string]struct {
 		env      map[string]string
@@ -141,7 +141,7 @@ func TestNowhere(t *testing.T) {
 }
 
 // The first place that answered is the identity of the program, whatever happens later.
-// Peers: vector#21622 (users.md 6.44).
+// Reports: vector#21622.
 func TestKeepsToOne(t *testing.T) {
 	m := &machine{}
 	w := world{env: with(ecs), files: map[string]string{}, transport: m}
@@ -190,7 +190,7 @@ func TestProfileField(t *testing.T) {
 }
 
 // Nothing is read before it is asked for.
-// Peers: aws-sdk-go#2051 (users.md 4.28).
+// Reports: aws-sdk-go#2051.
 func TestReadsNothingEarly(t *testing.T) {
 	var read []string
 	d := &source.Default{LookupEnv: func(name string) (string, bool) { read = append(read, name); return "", false }}
@@ -235,7 +235,7 @@ func TestConcurrent(t *testing.T) {
 }
 
 // A machine that is no instance answers within about a second.
-// Peers: azure-sdk-for-net#61922 (users.md 4.31).
+// Reports: azure-sdk-for-net#61922.
 func TestNoInstanceIsQuick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		silent := roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -269,7 +269,7 @@ func TestCanary(t *testing.T) {
 }
 
 // With nothing injected, it is the real environment, files and shell.
-// Peers: vault-provider#2967 (users.md 4.60).
+// Reports: vault-provider#2967.
 func TestRealWorld(t *testing.T) {
 	for _, pair := range os.Environ() {
 		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "AWS_") {

@@ -44,7 +44,7 @@ type AssumeRoleOutput struct {
 	Credentials             stschain.Credentials
 	AssumedRoleUser         AssumedRoleUser
 	SourceIdentity          string
-	PackedPolicySize        int // policies and tags, as a percentage of the space for them; AWS replaced it by SessionTokenUtilization
+	PackedPolicySize        int // policies and tags, as a percentage of the space for them; AWS replaced it with SessionTokenUtilization
 	SessionTokenSize        int // in bytes; 0: not reported
 	SessionTokenUtilization int // SessionTokenSize as a percentage of the maximum
 	RequestID               string

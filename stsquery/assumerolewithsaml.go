@@ -41,7 +41,7 @@ type AssumeRoleWithSAMLOutput struct {
 	Audience                string // the assertion's Recipient
 	NameQualifier           string // distinguishes persistent subjects of different providers: base64 of the SHA-1 of issuer, account ID, "/" and provider name
 	SourceIdentity          string // from the assertion's attribute
-	PackedPolicySize        int    // policies and tags, as a percentage of the space for them; AWS replaced it by SessionTokenUtilization
+	PackedPolicySize        int    // policies and tags, as a percentage of the space for them; AWS replaced it with SessionTokenUtilization
 	SessionTokenSize        int    // in bytes; 0: not reported
 	SessionTokenUtilization int    // SessionTokenSize as a percentage of the maximum
 	RequestID               string

@@ -17,7 +17,7 @@ type AssumeRoleWithWebIdentityInput struct {
 
 	// WebIdentityToken is an OpenID Connect ID token, or an OAuth 2.0 access token of one of the providers
 	// of ProviderID; 4 to 20,000 characters. Token is called for each attempt instead, for tokens that
-	// rotate; it is also called again, once, if STS returns that the token expired. One of the two is
+	// rotate; it is also called again, once, if STS reports that the token has expired. One of the two is
 	// required.
 	WebIdentityToken stschain.Secret
 	Token            func(ctx context.Context) (stschain.Secret, error)
@@ -42,9 +42,9 @@ type AssumeRoleWithWebIdentityOutput struct {
 	AssumedRoleUser             AssumedRoleUser
 	SubjectFromWebIdentityToken string // the token's sub: the user that the provider authenticated
 	Provider                    string // the token's iss, or the ProviderID sent
-	Audience                    string // of the token: the application that it was made for
+	Audience                    string // of the token: the application that it was issued for
 	SourceIdentity              string // from a claim of the token
-	PackedPolicySize            int    // policies and tags, as a percentage of the space for them; AWS replaced it by SessionTokenUtilization
+	PackedPolicySize            int    // policies and tags, as a percentage of the space for them; AWS replaced it with SessionTokenUtilization
 	SessionTokenSize            int    // in bytes; 0: not reported
 	SessionTokenUtilization     int    // SessionTokenSize as a percentage of the maximum
 	RequestID                   string
@@ -82,7 +82,7 @@ func (in AssumeRoleWithWebIdentityInput) renew(ctx context.Context) (Input, erro
 	token, err := in.Token(ctx)
 	switch {
 	case err != nil:
-		// Wrapped: a chain must not take Token's Unavailable for the call's.
+		// Wrapped, so that a chain does not mistake Token's Unavailable error for one of the call.
 		return nil, fmt.Errorf("no web identity token: %w", err)
 	case token.IsZero():
 		return nil, errors.New("no web identity token: Token returned an empty one")

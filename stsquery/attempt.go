@@ -18,7 +18,7 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// attempt sends a request once and decodes the result in its response. It returns nil if there is one.
+// attempt sends a request once and decodes the result in its response. It returns nil on success.
 func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credentials, out output) (failure *Error, class failureClass) {
 	ctx, end := stschain.Step{Kind: stschain.StepRequest, Name: r.op.name + " " + r.to.url.Host}.Start(ctx)
 	defer func() {
@@ -88,7 +88,7 @@ func (c *Client) newRequest(ctx context.Context, r *request, creds stschain.Cred
 	return req, nil
 }
 
-// secretsOf returns what no error about a request may show.
+// secretsOf returns the values that an error about a request must not show.
 func secretsOf(req *http.Request, q *query, creds stschain.Credentials) []stschain.Secret {
 	_, signature, _ := strings.Cut(req.Header.Get("Authorization"), "Signature=")
 	return append(q.secrets, stschain.NewSecret(signature), creds.SecretAccessKey, creds.SessionToken)

@@ -20,12 +20,12 @@ type Input interface {
 	encode(*query)
 }
 
-// operation is what the client has to know about an operation.
+// operation describes an operation to the client.
 type operation struct {
 	name     string
 	unsigned bool   // Credentials are never used
 	once     bool   // the input has an MFA code, which works once
-	retried  string // a code, without "Exception", that this operation also returns for passing faults
+	retried  string // a code, without "Exception", that this operation also returns for transient faults
 }
 
 // request is an input that was checked and encoded for an endpoint.
@@ -85,14 +85,14 @@ type series struct {
 	*Client
 	in       Input
 	*request                      // of the next or the last attempt
-	creds    stschain.Credentials // the same
-	attempts int                  // that failed
-	retries  int                  // among them
+	creds    stschain.Credentials // of the same attempt
+	attempts int                  // failed so far
+	retries  int                  // how many of these were retries
 	paid     int                  // for the last retry
 	replayed bool                 // with other credentials or another token, which is not a retry
 }
 
-// renew makes the request again if a part of it is read for each attempt, and reports whether it changed.
+// renew encodes the request again if a part of it is read for each attempt, and reports whether it changed.
 func (s *series) renew(ctx context.Context) (changed bool, err error) {
 	r, ok := s.in.(renewing)
 	if !ok {
@@ -156,8 +156,8 @@ func (s *series) again(ctx context.Context, failure *Error, class failureClass) 
 	return true, err
 }
 
-// replay reports whether there are other credentials, or another token, now that they were rejected as
-// expired.
+// replay reports whether other credentials, or another token, are available
+// after the previous ones were rejected as expired.
 func (s *series) replay(ctx context.Context) (bool, error) {
 	if !s.op.unsigned {
 		s.Cache().Invalidate(s.creds)
@@ -174,7 +174,7 @@ func (s *series) replay(ctx context.Context) (bool, error) {
 		creds.SecretAccessKey != s.creds.SecretAccessKey || creds.SessionToken != s.creds.SessionToken), nil
 }
 
-// gaveUp adds why there is no attempt, or no other one.
+// gaveUp adds why no attempt, or no further one, was made.
 func (e *Error) gaveUp(err error) *Error {
 	switch {
 	case e.Attempts == 0:
@@ -225,7 +225,7 @@ func (c *Client) credentials(ctx context.Context, op operation) (stschain.Creden
 	creds, err := base.Retrieve(ctx)
 	end(creds, err)
 	if err != nil {
-		// Wrapped: a chain must not take the base's Unavailable for the call's.
+		// Wrapped, so that a chain does not mistake the base's Unavailable error for one of the call.
 		return stschain.Credentials{}, fmt.Errorf("no credentials to sign with: %w", err)
 	}
 	return creds, nil

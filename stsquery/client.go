@@ -7,9 +7,9 @@
 //
 // # Operations
 //
-// Each of the eleven operations of STS is a method with an input and an output of
-// its own, from [Client.AssumeRole] to [Client.GetWebIdentityToken]. The client caches
-// the credentials that sign its requests ([stschain.Cached]), so calls are cheap.
+// Each of the eleven operations of STS is a method with its own input and output,
+// from [Client.AssumeRole] to [Client.GetWebIdentityToken]. The client caches the
+// credentials that sign its requests ([stschain.Cached]), so calls are cheap.
 // [Client.Presign] makes a URL of any signed operation instead of calling it.
 // [Client.AssumeRoleWithSAML] and [Client.AssumeRoleWithWebIdentity] are not signed,
 // and never retrieve credentials.
@@ -25,15 +25,15 @@
 // differs from its own, and dates the next signatures by the server's. If a
 // signature was refused for its date, the request is sent again. Where the clocks
 // are more than a minute apart, the expiry dates in all outputs are converted to the
-// clock of this process. The client starts without a difference;
-// DisableClockSkewCorrection turns all of it off.
+// clock of this process. The client starts without a known difference; DisableClockSkewCorrection disables all of this.
 //
 // # Limits
 //
 // At an endpoint of AWS, inputs are checked against the limits of the STS API
-// reference before they are sent, and all violations are reported at once. Other
-// servers have limits of their own, so for them only what no server can accept is
-// refused: negative durations, fractions of seconds, control characters.
+// reference before they are sent, and all violations are reported together.
+// Other servers have their own limits, so for them the client refuses only what
+// no server can accept: negative durations, fractions of seconds, control
+// characters.
 //
 // Responses are read up to 1 MiB, as strict XML without DTD. Redirects are not
 // followed.
@@ -51,8 +51,7 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// Client calls STS. It is safe for concurrent use. Its fields are not changed
-// after first use, and it is not copied.
+// Client calls STS. It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 type Client struct {
 	// Credentials sign the requests. The client retrieves them through
 	// stschain.Cached. Required for signed operations; unsigned ones never use them.
@@ -63,10 +62,10 @@ type Client struct {
 	// the global endpoint; the regional ones respond faster and fail independently.
 	Region string
 
-	// Endpoint is the URL of another server than the region's STS:
-	// "https://sts.example.com:8443/path?query", of which path and query are kept.
-	// Without a scheme it is https. Plain http is allowed for loopback only, unless
-	// AllowHTTP is set.
+	// Endpoint is the URL of a server other than the region's STS, such as
+	// "https://sts.example.com:8443/path?query"; path and query are sent as
+	// given. Without a scheme it is https. Plain http is allowed for loopback
+	// only, unless AllowHTTP is set.
 	Endpoint  string
 	AllowHTTP bool // true: plain http to any host. Credentials are then visible to anyone on the network path
 
@@ -78,21 +77,22 @@ type Client struct {
 	// Global sends requests for one of the 15 oldest regions, us-east-1 among them, to
 	// the global endpoint, as AWS SDKs used to. It has no effect with FIPS, DualStack
 	// or Endpoint. The global endpoint has neither AssumeRoot nor GetWebIdentityToken,
-	// and its tokens may not work in younger regions.
+	// and its tokens may not work in newer regions.
 	Global bool
 
-	// SigningRegion and SigningName are the scope of signatures, for servers that
-	// require another one than Region (empty: Region) and "sts" (empty: "sts").
+	// SigningRegion and SigningName are the scope of signatures, for servers
+	// that require a scope other than Region (empty: Region) and "sts" (empty:
+	// "sts").
 	SigningRegion, SigningName string
 
-	// HTTPClient sends the requests. nil: one of the client's own, with timeouts,
-	// TLS 1.2 or later, the proxies of the environment, and few idle
-	// connections. Redirects are not followed, whatever its CheckRedirect is.
+	// HTTPClient sends the requests. nil: a client with timeouts, TLS 1.2 or
+	// later, the proxies of the environment, and few idle connections.
+	// Redirects are not followed, whatever its CheckRedirect is.
 	HTTPClient *http.Client
 
 	AttemptTimeout time.Duration  // of one attempt, from dialing to the last byte; 0: 10 s
 	Retry          Retry          // zero: three attempts in the standard mode
-	Clock          stschain.Clock // dates signatures, and drives the cache over Credentials that the client makes; nil: the real clock
+	Clock          stschain.Clock // dates signatures, and drives the cache over Credentials that the client creates; nil: the system clock
 
 	// DisableClockSkewCorrection dates signatures by the Clock even if the server's is
 	// known to differ, and returns expiry dates as the server sent them.
@@ -107,7 +107,7 @@ type Client struct {
 	limiter limiter      // used in the Adaptive mode
 	skew    atomic.Int64 // by how many nanoseconds the server's clock is ahead, as of the latest response
 
-	cacheOnce sync.Once // apart, since unsigned operations do not even look at Credentials
+	cacheOnce sync.Once // separate, because unsigned operations must not use Credentials
 	cache     stschain.CachedProvider
 }
 
@@ -133,7 +133,7 @@ func (c *Client) Cache() stschain.CachedProvider {
 	return c.cache
 }
 
-// setUp makes what else the client owns, once.
+// setUp initializes the rest of the client, once.
 func (c *Client) setUp() {
 	c.once.Do(func() {
 		c.http = wire.Client(c.HTTPClient, c.timeout())

@@ -16,10 +16,10 @@ type DecodeAuthorizationMessageOutput struct {
 	RequestID      string
 }
 
-// DecodeAuthorizationMessage decodes the encoded message of an error response, which EC2, for one, sends
-// with UnauthorizedOperation: the principal, the action, and the reasons of the decision. Few operations
-// of AWS send one. It is encoded because the reasons may be confidential, so decoding it needs a
-// permission of its own: sts:DecodeAuthorizationMessage.
+// DecodeAuthorizationMessage decodes the encoded message of an error response, such as EC2's
+// UnauthorizedOperation: the principal, the action, and the reasons of the decision. Few
+// operations of AWS send one. It is encoded because the reasons may be confidential, so
+// decoding it needs a separate permission: sts:DecodeAuthorizationMessage.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_DecodeAuthorizationMessage.html
 func (c *Client) DecodeAuthorizationMessage(ctx context.Context, in DecodeAuthorizationMessageInput) (*DecodeAuthorizationMessageOutput, error) {

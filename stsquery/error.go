@@ -21,8 +21,8 @@ import (
 // missing or invalid settings. It is [stschain.ErrThrottled] for the throttling codes that are retried,
 // and for HTTP 429.
 //
-// It contains no secret: texts of a server are cut to 512 bytes, and one that shows a part of a secret of
-// the request is replaced.
+// It contains no secret: server texts are truncated to 512 bytes, and a text
+// that shows a part of a secret of the request is replaced.
 type Error struct {
 	Operation  string        // AssumeRole
 	Code       string        // AccessDenied; empty if the response has none

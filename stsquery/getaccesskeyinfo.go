@@ -17,9 +17,9 @@ type GetAccessKeyInfoOutput struct {
 }
 
 // GetAccessKeyInfo returns the account of an access key of any account: a long-lived one (AKIA...) or a
-// temporary one (ASIA...). The response does not tell whether the key is active, inactive or deleted; a
-// deleted one may have none. The caller needs sts:GetAccessKeyInfo. The CloudTrail of the account has
-// the creator of a temporary key.
+// temporary one (ASIA...). The response does not say whether the key is active, inactive or deleted; a
+// deleted one may have none. The caller needs sts:GetAccessKeyInfo. The account's CloudTrail log shows
+// which principal created a temporary key.
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
 func (c *Client) GetAccessKeyInfo(ctx context.Context, in GetAccessKeyInfoInput) (*GetAccessKeyInfoOutput, error) {

@@ -15,7 +15,7 @@ type GetDelegatedAccessTokenInput struct {
 type GetDelegatedAccessTokenOutput struct {
 	Credentials             stschain.Credentials
 	AssumedPrincipal        string // ARN of the principal of the credentials
-	PackedPolicySize        int    // policies and tags, as a percentage of the space for them; AWS replaced it by SessionTokenUtilization
+	PackedPolicySize        int    // policies and tags, as a percentage of the space for them; AWS replaced it with SessionTokenUtilization
 	SessionTokenSize        int    // in bytes; 0: not reported
 	SessionTokenUtilization int    // SessionTokenSize as a percentage of the maximum
 	RequestID               string

@@ -29,7 +29,7 @@ type GetFederationTokenInput struct {
 type GetFederationTokenOutput struct {
 	Credentials             stschain.Credentials
 	FederatedUser           FederatedUser
-	PackedPolicySize        int // policies and tags, as a percentage of the space for them; AWS replaced it by SessionTokenUtilization
+	PackedPolicySize        int // policies and tags, as a percentage of the space for them; AWS replaced it with SessionTokenUtilization
 	SessionTokenSize        int // in bytes; 0: not reported
 	SessionTokenUtilization int // SessionTokenSize as a percentage of the maximum
 	RequestID               string
@@ -42,13 +42,13 @@ type FederatedUser struct {
 }
 
 // GetFederationToken returns credentials for a user that the caller's own identity broker authenticated.
-// The caller must sign with the long-lived keys of an IAM user, who needs sts:GetFederationToken, and
+// The caller must sign with the long-lived keys of an IAM user that has sts:GetFederationToken, and
 // sts:TagSession for tags; temporary keys are refused. The root user's keys work too, but should not be
 // used.
 //
 // The session has the permissions that the IAM user and the session policies both allow. It cannot call
-// IAM, nor any operation of STS except GetCallerIdentity. In the console, which it can be used to open,
-// IAM is available.
+// IAM, nor any operation of STS except GetCallerIdentity. In a console session opened with these
+// credentials, IAM is available.
 //
 // CloudTrail logs the session as a federated user of that Name: use one without private data.
 //

@@ -16,8 +16,8 @@ func (e *Error) hint() string {
 	return ""
 }
 
-// known reports whether a code is one of those that servers are known to send. It shows nothing, even if a
-// short secret happens to be a part of it.
+// known reports whether a code is one of those that servers are known to send.
+// Such a code can be shown, even if a short secret happens to be a part of it.
 func known(code string) bool {
 	return slices.Contains(throttlingCodes, code) ||
 		slices.ContainsFunc(hints, func(h advice) bool { return h.code == baseCode(code) })
@@ -40,7 +40,7 @@ type advice struct {
 	text      string
 }
 
-// hints are the hints on the most frequent refusals. The first that matches counts.
+// hints are the hints on the most frequent refusals. The first match applies.
 var hints = []advice{
 	// AccessDenied has many causes. It is MinIO's code for wrong keys too.
 	{"AccessDenied", "", "signature we calculated", badSignature},

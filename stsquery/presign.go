@@ -15,7 +15,7 @@ import (
 // PresignInput is the input of [Client.Presign].
 type PresignInput struct {
 	Input    Input         // of a signed operation
-	Region   string        // empty: the client's. For a client with an Endpoint it is that of the signature alone
+	Region   string        // empty: the client's. For a client with an Endpoint, only the signature uses it
 	Header   http.Header   // to be sent, and therefore signed, in addition to Host, such as x-k8s-aws-id
 	Duration time.Duration // of the signature: whole seconds, up to 7 days. 0: 15 min, the most that STS accepts
 }
@@ -24,7 +24,7 @@ type PresignInput struct {
 type Presigned struct {
 	URL     stschain.Secret // as good as a credential until it expires
 	Header  http.Header     // to be sent with it; includes Host
-	Expires time.Time       // the earlier of the ends of the signature and of the credentials; on this process's clock
+	Expires time.Time       // when the signature or the credentials expire, whichever is earlier; on this process's clock
 }
 
 const maxSTSDuration = 15 * time.Minute

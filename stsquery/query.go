@@ -8,14 +8,15 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// renewing is an Input a part of which is read again for each attempt. The Input that renew returns is
+// renewing is an Input with a part that is read again for each attempt. The Input that renew returns is
 // checked and encoded instead.
 type renewing interface {
 	renew(ctx context.Context) (Input, error)
 }
 
-// query is a request in the AWS query protocol: a form whose values are percent-encoded, which every
-// server reads alike ("+" is not), and the secrets in it.
+// query is a request in the AWS query protocol: a form whose values are
+// percent-encoded, which every server decodes in the same way (unlike "+"), and
+// the secrets in it.
 type query struct {
 	form    []byte
 	secrets []stschain.Secret

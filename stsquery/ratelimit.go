@@ -11,9 +11,9 @@ const (
 	rateBeta    = 0.7 // share of the rate that remains after the server throttled
 	rateScale   = 0.4 // how fast the rate recovers
 	rateSmooth  = 0.8 // weight of the newest measurement
-	rateWindow  = 0.5 // seconds that a measurement takes at least
-	minRate     = 0.5 // attempts a second, however much the server throttles
-	minCapacity = 1   // attempts at once
+	rateWindow  = 0.5 // minimum duration of a measurement, in seconds
+	minRate     = 0.5 // attempts per second, however much the server throttles
+	minCapacity = 1   // concurrent attempts
 )
 
 // limiter limits a client to the rate that its server accepts: a bucket of tokens,
@@ -29,12 +29,12 @@ type limiter struct {
 	now   float64
 
 	limiting bool
-	rate     float64 // tokens that come a second
+	rate     float64 // tokens added per second
 	tokens   float64 // negative: taken by attempts that wait
 	capacity float64
 	filled   float64 // when tokens were last added
 
-	measured float64 // attempts made a second
+	measured float64 // attempts made per second
 	since    float64 // when counting began
 	count    float64 // attempts since then
 
@@ -85,8 +85,9 @@ func (l *limiter) learn(now time.Time, throttled bool) {
 	l.tokens = min(l.tokens, l.capacity)
 }
 
-// cubic returns the rate so many seconds after the server throttled a peak: it comes
-// close to the peak soon, stays there for a while, and then exceeds it.
+// cubic returns the rate this many seconds after the server throttled at the
+// peak: it approaches the peak quickly, stays there for a while, and then
+// exceeds it.
 func cubic(peak, seconds float64) float64 {
 	d := seconds - math.Cbrt(peak*(1-rateBeta)/rateScale)
 	return rateScale*d*d*d + peak

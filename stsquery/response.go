@@ -16,7 +16,7 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Limits of a response. The largest of STS have a few kilobytes and a few dozen elements.
+// Limits of a response. The largest STS responses have a few kilobytes and a few dozen elements.
 const (
 	maxBody     = 1 << 20
 	maxDepth    = 16
@@ -32,7 +32,7 @@ type element struct {
 
 // child returns the first child with a name, or an empty element.
 //
-//go:noinline // there are dozens of calls, and binaries are to be small
+//go:noinline // there are dozens of calls, and inlining makes binaries larger
 func (e *element) child(name string) *element {
 	for i := range e.children {
 		if e.children[i].name == name {
@@ -50,19 +50,20 @@ func (e *element) value(name string) string { return e.child(name).text }
 // either returns the text of a child whose name servers disagree on.
 func (e *element) either(name, other string) string { return cmp.Or(e.value(name), e.value(other)) }
 
-// number returns the number in a child, or 0. Numbers are informational, so an invalid one does not
-// spoil good credentials.
+// number returns the number in a child, or 0. Numbers are informational, so an
+// invalid one does not invalidate the credentials.
 func (e *element) number(name string) int {
 	text := e.value(name)
-	if text == "" { // most are: an error would cost more than all else here
+	if text == "" { // most are empty, and creating an error would be the most expensive step
 		return 0
 	}
 	n, _ := strconv.Atoi(text)
 	return n
 }
 
-// parseXML parses a document strictly: one root element, no DTD, bounded depth and size. Its errors
-// hold nothing of the document, which may hold secrets.
+// parseXML parses a document strictly: one root element, no DTD, bounded depth
+// and size. Its errors quote nothing of the document, which may contain
+// secrets.
 func parseXML(body []byte) (*element, error) {
 	p := parser{d: xml.NewDecoder(bytes.NewReader(body)), left: maxElements}
 	var document element
@@ -80,11 +81,11 @@ func parseXML(body []byte) (*element, error) {
 
 type parser struct {
 	d    *xml.Decoder
-	left int    // elements that may still follow
+	left int    // elements that are still allowed
 	text []byte // since the last start tag
 }
 
-// children reads what is inside of an element, up to its end tag. The document is at depth 0.
+// children reads the content of an element, up to its end tag. The document is at depth 0.
 func (p *parser) children(e *element, tag xml.Name, depth int) error {
 	for {
 		t, err := p.d.RawToken()
@@ -187,8 +188,9 @@ func requestIDOf(e *element) string {
 	return ""
 }
 
-// name returns the name of an element, or of a content type, for an error. A longer one is not shown: a
-// secret that is cut could not be recognized any more.
+// name returns the name of an element, or of a content type, for an error. A
+// longer one is not shown, because a truncated secret could no longer be
+// recognized.
 func name(s string) string {
 	const most = 64
 	if len(s) > most {

@@ -21,10 +21,11 @@ import (
 // A request with an MFA code is retried only if the code cannot have been used, because a code works
 // once: if the request was never sent, was throttled, or its signature was refused for the date.
 //
-// A request whose credentials or token were rejected as expired is sent once more if there are other
-// ones. That is not a retry: it does not wait, and MaxAttempts does not count it.
+// A request whose credentials or token were rejected as expired is sent once
+// more if others are available. That is not a retry: it does not wait, and
+// MaxAttempts does not count it.
 //
-// A server that requests a wait, with x-amz-retry-after, gets up to 5 s more than the client's own wait.
+// If a server requests a wait (x-amz-retry-after), the client waits up to 5 s longer than its own backoff.
 type Retry struct {
 	Mode        RetryMode // zero: Standard
 	MaxAttempts int       // 0: 3, in the Legacy mode 5. 1: no retries
@@ -34,10 +35,10 @@ type Retry struct {
 type RetryMode int
 
 const (
-	// Standard is the standard mode as of 2026: three attempts; waits that double,
-	// from 50 ms, or from 1 s where the server throttles, to at most 20 s, of which a
-	// random part is waited; and a quota of retries for the client: 500 tokens, of
-	// which a retry costs 14, or 5 where the server throttles, and which only success
+	// Standard is the standard mode as of 2026: three attempts; waits that
+	// double, from 50 ms (1 s if the server throttles) to at most 20 s, with
+	// full jitter; and a retry quota for the client: 500 tokens, of which a
+	// retry costs 14 (5 if the server throttles), and which only a success
 	// refills.
 	Standard RetryMode = iota
 
@@ -47,7 +48,7 @@ const (
 	Adaptive
 
 	// Legacy is the oldest mode of the AWS SDK for .NET: five attempts; waits of
-	// 400 ms, four times as long after each retry, up to 30 s, without a random part;
+	// 400 ms, four times as long after each retry, up to 30 s, without jitter;
 	// the quota is 500 tokens, and a retry costs 5.
 	Legacy
 )
@@ -79,7 +80,7 @@ type backoff struct {
 	first  time.Duration
 	factor int // from one retry to the next
 	most   time.Duration
-	fixed  bool // not a random part of it
+	fixed  bool // no jitter
 	cost   int  // tokens of the quota
 }
 
@@ -99,13 +100,13 @@ func (r Retry) backoff(class failureClass) backoff {
 	return transientBackoff
 }
 
-const maxExtraDelay = 5 * time.Second // beyond the own wait, if the server requests it
+const maxExtraDelay = 5 * time.Second // beyond the client's backoff, if the server requests it
 
 // delay returns the wait before the n-th retry, from 0. random is in [0, 1); requested is the server's
 // wait, or 0.
 func (b backoff) delay(n int, random float64, requested time.Duration) time.Duration {
 	own := b.first
-	for range min(n, 16) { // which is beyond the longest, and below an overflow
+	for range min(n, 16) { // beyond the longest wait, without an overflow
 		own *= time.Duration(b.factor)
 	}
 	own = min(own, b.most)
@@ -147,13 +148,13 @@ type failureClass int
 
 const (
 	none      failureClass = iota // it did not fail
-	final                         // no
-	transient                     // yes
-	unused                        // yes, and the server did not process the request
-	throttled                     // yes, more slowly
+	final                         // not retryable
+	transient                     // retryable
+	unused                        // retryable, and the server did not process the request
+	throttled                     // retryable, more slowly
 )
 
-// classify decides about the failure of a request.
+// classify returns the class of a failed request.
 func classify(op operation, e *Error) failureClass {
 	code := baseCode(e.Code)
 	switch {
@@ -182,8 +183,7 @@ var throttlingCodes = []string{
 	"LimitExceededException", "SlowDown", "PriorRequestNotComplete", "EC2ThrottledException",
 }
 
-// classifyLost decides about an error of the transport. An unknown one may be a passing fault of the
-// network.
+// classifyLost returns the class of a transport error. An unknown one may be a transient network fault.
 func classifyLost(err error) failureClass {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
 		return final

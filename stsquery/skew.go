@@ -8,8 +8,8 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// skewTolerance is for signatures: one whose date was off by less was refused for another
-// reason. It is the AWS SDKs', as of November 2026.
+// skewTolerance is for signatures: one whose date was off by less was refused
+// for another reason. The value is that of the AWS SDKs as of November 2026.
 const skewTolerance = 4 * time.Minute
 
 // date is when a request was sent, and how far that is from the server's clock.
@@ -39,8 +39,7 @@ func (c *Client) compare(d *date, response http.Header) {
 	}
 }
 
-// classify decides whether a refusal is one of the date. If the date was right, another one does not
-// help.
+// classify decides whether a request was refused because of its date. If the date was correct, another one does not help.
 func (d date) classify(code string) failureClass {
 	if (d.Least - d.used).Abs() <= skewTolerance {
 		return final

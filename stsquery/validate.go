@@ -12,8 +12,8 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// rules collects all that is wrong with one request, to report it at once. Limits of STS count only at
-// an endpoint of AWS: other servers have limits of their own.
+// rules collects all violations in one request, to report them together. Limits
+// of STS apply only at an endpoint of AWS: other servers have their own.
 type rules struct {
 	aws    bool
 	global bool // the global endpoint, which lacks some operations
@@ -179,7 +179,7 @@ func (r *rules) unreserved(field, value string) {
 	}
 }
 
-// mfa checks the two halves of multi-factor authentication.
+// mfa checks that the MFA device and its code are set together.
 func (r *rules) mfa(serial string, code stschain.Secret) {
 	r.text("SerialNumber", serial, serialLimits)
 	r.secret("TokenCode", code, codeLimits)

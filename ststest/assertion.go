@@ -36,8 +36,7 @@ type Assertion struct {
 	SessionNotOnOrAfter time.Time // the latest end of sessions; zero: not set
 }
 
-// SAMLRole is a value of the Role attribute: a role, and the identity provider
-// that is trusted to give it.
+// SAMLRole is a value of the Role attribute: a role, and the identity provider that the role trusts.
 type SAMLRole struct {
 	RoleARN      string // "arn:aws:iam::123456789012:role/backup"
 	ProviderARN  string // "arn:aws:iam::123456789012:saml-provider/corp"
@@ -47,8 +46,7 @@ type SAMLRole struct {
 const signInURL = "https://signin.aws.amazon.com/saml"
 
 // Assertion returns a SAML response, in base64 as a browser would post it. It is
-// not signed: while VerifyAssertion is nil, the server accepts exactly these
-// bytes because it knows them again.
+// not signed: while VerifyAssertion is nil, the server accepts exactly these bytes, because it records them.
 func (s *Server) Assertion(a Assertion) stschain.Secret {
 	issued := a.IssuedAt
 	if issued.IsZero() {
@@ -59,11 +57,10 @@ func (s *Server) Assertion(a Assertion) stschain.Secret {
 	return stschain.NewSecret(base64.StdEncoding.EncodeToString(document))
 }
 
-// asserted are the hashes of the responses that the server made, the oldest
-// first. The server's lock guards it.
+// asserted has the hashes of the responses that the server issued, the oldest first. It is guarded by the server's lock.
 type asserted struct{ hashes []string }
 
-// maxAsserted bounds the responses that a server knows; the oldest are forgotten.
+// maxAsserted bounds the recorded responses; the oldest are dropped.
 const maxAsserted = 10_000
 
 func (a *asserted) add(s *Server, document []byte) {
@@ -120,7 +117,7 @@ func (a Assertion) document(issued time.Time) []byte {
 	return []byte(out.String())
 }
 
-// attributes hands out the attributes for AWS.
+// attributes calls add with each attribute for AWS.
 func (a Assertion) attributes(add func(name string, values ...string)) {
 	var roles []string
 	for _, r := range a.Roles {

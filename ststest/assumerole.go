@@ -57,7 +57,7 @@ func (q *request) assumeRole() (any, *refusal) {
 	if no != nil {
 		return nil, no
 	}
-	id.tags = tags // that a device was used is not passed on: IAM User Guide, "Secure API access with MFA"
+	id.tags = tags // the use of an MFA device is not passed on: IAM User Guide, "Secure API access with MFA"
 	id.sourceIdentity = cmp.Or(q.caller.sourceIdentity, sourceIdentity)
 	session, no := q.grant(id, life)
 	if no != nil {
@@ -86,7 +86,7 @@ func roleSession(arn, session string) (identity, *refusal) {
 	}, nil
 }
 
-// roleDuration returns the requested duration of a role session, and the refusal of all parameters so far.
+// roleDuration returns the requested duration of a role session, and the refusal for the violations so far.
 func (v *violations) roleDuration() (time.Duration, *refusal) {
 	requested := v.number("DurationSeconds", 900, 43200)
 	v.number("MinimumSessionTokenSize", 0, longestToken)

@@ -11,8 +11,7 @@ import (
 	"strings"
 )
 
-// This file is Signature Version 4 as the "Signature Version 4 signing process"
-// of the AWS documentation gives it: canonical request, string to sign, key.
+// This file implements Signature Version 4 as described in the AWS documentation: canonical request, string to sign, key.
 
 // param is a query parameter, decoded.
 type param struct{ key, value string }
@@ -100,8 +99,7 @@ func canonicalPath(path string, single, keep bool) (string, error) {
 	return "/", nil
 }
 
-// normalized resolves dot segments and drops empty ones, but for the last,
-// which is the slash at the end.
+// normalized resolves dot segments and drops empty ones, except the last, which is a trailing slash.
 func normalized(segments []string) []string {
 	out := []string{""}
 	for _, segment := range segments {
@@ -140,7 +138,7 @@ func canonicalHeaders(r *http.Request, signed []string) (string, error) {
 	return out.String(), nil
 }
 
-// squeeze trims a header value and makes runs of spaces one.
+// squeeze trims a header value and replaces each run of spaces with one.
 func squeeze(v string) string {
 	v = strings.Trim(v, " \t")
 	for strings.Contains(v, "  ") {
@@ -168,7 +166,7 @@ func hexHash(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// escape percent-encodes every byte that RFC 3986 does not call unreserved.
+// escape percent-encodes every byte that is not unreserved in RFC 3986.
 func escape(s string) string {
 	const digits = "0123456789ABCDEF"
 	var out strings.Builder

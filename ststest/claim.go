@@ -16,8 +16,7 @@ const (
 	terminator = "aws4_request"
 )
 
-// claim is what a request claims about its signature: well-formed, and not yet
-// verified.
+// claim is the signature of a request: well-formed, and not yet verified.
 type claim struct {
 	accessKeyID           string
 	date, region, service string // of the scope
@@ -35,7 +34,7 @@ func (c *claim) scope() string {
 }
 
 // readClaim finds the signature in the header or in the query, never in both.
-// What it read before a refusal it returns with it, for the record.
+// With a refusal it returns what it read until then, for the record of calls.
 func readClaim(r *http.Request, query []param) (claim, *refusal) {
 	presigned := slices.ContainsFunc(query, func(p param) bool {
 		return p.key == "X-Amz-Algorithm" || p.key == "X-Amz-Credential" || p.key == "X-Amz-Signature"
@@ -97,7 +96,7 @@ func readAuthorization(h http.Header) (claim, *refusal) {
 	return c, c.readSigned(values["SignedHeaders"], values["Signature"])
 }
 
-// readDate reads X-Amz-Date or, where there is none, Date.
+// readDate reads X-Amz-Date or, if that is missing, Date.
 func (c *claim) readDate(h http.Header) *refusal {
 	if date := h.Get("X-Amz-Date"); date != "" {
 		return c.readAmzDate(date)
@@ -116,7 +115,7 @@ func (c *claim) readDate(h http.Header) *refusal {
 
 func (c *claim) readAmzDate(date string) *refusal {
 	at, err := time.Parse(amzDate, date)
-	if err != nil || at.Format(amzDate) != date { // Parse lets a fraction of a second through
+	if err != nil || at.Format(amzDate) != date { // Parse accepts a fraction of a second
 		return deny(incomplete, fmt.Sprintf("Date must be in ISO-8601 'basic format'. Got '%s'.", date))
 	}
 	c.at = at
@@ -175,7 +174,7 @@ func (c *claim) readCredential(credential string) *refusal {
 }
 
 // readSigned reads the list of signed headers, which must be sorted, in lower
-// case and without repetition, and the signature.
+// case and without duplicates, and the signature.
 func (c *claim) readSigned(headers, signature string) *refusal {
 	c.signedHeaders = strings.Split(headers, ";")
 	for i, h := range c.signedHeaders {

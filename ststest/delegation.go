@@ -11,8 +11,7 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// This file has sessions on behalf of another identity: those of AssumeRoot and of
-// GetDelegatedAccessToken.
+// This file has the operations for sessions on behalf of another identity: AssumeRoot and GetDelegatedAccessToken.
 
 type assumeRootResult struct {
 	XMLName xml.Name `xml:"AssumeRootResult"`
@@ -63,9 +62,9 @@ func (q *request) assumeRoot() (any, *refusal) {
 	return assumeRootResult{sessionXML: session, SourceIdentity: q.caller.sourceIdentity}, nil
 }
 
-// TradeInToken returns a token for which GetDelegatedAccessToken gives
+// TradeInToken returns a token that GetDelegatedAccessToken exchanges for
 // credentials of principal: the ARN of a user, a root or an assumed role. It is
-// good for life on the server's clock; 0: an hour.
+// valid for life on the server's clock; 0: an hour.
 func (s *Server) TradeInToken(principal string, life time.Duration) stschain.Secret {
 	if !principalARN.MatchString(principal) {
 		s.mistake(fmt.Errorf("TradeInToken: %q is not the ARN of a user, a root or an assumed role", principal))

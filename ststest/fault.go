@@ -10,18 +10,18 @@ import (
 )
 
 // Fault is a failure that replaces or changes the response to a call. The zero
-// Fault is none: in a queue, it stands for a call that succeeds.
+// Fault is no failure: in a queue, the call succeeds.
 //
 // Faults that replace the response have no effect: no credentials are issued,
 // no MFA code is used up. The others change the response of a call that was executed.
 type Fault struct {
 	name      string
-	operation string        // the only one it is for; "": all
-	skew      time.Duration // the server's clock is ahead by this
+	operation string        // the only operation that it applies to; "": all
+	skew      time.Duration // by how much the server's clock is ahead
 	header    http.Header   // added to the response
 
-	expired bool                                                           // what is issued has expired
-	show    func(*credentialsXML) *credentialsXML                          // nil: as they are
+	expired bool                                                           // issued credentials have expired
+	show    func(*credentialsXML) *credentialsXML                          // nil: unchanged
 	instead func(operation string) *response                               // nil: the real response. Status 0: no response
 	send    func(http.ResponseWriter, *http.Request, *response, time.Time) // nil: sent unchanged
 }
@@ -34,7 +34,7 @@ func (f Fault) String() string {
 	return f.name
 }
 
-// On limits the fault to calls of one operation. Others pass it by.
+// On limits the fault to calls of one operation. It does not affect others.
 func (f Fault) On(operation string) Fault {
 	f.operation = operation
 	return f
@@ -50,30 +50,30 @@ func (f Fault) With(key, value string) Fault {
 	return f
 }
 
-// FailNext queues faults: each is met by one call, in this order.
+// FailNext queues faults: each affects one call, in this order.
 func (s *Server) FailNext(faults ...Fault) {
 	s.lock()
 	defer s.mu.Unlock()
 	s.next = append(s.next, faults...)
 }
 
-// FailAll makes every call meet a fault until Heal, except calls for which
-// FailNext has one: an outage. Of several faults, the first that is for the
-// call's operation is met. A later FailAll replaces an earlier one.
+// FailAll simulates an outage: until Heal, a fault affects every call, except
+// calls for which FailNext has one. Of several faults, the first one for the
+// call's operation applies. A later FailAll replaces an earlier one.
 func (s *Server) FailAll(faults ...Fault) {
 	s.lock()
 	defer s.mu.Unlock()
 	s.always = slices.Clone(faults)
 }
 
-// Heal forgets the faults of FailNext and FailAll. Calls that hang go on hanging.
+// Heal removes the faults of FailNext and FailAll. Calls that hang continue to hang.
 func (s *Server) Heal() {
 	s.lock()
 	defer s.mu.Unlock()
 	s.next, s.always = nil, nil
 }
 
-// draw takes the fault that a call meets.
+// draw takes the fault for a call.
 func (s *Server) draw(operation string) Fault {
 	s.lock()
 	defer s.mu.Unlock()
@@ -161,13 +161,13 @@ func Skew(d time.Duration) Fault { return Fault{name: fmt.Sprintf("Skew %v", d),
 // ExpiredOnArrival issues credentials that expired a second ago.
 func ExpiredOnArrival() Fault { return Fault{name: "ExpiredOnArrival", expired: true} }
 
-// NoCredentials returns 200 without a Credentials element, where one belongs.
+// NoCredentials returns 200 without a Credentials element, where one is expected.
 func NoCredentials() Fault {
 	return Fault{name: "NoCredentials", show: func(*credentialsXML) *credentialsXML { return nil }}
 }
 
 // EmptyCredentials returns 200 with a Credentials element without values,
-// where one belongs.
+// where one is expected.
 func EmptyCredentials() Fault {
 	return Fault{name: "EmptyCredentials", show: func(*credentialsXML) *credentialsXML { return &credentialsXML{} }}
 }
@@ -180,7 +180,7 @@ func Answer(status int, header http.Header, body string) Fault {
 		if h == nil {
 			h = http.Header{}
 		}
-		h.Del("Content-Length") // it is made of the body
+		h.Del("Content-Length") // it is computed from the body
 		return &response{status: status, header: h, body: body}
 	}}
 }
@@ -246,7 +246,7 @@ func DeepXML() Fault {
 	})
 }
 
-// DTD returns 200 with a document type declaration whose entities multiply.
+// DTD returns 200 with a document type declaration whose entities expand exponentially.
 func DTD() Fault {
 	return named("DTD", http.StatusOK, "text/xml", func(operation string) string {
 		var dtd strings.Builder
@@ -259,7 +259,7 @@ func DTD() Fault {
 	})
 }
 
-// wrapped is the XML of an operation's response with this result.
+// wrapped returns the XML of an operation's response with this result.
 func wrapped(operation, result string) string {
 	return fmt.Sprintf("<%[1]sResponse xmlns=%[2]q><%[1]sResult>%[3]s</%[1]sResult></%[1]sResponse>\n", operation, namespace, result)
 }

@@ -18,9 +18,9 @@ import (
 // maxForm bounds the body of a call of STS.
 const maxForm = 1 << 20
 
-// ServeHTTP is STS: it accepts a form by POST and a presigned GET, on any path
-// and for any host. Paths that end in /federation are the console's sign-in
-// endpoint, [Server.Federation].
+// ServeHTTP implements STS: it accepts a form by POST and a presigned GET, on
+// any path and for any host. Paths that end in /federation are the console's
+// sign-in endpoint, [Server.Federation].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, _ := target(r); strings.HasSuffix(path, signInPath) {
 		s.serveSignIn(w, r)
@@ -100,7 +100,7 @@ func (x *conversation) noteSignature(r *http.Request, in input) {
 		return
 	}
 	x.call.Presigned, x.call.AccessKeyID, x.call.Region = c.presigned, c.accessKeyID, c.region
-	x.server.warn("UnexpectedSignature", x.call.Operation+" is signed: STS ignores that, and a client that signs it needs credentials which the operation is there to get")
+	x.server.warn("UnexpectedSignature", x.call.Operation+" is signed: STS ignores that, and a client that signs it would need credentials to get credentials")
 }
 
 // finish sends the response: that of the fault, the refusal, or the result of run.
@@ -157,7 +157,7 @@ func sendWhole(w http.ResponseWriter, _ *http.Request, a *response, now time.Tim
 	io.WriteString(w, a.body)
 }
 
-// input is a request before anybody looked at its signature.
+// input is a request whose signature has not been checked yet.
 type input struct {
 	query []param
 	form  url.Values // without the parameters of a signature
@@ -168,7 +168,7 @@ func readCall(r *http.Request) (input, *refusal) {
 	in := input{form: url.Values{}}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
 	if err != nil {
-		return in, &refusal{status: http.StatusBadRequest, code: "RequestAborted", message: "The body did not arrive whole."}
+		return in, &refusal{status: http.StatusBadRequest, code: "RequestAborted", message: "The body is incomplete."}
 	}
 	if len(body) > maxForm {
 		return in, malformed("RequestEntityTooLarge", fmt.Sprintf("The body is longer than %d bytes.", maxForm))
@@ -198,7 +198,7 @@ func readCall(r *http.Request) (input, *refusal) {
 	}
 	for key, values := range in.form {
 		if len(values) > 1 {
-			return in, malformed("MalformedInput", fmt.Sprintf("The parameter %q is there %d times.", key, len(values)))
+			return in, malformed("MalformedInput", fmt.Sprintf("The parameter %q occurs %d times.", key, len(values)))
 		}
 	}
 	switch action, version := in.form.Get("Action"), in.form.Get("Version"); {
@@ -217,7 +217,7 @@ func readCall(r *http.Request) (input, *refusal) {
 
 func (in *input) readForm(contentType string) *refusal {
 	if contentType == "" && len(in.body) == 0 {
-		return nil // STS takes a POST with all of it in the query, which is what Google sends on
+		return nil // STS accepts a POST with all parameters in the query, which is what Google sends on
 	}
 	media, params, err := mime.ParseMediaType(contentType)
 	charset, given := params["charset"]
@@ -248,10 +248,10 @@ func visible(h http.Header) http.Header {
 	return h
 }
 
-// secretParams are the parameters that are as good as credentials.
+// secretParams are the parameters that grant access like credentials.
 var secretParams = []string{"WebIdentityToken", "SAMLAssertion", "TradeInToken", "Session", "SigninToken"}
 
-// hideToken returns the parameters as they may be printed, and what it hid.
+// hideToken returns the parameters without secrets, and the secret that it removed.
 func hideToken(form url.Values) (url.Values, stschain.Secret) {
 	shown, token := maps.Clone(form), stschain.Secret{}
 	for _, param := range secretParams {

@@ -15,8 +15,7 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// User is a long-lived identity that the server knows. It is a
-// stschain.Provider of its own keys.
+// User is a long-lived identity on the server. It is a stschain.Provider of its keys.
 type User struct {
 	Name        string
 	ARN         string // "arn:aws:iam::123456789012:user/alice"
@@ -42,9 +41,9 @@ func (s *Server) User() User {
 	return s.user
 }
 
-// AddUser makes a user known and returns it with new keys. A name makes a user
-// of account 123456789012; the ARN of a user, or of an account's root, is taken
-// as it is. A second call makes a second pair of keys.
+// AddUser adds a user and returns it with new keys. A name stands for a user of
+// account 123456789012; the ARN of a user, or of an account's root, is used as
+// it is. A second call for the same user creates a second pair of keys.
 func (s *Server) AddUser(name string) User {
 	arn := name
 	if !strings.HasPrefix(name, "arn:") {
@@ -61,7 +60,7 @@ func (s *Server) AddUser(name string) User {
 
 var principalARN = regexp.MustCompile(`^arn:aws[a-z-]*:(iam|sts)::\d{12}:(root|[a-z-]+/[!-~]+)$`)
 
-// addUser is called with the lock.
+// The caller of addUser has the lock.
 func (s *Server) addUser(arn string) User {
 	id := principal(arn)
 	id.creds = stschain.Credentials{
@@ -74,9 +73,8 @@ func (s *Server) addUser(arn string) User {
 	return User{Name: arn[strings.LastIndexAny(arn, "/:")+1:], ARN: arn, Credentials: id.creds}
 }
 
-// AddKeys makes keys known that the server did not make, as those of arn: a
-// user, an account's root or an assumed role. With a session token they are
-// temporary ones; Expires is honoured.
+// AddKeys adds keys that the server did not create, as keys of arn: a
+// user, an account's root or an assumed role. With a session token they are temporary; Expires is honored.
 func (s *Server) AddKeys(arn string, c stschain.Credentials) {
 	switch {
 	case !principalARN.MatchString(arn):
@@ -109,8 +107,7 @@ func (s *Server) Revoke(accessKeyID string) bool {
 	return known
 }
 
-// identity is what the server knows about an access key. Only revoked changes,
-// under the server's lock.
+// identity is the server's record of an access key. Only revoked changes, under the server's lock.
 type identity struct {
 	arn     string
 	userID  string
@@ -120,13 +117,13 @@ type identity struct {
 	mfa     bool   // a device was used for GetSessionToken
 	revoked bool
 	kind    kind
-	chained bool // a session got with a session
+	chained bool // the session was obtained with another session
 
 	sourceIdentity string
 	tags           sessionTags
 }
 
-// kind is how credentials came to be, which decides what they may do.
+// kind is the origin of credentials, which determines what they may do.
 type kind int
 
 const (
@@ -161,10 +158,10 @@ func (id *identity) caller() Caller {
 
 func (id *identity) temporary() bool { return !id.creds.SessionToken.IsZero() }
 
-// maxSessions bounds the temporary keys that a server knows; the oldest are forgotten.
+// maxSessions bounds the temporary keys that a server records; the oldest are dropped.
 const maxSessions = 10_000
 
-// know is called with the lock.
+// The caller of know has the lock.
 func (s *Server) know(id *identity) {
 	key := id.creds.AccessKeyID
 	if _, known := s.keys[key]; !known && id.temporary() {
@@ -177,7 +174,7 @@ func (s *Server) know(id *identity) {
 	s.keys[key] = id
 }
 
-// lookup returns a copy of what is known about an access key.
+// lookup returns a copy of the record of an access key.
 func (s *Server) lookup(accessKeyID string) (identity, bool) {
 	s.lock()
 	defer s.mu.Unlock()
@@ -188,7 +185,7 @@ func (s *Server) lookup(accessKeyID string) (identity, bool) {
 	return *id, true
 }
 
-// issue makes temporary credentials for id, with a token of at least that size.
+// issue creates temporary credentials for id, with a token of at least this size.
 func (s *Server) issue(id identity, expires time.Time, size int) identity {
 	id.creds.Expires = expires
 	id.creds.SecretAccessKey = newSecretKey()
@@ -202,8 +199,8 @@ func (s *Server) issue(id identity, expires time.Time, size int) identity {
 	return id
 }
 
-// newKeyID returns an access key ID that no other server has and whose end
-// counts, so that they are easy to distinguish. The caller has the lock.
+// newKeyID returns an access key ID that is unique to this server and ends in a
+// counter, so that IDs are easy to distinguish. The caller has the lock.
 func (s *Server) newKeyID(kind string) string {
 	s.issued++
 	return fmt.Sprintf("%s%s%08d", kind, s.prefix, s.issued)
@@ -248,14 +245,14 @@ func randomID(n int) string {
 }
 
 func newSecretKey() stschain.Secret {
-	const head = "hunter2/" // by which one can be found where it must not be
+	const head = "hunter2/" // by which a leaked key can be found
 	b := make([]byte, 24)
 	rand.Read(b)
 	return stschain.NewSecret(head + base64.StdEncoding.EncodeToString(b))
 }
 
 // newSessionToken returns a token of size bytes, rounded up to a multiple of 4,
-// with all that must be escaped somewhere.
+// with the characters that some encoding must escape.
 func newSessionToken(size int) stschain.Secret {
 	const head = "FwoGZXIvYXdzEJ/+"
 	b := make([]byte, (size-len(head)+3)/4*3-2) // padded with ==

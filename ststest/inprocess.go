@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// maxRequest bounds a request that travels in process, body and all.
+// maxRequest bounds a request in process, including its body.
 const maxRequest = maxPayload + 1<<20
 
 // InProcess returns a transport that calls h for every request, whatever the
-// host, and opens no socket. What arrives at h went through HTTP's wire format.
-// A handler that panics with http.ErrAbortHandler is a broken connection, as it
-// is in net/http.
+// host, and opens no socket. Requests are encoded and decoded in the wire
+// format of HTTP. A handler that panics with http.ErrAbortHandler breaks the
+// connection, as in net/http.
 func InProcess(h http.Handler) http.RoundTripper { return inProcess{h} }
 
 type inProcess struct{ handler http.Handler }
@@ -40,7 +40,7 @@ func (t inProcess) RoundTrip(req *http.Request) (*http.Response, error) {
 	case <-ctx.Done():
 		x.Close()
 		if req.Body != nil {
-			req.Body.Close() // it may be what the exchange waits for
+			req.Body.Close() // the exchange may be waiting for it
 		}
 		return nil, context.Cause(ctx)
 	}
@@ -62,13 +62,14 @@ type exchange struct {
 	sent    http.Header   // header as it was at WriteHeader
 	flushed bool          // headed is closed
 	buf     []byte        // written and not yet read
-	left    int64         // bytes that Content-Length still promises; -1: it is not declared
-	end     error         // why nothing more will come; io.EOF is a proper end
+	left    int64         // bytes that are missing to Content-Length; -1: not declared
+	end     error         // why nothing follows; io.EOF is the regular end
 	more    chan struct{} // one token when buf or end changed
 }
 
-// buffered is how much of a response is kept until the handler flushes or
-// ends, so that a short response gets a Content-Length, as in net/http.
+// buffered is how many bytes of a response are buffered until the handler
+// flushes or ends, so that a short response gets a Content-Length, as in
+// net/http.
 const buffered = 2048
 
 func newExchange(ctx context.Context, req *http.Request) *exchange {
@@ -146,7 +147,7 @@ func (x *exchange) writeHeader(status int) {
 }
 
 // Write is part of http.ResponseWriter. It does not wait for the reader: it
-// keeps what was written and fails when the reader has gone.
+// buffers what is written, and fails after the reader has closed the body.
 func (x *exchange) Write(p []byte) (int, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -214,7 +215,7 @@ func (x *exchange) finish(end error) {
 	x.wake()
 }
 
-// response makes what RoundTrip returns.
+// response returns the result of RoundTrip.
 func (x *exchange) response() (*http.Response, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()

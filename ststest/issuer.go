@@ -18,17 +18,17 @@ import (
 )
 
 // Issuer is an OpenID Connect identity provider: it signs tokens for
-// AssumeRoleWithWebIdentity. It makes its keys when it first needs them. The
-// fields are not changed after first use, and an Issuer is not copied.
+// AssumeRoleWithWebIdentity. It generates its keys when it first needs them. Do
+// not change its fields after first use, and do not copy it.
 //
 // An Issuer is an http.Handler too, which serves its discovery document and its
 // keys, for servers that fetch them.
 type Issuer struct {
 	URL       string         // required: the iss claim, "https://oidc.example"
-	Audiences []string       // that IAM has registered for it, the first is that of Token; nil: "sts.amazonaws.com"
-	Algorithm string         // of Token: "RS256", "ES256" or "ES384"; "": "ES256", whose keys are made quickest
-	Lifetime  time.Duration  // of tokens that name no exp; 0: an hour
-	Clock     stschain.Clock // nil: the real one. For the iat, nbf and exp of tokens that name none
+	Audiences []string       // that are registered in IAM; Token uses the first. nil: "sts.amazonaws.com"
+	Algorithm string         // of Token: "RS256", "ES256" or "ES384"; "": "ES256", whose keys are the fastest to generate
+	Lifetime  time.Duration  // of tokens without an exp; 0: an hour
+	Clock     stschain.Clock // nil: the system clock. For the iat, nbf and exp of tokens without them
 
 	mu      sync.Mutex
 	keys    map[string]*signingKey // by algorithm
@@ -39,7 +39,7 @@ type Issuer struct {
 func NewIssuer(url string) *Issuer { return &Issuer{URL: url} }
 
 // Issuer returns the issuer https://oidc.example, whose tokens the server
-// accepts from the start. It goes by the server's clock.
+// accepts from the start. It uses the server's clock.
 func (s *Server) Issuer() *Issuer {
 	s.lock()
 	defer s.mu.Unlock()
@@ -54,7 +54,7 @@ func (s *Server) AddIssuer(i *Issuer) {
 		s.mistake(errors.New("AddIssuer: Issuer.URL is empty"))
 		return
 	case !slices.Contains(signingAlgorithms, i.algorithm()):
-		s.mistake(fmt.Errorf("AddIssuer: Issuer.Algorithm %q is none of %v", i.Algorithm, signingAlgorithms))
+		s.mistake(fmt.Errorf("AddIssuer: Issuer.Algorithm %q is not one of %v", i.Algorithm, signingAlgorithms))
 		return
 	}
 	s.lock()
@@ -62,18 +62,18 @@ func (s *Server) AddIssuer(i *Issuer) {
 	s.issuers[i.URL] = i
 }
 
-// Outbound returns the issuer of the tokens that GetWebIdentityToken gives, to
-// verify them with: its Verify, its PublicKeys or what it serves.
+// Outbound returns the issuer of the tokens of GetWebIdentityToken. Verify
+// tokens with its Verify, its PublicKeys, or the keys that it serves.
 func (s *Server) Outbound() *Issuer {
 	s.lock()
 	defer s.mu.Unlock()
 	return s.outbound
 }
 
-// Token returns a signed JWT with these claims. Where they are missing, iss, sub
-// ("system:serviceaccount:default:app"), aud, iat, nbf, exp and jti are added; a
-// claim that is nil is left out. Claims that JSON has no form for make a token
-// that no server accepts.
+// Token returns a signed JWT with these claims. If they are missing, iss, sub
+// ("system:serviceaccount:default:app"), aud, iat, nbf, exp and jti are added;
+// a claim that is nil is omitted. With claims that JSON cannot represent, no
+// server accepts the token.
 func (i *Issuer) Token(claims map[string]any) stschain.Secret {
 	now := i.now()
 	all := map[string]any{
@@ -101,7 +101,7 @@ func (i *Issuer) Revoke(token stschain.Secret) {
 }
 
 // Verify checks a token's signature, iss, exp and nbf, and returns its claims.
-// It accepts no skew of clocks.
+// It does not allow for clock skew.
 func (i *Issuer) Verify(token stschain.Secret, at time.Time) (map[string]any, error) {
 	t, err := parseJWT(token.Reveal())
 	if err != nil {
@@ -205,5 +205,5 @@ func (i *Issuer) rejects(token string) bool {
 	return i.revoked[hexHash([]byte(token))]
 }
 
-// accepts reports whether IAM has the audience registered.
+// accepts reports whether the audience is registered.
 func (i *Issuer) accepts(audience string) bool { return slices.Contains(i.audiences(), audience) }

@@ -117,7 +117,7 @@ func TestIssuerRefusesForgeries(t *testing.T) {
 	with := func(old, new string) string { return strings.Replace(string(header), old, new, 1) }
 
 	const (
-		notThree = "has not the three parts of a JWT"
+		notThree = "does not have the three parts of a JWT"
 		notB64   = "part 3 of the token is not base64url without padding"
 		noKey    = "Couldn't retrieve verification key"
 		notValid = "is not a valid JWT"

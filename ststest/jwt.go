@@ -21,10 +21,10 @@ import (
 	"time"
 )
 
-// This file is as much of JSON Web Signature (RFC 7515, RFC 7518) and JSON Web
-// Key (RFC 7517) as identity tokens need.
+// This file implements the parts of JSON Web Signature (RFC 7515, RFC 7518) and
+// JSON Web Key (RFC 7517) that identity tokens need.
 
-// jwt is a token that was taken apart and not yet verified.
+// jwt is a token that is parsed and not yet verified.
 type jwt struct {
 	algorithm, keyID string
 	claims           map[string]any
@@ -32,21 +32,21 @@ type jwt struct {
 	signature        []byte
 }
 
-// signingAlgorithms are those that an Issuer has keys of.
+// signingAlgorithms are the algorithms for which an Issuer has keys.
 var signingAlgorithms = []string{"RS256", "ES256", "ES384"}
 
 // maxToken is the longest WebIdentityToken of STS.
 const maxToken = 20_000
 
-// parseJWT takes a compact JWS apart. Header and claims must be JSON objects
-// without repeated names, which readers understand differently.
+// parseJWT parses a compact JWS. Header and claims must be JSON objects without
+// duplicate names, which readers interpret differently.
 func parseJWT(token string) (jwt, error) {
 	if len(token) > maxToken {
 		return jwt{}, fmt.Errorf("the token is longer than %d bytes", maxToken)
 	}
 	parts := strings.Split(token, ".")
 	if len(parts) != 3 {
-		return jwt{}, errors.New("the token has not the three parts of a JWT")
+		return jwt{}, errors.New("the token does not have the three parts of a JWT")
 	}
 	var decoded [3][]byte
 	for i, part := range parts {
@@ -73,8 +73,7 @@ func parseJWT(token string) (jwt, error) {
 	return t, nil
 }
 
-// decodeObject decodes one JSON object whose members, those of inner objects too, are
-// named once.
+// decodeObject decodes one JSON object without duplicate names, including those of inner objects.
 func decodeObject(data []byte) (map[string]any, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -114,7 +113,7 @@ func decodeValue(d *json.Decoder, depth int) (any, error) {
 			if err != nil {
 				return nil, errors.New("is not JSON")
 			}
-			name = token.(string) // the decoder lets nothing else through
+			name = token.(string) // the decoder accepts nothing else
 			if _, again := m[name]; again {
 				return nil, errors.New("names a member twice")
 			}
@@ -173,8 +172,7 @@ func (t jwt) time(claim string) (time.Time, bool) {
 	return time.Unix(int64(seconds), int64(fraction*1e9)), true
 }
 
-// signingKey is a key pair of an issuer. The private part is in a closure, where
-// nothing prints it.
+// signingKey is a key pair of an issuer. The private part is in a closure, so that it cannot be printed.
 type signingKey struct {
 	id        string
 	algorithm string
@@ -213,7 +211,7 @@ func (i *Issuer) sign(algorithm string, claims map[string]any) string {
 	return signed + "." + b64(signature)
 }
 
-// makeKey returns the key of an algorithm and makes it first if need be.
+// makeKey returns the key of an algorithm, and generates it first if necessary.
 func (i *Issuer) makeKey(algorithm string) (*signingKey, error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -265,7 +263,7 @@ func newSigningKey(algorithm string) (*signingKey, error) {
 		}
 		return k, nil
 	}
-	return nil, fmt.Errorf("ststest: Issuer.Algorithm %q is none of %v", algorithm, signingAlgorithms)
+	return nil, fmt.Errorf("ststest: Issuer.Algorithm %q is not one of %v", algorithm, signingAlgorithms)
 }
 
 func digest(h crypto.Hash, text string) []byte {
@@ -296,8 +294,8 @@ func (k *signingKey) verify(t jwt) bool {
 	return false
 }
 
-// jwks are the public keys as JWK. A key of each algorithm is made first, so
-// that those who fetch them early miss none.
+// jwks are the public keys as JWK. A key of each algorithm is generated first,
+// so that a verifier that fetches them early gets all of them.
 func (i *Issuer) jwks() []map[string]string {
 	b64 := base64.RawURLEncoding.EncodeToString
 	var keys []map[string]string

@@ -11,13 +11,13 @@ import (
 
 const apiVersion = "2011-06-15"
 
-// operation is one of STS.
+// operation is an operation of STS.
 type operation struct {
-	params   []string // that it knows, with # for the index in a list
+	params   []string // allowed parameters, with # for the index in a list
 	unsigned bool     // it is called without a signature
 	regional bool     // the global endpoint does not have it
-	issues   bool     // it issues credentials, which a disabled region does not
-	callers  []kind   // of the credentials that may call it; nil: every kind
+	issues   bool     // it issues credentials, which is refused in a disabled region
+	callers  []kind   // kinds of credentials that may call it; nil: every kind
 	run      func(*request) (any, *refusal)
 }
 
@@ -99,12 +99,12 @@ var operations = map[string]operation{
 	},
 }
 
-// request is a call whose signature was accepted, or that needs none.
+// request is a call whose signature was accepted, or that does not need one.
 type request struct {
 	server *Server
 	now    time.Time
 	host   string
-	region string   // where it was sent; "": the host does not say
+	region string   // that it was sent to; "": the host does not name one
 	caller identity // zero for the operations without a signature
 	form   url.Values
 	fault  Fault
@@ -128,7 +128,7 @@ func (q *request) run(name string) (any, *refusal) {
 	return op.run(q)
 }
 
-// account is whose credentials the call is about.
+// account is the account of the call, for errors.
 func (q *request) account() string {
 	if q.caller.account != "" {
 		return q.caller.account
@@ -145,9 +145,9 @@ type sessionXML struct {
 	SessionTokenUtilization int
 }
 
-// Session tokens, in bytes, by the STS reference of September 2026. That a
-// policy takes half of its length in the token is this package's choice: STS
-// does not document how it packs.
+// Sizes of session tokens in bytes, from the STS reference of September 2026.
+// STS does not document how it packs policies: here a policy takes half of its
+// length in the token.
 const (
 	emptyToken   = 328
 	longestToken = 4096
@@ -174,7 +174,7 @@ func (q *request) grant(id identity, life time.Duration) (sessionXML, *refusal) 
 	}, nil
 }
 
-// packedRoom is how much policies and tags may take before they are packed.
+// packedRoom is the maximum size of policies and tags before they are packed.
 const packedRoom = (longestToken - emptyToken) * packing
 
 // policySize is the length of the session's policies.
@@ -186,7 +186,7 @@ func (q *request) policySize() int {
 	return n
 }
 
-// expiry is when credentials end that are issued now for life.
+// expiry returns when credentials expire that are issued now for life.
 func (q *request) expiry(life time.Duration) time.Time {
 	switch {
 	case q.fault.expired:
@@ -197,7 +197,7 @@ func (q *request) expiry(life time.Duration) time.Time {
 	return q.now.UTC().Add(life).Truncate(time.Second)
 }
 
-// show is the credentials in the form of the response.
+// show returns the credentials in the form of the response.
 func (q *request) show(id identity) *credentialsXML {
 	c := showCredentials(id.creds)
 	if q.fault.show != nil {

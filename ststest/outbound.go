@@ -43,7 +43,7 @@ func (q *request) getWebIdentityToken() (any, *refusal) {
 	expires := q.now.UTC().Truncate(time.Second).Add(cmp.Or(requested, 5*time.Minute))
 	if q.caller.temporary() && !q.caller.creds.Expires.IsZero() && expires.After(q.caller.creds.Expires) {
 		return nil, &refusal{status: http.StatusForbidden, code: "SessionDurationEscalationException",
-			message: "The token would outlive the credentials that ask for it, which expire at " + q.caller.creds.Expires.Format(time.RFC3339) + "."}
+			message: "The token would outlive the credentials of the request, which expire at " + q.caller.creds.Expires.Format(time.RFC3339) + "."}
 	}
 
 	aws := map[string]any{"aws_account": q.caller.account}

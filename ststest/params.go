@@ -24,8 +24,7 @@ var (
 	tagChars        = regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$`)
 )
 
-// indexed replaces the index in the name of a list's member by #. An index is 0
-// if there is none.
+// indexed replaces the index in the name of a list's member with #. index is 0 if there is none.
 func indexed(key string) (name string, index int) {
 	list, rest, ok := strings.Cut(key, ".member.")
 	if !ok {
@@ -43,10 +42,9 @@ func indexed(key string) (name string, index int) {
 	return name, n
 }
 
-// checkNames refuses parameters that the operation does not know, and lists
-// with holes in them.
+// checkNames refuses unknown parameters, and lists with missing indices.
 func checkNames(form url.Values, known []string) *refusal {
-	members := map[string]int{} // how many indices a list has
+	members := map[string]int{} // the number of indices of a list
 	highest := map[string]int{}
 	seen := map[string]bool{}
 	for key, values := range form {
@@ -75,7 +73,7 @@ func checkNames(form url.Values, known []string) *refusal {
 	return nil
 }
 
-// countMembers returns how many members a list has, whose indices have no holes.
+// countMembers returns how many members a list has; no index is missing.
 func countMembers(form url.Values, list string) int {
 	n := 0
 	for key := range form {
@@ -127,7 +125,7 @@ func (v *violations) add(param, value, constraint string) {
 	v.found = append(v.found, fmt.Sprintf("Value %sat '%s' failed to satisfy constraint: Member must %s", value, name, constraint))
 }
 
-// required is text that must be there.
+// required is text for a required value.
 func (v *violations) required(param string, shortest, longest int, chars *regexp.Regexp) {
 	if !v.form.Has(param) {
 		v.add(param, "null", "not be null")
@@ -136,12 +134,12 @@ func (v *violations) required(param string, shortest, longest int, chars *regexp
 	v.text(param, shortest, longest, chars)
 }
 
-// text checks a value, if it is there. Lengths are in characters.
+// text checks a value, if it is present. Lengths are in characters.
 func (v *violations) text(param string, shortest, longest int, chars *regexp.Regexp) {
 	v.check(param, "'"+v.form.Get(param)+"'", shortest, longest, chars)
 }
 
-// secret is text that no message repeats.
+// secret is text for a value that messages must not contain.
 func (v *violations) secret(param string, shortest, longest int, chars *regexp.Regexp) {
 	v.check(param, "", shortest, longest, chars)
 }
@@ -163,7 +161,7 @@ func (v *violations) check(param, quoted string, shortest, longest int, chars *r
 	}
 }
 
-// requiredSecret is a secret that must be there.
+// requiredSecret is secret for a required value.
 func (v *violations) requiredSecret(param string, shortest, longest int) {
 	if !v.form.Has(param) {
 		v.add(param, "null", "not be null")
@@ -172,7 +170,7 @@ func (v *violations) requiredSecret(param string, shortest, longest int) {
 	v.secret(param, shortest, longest, nil)
 }
 
-// count checks how many members a list has. With least above 0 it must be there.
+// count checks how many members a list has. With least above 0 the list is required.
 func (v *violations) count(list string, least, most int) {
 	n := countMembers(v.form, list)
 	switch {
@@ -185,7 +183,7 @@ func (v *violations) count(list string, least, most int) {
 	}
 }
 
-// each checks a text of each member of a list: "Tags.member.#.Key".
+// each checks a value of each member of a list: "Tags.member.#.Key".
 func (v *violations) each(param string, shortest, longest int, chars *regexp.Regexp) {
 	list, _, _ := strings.Cut(param, ".member.#")
 	for i := range countMembers(v.form, list) {
@@ -228,8 +226,7 @@ func checkPolicy(policy string) *refusal {
 	return malformed("MalformedPolicyDocument", "Syntax errors in policy.")
 }
 
-// number checks a number of seconds or bytes, if it is there, and returns it as
-// seconds; 0 if it is not there.
+// number checks a number of seconds or bytes, if it is present, and returns it as seconds; 0 if it is missing.
 func (v *violations) number(param string, least, most int) time.Duration {
 	if !v.form.Has(param) {
 		return 0

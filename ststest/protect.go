@@ -20,14 +20,13 @@ type Caller struct {
 	Region      string    // that the signature was made for
 	Presigned   bool      // signed in the query
 
-	MFA               bool              // a device was used for the session, which is one of GetSessionToken
+	MFA               bool              // an MFA device was used for the session, which is one of GetSessionToken
 	SourceIdentity    string            // of the session
 	Tags              map[string]string // of the session, inherited ones among them
 	TransitiveTagKeys []string          // of the tags that the next role of a chain inherits
 }
 
-// Caller returns whose an access key is, and with what session. It does not
-// look at expiry.
+// Caller returns the identity and the session of an access key, even if it has expired.
 func (s *Server) Caller(accessKeyID string) (Caller, bool) {
 	id, ok := s.lookup(accessKeyID)
 	if !ok {
@@ -48,20 +47,20 @@ type callerKey struct{}
 // maxPayload bounds the body of a request to a service behind Protect.
 const maxPayload = 64 << 20
 
-// Protect returns a handler that hands on to next only requests that a known
-// caller signed for this service ("s3", "execute-api") and region; "" is any
+// Protect returns a handler that passes a request to next only if a known
+// caller signed it for this service ("s3", "execute-api") and region; "" is any
 // region. Others get an error: for "s3", "s3-object-lambda" and "s3-outposts"
 // with the codes of S3, whose rules for escaping and for x-amz-content-sha256
-// apply then; for other services with those of STS, in S3's XML. An expired or
-// revoked session token is ExpiredToken, with status 400 from S3, as it is
-// there, and 403 from others. "iam" refuses the credentials that IAM refuses:
-// those of GetFederationToken, and those of GetSessionToken without MFA.
+// then apply; for other services with those of STS, in S3's XML. An expired or
+// revoked session token is ExpiredToken, with status 400 from S3, as in AWS,
+// and 403 from others. "iam" refuses the credentials that IAM refuses: those of
+// GetFederationToken, and those of GetSessionToken without MFA.
 //
 // The body is compared with the signature before next reads it; it may be 64 MiB
 // long. UNSIGNED-PAYLOAD is accepted. For the services of S3 a chunked body is
-// NotImplemented (501), and one without a Content-Length MissingContentLength (411). Faults do not touch these requests, and
-// they are not among Calls. What no correct client sends is reported as it is
-// for STS.
+// NotImplemented (501), and one without a Content-Length MissingContentLength
+// (411). Faults do not affect these requests, and they are not among Calls.
+// Requests that no correct client sends are reported as for STS.
 //
 // A nil next returns the caller's ARN.
 func (s *Server) Protect(service, region string, next http.Handler) http.Handler {
@@ -125,7 +124,7 @@ func (p protected) admit(r *http.Request) (Caller, []byte, *refusal) {
 	}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxPayload+1))
 	if err != nil {
-		return Caller{}, nil, &refusal{status: http.StatusBadRequest, code: "IncompleteBody", message: "The body did not arrive whole."}
+		return Caller{}, nil, &refusal{status: http.StatusBadRequest, code: "IncompleteBody", message: "The body is incomplete."}
 	}
 	if len(body) > maxPayload {
 		return Caller{}, nil, malformed("EntityTooLarge", fmt.Sprintf("The body is longer than %d bytes.", maxPayload))

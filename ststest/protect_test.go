@@ -235,7 +235,7 @@ func TestProtectLongBody(t *testing.T) {
 }
 
 // TestProtectS3Framing: S3 accepts no chunks, and no PUT without a length
-// (aws-sdk-go#138, aws-sigv4-proxy#70, field case B2).
+// (aws-sdk-go#138, aws-sigv4-proxy#70, docs/defects.md, B2).
 func TestProtectS3Framing(t *testing.T) {
 	srv, _ := fixed(t)
 	srv.AllowRefusals("NotImplemented", "MissingContentLength")
@@ -290,6 +290,6 @@ func TestBodyThatBreaksOff(t *testing.T) {
 		req.ContentLength = 5
 		h.ServeHTTP(rec, req)
 		require.Equal(t, 400, rec.Code)
-		require.Contains(t, rec.Body.String(), "did not arrive whole", "and the test is not told: clients may give up")
+		require.Contains(t, rec.Body.String(), "is incomplete", "and the test is not told: clients may give up")
 	}
 }

@@ -14,25 +14,24 @@ type Call struct {
 	Time        time.Time       // on the server's clock
 	Method      string          // "POST"
 	Operation   string          // "AssumeRole"; as in the request, so it may not be one of STS
-	Form        url.Values      // the parameters, those of the signature left out; secret tokens are "[redacted]"
+	Form        url.Values      // the parameters, without those of the signature; secret tokens are "[redacted]"
 	Token       stschain.Secret // the WebIdentityToken, SAMLAssertion, TradeInToken, Session or SigninToken
 	Header      http.Header     // without Authorization and X-Amz-Security-Token
 	Host        string
 	Presigned   bool   // signed in the query
-	Caller      string // the ARN; "" if the signature was not accepted or not looked at
-	AccessKeyID string // what the request claimed to be signed with
-	Region      string // what the signature was made for
+	Caller      string // the ARN; "" if the signature was not accepted or not checked
+	AccessKeyID string // the access key ID in the signature
+	Region      string // the region in the signature
 
-	Fault  string // the fault that the call met; "" none
+	Fault  string // the fault that affected the call; "": none
 	Status int    // of the response; 0: not yet, or the connection broke
 	Code   string // the STS error code of the response; "": none
 }
 
-// maxCalls is how many calls are kept; the counts include the forgotten ones.
+// maxCalls is how many calls are recorded; the counts include dropped ones.
 const maxCalls = 10_000
 
-// Calls returns the calls so far in the order of their arrival, those that are
-// including those in flight. It keeps the latest 10,000.
+// Calls returns the calls so far in the order of their arrival, including those in flight. It has the latest 10,000.
 func (s *Server) Calls() []Call {
 	s.lock()
 	defer s.mu.Unlock()
@@ -43,8 +42,7 @@ func (s *Server) Calls() []Call {
 	return calls
 }
 
-// Count returns how many calls of an operation there were, refused ones
-// included; of all operations if operation is "".
+// Count returns the number of calls of an operation, or of all operations if operation is "", including refused ones.
 func (s *Server) Count(operation string) int {
 	s.lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 
 const namespace = "https://sts.amazonaws.com/doc/2011-06-15/"
 
-// response is a whole HTTP response.
+// response is a complete HTTP response.
 type response struct {
 	status int
 	code   string // of the STS error in it, if it is one
@@ -23,7 +23,7 @@ type response struct {
 
 // refusal is the reason for an error response.
 type refusal struct {
-	why          denial // if it is about the signature; then status and code come from it
+	why          denial // if the signature is refused; status and code then depend on it
 	status       int
 	code         string
 	message      string
@@ -41,7 +41,7 @@ func malformed(code, message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: code, message: message, callersFault: true}
 }
 
-// forbidden refuses what the caller may not do.
+// forbidden refuses an operation that the caller may not call.
 func forbidden(message string) *refusal {
 	return &refusal{status: http.StatusForbidden, code: "AccessDenied", message: message}
 }
@@ -51,7 +51,7 @@ func badIdentity(message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "InvalidIdentityToken", message: message}
 }
 
-// expiredIdentity refuses one that was good once.
+// expiredIdentity refuses one that has expired.
 func expiredIdentity(message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "ExpiredTokenException", message: message}
 }
@@ -156,7 +156,7 @@ func s3Response(r *refusal) *response {
 
 func xmlResponse(status int, code, id string, v any) *response {
 	body, err := xml.MarshalIndent(v, "", "  ")
-	if err != nil { // not with the types above
+	if err != nil { // impossible with the types above
 		status, code, body = http.StatusInternalServerError, "InternalFailure", nil
 	}
 	return &response{

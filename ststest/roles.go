@@ -10,23 +10,23 @@ import (
 // Role is a role with constraints, for [Server.AddRole].
 type Role struct {
 	ARN         string        // required: "arn:aws:iam::123456789012:role/path/name"
-	MaxDuration time.Duration // of a session; 0: 12 h, the most that STS gives
+	MaxDuration time.Duration // of a session; 0: 12 h, the maximum of STS
 	ExternalID  string        // that callers must send; "": any or none
 	MFA         bool          // true: callers must have used an MFA device, in this call or for the session of GetSessionToken they sign with
 	Trusted     []string      // ARNs of the users and roles that may assume it, and accounts: "123456789012" or "arn:aws:iam::123456789012:root"; nil: every known caller
 
-	WebIdentity   []WebIdentityTrust // tokens that AssumeRoleWithWebIdentity takes for it; nil: of every known issuer
-	SAMLProviders []string           // ARNs of the identity providers that AssumeRoleWithSAML takes for it; nil: every one of its account
+	WebIdentity   []WebIdentityTrust // tokens that AssumeRoleWithWebIdentity accepts for it; nil: of every known issuer
+	SAMLProviders []string           // ARNs of the identity providers that AssumeRoleWithSAML accepts for it; nil: all of its account
 }
 
-// WebIdentityTrust is what a role demands of a web identity token.
+// WebIdentityTrust has the conditions of a role on a web identity token.
 type WebIdentityTrust struct {
 	Issuer   string // the iss claim; "": any known issuer
-	Audience string // a value of the aud claim; "": any that the issuer has registered
-	Subject  string // the sub claim, where * is any text; "": any
+	Audience string // a value of the aud claim; "": any that is registered for the issuer
+	Subject  string // the sub claim, where * matches any text; "": any
 }
 
-// AddRole declares a role, or declares it anew.
+// AddRole declares a role, or replaces its declaration.
 func (s *Server) AddRole(r Role) {
 	if _, ok := parseRoleARN(r.ARN); !ok {
 		s.mistake(fmt.Errorf("AddRole: Role.ARN %q is not the ARN of a role", r.ARN))
@@ -42,15 +42,15 @@ func (s *Server) AddRole(r Role) {
 	s.roles[r.ARN] = r
 }
 
-// MFA is a device that shows codes, for [Server.AddMFA].
+// MFA is a device that generates codes, for [Server.AddMFA].
 type MFA struct {
 	Serial string                               // required: "arn:aws:iam::123456789012:mfa/alice"
 	User   string                               // ARN of the only user that it belongs to; "": every user
-	Codes  []string                             // that it may show, six digits each
+	Codes  []string                             // valid codes, six digits each
 	Verify func(code string, at time.Time) bool // nil: only Codes are accepted. At is the server's time; called from any goroutine
 }
 
-// AddMFA registers a device, or registers it anew. Each code is accepted once.
+// AddMFA registers a device, or replaces its registration. Each code is accepted once.
 func (s *Server) AddMFA(m MFA) {
 	if len(m.Serial) < 9 {
 		s.mistake(fmt.Errorf("AddMFA: MFA.Serial %q is shorter than 9 characters", m.Serial))
@@ -62,7 +62,7 @@ func (s *Server) AddMFA(m MFA) {
 	s.devices[m.Serial] = &device{MFA: m, used: map[string]bool{}}
 }
 
-// device is a registered MFA device. The server's lock guards used.
+// device is a registered MFA device. used is guarded by the server's lock.
 type device struct {
 	MFA
 	used map[string]bool
@@ -81,7 +81,7 @@ func (s *Server) device(serial string) *device {
 	return s.devices[serial]
 }
 
-// useCode reports whether the device shows the code, and has not been seen to before.
+// useCode reports whether the code is valid and has not been used before.
 func (s *Server) useCode(d *device, code string, at time.Time) bool {
 	if !slices.Contains(d.Codes, code) && (d.Verify == nil || !d.Verify(code, at)) {
 		return false

@@ -108,7 +108,7 @@ func (q *request) samlResponse() (samlResponse, *refusal) {
 	return r, nil
 }
 
-// decodeSAML decodes base64 that may have line breaks.
+// decodeSAML decodes base64, which may have line breaks.
 func decodeSAML(text string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 }
@@ -116,8 +116,7 @@ func decodeSAML(text string) ([]byte, error) {
 // redeemWithin is how long after its issue an assertion can be used.
 const redeemWithin = 5 * time.Minute
 
-// check decides whether the response is for AWS and for now, and returns its
-// recipient.
+// check verifies that the response is for AWS and currently valid, and returns its recipient.
 func (r *samlResponse) check(now time.Time) (recipient string, no *refusal) {
 	i := slices.IndexFunc(r.confirmations, func(c samlConfirmation) bool { return isSignInURL(c.recipient) })
 	switch {
@@ -160,7 +159,7 @@ func (r *samlResponse) grants(role, provider string) bool {
 	})
 }
 
-// session is the session that the attributes ask for.
+// session returns the session that the attributes describe.
 func (r *samlResponse) session(role string) (identity, *refusal) {
 	names, sources := r.attribute("RoleSessionName"), r.attribute("SourceIdentity")
 	switch {

@@ -238,7 +238,7 @@ func TestParseSAML(t *testing.T) {
 		{"text beside the root", emptyAssertion + "x", "root element"},
 		{"nothing", "", "root element"},
 		{"other namespace", emptyAssertion, "neither"},
-		{"attribute twice", `<a b="1" b="2"/>`, "twice"},
+		{"attribute twice", `<a b="1" b="2"/>`, "duplicate attribute"},
 		{"no time", `<Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion" IssueInstant="yesterday"><Issuer>idp</Issuer></Assertion>`, "IssueInstant is not a time"},
 		{"deep", strings.Repeat("<a>", deep) + strings.Repeat("</a>", deep), "nested deeper"},
 		{"wide", "<a>" + strings.Repeat("<b/>", 6000) + "</a>", "more than 5000 elements"},

@@ -29,11 +29,11 @@ type element struct {
 	space, name string
 	attrs       map[string]string // those without a namespace
 	children    []*element
-	text        string // all that is directly in it, comments left out
+	text        string // its own text, without comments
 }
 
-// parseXML reads a document without a document type declaration, processing
-// instructions or repeated attributes, within bounds.
+// parseXML parses a document within bounds. It refuses document type
+// declarations, processing instructions and duplicate attributes.
 func parseXML(data []byte) (*element, error) {
 	d := xml.NewDecoder(bytes.NewReader(data))
 	d.CharsetReader = func(string, io.Reader) (io.Reader, error) { return nil, errors.New("the charset is not UTF-8") }
@@ -76,7 +76,7 @@ func parseXML(data []byte) (*element, error) {
 		}
 	}
 	if len(top.children) != 1 || strings.TrimSpace(top.text) != "" {
-		return nil, errors.New("it has not exactly one root element")
+		return nil, errors.New("it does not have exactly one root element")
 	}
 	return top.children[0], nil
 }
@@ -86,7 +86,7 @@ func newElement(start xml.StartElement) (*element, error) {
 	seen := map[xml.Name]bool{}
 	for _, a := range start.Attr {
 		if seen[a.Name] {
-			return nil, errors.New("an attribute is there twice")
+			return nil, errors.New("it has a duplicate attribute")
 		}
 		if seen[a.Name] = true; a.Name.Space == "" {
 			e.attrs[a.Name.Local] = a.Value
@@ -111,7 +111,7 @@ func (e *element) all(path ...string) []*element {
 	return found
 }
 
-// first is the first of all; where there is none, an empty one.
+// first returns the first element of all, or an empty one.
 func (e *element) first(path ...string) *element {
 	if found := e.all(path...); len(found) > 0 {
 		return found[0]
@@ -121,7 +121,7 @@ func (e *element) first(path ...string) *element {
 
 func (e *element) trimmed() string { return strings.TrimSpace(e.text) }
 
-// samlResponse is what STS reads in a SAML response.
+// samlResponse has the parts of a SAML response that STS uses.
 type samlResponse struct {
 	issuer, subject, subjectType string
 	audiences                    []string
@@ -210,7 +210,7 @@ func readAssertion(e *element) (samlResponse, error) {
 	return r, nil
 }
 
-// samlTimes reads times and keeps the first error.
+// samlTimes reads times and records the first error.
 type samlTimes struct{ err error }
 
 func (t *samlTimes) read(e *element, attr string) time.Time {
@@ -225,7 +225,7 @@ func (t *samlTimes) read(e *element, attr string) time.Time {
 	return at
 }
 
-// earlier returns the earlier of two times, of which a zero one does not count.
+// earlier returns the earlier of two times, ignoring zero times.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b

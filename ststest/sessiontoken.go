@@ -6,8 +6,7 @@ import (
 	"time"
 )
 
-// This file is the sessions that only long-lived credentials get: those of
-// GetSessionToken and of GetFederationToken.
+// This file has the operations that require long-lived credentials: GetSessionToken and GetFederationToken.
 
 type getSessionTokenResult struct {
 	XMLName xml.Name `xml:"GetSessionTokenResult"`
@@ -92,7 +91,7 @@ func (q *request) userLifetime(requested time.Duration) time.Duration {
 	return life
 }
 
-// useMFA looks at the code in a request, if there is one, and uses it up.
+// useMFA checks the MFA code of a request, if it has one, and marks it as used.
 func (q *request) useMFA() (used bool, no *refusal) {
 	serial, code := q.form.Get("SerialNumber"), q.form.Get("TokenCode")
 	switch {

@@ -14,13 +14,13 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// signInPath is where the console's sign-in endpoint is on every host.
+// signInPath is the path of the console's sign-in endpoint on every host.
 const signInPath = "/federation"
 
-// consoleLife is how long a sign-in token is good for.
+// consoleLife is how long a sign-in token is valid.
 const consoleLife = 15 * time.Minute
 
-// console is a sign-in token that was given and not yet used.
+// console is a sign-in token that was issued and not yet used.
 type console struct {
 	accessKeyID string
 	expires     time.Time
@@ -31,15 +31,14 @@ type console struct {
 //
 // Action=getSigninToken, by POST or GET, returns {"SigninToken":"..."} for a
 // Session of credentials that the server issued by GetFederationToken or an
-// AssumeRole operation, and that are still good. SessionDuration, 900 to 43200
+// AssumeRole operation, and that have not expired. SessionDuration, 900 to 43200
 // seconds, is only for those of an AssumeRole operation that was not called with
 // temporary credentials.
 //
 // Action=login, by GET, redirects to Destination if SigninToken is at most 15
 // minutes old and was not used before.
 //
-// What it refuses is a 400 in HTML. Faults and Calls go by the name of the
-// action.
+// Refusals have status 400 and an HTML body. For faults and Calls, the operation is the action.
 func (s *Server) Federation() http.Handler { return http.HandlerFunc(s.serveSignIn) }
 
 func (s *Server) serveSignIn(w http.ResponseWriter, r *http.Request) {
@@ -68,12 +67,12 @@ var signInActions = map[string][]string{
 	"login":          {"Action", "Issuer", "Destination", "SigninToken"},
 }
 
-// readSignIn reads the parameters, and checks that they are there once.
+// readSignIn reads the parameters, and checks that each occurs once.
 func readSignIn(r *http.Request) (url.Values, *refusal) {
 	form := url.Values{}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm+1))
 	if err != nil || len(body) > maxForm {
-		return form, malformed("BadRequest", "The body did not arrive whole, or is too long.")
+		return form, malformed("BadRequest", "The body is incomplete or too long.")
 	}
 	_, query := target(r)
 	for _, encoded := range []string{query, string(body)} {
@@ -87,7 +86,7 @@ func readSignIn(r *http.Request) (url.Values, *refusal) {
 	}
 	for key, values := range form {
 		if len(values) > 1 {
-			return form, malformed("BadRequest", fmt.Sprintf("The parameter %q is there %d times.", key, len(values)))
+			return form, malformed("BadRequest", fmt.Sprintf("The parameter %q occurs %d times.", key, len(values)))
 		}
 	}
 	known := signInActions[form.Get("Action")]
@@ -106,12 +105,12 @@ func readSignIn(r *http.Request) (url.Values, *refusal) {
 			return form, malformed("BadRequest", "The content type is not application/x-www-form-urlencoded.")
 		}
 	default:
-		return form, malformed("BadRequest", "The method is "+r.Method+", which this action is not for.")
+		return form, malformed("BadRequest", "The method is "+r.Method+", which this action does not support.")
 	}
 	return form, nil
 }
 
-// signInToken makes a sign-in token for credentials.
+// signInToken issues a sign-in token for credentials.
 func (s *Server) signInToken(form url.Values, id identity, now time.Time) (*response, *refusal) {
 	switch {
 	case id.kind != ofRole && id.kind != ofFederation || !id.temporary():
@@ -125,7 +124,7 @@ func (s *Server) signInToken(form url.Values, id identity, now time.Time) (*resp
 		case err != nil || seconds < 900 || seconds > 43200:
 			return nil, malformed("BadRequest", "SessionDuration is not a number of seconds between 900 and 43200.")
 		case id.kind != ofRole || id.chained:
-			return nil, badRequest("SessionDuration is only for credentials of AssumeRole that were not got with temporary credentials.")
+			return nil, badRequest("SessionDuration is only for credentials of AssumeRole that were not obtained with temporary credentials.")
 		}
 	}
 	token := newSessionToken(emptyToken)
@@ -136,7 +135,7 @@ func (s *Server) signInToken(form url.Values, id identity, now time.Time) (*resp
 	return &response{status: http.StatusOK, header: http.Header{"Content-Type": {"application/json"}}, body: string(body)}, nil
 }
 
-// badRequest refuses what a correct client may run into.
+// badRequest refuses a request that a correct client may send.
 func badRequest(message string) *refusal {
 	return &refusal{status: http.StatusBadRequest, code: "BadRequest", message: message}
 }
@@ -148,7 +147,7 @@ type sessionJSON struct {
 	SessionToken string `json:"sessionToken"`
 }
 
-// sessionOf returns whose session it is.
+// sessionOf returns the identity of a session.
 func (s *Server) sessionOf(text string) (identity, *refusal) {
 	var session sessionJSON
 	d := json.NewDecoder(strings.NewReader(text))
@@ -163,7 +162,7 @@ func (s *Server) sessionOf(text string) (identity, *refusal) {
 	return id, nil
 }
 
-// login uses a sign-in token up.
+// login redeems a sign-in token.
 func (s *Server) login(form url.Values, now time.Time) (*response, *refusal) {
 	destination, err := url.Parse(form.Get("Destination"))
 	if err != nil || destination.Scheme != "https" || destination.Host == "" {
@@ -180,7 +179,7 @@ func (s *Server) login(form url.Values, now time.Time) (*response, *refusal) {
 	return &response{status: http.StatusFound, header: http.Header{"Location": {destination.String()}}}, nil
 }
 
-// signInRefusal is the page that the sign-in endpoint refuses with.
+// signInRefusal is the error page of the sign-in endpoint.
 func signInRefusal(r *refusal) *response {
 	return &response{status: r.status, code: r.code, header: http.Header{"Content-Type": {"text/html;charset=UTF-8"}},
 		body: fmt.Sprintf("<!DOCTYPE html>\n<html><head><title>%d %s</title></head><body><p>%s</p></body></html>\n",

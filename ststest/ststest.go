@@ -1,11 +1,10 @@
-// Package ststest is a fake AWS STS for tests and examples that really verifies
-// what it is sent.
+// Package ststest is a fake AWS STS for tests and examples that verifies every request.
 //
-// It rebuilds the canonical request from what arrived and checks the signature,
-// its scope and its date, the session tokens that it issued, every parameter,
-// and the limits of STS; it returns the codes and the XML of STS. The
-// verification is its own code, written from the rules of Signature Version 4:
-// it shares nothing with the packages that it tests.
+// It rebuilds the canonical request from the received request and checks the
+// signature, its scope and its date, the session tokens that it issued, every
+// parameter, and the limits of STS; it returns the error codes and the XML of
+// STS. The verification is an independent implementation of Signature Version
+// 4: it shares no code with the packages that it tests.
 //
 //	func TestBackup(t *testing.T) {
 //		srv := ststest.NewTest(t)
@@ -26,46 +25,46 @@
 //
 // # Identities and permissions
 //
-// [Server.User] is known from the start; [Server.AddUser] and [Server.AddKeys]
-// make more callers. Every well-formed role may be assumed by every known caller
+// [Server.User] exists from the start; [Server.AddUser] and [Server.AddKeys]
+// add more callers. Every well-formed role may be assumed by every known caller
 // until [Server.AddRole] declares it with constraints; with DenyUndeclared set,
 // only declared roles can be assumed. [Server.AddTOTP] gives a user a virtual
 // MFA device, [Server.AddMFA] registers others.
 //
-// AssumeRoleWithWebIdentity takes the tokens of [Server.Issuer], and of those
-// that [Server.AddIssuer] registers. AssumeRoleWithSAML takes what
-// [Server.Assertion] returns, or what VerifyAssertion accepts. Neither looks at a
-// signature of the request; a signature is an error of the test.
+// AssumeRoleWithWebIdentity accepts the tokens of [Server.Issuer], and of
+// issuers that [Server.AddIssuer] registers. AssumeRoleWithSAML accepts what
+// [Server.Assertion] returns, or what VerifyAssertion accepts. Neither checks a
+// signature of the request; a signature is reported as an error of the test.
 //
-// The tokens of GetWebIdentityToken are really signed, by [Server.Outbound].
-// GetDelegatedAccessToken takes those of [Server.TradeInToken], and
+// The tokens of GetWebIdentityToken are signed by [Server.Outbound].
+// GetDelegatedAccessToken accepts those of [Server.TradeInToken], and
 // DecodeAuthorizationMessage what [Server.EncodedMessage] returns.
 // [Server.Federation] is the sign-in endpoint of the console.
 //
 // What credentials may do depends on where they come from, as it does in AWS:
-// those of GetFederationToken may call nothing of STS but GetCallerIdentity, those
-// of GetSessionToken AssumeRole too, and only long-lived keys get either.
-// [Server.Caller] returns what the server knows about a session: tags, source
-// identity, MFA.
+// in STS those of GetFederationToken may only call GetCallerIdentity, those of
+// GetSessionToken also AssumeRole, and both operations require long-lived keys.
+// [Server.Caller] returns the properties of a session: tags, source identity,
+// MFA.
 //
-// # When things go wrong
+// # Faults
 //
 // A [Fault] is a scripted failure. [Server.FailNext] queues faults for the next
-// calls, [Server.FailAll] is an outage, which [Server.Heal] ends. Faults behave
-// the same in process and over a socket, and none that waits outlives the
-// context of its request.
+// calls, and [Server.FailAll] starts an outage, which [Server.Heal] ends.
+// Faults behave the same in process and over a socket, and end with the context
+// of the request.
 //
 //	srv.FailNext(ststest.Throttle(), ststest.Hang())
 //
 // [Server.Revoke] makes the server and the services behind [Server.Protect]
 // return ExpiredToken for credentials that it issued.
 //
-// # What happened
+// # Recorded calls
 //
 // [Server.Calls] returns the requests with their callers and results. A server
 // made by [NewTest] reports requests that no correct client sends as errors of
 // the test: a bad signature, an unknown parameter, a value out of range.
-// [Server.AllowRefusals] is for tests that send them on purpose.
+// Tests that send them on purpose call [Server.AllowRefusals].
 package ststest
 
 import (
@@ -86,29 +85,29 @@ import (
 // AccountID is the account of users that are added by name.
 const AccountID = "123456789012"
 
-// Server is a fake STS. The zero value works. The fields are set before the
-// first call and not changed afterwards; the methods may be called at any time,
-// from any goroutine.
+// Server is a fake STS. The zero value is ready for use. Do not change the
+// fields after the first call; the methods may be called at any time, from any
+// goroutine.
 type Server struct {
-	Clock          stschain.Clock // nil: the real one. Signatures, expiry and the Date header are by it
-	Lifetime       time.Duration  // of everything issued, below the limits of STS too; 0: DurationSeconds
-	Region         string         // the only one that signatures may name; "": the one in the host name (sts.eu-west-1.…), any if it names none
-	DenyUndeclared bool           // true: roles that AddRole does not know are AccessDenied
-	OnCall         func(Call)     // nil: none. Called when a call has arrived, before the response. It must not call Close
+	Clock          stschain.Clock // nil: the system clock. It determines the date of signatures, expiry and the Date header
+	Lifetime       time.Duration  // of everything issued, which may be below the limits of STS; 0: DurationSeconds
+	Region         string         // required in signatures; "": the one in the host name (sts.eu-west-1.…), or any if it has none
+	DenyUndeclared bool           // true: AccessDenied for roles that were not declared with AddRole
+	OnCall         func(Call)     // nil: not called. Called when a call has arrived, before the response. It must not call Close
 
 	DisabledRegions  []string // that issue no credentials: RegionDisabledException
-	CallsPerSecond   int      // of its clock, that are not throttled; 0: any number
-	OutboundDisabled bool     // true: GetWebIdentityToken is OutboundWebIdentityFederationDisabledException
+	CallsPerSecond   int      // that are not throttled, by its clock; 0: no limit
+	OutboundDisabled bool     // true: GetWebIdentityToken returns OutboundWebIdentityFederationDisabledException
 
-	// VerifyAssertion checks the XML signature of a SAML response and returns the
-	// XML that it is over, a Response or an Assertion: nothing else is believed.
-	// An error is InvalidIdentityToken. Nil: only what [Server.Assertion] returned
-	// is accepted. The module ststest/samlverify has one that knows the keys of an
-	// identity provider.
+	// VerifyAssertion checks the XML signature of a SAML response and returns
+	// the signed XML, a Response or an Assertion: nothing else is used. For an
+	// error, the response is InvalidIdentityToken. nil: only what
+	// [Server.Assertion] returned is accepted. The module ststest/samlverify
+	// has an implementation for the keys of an identity provider.
 	VerifyAssertion func(response []byte) (signed []byte, err error)
 
 	mu       sync.Mutex
-	ready    bool // what lock makes on first use is there
+	ready    bool // lock has initialized the server
 	prefix   string
 	issued   int
 	keys     map[string]*identity // by access key ID
@@ -123,7 +122,7 @@ type Server struct {
 	tradeIns map[stschain.Secret]tradeIn
 	asserted asserted
 	consoles map[stschain.Secret]console // by sign-in token
-	second   int64                       // of the clock, that inSecond is for
+	second   int64                       // the current second of the clock
 	inSecond int                         // calls
 	next     []Fault                     // for one call each
 	always   []Fault                     // until Heal
@@ -152,18 +151,18 @@ type Server struct {
 	}
 }
 
-// TB is what a Server needs of a *testing.T.
+// TB has the methods of a *testing.T that a Server uses.
 type TB interface {
 	Helper()
 	Errorf(format string, args ...any)
 	Cleanup(func())
 }
 
-// New returns a server. Close it when URL was called.
+// New returns a server. Close it if URL was called.
 func New() *Server { return &Server{} }
 
-// NewTest returns a server that reports requests which no correct client sends
-// by t.Errorf, from whatever goroutine they came, and is closed with the test.
+// NewTest returns a server that reports requests that no correct client sends
+// with t.Errorf, from any goroutine, and is closed when the test ends.
 func NewTest(t TB) *Server {
 	s := New()
 	s.report.t = t
@@ -182,12 +181,10 @@ func (s *Server) AllowRefusals(codes ...string) {
 	s.report.all = s.report.all || len(codes) == 0
 }
 
-// Client returns an http.Client that calls the server in process, whatever host
-// it is requested. It opens no socket.
+// Client returns an http.Client that calls the server in process for any host. It opens no socket.
 func (s *Server) Client() *http.Client { return &http.Client{Transport: InProcess(s)} }
 
-// URL returns the address of the server, "http://127.0.0.1:port". The first
-// call starts to listen there, until Close.
+// URL returns the address of the server, "http://127.0.0.1:port". The first call starts a listener, which Close stops.
 func (s *Server) URL() string {
 	s.listen.once.Do(s.startListening)
 	return s.listen.url
@@ -225,7 +222,7 @@ func (s *Server) startListening() {
 		},
 	}
 	// An http.Transport resends some requests on its own when a connection that
-	// it reuses breaks. A script of faults must see each call once.
+	// it reuses breaks. The queue of faults must get each call once.
 	server.SetKeepAlivesEnabled(false)
 	s.listen.server, s.listen.served = server, make(chan struct{})
 	go func() {
@@ -234,8 +231,8 @@ func (s *Server) startListening() {
 	}()
 }
 
-// Close ends what waits, stops listening and returns when no goroutine of the
-// server is left. Calls that come later fail as if the connection broke.
+// Close ends waiting calls, stops listening and returns when all goroutines of
+// the server have ended. Later calls fail as if the connection broke.
 func (s *Server) Close() {
 	s.report.mu.Lock()
 	s.report.t = nil // it must not be used after the test
@@ -261,7 +258,7 @@ func (s *Server) String() string { return "ststest.Server" }
 // Format prints String for every verb of fmt.
 func (s *Server) Format(f fmt.State, _ rune) { io.WriteString(f, s.String()) }
 
-// lock locks the server's state and makes it first if need be.
+// lock locks the server's state, and initializes it first if necessary.
 func (s *Server) lock() {
 	s.mu.Lock()
 	if s.ready {
@@ -283,8 +280,8 @@ func (s *Server) lock() {
 	s.user = s.addUser("arn:aws:iam::" + AccountID + ":user/alice")
 }
 
-// enter counts a request in and returns its context, which ends with Close too.
-// It reports whether the server is still open.
+// enter registers a request and returns its context, which also ends with
+// Close. It reports whether the server is still open.
 func (s *Server) enter(ctx context.Context) (_ context.Context, leave func(), open bool) {
 	s.lock()
 	defer s.mu.Unlock()
@@ -304,7 +301,7 @@ func (s *Server) now() time.Time {
 	return s.Clock.Now()
 }
 
-// clockFunc is a clock made of a method, which holds nothing that could be printed.
+// clockFunc is a clock made of a method, without fields that could be printed.
 type clockFunc func() time.Time
 
 func (f clockFunc) Now() time.Time { return f() }
@@ -317,14 +314,14 @@ func (s *Server) mistake(err error) {
 	s.errorf("ststest: %v", err)
 }
 
-// mistaken returns what mistake noted.
+// mistaken returns the errors that mistake recorded.
 func (s *Server) mistaken() error {
 	s.lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.mistakes...)
 }
 
-// complain reports a refusal that only a wrong client gets.
+// complain reports a refusal that only an incorrect client gets.
 func (s *Server) complain(what string, r *refusal) {
 	if r == nil || !r.callersFault {
 		return

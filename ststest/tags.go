@@ -17,8 +17,7 @@ type sessionTag struct {
 	transitive bool // the next session of a role chain inherits it
 }
 
-// newTags makes the tags of a session from those that it requests and those that it
-// inherits from the caller's session.
+// newTags returns the tags of a session: those that it requests and those that it inherits from the caller's session.
 func newTags(requested []sessionTag, transitive []string, caller sessionTags) (sessionTags, *refusal) {
 	tags := sessionTags{}
 	for key, tag := range caller {
@@ -64,7 +63,7 @@ func (t sessionTags) has(key string) bool {
 	return ok
 }
 
-// size is what the tags add to the session's policies.
+// size is what the tags add to the size of the session's policies.
 func (t sessionTags) size() int {
 	n := 0
 	for _, tag := range t {

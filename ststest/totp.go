@@ -15,21 +15,22 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// TOTP is a virtual MFA device: codes of six digits that change every 30
-// seconds, by RFC 6238 with SHA-1, as the devices of IAM make them.
+// TOTP is a virtual MFA device: codes of six digits that change every
+// 30 seconds, according to RFC 6238 with SHA-1, like the virtual devices of
+// IAM.
 type TOTP struct {
 	Serial string          // "arn:aws:iam::123456789012:mfa/alice"
-	Secret stschain.Secret // required: the seed in base32, as a QR code of IAM has it
-	Clock  stschain.Clock  // nil: the real one. For MFAToken
+	Secret stschain.Secret // required: the seed in base32, as in the QR code of IAM
+	Clock  stschain.Clock  // nil: the system clock. For MFAToken
 }
 
-// totpStep is how long a code is shown.
+// totpStep is how long a code is current.
 const totpStep = 30 * time.Second
 
 // AddTOTP registers a new virtual device for a user, by name or ARN, and
-// returns it. Its serial is the user's ARN with mfa for user; it shows codes by
-// the server's clock. A code is accepted once, from one step before it is shown
-// until one step after.
+// returns it. Its serial is the user's ARN with mfa instead of user; its codes
+// follow the server's clock. A code is accepted once, from one step before it
+// is current until one step after.
 func (s *Server) AddTOTP(user string) TOTP {
 	arn := user
 	if !strings.HasPrefix(user, "arn:") {
@@ -54,7 +55,7 @@ func (s *Server) AddTOTP(user string) TOTP {
 	return d
 }
 
-// Code returns what the device shows at an instant; "" if Secret is not base32.
+// Code returns the code at an instant; "" if Secret is not base32.
 func (d TOTP) Code(at time.Time) string {
 	// Seeds are often written with spaces, in lower case, without padding.
 	text := strings.ToUpper(strings.ReplaceAll(strings.TrimRight(d.Secret.Reveal(), "="), " ", ""))
@@ -69,8 +70,7 @@ func (d TOTP) Code(at time.Time) string {
 	return fmt.Sprintf("%06d", truncated%1_000_000)
 }
 
-// Verify reports whether the device shows the code at an instant, or in the step
-// before or after. It is for [MFA].Verify.
+// Verify reports whether the code is current at an instant, or in the step before or after. It is for [MFA].Verify.
 func (d TOTP) Verify(code string, at time.Time) bool {
 	for _, off := range []time.Duration{-totpStep, 0, totpStep} {
 		if shown := d.Code(at.Add(off)); shown != "" && hmac.Equal([]byte(shown), []byte(code)) {
@@ -80,8 +80,8 @@ func (d TOTP) Verify(code string, at time.Time) bool {
 	return false
 }
 
-// MFAToken returns the code of this moment, for the field of that name in the
-// providers that ask for a code. It refuses other serials than the device's.
+// MFAToken returns the current code. Use it for the field MFAToken of a
+// provider. It refuses serials other than the device's.
 func (d TOTP) MFAToken(ctx context.Context, serial string) (stschain.Secret, error) {
 	if err := ctx.Err(); err != nil {
 		return stschain.Secret{}, err
@@ -95,7 +95,7 @@ func (d TOTP) MFAToken(ctx context.Context, serial string) (stschain.Secret, err
 	}
 	code := d.Code(now)
 	if code == "" {
-		return stschain.Secret{}, errors.New("ststest: TOTP.Secret is empty or no base32")
+		return stschain.Secret{}, errors.New("ststest: TOTP.Secret is empty or not base32")
 	}
 	return stschain.NewSecret(code), nil
 }

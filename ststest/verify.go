@@ -9,21 +9,21 @@ import (
 	"time"
 )
 
-// rules are what a service demands of a signature.
+// rules are the requirements of a service on a signature.
 type rules struct {
 	service         string
 	region          string // "": any
 	s3              bool   // the path is escaped once, x-amz-content-sha256 is required, a presigned body is not hashed
 	keepPath        bool   // the path is not normalized
 	unsignedPayload bool   // UNSIGNED-PAYLOAD is accepted
-	fixedLifetime   bool   // a presigned request is valid for 15 minutes, whatever X-Amz-Expires is
+	fixedLifetime   bool   // a presigned request is valid for 15 minutes, regardless of X-Amz-Expires
 	unsignedToken   bool   // the session token is added after signing
 }
 
 // window is how far the date of a signature may be from the server's clock.
 const window = 15 * time.Minute
 
-// denial is a reason not to accept a request. Services have different codes for it.
+// denial is a reason to refuse a request. Services have different codes for it.
 type denial int
 
 const (
@@ -40,7 +40,7 @@ const (
 	wrongSignature
 )
 
-// deny refuses a request on account of its signature. Status and code are
+// deny refuses a request because of its signature. Status and code are
 // filled in for each service.
 func deny(why denial, message string) *refusal {
 	return &refusal{why: why, message: message, callersFault: why != expiredToken}
@@ -165,7 +165,7 @@ func (c *claim) checkSignature(r *http.Request, query []param, body []byte, rule
 	}
 	toSign := stringToSign(c, canonical)
 	if !hmac.Equal([]byte(signature(id.creds.SecretAccessKey.Reveal(), c, toSign)), []byte(c.signature)) {
-		if c.token != "" { // what follows is printed
+		if c.token != "" { // the canonical request is printed
 			canonical = strings.NewReplacer(c.token, "[redacted]", escape(c.token), "[redacted]").Replace(canonical)
 		}
 		return deny(wrongSignature, mismatch).because(fmt.Sprintf(
@@ -195,7 +195,7 @@ func canonicalRequest(r *http.Request, query []param, c *claim, payloadHash stri
 		r.Method,
 		path,
 		canonicalQuery(query, without...),
-		headers, // ends in a line feed of its own
+		headers, // ends in a line feed
 		strings.Join(c.signedHeaders, ";"),
 		payloadHash,
 	}, "\n"), nil

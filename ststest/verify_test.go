@@ -77,7 +77,7 @@ func TestRefusals(t *testing.T) {
 		{"another version", body("Action=GetCallerIdentity&Version=2010-01-01"), 400, "InvalidAction", "for version 2010-01-01"},
 		{"no version", body("Action=GetCallerIdentity"), 400, "InvalidAction", "NO_VERSION_SPECIFIED"},
 		{"no action", body("Version=2011-06-15"), 400, "MissingAction", ""},
-		{"twice", body(whoAmIBody + "&Version=2011-06-15"), 400, "MalformedInput", `"Version" is there 2 times`},
+		{"twice", body(whoAmIBody + "&Version=2011-06-15"), 400, "MalformedInput", `"Version" occurs 2 times`},
 		{"in query and body", func(r *http.Request) { r.URL.RawQuery = "Version=2011-06-15" }, 400, "MalformedInput", "2 times"},
 		{"signature in the form", body(whoAmIBody + "&X-Amz-Signature=x"), 400, "MalformedInput", "X-Amz-Signature"},
 		{"form escape", body(whoAmIBody + "&x=%zz"), 400, "MalformedInput", "cannot be decoded"},

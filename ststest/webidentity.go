@@ -69,8 +69,7 @@ func (q *request) assumeRoleWithWebIdentity() (any, *refusal) {
 	}, nil
 }
 
-// webIdentity verifies the token of a request, and returns the audience of it
-// that counted.
+// webIdentity verifies the token of a request, and returns it with its registered audience.
 func (q *request) webIdentity() (jwt, string, *refusal) {
 	token := q.form.Get("WebIdentityToken")
 	t, err := parseJWT(token)
@@ -103,7 +102,7 @@ func (s *Server) knownIssuer(url string) *Issuer {
 	return s.issuers[url]
 }
 
-// tags are the session tags in the claim that AWS reads them from.
+// tags returns the session tags in the claim that AWS defines.
 func (t jwt) tags() (sessionTags, *refusal) {
 	claim, ok := t.claims["https://aws.amazon.com/tags"]
 	if !ok {
@@ -139,8 +138,7 @@ func (r Role) trustsToken(t jwt) bool {
 	})
 }
 
-// like reports whether text fits a pattern in which * is any text, as
-// StringLike of IAM has it.
+// like reports whether text matches a pattern in which * matches any text, like StringLike in IAM.
 func like(pattern, text string) bool {
 	parts := strings.Split(pattern, "*")
 	if len(parts) == 1 {

@@ -14,16 +14,16 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// FromEnv assumes the role that AWS's environment variables name:
+// FromEnv assumes the role that these environment variables configure:
 //
 //	AWS_WEB_IDENTITY_TOKEN_FILE  the token file
 //	AWS_ROLE_ARN                 the role
 //	AWS_ROLE_SESSION_NAME        the session's name; not set: as in [Provider]
 //	AWS_REGION                   the region of the STS endpoint; also AWS_DEFAULT_REGION
 //
-// Amazon EKS sets them in pods whose service account has a role. They are read on each call, and at no
-// other time. A variable that is empty or blank counts as not set. The zero FromEnv is ready; it is not
-// copied.
+// Amazon EKS sets them in pods whose service account has a role. They are read
+// on each call. A variable that is empty or blank counts as not set. The zero
+// FromEnv is ready for use. Do not copy it.
 type FromEnv struct {
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
 	Open      func(path string) (fs.File, error)        // opens the token file; nil: os.Open

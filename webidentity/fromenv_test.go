@@ -30,7 +30,7 @@ func calls(srv *ststest.Server) func(string) *stsquery.Client {
 	}
 }
 
-// Peers: aws-sdk-go#4385, aws-sdk-go-v2#670.
+// Reports: aws-sdk-go#4385, aws-sdk-go-v2#670.
 func TestFromEnv(t *testing.T) {
 	srv := ststest.NewTest(t)
 	env := environment{
@@ -57,7 +57,7 @@ func TestFromEnv(t *testing.T) {
 	require.Regexp(t, `^webidentity\.test@`, srv.Calls()[1].Form.Get("RoleSessionName"))
 }
 
-// Peers: aws-sdk-go-v2#515.
+// Reports: aws-sdk-go-v2#515.
 func TestFromEnvIncomplete(t *testing.T) {
 	const file, role = "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ROLE_ARN"
 	for name, test := range map[string]struct {

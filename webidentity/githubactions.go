@@ -25,28 +25,27 @@ import (
 //
 // The job needs the permission "id-token: write", which makes GitHub set the variables
 // ACTIONS_ID_TOKEN_REQUEST_URL and ACTIONS_ID_TOKEN_REQUEST_TOKEN. They are read each time. In IAM the
-// identity provider is token.actions.githubusercontent.com. The zero GitHubActions is ready; it is not
-// copied.
+// identity provider is token.actions.githubusercontent.com. The zero GitHubActions is ready for use. Do not copy it.
 //
 // Source: https://docs.github.com/en/actions/reference/security/oidc
 type GitHubActions struct {
 	Audience   string                                    // of the token; "": "sts.amazonaws.com"
 	LookupEnv  func(name string) (value string, ok bool) // nil: os.LookupEnv
-	HTTPClient *http.Client                              // nil: one with timeouts and the proxies of the environment. Redirects are never followed
+	HTTPClient *http.Client                              // nil: a client with timeouts and the proxies of the environment. Redirects are never followed
 
 	once   sync.Once
 	client *http.Client
 }
 
-// The runner's service fails now and then, so a request is repeated.
+// The runner's service fails occasionally, so a request is retried.
 const (
 	githubAttempts = 3
 	githubPause    = 500 * time.Millisecond // before the second attempt
 	githubTimeout  = 5 * time.Second        // of one attempt
 )
 
-// Token requests a token. Each is new, and valid for some minutes. A token that the runner's service
-// throttles is an [stschain.ErrThrottled].
+// Token requests a token. Each is new, and valid for some minutes. If the
+// runner's service throttles the request, the error is [stschain.ErrThrottled].
 func (g *GitHubActions) Token(ctx context.Context) (token stschain.Secret, err error) {
 	defer flow.Wrap(&err, "GitHub Actions", "")
 	host, r, err := g.request()
@@ -99,7 +98,7 @@ func (g *GitHubActions) request() (host string, r wire.Request, err error) {
 	}, nil
 }
 
-// tokenOf returns the token in a response, or an error that shows nothing of its body.
+// tokenOf returns the token in a response, or an error that does not show its body.
 func tokenOf(resp wire.Response) (stschain.Secret, error) {
 	if resp.Status != http.StatusOK {
 		return stschain.Secret{}, fmt.Errorf("unexpected response: %d %s", resp.Status, http.StatusText(resp.Status))

@@ -15,15 +15,15 @@ import (
 	"github.com/stschain-go/stschain/internal/flow"
 )
 
-// claims are what a token says about itself. They are not verified: they serve to report early, and in
-// more detail, what STS would refuse.
+// claims are the claims of a token. They are not verified: they are used to
+// report early, and in more detail, what STS would refuse.
 type claims struct {
 	issuer, subject string
 	audiences       []string
 	expires         time.Time // zero: unknown
 }
 
-// maxPeek bounds a token that is parsed. STS accepts no longer ones.
+// maxPeek bounds a token that is parsed. STS does not accept longer ones.
 const maxPeek = 1 << 17
 
 // peek parses a token that is a JWT (RFC 7519, in the compact form of RFC 7515). A claim of another type
@@ -34,7 +34,7 @@ func peek(token string) (c claims, isJWT bool) {
 		return claims{}, false
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
-	var all map[string]json.RawMessage // a struct would take EXP for exp
+	var all map[string]json.RawMessage // a struct would accept EXP for exp
 	if err != nil || json.Unmarshal(payload, &all) != nil || all == nil {
 		return claims{}, false
 	}
@@ -58,7 +58,7 @@ func claim[T any](raw json.RawMessage) T {
 	return value
 }
 
-// lastDay, 9999-12-31, keeps far dates where all of package time works.
+// lastDay, 9999-12-31, limits dates to those that all of package time supports.
 const lastDay = 253402214400
 
 // numericDate returns seconds since 1970, which may have a fraction, as a time; zero if raw is not a
@@ -72,10 +72,10 @@ func numericDate(raw json.RawMessage) time.Time {
 	return time.Unix(int64(whole), int64(fraction*1e9))
 }
 
-// presented is a token that is sent, and what is known about it.
+// presented is a token that is sent, with its claims and origin.
 type presented struct {
 	token  stschain.Secret
-	origin string // what errors call it; "" if the source did not say
+	origin string // its name in errors; "" if the source did not say
 	claims
 	isJWT bool
 }
@@ -93,7 +93,7 @@ func (s presented) expired(now time.Time) string {
 	return text + ": check what should renew it, and this machine's clock"
 }
 
-// explain adds to an error of STS what the token says about itself.
+// explain adds the claims of the token to an error of STS.
 func (s presented) explain(err error, now time.Time) error {
 	if s.token.IsZero() {
 		return err

@@ -16,7 +16,7 @@ import (
 )
 
 // With an STS that takes five seconds only the first caller waits, for hours; and it is the region's.
-// Peers: aws-sdk-go#4385, aws-sdk-java-v2#1667.
+// Reports: aws-sdk-go#4385, aws-sdk-java-v2#1667.
 func TestSlowSTSHoldsUpNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -41,7 +41,7 @@ func TestSlowSTSHoldsUpNobody(t *testing.T) {
 }
 
 // The kubelet writes a new token every hour or more often. That alone causes no call of STS.
-// Peers: eks-pod-identity-agent#143, crossplane#828, source-controller#938.
+// Reports: eks-pod-identity-agent#143, crossplane#828, source-controller#938.
 func TestTokenThatRotatesCostsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -58,7 +58,7 @@ func TestTokenThatRotatesCostsNothing(t *testing.T) {
 }
 
 // A refusal is remembered: callers do not cause one STS call each.
-// Peers: kubernetes#99328, cloud-provider-aws#284.
+// Reports: kubernetes#99328, cloud-provider-aws#284.
 func TestDeniedIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -75,7 +75,7 @@ func TestDeniedIsRemembered(t *testing.T) {
 }
 
 // Settings in code take precedence over the variables of the pod.
-// Peers: aws-sdk-go-v2#2015, VictoriaMetrics#9168.
+// Reports: aws-sdk-go-v2#2015, VictoriaMetrics#9168.
 func TestInCodeBesideTheEnvironment(t *testing.T) {
 	srv := ststest.NewTest(t)
 	path := write(t, srv.Issuer().Token(nil).Reveal())
@@ -95,7 +95,7 @@ func TestInCodeBesideTheEnvironment(t *testing.T) {
 }
 
 // The role of the pod can assume another role.
-// Peers: VictoriaMetrics#3822, aws-sdk-go#4830.
+// Reports: VictoriaMetrics#3822, aws-sdk-go#4830.
 func TestRoleOverTheRoleOfThePod(t *testing.T) {
 	srv := ststest.NewTest(t)
 	first := with(srv, tokens(srv.Issuer().Token(nil)))

@@ -13,12 +13,13 @@ import (
 	"github.com/stschain-go/stschain/internal/system"
 )
 
-// maxToken is the longest token that STS accepts, in characters; those of a token are bytes.
+// maxToken is the longest token that STS accepts, in characters, which are single bytes in a token.
 const maxToken = 20_000
 
-// TokenFile is a source of tokens for [Provider.Token]: a file that another program keeps fresh, such as
-// the kubelet. It is read each time, up to 20,000 characters, and white space around the token is
-// removed. Errors name the file and never show its content.
+// TokenFile is a source of tokens for [Provider.Token]: a file that another
+// program, such as the kubelet, keeps current. It is read each time, up to
+// 20,000 characters, and white space around the token is removed. Errors name
+// the file and never show its content.
 func TokenFile(path string) func(ctx context.Context) (stschain.Secret, error) {
 	return tokenFile(path, nil)
 }
@@ -45,7 +46,7 @@ func TokenVariable(name string) func(ctx context.Context) (stschain.Secret, erro
 	}
 }
 
-// source returns the token in a text that was read from a place, and notes what errors call the token.
+// source returns the token in a text that was read from a place, and notes the name of the token for errors.
 func source(ctx context.Context, place, origin, text string, err error) (stschain.Secret, error) {
 	token, invalid := cleanToken(text)
 	if err == nil {
@@ -72,7 +73,7 @@ func cleanToken(text string) (stschain.Secret, error) {
 	return stschain.NewSecret(token), nil
 }
 
-// origin is what errors call a token. A source passes it to the Provider through the context that it is
+// origin is the name of a token in errors. A source passes it to the Provider through the context that it is
 // called with, since a token alone does not say which file it is from.
 type origin struct {
 	mu   sync.Mutex
@@ -86,7 +87,7 @@ func withOrigin(ctx context.Context) (context.Context, *origin) {
 	return context.WithValue(ctx, originKey{}, o), o
 }
 
-// noteOrigin passes it to the Provider, if one called.
+// noteOrigin passes the name to the Provider, if a Provider called the source.
 func noteOrigin(ctx context.Context, text string) {
 	if o, ok := ctx.Value(originKey{}).(*origin); ok {
 		o.mu.Lock()

@@ -71,7 +71,7 @@ func TestTokenFileThatCannotBeRead(t *testing.T) {
 }
 
 // The kubelet replaces a link to the folder of the token.
-// Peers: aws-sdk-js-v3#2297, aws-sdk-js-v3#3052.
+// Reports: aws-sdk-js-v3#2297, aws-sdk-js-v3#3052.
 func TestTokenFileBehindLinks(t *testing.T) {
 	dir := t.TempDir()
 	for _, version := range []string{"1", "2"} {

@@ -7,22 +7,24 @@
 //		Token:   webidentity.TokenFile("/var/run/secrets/tokens/aws"),
 //	}
 //
-// On Kubernetes with IAM roles for service accounts, environment variables have everything:
+// On Kubernetes with IAM roles for service accounts, environment variables configure everything:
 //
 //	role := &webidentity.FromEnv{}
 //
-// A Provider calls STS each time. Give it to something that caches: a sigv4.Transport, an
-// stsquery.Client, or an explicit [stschain.Cache] that several holders share.
+// A Provider calls STS each time. Pass it to a type that caches: a
+// sigv4.Transport, an stsquery.Client, or an explicit [stschain.Cache] that
+// several clients share.
 //
 // # Tokens
 //
-// A token is read again for each attempt, since tokens rotate. [TokenFile] and [TokenVariable] read it
-// from where another program puts it, [GitHubActions] requests it, and any function can be a source.
+// A token is read again for each attempt, since tokens rotate. [TokenFile] and
+// [TokenVariable] read what another program provides, [GitHubActions] requests
+// a token, and any function can be a source.
 //
 // A token that is a JWT is parsed, but not verified; STS does that. A token that expired long ago is not
 // sent. If STS refuses a token, the error shows its issuer, subject and audience, which a trust policy
-// checks. A token that is not a JWT is sent as it is: the access tokens of OAuth 2.0, which go with
-// ProviderID, need not be JWTs. Errors never contain a token.
+// checks. A token that is not a JWT is sent as it is: OAuth 2.0 access tokens, which are used with
+// ProviderID, do not have to be JWTs. Errors never contain a token.
 package webidentity
 
 import (
@@ -38,8 +40,9 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Provider assumes a role with a token of an identity provider. Its fields are not changed after first
-// use. The limits in their comments are those of AWS; other servers have their own.
+// Provider assumes a role with a token of an identity provider. Do not change
+// its fields after first use. The limits in their comments are those of AWS;
+// other servers have their own.
 type Provider struct {
 	Client *stsquery.Client // required; its Credentials are not used
 
@@ -60,7 +63,7 @@ type Provider struct {
 	Policy     string
 	PolicyARNs []string
 
-	MinimumSessionTokenSize int // in bytes, up to 4096, for testing what carries tokens. 0: no minimum
+	MinimumSessionTokenSize int // in bytes, up to 4096, to test whether proxies, headers and databases accept large tokens. 0: no minimum
 }
 
 // Retrieve assumes the role. Its errors wrap [*stsquery.Error] if STS refused. They are never
@@ -102,7 +105,7 @@ func (p *Provider) AssumeRoleWithWebIdentity(ctx context.Context) (_ *stsquery.A
 	return out, nil
 }
 
-// present returns a token that is worth sending.
+// present returns a token, unless STS would certainly refuse it.
 func (p *Provider) present(ctx context.Context) (presented, error) {
 	ctx, origin := withOrigin(ctx)
 	token, err := p.Token(ctx)

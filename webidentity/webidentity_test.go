@@ -74,7 +74,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 // Every field reaches STS, and AssumeRoleWithWebIdentity returns the complete response.
-// Peers: toolhive#3568.
+// Reports: toolhive#3568.
 func TestAllFields(t *testing.T) {
 	srv := ststest.NewTest(t)
 	p := with(srv, tokens(srv.Issuer().Token(map[string]any{"sub": "repo:octo/hello:ref:refs/heads/main"})))
@@ -109,7 +109,7 @@ func TestAllFields(t *testing.T) {
 }
 
 // Servers other than AWS may need neither a role nor a session name.
-// Peers: minio#21421.
+// Reports: minio#21421.
 func TestNoRole(t *testing.T) {
 	p := &webidentity.Provider{
 		Client: &stsquery.Client{Endpoint: "https://minio.example:9000", HTTPClient: respond(http.StatusOK, sessionOf(""))},
@@ -138,7 +138,7 @@ func TestIncomplete(t *testing.T) {
 }
 
 // A token that rotates between attempts is read again.
-// Peers: aws-sdk-js-v3#2297, configure-aws-credentials#1848.
+// Reports: aws-sdk-js-v3#2297, configure-aws-credentials#1848.
 func TestTokenOfEachAttempt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -164,7 +164,7 @@ func replace(t *testing.T, path, content string) {
 }
 
 // If STS says that a token has expired, its file is read again.
-// Peers: aws-sdk-go-v2#2962.
+// Reports: aws-sdk-go-v2#2962.
 func TestExpiredWhileSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -273,7 +273,7 @@ func TestDenied(t *testing.T) {
 	canary.Check(t, token.Reveal(), err)
 }
 
-// Peers: hypershift#9406.
+// Reports: hypershift#9406.
 func TestRefused(t *testing.T) {
 	soon := time.Now().Add(time.Minute)
 	for name, test := range map[string]struct{ code, claims, want string }{
@@ -335,7 +335,7 @@ func TestTrimmed(t *testing.T) {
 	require.Equal(t, token, srv.Calls()[0].Token.Reveal())
 }
 
-// Peers: datafusion-comet#6025, datafusion-comet#6024.
+// Reports: datafusion-comet#6025, datafusion-comet#6024.
 func TestThrottledDoesNotFallThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)

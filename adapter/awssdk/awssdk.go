@@ -1,13 +1,13 @@
 // Package awssdk connects stschain with the AWS SDK for Go v2, both ways:
 //
-//   - [CredentialsProvider] gives an SDK client the credentials of a stschain.Provider:
+//   - [CredentialsProvider] provides an SDK client with the credentials of a stschain.Provider:
 //     an assumed role, a chain, a shared *stschain.Cache
 //   - [Provider] is a stschain.Provider over a credentials provider of the SDK, as the
 //     base of a role or the last provider of a chain
 //
 // It is a separate module, so programs without the SDK do not link it.
 //
-// # An SDK client on our cache
+// # An SDK client with our cache
 //
 //	provider := &awssdk.CredentialsProvider{Credentials: role}
 //	cfg, err := config.LoadDefaultConfig(ctx, config.WithCredentialsProvider(provider))
@@ -50,8 +50,7 @@ import (
 )
 
 // CredentialsProvider is an aws.CredentialsProvider over a stschain.Provider. It is
-// safe for concurrent use. Its fields are not changed after first use, and it is not
-// copied.
+// safe for concurrent use. Do not change its fields after first use, and do not copy it.
 type CredentialsProvider struct {
 	Credentials stschain.Provider // required; called through stschain.Cached
 
@@ -66,8 +65,8 @@ type CredentialsProvider struct {
 }
 
 // Retrieve returns the credentials of the cache over Credentials, and waits only if
-// that does. They are marked as expired, so that no other cache keeps them; see
-// TellExpiry. A nil ctx is context.Background().
+// that does. They are marked as expired, so that other caches do not cache them;
+// see TellExpiry. A nil ctx is context.Background().
 func (p *CredentialsProvider) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	creds, err := p.retrieve(ctx)
 	if err != nil {

@@ -16,37 +16,38 @@ import (
 )
 
 // Provider is a stschain.Provider over a provider of the SDK. It does not cache: retrieve repeatedly through
-// stschain.Cached. It is safe for concurrent use if the SDK's provider is. Its fields are not changed after first
-// use, and it is not copied.
+// stschain.Cached. It is safe for concurrent use if the SDK's provider is. Do not change its fields after
+// first use, and do not copy it.
 //
-// # What to give it
+// # Which provider to use
 //
-// Give it the SDK's provider itself, if possible. A provider that package config resolved is wrapped in an
-// aws.CredentialsCache, which returns cached credentials until they expire. A second call of Provider asks for new
+// Use the SDK's provider itself, if possible. A provider that package config resolved is wrapped in an
+// aws.CredentialsCache, which returns cached credentials until they expire. A second call of Provider requests new
 // ones, so if the aws.CredentialsCache returns the same credentials twice, Provider invalidates them there and
-// retrieves again. Clients of the SDK with the same aws.CredentialsCache then wait for that refresh, and fail if it
-// fails: give them a [CredentialsProvider] over our cache instead. Two limits of an aws.CredentialsCache remain: a
-// provider that hangs in it blocks it forever, and one that panics in it ends the process.
+// retrieves again. Clients of the SDK with the same aws.CredentialsCache then wait for that refresh, and fail if
+// it fails: use a [CredentialsProvider] over our cache for them instead. Two limits of an aws.CredentialsCache
+// remain: a provider that hangs in it blocks it forever, and one that panics in it ends the process.
 //
-// A provider that prompts the user, as stscreds does with a TokenProvider, calls
-// stschain.Prompt with the context it is given before it prompts: otherwise a stschain.Cache
-// calls it in the background like any other.
+// A provider that prompts the user, as stscreds does with a TokenProvider, must
+// call stschain.Prompt with its context before it prompts: otherwise a
+// stschain.Cache also calls it in background refreshes.
 //
 // # Errors
 //
-// What the SDK reports is wrapped. It is stschain.ErrPermanent for the error codes
+// Errors of the SDK are wrapped. It is stschain.ErrPermanent for the error codes
 // for which stsquery.Error is, and for the UnauthorizedException of a login that ended.
 // No error is Unavailable: the SDK does not distinguish credentials that are not configured
-// from a failure, so a chain stops here, and in a chain the Provider belongs at the end. That
-// is so for a [CredentialsProvider] as Provider too.
+// from a failure, so a chain stops here, and the Provider must be the last of a chain. This
+// also applies to a [CredentialsProvider] as Provider.
 type Provider struct {
 	Provider aws.CredentialsProvider // required
 
 	last atomic.Pointer[string] // the access key ID that it returned last
 }
 
-// Retrieve calls the SDK's provider. Expires is that of the SDK; an ExpiryWindow of an
-// aws.CredentialsCache comes off it. A nil ctx is context.Background().
+// Retrieve calls the SDK's provider. Expires is that of the SDK, which an
+// aws.CredentialsCache reduces by its ExpiryWindow. A nil ctx is
+// context.Background().
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if p.Provider == nil {
 		return stschain.Credentials{}, errors.New("awssdk: Provider.Provider is required")
@@ -96,7 +97,7 @@ func (p *Provider) convert(theirs aws.Credentials) (stschain.Credentials, error)
 	switch {
 	case !theirs.HasKeys():
 		return stschain.Credentials{}, fmt.Errorf("awssdk: %s returned no keys and no error", p)
-	case !theirs.CanExpire: // Expires is then not valid
+	case !theirs.CanExpire: // Expires is not set then
 	case theirs.Expires.IsZero():
 		return stschain.Credentials{}, fmt.Errorf("awssdk: %s returned credentials that can expire, without the time", p)
 	case theirs.Expires.Equal(longAgo()):

@@ -16,9 +16,10 @@ import (
 )
 
 // RetryRejected is for APIOptions of an aws.Config, or of a client whose credentials come from p. If a service rejects
-// the session token, by an error for which sigv4.RejectsToken is true, it invalidates the credentials in the cache. If
-// the cache then has other credentials, the request is sent again with them, as one of the attempts that the client's
-// Retryer allows. Without it the error goes to the caller, and the credentials stay in use until they are refreshed.
+// the session token, with an error for which sigv4.RejectsToken returns true, it invalidates the credentials in the
+// cache. If the cache then has other credentials, the request is sent again with them, as one of the attempts that the
+// client's Retryer allows. Without it the error is returned to the caller, and the credentials stay in use until they are
+// refreshed.
 //
 // A body that cannot be read twice is not sent again. The response to a HEAD request has no error code.
 func (p *CredentialsProvider) RetryRejected(stack *middleware.Stack) error {
@@ -48,7 +49,7 @@ func (p *CredentialsProvider) retryRejected(ctx context.Context, in middleware.F
 	return out, metadata, err
 }
 
-// rejectsToken reports whether err rejects the session token. EC2 has one code for that and for a wrong date.
+// rejectsToken reports whether err rejects the session token. EC2 has the same code for that and for a wrong date.
 func rejectsToken(err error) bool {
 	api, ok := errors.AsType[smithy.APIError](err)
 	return ok && sigv4.RejectsToken(api.ErrorCode(), api.ErrorMessage()) && (api.ErrorCode() != "RequestExpired" || !wrongDate(err))

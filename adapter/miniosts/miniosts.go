@@ -1,13 +1,13 @@
 // Package miniosts connects stschain with minio-go, both ways:
 //
-//   - [CredentialsProvider] gives a minio-go client the credentials of a stschain.Provider:
+//   - [CredentialsProvider] provides a minio-go client with the credentials of a stschain.Provider:
 //     an assumed role, a chain, a shared *stschain.Cache
 //   - [Provider] is a stschain.Provider over credentials of minio-go, as the base of a role
 //     or the last provider of a chain
 //
 // It is a separate module, so programs without minio-go do not link it.
 //
-// # A minio-go client on our cache
+// # A minio-go client with our cache
 //
 //	provider := &miniosts.CredentialsProvider{Credentials: role}
 //	client, err := minio.New("s3.eu-west-1.amazonaws.com", &minio.Options{
@@ -19,8 +19,8 @@
 // # The cache of minio-go
 //
 // credentials.Credentials caches credentials until its provider reports that they have
-// expired. It then retrieves under a lock on which all other callers wait, whatever
-// their contexts are. A CredentialsProvider always reports that they have expired, so
+// expired. It then retrieves under a lock on which all other callers wait, regardless
+// of their contexts. A CredentialsProvider always reports that they have expired, so
 // minio-go calls it for each request, and it returns immediately from our cache, which
 // refreshes in the background: no caller waits on that lock for a refresh. If our cache
 // itself has to wait, callers wait under the lock: for the first credentials, after an
@@ -50,8 +50,8 @@ import (
 )
 
 // CredentialsProvider is a credentials.Provider of minio-go over a stschain.Provider;
-// pass it to credentials.New for minio.Options.Creds. It is safe for concurrent use. Its
-// fields are not changed after first use, and it is not copied.
+// pass it to credentials.New for minio.Options.Creds. It is safe for concurrent use.
+// Do not change its fields after first use, and do not copy it.
 type CredentialsProvider struct {
 	Credentials stschain.Provider // required; called through stschain.Cached
 
@@ -61,7 +61,7 @@ type CredentialsProvider struct {
 
 // RetrieveWithCredContext returns the credentials of the cache over Credentials, and waits
 // only if that does, until cc.Context ends. minio-go detaches that context from the
-// caller's while it retrieves: the Timeout of the cache is then the bound. Client and
+// caller's while it retrieves, so the Timeout of the cache applies. Client and
 // Endpoint of cc are not used: the provider has its own. Nil is an empty CredContext.
 func (p *CredentialsProvider) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
 	if p.Credentials == nil {
@@ -89,8 +89,9 @@ func (p *CredentialsProvider) Retrieve() (credentials.Value, error) {
 	return p.RetrieveWithCredContext(nil)
 }
 
-// IsExpired is always true, so that minio-go calls our cache for each request: only that
-// decides what is cached, and for how long. The real expiry is credentials.Value.Expiration.
+// IsExpired is always true, so that minio-go calls our cache for each request,
+// which alone decides what is cached, and for how long. The real expiry is
+// credentials.Value.Expiration.
 func (p *CredentialsProvider) IsExpired() bool { return true }
 
 // String returns the name of Credentials.

@@ -14,24 +14,24 @@ import (
 )
 
 // Provider is a stschain.Provider over credentials of minio-go. It does not cache: retrieve
-// repeatedly through stschain.Cached. It is safe for concurrent use. Its fields are not
-// changed after first use, and it is not copied.
+// repeatedly through stschain.Cached. It is safe for concurrent use. Do not change its
+// fields after first use, and do not copy it.
 //
 // # The cache of minio-go
 //
 // credentials.Credentials returns the same credentials for at least four fifths of their
-// lifetime. A second call of Provider asks for new ones, so if they are the same, Provider
+// lifetime. A second call of Provider requests new ones, so if they are the same, Provider
 // expires them there and retrieves again. A client of minio-go with the same
-// credentials.Credentials then waits for that refresh, and fails if it fails: give it a
-// [CredentialsProvider] over our cache instead. minio-go retrieves under a lock, so a
-// provider that hangs blocks all later calls until it returns.
+// credentials.Credentials then waits for that refresh, and fails if it fails: use a
+// [CredentialsProvider] over our cache for it instead. minio-go retrieves under a lock, so
+// a provider that hangs blocks all later calls until it returns.
 //
 // # Errors
 //
-// What minio-go reports is wrapped. An error response of STS is stschain.ErrPermanent for
-// the codes for which stsquery.Error is. No error is Unavailable: a chain stops here. If
-// minio-go finds none, or its Chain met only errors, which it does not report, it returns
-// anonymous credentials: that is an error here.
+// Errors of minio-go are wrapped. An error response of STS is stschain.ErrPermanent for
+// the codes for which stsquery.Error is. No error is Unavailable: a chain stops here.
+// If minio-go finds no credentials, or its Chain gets only errors, which it does not
+// report, it returns anonymous credentials: that is an error here.
 type Provider struct {
 	Provider *credentials.Credentials // required: credentials.NewIAM(""), credentials.New(provider)
 
@@ -80,7 +80,7 @@ func (p *Provider) retrieve(cc *credentials.CredContext) (credentials.Value, err
 	return value, err
 }
 
-// String is the name in reports: minio-go does not tell the origin of credentials.
+// String is the name in reports: minio-go does not report the origin of credentials.
 func (p *Provider) String() string { return "credentials of minio-go" }
 
 // failed wraps an error of minio-go, and marks it if it is permanent.

@@ -13,13 +13,14 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Google gives Google's libraries AWS credentials for workload identity
-// federation: it is an externalaccount.AwsSecurityCredentialsSupplier. Its fields are
-// not changed after first use, and it is not copied.
+// Google provides Google's libraries with AWS credentials for workload identity
+// federation: it is an externalaccount.AwsSecurityCredentialsSupplier. Do not
+// change its fields after first use, and do not copy it.
 //
-// The library signs a call of STS's GetCallerIdentity with what it gets, by itself,
-// for https://sts.REGION.amazonaws.com: a region of China or of an isolated partition
-// does not work: there, give it a [GoogleSubject].
+// The library itself signs a call of STS's GetCallerIdentity for
+// https://sts.REGION.amazonaws.com with these credentials. That does not work
+// for regions of China or of an isolated partition: use a [GoogleSubject]
+// there.
 type Google struct {
 	Credentials stschain.Provider // required; called through stschain.Cached
 	Region      string            // required: "eu-west-1", of the STS endpoint that Google calls
@@ -31,8 +32,7 @@ type Google struct {
 var _ externalaccount.AwsSecurityCredentialsSupplier = (*Google)(nil)
 
 // replay is how long the credentials must stay valid for Google to verify them with STS.
-// It is below the mandatory window of a cache, so that what it still serves while
-// refreshes fail is good enough.
+// It is below the mandatory window of a cache, so that cached credentials are sufficient while refreshes fail.
 const replay = 30 * time.Second
 
 var region = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`) // it becomes a part of a host name
@@ -66,8 +66,8 @@ func (g *Google) AwsSecurityCredentials(ctx context.Context, _ externalaccount.S
 	}, nil
 }
 
-// GoogleSubject hands tokens of a proof to Google's workload identity federation: it is an
-// externalaccount.SubjectTokenSupplier. Its fields are not changed after first use.
+// GoogleSubject provides Google's workload identity federation with tokens of a proof: it is an
+// externalaccount.SubjectTokenSupplier. Do not change its fields after first use.
 type GoogleSubject struct {
 	// Proof is required: a [*proof.GCP], for the subject token type
 	// urn:ietf:params:aws:token-type:aws4_request, which works with every endpoint of STS; or a

@@ -1,11 +1,12 @@
-// Package oauth2sts connects AWS identities to golang.org/x/oauth2, both ways that
-// there are. It is a module of its own, for that library.
+// Package oauth2sts connects AWS identities to golang.org/x/oauth2: as tokens
+// that AWS signs, and as credentials for Google Cloud. It is a separate module,
+// because it requires that library.
 //
 // # Tokens that AWS signs
 //
-// [TokenSource] makes an oauth2.TokenSource of a proof of identity: STS's JWTs for
-// services outside AWS that trust the account's issuer, or another of the package
-// proof that its verifier takes as a bearer token.
+// [TokenSource] makes an oauth2.TokenSource of an identity token: STS's JWTs
+// for services outside AWS that trust the account's issuer, or another token of
+// package proof that its verifier accepts as a bearer token.
 //
 //	identity := &proof.WebIdentity{
 //		Client:   &stsquery.Client{Credentials: role, Region: "eu-west-1"},
@@ -16,15 +17,15 @@
 //	}}
 //
 // A proof.WebIdentity gets the next token in the background before one expires, as
-// long as it is called. So give the source to an oauth2.Transport itself, as above:
+// long as it is called. So pass the source directly to an oauth2.Transport, as above:
 // oauth2.NewClient and oauth2.ReuseTokenSource put a cache in front that refreshes
 // only in the last ten seconds of a token, while all callers wait.
 //
 // # Google Cloud
 //
-// [Google] hands AWS credentials of any Provider to Google's workload identity
-// federation, which by itself knows only environment variables and the metadata
-// service of EC2:
+// [Google] provides Google's workload identity federation with AWS credentials
+// of any Provider. By itself it supports only environment variables and the
+// metadata service of EC2:
 //
 //	tokens, err := externalaccount.NewTokenSource(ctx, externalaccount.Config{
 //		Audience:                       "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/aws/providers/main",
@@ -33,12 +34,12 @@
 //		AwsSecurityCredentialsSupplier: &oauth2sts.Google{Credentials: role, Region: "eu-west-1"},
 //	})
 //
-// The module cloud.google.com/go/auth needs the same two methods with types of its
-// own: wrap a Google in a type of two methods.
+// The module cloud.google.com/go/auth needs the same two methods with its own
+// types: wrap a Google in a type with these methods.
 //
 // # Secrets
 //
-// The types of oauth2 hold tokens and keys as plain strings, which fmt and loggers
+// The types of oauth2 contain tokens and keys as plain strings, which fmt and loggers
 // show. Values that this package returns in these types are not protected.
 package oauth2sts
 
@@ -53,18 +54,19 @@ import (
 	"github.com/stschain-go/stschain/proof"
 )
 
-// Proof makes identity tokens: a [*proof.WebIdentity], a [*proof.EKS]
-// or another.
+// Proof generates identity tokens, such as a [*proof.WebIdentity] or a [*proof.EKS].
 type Proof interface {
 	Token(ctx context.Context) (proof.Token, error)
 }
 
-// TokenSource gives the tokens of p as bearer tokens, with their true expiry. It
-// caches none: p is called each time, and a [*proof.WebIdentity] has its own cache.
+// TokenSource returns the tokens of p as bearer tokens, with their actual
+// expiry. It does not cache: p is called each time, and a [*proof.WebIdentity]
+// has its own cache.
 //
-// An oauth2.TokenSource has no context of its own, so ctx is that of every call: once
-// it has ended, p gives at most what it holds. Nil is context.Background(). Errors wrap
-// those of p: with a proof.WebIdentity a stsquery.Error where STS refused.
+// The Token method has no context parameter, so ctx is used for every call:
+// after it has ended, p returns at most a cached token. A nil ctx is
+// context.Background(). Errors wrap those of p: with a proof.WebIdentity, a
+// stsquery.Error if STS refused.
 func TokenSource(ctx context.Context, p Proof) oauth2.TokenSource {
 	return tokenSource{orBackground(ctx), p}
 }

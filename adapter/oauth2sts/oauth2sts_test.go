@@ -98,7 +98,7 @@ func TestEKS(t *testing.T) {
 	require.True(t, token.Valid())
 }
 
-// Peers: oauth2#262 (users.md 4.62).
+// Reports: oauth2#262.
 func TestContexts(t *testing.T) {
 	srv := ststest.NewTest(t)
 	var nobodys context.Context

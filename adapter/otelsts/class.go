@@ -45,8 +45,7 @@ func class(err error) string {
 	return "_OTHER"
 }
 
-// unavailable reports whether nothing is configured: the provider is not, or no provider of the
-// chain that it uses is.
+// unavailable reports whether the provider is not configured, or no provider of the chain that it uses.
 func unavailable(err error) bool {
 	chain, ok := errors.AsType[*stschain.ChainError](err)
 	return stschain.IsUnavailable(err) || ok && chain.Unavailable()

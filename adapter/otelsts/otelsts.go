@@ -1,6 +1,5 @@
 // Package otelsts reports what a cache of credentials does to OpenTelemetry, in
-// spans and metrics. It is a module of its own, and uses the API of OpenTelemetry
-// alone: the SDK is the program's.
+// spans and metrics. It is a separate module, and uses only the API of OpenTelemetry: the program chooses the SDK.
 //
 //	telemetry := &otelsts.Telemetry{Cache: "uploads"}
 //	cache := &stschain.Cache{Provider: role, OnEvent: telemetry.OnEvent}
@@ -15,13 +14,14 @@
 // There are two ways to get spans, and a Telemetry uses one of them, so that no refresh is
 // reported twice.
 //
-// OnEvent alone makes a span "refresh credentials" of each refresh. It is the root of a trace of its own: a
-// refresh belongs to no caller, since many share it and the one that started it may give up. It
-// needs no change where credentials are retrieved, and shows how often and how long, but not why.
+// OnEvent alone creates a span "refresh credentials" for each refresh. It is
+// the root of a separate trace: a refresh does not belong to one caller, since
+// many share it and the one that began it may give up. It needs no change where
+// credentials are retrieved, and shows how often refreshes happen and how long
+// they take, but not why.
 //
-// [Telemetry.Trace] makes spans of everything on the way to credentials, nested below the span of the caller.
-// It shows which provider, refresh or request took the time. Once Trace was called, OnEvent
-// makes metrics only.
+// [Telemetry.Trace] creates spans for each step to the credentials, nested below the span of the caller.
+// It shows which provider, refresh or request took the time. After Trace was called, OnEvent only records metrics.
 //
 //	ctx = stschain.WithTrace(ctx, telemetry.Trace())
 //	creds, err := cache.Retrieve(ctx)
@@ -30,11 +30,11 @@
 //	refresh credentials   a refresh of a cache, which many callers may share
 //	AssumeRole            a request, by its operation; of the kind client
 //
-// The caller that begins a refresh has it below its span, also if it gives up and the refresh ends later. A
-// caller that joins it has a span "refresh credentials" with stschain.refresh.joined, for as long as it waits, and a link to
-// the refresh. Credentials that a cache returns at once are no span. A refresh that a caller without the trace
-// begins is none either. A provider of a chain that is not configured has an error.type, but the status of
-// its span is not an error: the chain calls the next.
+// The refresh is below the span of the caller that begins it, even if that gives up and the refresh ends later. A
+// caller that joins it has a span "refresh credentials" with stschain.refresh.joined, for as long as it waits,
+// and a link to the refresh. There is no span for credentials that a cache returns immediately, nor for a refresh
+// that a caller without the trace begins. A provider of a chain that is not configured has an error.type, but the
+// status of its span is not an error: the chain calls the next.
 //
 // The attributes of spans:
 //
@@ -53,9 +53,9 @@
 //
 //	stschain.refresh.duration        histogram, s          how long a refresh took
 //	stschain.refreshes               counter, {refresh}    refreshes that ended
-//	stschain.refresh.stale           counter, {refresh}    those that failed and left callers with expired credentials
+//	stschain.refresh.stale           counter, {refresh}    those that failed, so that callers got expired credentials
 //	stschain.credentials.rejections  counter, {rejection}  credentials that a service rejected
-//	stschain.credentials.remaining   gauge, s              remaining life of the cached credentials, below 0 once they expired;
+//	stschain.credentials.remaining   gauge, s              remaining lifetime of the cached credentials, below 0 after they expired;
 //	                                                       none if they never expire or none are cached
 //	stschain.waits                   counter, {wait}       callers that had to wait for a refresh
 //
@@ -64,15 +64,15 @@
 // also have stschain.refresh.outcome and, for failures, error.type. A refresh that
 // failed is counted there, by outcome.
 //
-// # What is left out
+// # Attribute values
 //
 // error.type is one of a fixed list: an error code of STS (AccessDenied), an HTTP status
 // if the code is not known (503), timeout, canceled, network, unavailable
 // ([stschain.Unavailable]), prompt_required ([stschain.ErrPrompt]), permanent
 // ([stschain.ErrPermanent]) or _OTHER. The text of an error, which may name access keys
 // and hosts, is neither on a span nor in a metric; it is for the log. Metrics have no
-// attribute that a provider or a server could fill, so there are not more series
-// than caches times values of that list.
+// attribute that a provider or a server could fill, so the number of series is at most
+// the number of caches times that of the values of that list.
 package otelsts
 
 import (
@@ -97,12 +97,11 @@ import (
 // scope is the instrumentation scope of spans and metrics.
 const scope = "github.com/stschain-go/stschain/adapter/otelsts"
 
-// Telemetry makes spans and metrics of what one cache does. Its fields are not
-// changed after first use, and it is not copied.
+// Telemetry creates the spans and metrics of one cache. Do not change its fields after first use, and do not copy it.
 type Telemetry struct {
-	Cache          string               // its name, the attribute stschain.cache.name; empty: there is no such attribute
-	TracerProvider trace.TracerProvider // nil: the global one. The package trace/noop has one that makes no spans
-	MeterProvider  metric.MeterProvider // nil: the global one. The package metric/noop has one that makes no metrics
+	Cache          string               // its name, the attribute stschain.cache.name; empty: no attribute
+	TracerProvider trace.TracerProvider // nil: the global one. The package trace/noop has one without spans
+	MeterProvider  metric.MeterProvider // nil: the global one. The package metric/noop has one without metrics
 
 	once       sync.Once   // for setUp
 	traces     atomic.Bool // Trace makes the spans
@@ -142,8 +141,7 @@ func (t *Telemetry) refreshed(ctx context.Context, e stschain.Event) {
 	t.refreshes.Add(ctx, 1, metric.WithAttributes(outcome...))
 }
 
-// root makes the span of a refresh that ended: an event has both instants, so there is
-// nothing to remember from one event to the next.
+// root creates the span of a refresh that ended: an event has the start and the end, so there is no state between events.
 func (t *Telemetry) root(ctx context.Context, e stschain.Event, outcome []attribute.KeyValue) context.Context {
 	ctx, span := t.tracer.Start(ctx, "refresh credentials", trace.WithNewRoot(), trace.WithTimestamp(e.Time.Add(-e.Took)),
 		trace.WithAttributes(outcome...), trace.WithAttributes(text("stschain.credentials.origin", e.Origin)))
@@ -155,12 +153,12 @@ func (t *Telemetry) root(ctx context.Context, e stschain.Event, outcome []attrib
 	return ctx
 }
 
-// text is an attribute of what providers and servers write.
+// text returns an attribute with a text of a provider or a server.
 func text(key attribute.Key, value string) attribute.KeyValue {
 	return key.String(strings.ToValidUTF8(value, "?"))
 }
 
-// requestID is the attribute of an error of STS.
+// requestID returns the attribute of an error of STS.
 func requestID(err error) []attribute.KeyValue {
 	if failure, ok := errors.AsType[*stsquery.Error](err); ok && failure.RequestID != "" {
 		return []attribute.KeyValue{text("aws.request_id", failure.RequestID)}
@@ -168,13 +166,12 @@ func requestID(err error) []attribute.KeyValue {
 	return nil
 }
 
-// with returns the attributes of everything and more.
+// with returns the common attributes and more.
 func (t *Telemetry) with(more ...attribute.KeyValue) []attribute.KeyValue {
 	return append(t.attributes[:len(t.attributes):len(t.attributes)], more...)
 }
 
-// Observe has the metrics of a cache's status collected, until the registration is
-// unregistered. It is called once for each cache.
+// Observe registers the metrics of a cache's status, until the registration is unregistered. Call it once for each cache.
 func (t *Telemetry) Observe(c *stschain.Cache) (metric.Registration, error) {
 	if c == nil {
 		return nil, errors.New("otelsts: the Cache to observe is nil")
@@ -204,7 +201,7 @@ func (t *Telemetry) Observe(c *stschain.Cache) (metric.Registration, error) {
 	return registration, nil
 }
 
-// now is the time by the cache's clock, on the wall.
+// now returns the wall time by the cache's clock.
 func now(c *stschain.Cache) time.Time {
 	if c.Clock == nil {
 		return time.Now().Round(0)
@@ -212,8 +209,9 @@ func now(c *stschain.Cache) time.Time {
 	return c.Clock.Now().Round(0)
 }
 
-// setUp makes the instruments. By the contract of OpenTelemetry one that cannot be made
-// still works, without effect, and its error goes to the global error handler.
+// setUp creates the instruments. According to the contract of OpenTelemetry one
+// that cannot be created is still usable, without effect, and its error goes to
+// the global error handler.
 func (t *Telemetry) setUp() {
 	tracers, meters := t.TracerProvider, t.MeterProvider
 	if tracers == nil {

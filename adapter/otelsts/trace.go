@@ -12,16 +12,16 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Trace returns a trace for [stschain.WithTrace]. It makes a span of each step on the way to
-// credentials, below the span of the context that the step begins with. Once it was called, OnEvent
-// makes no spans of its own.
+// Trace returns a trace for [stschain.WithTrace]. It creates a span for each
+// step to the credentials, below the span of the context that the step begins
+// with. After it was called, OnEvent creates no spans.
 func (t *Telemetry) Trace() *stschain.Trace {
 	t.once.Do(t.setUp)
 	t.traces.Store(true)
 	return &stschain.Trace{Begin: t.begin, End: t.end}
 }
 
-// stepSpan is the span of a step, which its address identifies.
+// stepSpan is the span of a step, identified by its address.
 type stepSpan struct{ trace.Span }
 
 // spanKey is the key of the *stepSpan of a context, which may have that of another Telemetry too.
@@ -46,7 +46,7 @@ func (t *Telemetry) begin(ctx context.Context, s stschain.Step) context.Context 
 	return context.WithValue(ctx, spanKey{t}, own)
 }
 
-// refreshOf is the cache whose refresh s is, nil if s is something else or joins one.
+// refreshOf returns the cache that s refreshes, nil if s is not a refresh or joins one.
 func refreshOf(s stschain.Step) *stschain.Cache {
 	if c, ok := s.Provider.(*stschain.Cache); ok && s.Kind == stschain.StepRefresh && !s.Joined {
 		return c
@@ -54,7 +54,7 @@ func refreshOf(s stschain.Step) *stschain.Cache {
 	return nil
 }
 
-// joined marks the span of a caller that waits for the refresh of another, and links it to that.
+// joined marks the span of a caller that waits for the refresh of another, and links it to that refresh.
 func (t *Telemetry) joined(s stschain.Step) []trace.SpanStartOption {
 	if !s.Joined {
 		return nil
@@ -68,7 +68,7 @@ func (t *Telemetry) joined(s stschain.Step) []trace.SpanStartOption {
 	return options
 }
 
-// operation is the name of a request up to its host: there are few of them.
+// operation returns the name of a request without its host, so that there are few span names.
 func operation(s stschain.Step) string {
 	name, _, _ := strings.Cut(strings.ToValidUTF8(s.Name, "?"), " ")
 	return name
@@ -94,8 +94,9 @@ func (t *Telemetry) end(ctx context.Context, s stschain.Step) {
 	span.End()
 }
 
-// skipped reports whether err is that of a provider which is not configured, so that a chain calls the next. A
-// chain of which none is configured has failed.
+// skipped reports whether err is that of a provider which is not configured, so
+// that a chain calls the next. A chain in which no provider is configured has
+// failed.
 func skipped(err error) bool {
 	_, chain := errors.AsType[*stschain.ChainError](err)
 	return stschain.IsUnavailable(err) && !chain

@@ -11,8 +11,8 @@
 //
 // # Metrics
 //
-// All have the label cache, a key of [Collector.Caches]. None has another that a
-// server or a provider could fill: no origin, no error text, no access key ID.
+// All have the label cache, a key of [Collector.Caches]. No label has a value
+// from a server or a provider: no origin, no error text, no access key ID.
 //
 //	stschain_credentials_expiry_timestamp_seconds   gauge; +Inf: never. Missing while none are cached
 //	stschain_credentials_phase{phase}               gauge, 1 for the phase they are in, 0 for the others:
@@ -69,11 +69,11 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Collector is a prometheus.Collector of the state of caches. Several of them can
-// be registered with one Registerer, as long as no name is in two. Its fields are
-// not changed after first use.
+// Collector is a prometheus.Collector of the state of caches. Several can be
+// registered with one Registerer if their names are distinct. Do not change its
+// fields after first use.
 //
-// A cache that is nil is an error of Register.
+// Register returns an error if a cache is nil.
 type Collector struct {
 	Caches map[string]*stschain.Cache // required; by name, the value of the label cache
 
@@ -139,7 +139,7 @@ func (c *Collector) build() {
 	}
 }
 
-// metric is what is read from the status of every cache.
+// metric is a value that is read from the status of every cache.
 type metric struct {
 	name, help string
 	phase      string // a label; "" for metrics that have none
@@ -194,7 +194,7 @@ func counter(name, help string, count func(stschain.Status) uint64) metric {
 	}}
 }
 
-// timestamp is a metric of an instant, of which the zero is never.
+// timestamp is a metric of an instant; the zero time means never.
 func timestamp(name, help string, instant func(stschain.Status) (time.Time, bool)) metric {
 	return metric{name: name, help: help, kind: prometheus.GaugeValue, value: func(s stschain.Status) (float64, bool) {
 		at, ok := instant(s)

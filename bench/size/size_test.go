@@ -15,8 +15,7 @@ import (
 
 // TestProgramThatAssumesARole: what stschain adds to a program that speaks HTTP
 // and XML already.
-// Peers: aws-sdk-go-v2#2930, datadog-agent#53043, xk6-output-prometheus-remote#161 (users.md 4.57, 1.2.1,
-// 1.2.5, 1.2.14).
+// Reports: aws-sdk-go-v2#2930, datadog-agent#53043, xk6-output-prometheus-remote#161.
 func TestProgramThatAssumesARole(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command to build programs with")

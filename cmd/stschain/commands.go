@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// command is one of stschain's.
+// command is a command of stschain.
 type command struct {
 	name  string
 	does  string
@@ -33,7 +33,7 @@ type flags struct {
 
 var common = []string{"allow-http", "profile", "region", "role-arn", "timeout", "v"}
 
-// commands returns them in the order of help.
+// commands returns all commands in the order of the help text.
 func commands() []command {
 	return []command{
 		{"explain", "each place for credentials, in order, and its result", explainHelp, []string{"allow-http", "json", "profile", "region", "role-arn", "timeout"}, explain},
@@ -55,8 +55,7 @@ func find(name string) (command, bool) {
 	return command{}, false
 }
 
-// unknownCommand is the error for a name that no command has. It suggests a command that begins alike or has the same
-// letters.
+// unknownCommand is the error for an unknown command. It suggests a command with the same beginning or the same letters.
 func unknownCommand(name string) error {
 	for _, cmd := range commands() {
 		if len(name) > 1 && (strings.HasPrefix(cmd.name, name[:2]) || letters(cmd.name) == letters(name)) {
@@ -99,7 +98,7 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 func (c *call) parse(cmd command, args []string) error {
 	set := c.flagSet(cmd)
 	err := set.Parse(args)
-	var empty string // most likely by a variable of a script that is not set
+	var empty string // most likely because a variable of a script is not set
 	set.Visit(func(f *flag.Flag) {
 		if f.Value.String() == "" {
 			empty = f.Name

@@ -46,7 +46,7 @@ func (c *call) identity(ctx context.Context) (identity, error) {
 	if c.roleARN == "" {
 		return found, nil
 	}
-	if _, err := found.Retrieve(ctx); err != nil { // the more useful error, if a region is missing too
+	if _, err := found.Retrieve(ctx); err != nil { // this error is more useful if a region is also missing
 		return identity{}, err
 	}
 	client, err := found.client(ctx)
@@ -126,7 +126,7 @@ func (j *journal) settle() {
 	})
 }
 
-// await waits until done, but at most for the timeout.
+// await waits until done returns true, but at most for the timeout.
 func await(timeout time.Duration, done func() bool) {
 	for end := time.Now().Add(timeout); !done() && time.Now().Before(end); {
 		<-time.After(time.Millisecond)

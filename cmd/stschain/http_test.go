@@ -9,7 +9,7 @@ import (
 )
 
 // An endpoint of plain http needs a flag, and the error says which.
-// Report: ClickHouse#110699 (field case A19).
+// Report: ClickHouse#110699.
 func TestAllowHTTP(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("0.0.0.0 cannot be called there")

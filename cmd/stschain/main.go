@@ -1,5 +1,5 @@
 // Stschain prints and serves the AWS credentials that a program would use on this machine. It helps to find out
-// why a pod has the wrong credentials, and gives them to programs that cannot link the library.
+// why a pod has the wrong credentials, and provides them to programs that cannot link the library.
 //
 //	stschain explain                    each place for credentials, in order, and its result
 //	stschain whoami                     the identity of the credentials, from STS
@@ -85,7 +85,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 
 // call is one run of a command.
 type call struct {
-	alive     context.Context // until the command ends
+	alive     context.Context // done when the command ends
 	processes atomic.Int64    // child processes that still run
 	stdin     io.Reader
 	stdout    io.Writer
@@ -115,7 +115,7 @@ func (c *call) exit(name string, err error) int {
 	return exitFailed
 }
 
-// inFlags replaces fields of the library, which its errors name, by the flags that set them.
+// inFlags replaces fields of the library in errors with the flags that set them.
 var inFlags = strings.NewReplacer(
 	"set AllowHTTP", "give -allow-http",
 	"or Default.Region", "or give -region",

@@ -43,10 +43,11 @@ func env(ctx context.Context, c *call) error {
 	return c.printVariables(append(keys(creds), c.regions(ctx)...))
 }
 
-// keys returns the variables of credentials. Those without a value are unset: they would belong to other credentials.
+// keys returns the variables of credentials. Those without a value are unset:
+// an old value would belong to other credentials.
 func keys(creds stschain.Credentials) []variable {
 	var expires stschain.Secret
-	if !creds.Expires.IsZero() && creds.Expires.Year() <= 9999 { // the last that RFC 3339 has
+	if !creds.Expires.IsZero() && creds.Expires.Year() <= 9999 { // the last year of RFC 3339
 		expires = stschain.NewSecret(creds.Expires.UTC().Format(time.RFC3339))
 	}
 	variables := []variable{
@@ -155,7 +156,7 @@ func serveUntilDone(ctx context.Context, c *call) error {
 	return serve.Serve(ctx, l, h)
 }
 
-// ready returns the identity once it has credentials.
+// ready returns the identity when it has credentials.
 func (c *call) ready(ctx context.Context) (identity, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()

@@ -78,7 +78,7 @@ func (t *typist) taken() {
 	t.lines = nil
 }
 
-// readLine reads no further than the line: the rest of standard input is not ours.
+// readLine reads no further than the line: the rest of standard input belongs to other readers.
 func readLine(in io.Reader) (string, error) {
 	const most = 64
 	var line []byte

@@ -64,7 +64,7 @@ func whoami(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	creds, err := id.Retrieve(ctx) // the more useful error, if a region is missing too
+	creds, err := id.Retrieve(ctx) // this error is more useful if a region is also missing
 	if err != nil {
 		return err
 	}

@@ -69,7 +69,7 @@ var roleInLog = regexp.MustCompile(`arn:minio:iam:::role/[\w-]+`)
 
 // TestDexAndMinIO exchanges an ID token of dex for credentials of MinIO, and
 // works with objects.
-// Peers: minio#21421 (users.md 1.2.11).
+// Reports: minio#21421.
 func TestDexAndMinIO(t *testing.T) {
 	dex := startDex(t).URL
 	minio := realserver.MinIO(t,

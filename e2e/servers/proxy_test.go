@@ -23,7 +23,7 @@ const largest = 64 << 20
 
 // TestReverseProxy uploads objects of 0 bytes to 64 MiB through an httputil.ReverseProxy over a Transport, with a known length and
 // chunked, and reads them again. Chunked uploads have no length before the Transport gives them one.
-// Peers: aws-sigv4-proxy#70.
+// Reports: aws-sigv4-proxy#70.
 func TestReverseProxy(t *testing.T) {
 	servers := map[string]func(*testing.T) realserver.Server{
 		"minio":     func(t *testing.T) realserver.Server { return realserver.MinIO(t) },

@@ -135,7 +135,7 @@ func TestEKSRefused(t *testing.T) {
 }
 
 // A token is good until the instant that it names, and dead a minute later.
-// Peers: aws-iam-authenticator#590 (users.md 6.36).
+// Reports: aws-iam-authenticator#590.
 func TestEKSExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := fakeSTS(t)

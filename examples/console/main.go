@@ -3,8 +3,8 @@
 //
 //	go run ./examples/console
 //
-// It needs nothing: STS, the console's sign-in endpoint and the browser are fakes in
-// the same process. The last line and the exit code say whether all went well.
+// It needs no AWS account: STS, the console's sign-in endpoint and the browser are fakes in
+// the same process. The last line and the exit code say whether everything worked.
 package main
 
 import (
@@ -38,14 +38,14 @@ func run(ctx context.Context) error {
 	bob := &federation.Provider{
 		Client: broker,
 		Name:   "bob",
-		// Without a policy bob could look at the console, and at nothing in it.
+		// Without a policy bob could open the console, but see nothing in it.
 		PolicyARNs: []string{"arn:aws:iam::aws:policy/ReadOnlyAccess"},
 		Duration:   time.Hour,
 	}
 	for _, signIn := range []*federation.SignIn{
 		// A session of the console may outlive that of a role.
 		{Credentials: support, Region: "eu-west-1", Destination: "/s3/buckets", Duration: 8 * time.Hour},
-		// That of a federated user has a duration already, and takes no other.
+		// The session of a federated user already has a duration, which cannot be changed.
 		{Credentials: bob, Region: "eu-west-1", Issuer: "https://broker.example/"},
 	} {
 		signIn.HTTPClient = sts.Client() // leave it out to call AWS
@@ -74,7 +74,7 @@ func run(ctx context.Context) error {
 		}
 	}
 
-	// What the console does not take is refused before anything is sent.
+	// Credentials that the console does not accept are refused before a request is sent.
 	_, err := (&federation.SignIn{Credentials: sts.User(), HTTPClient: sts.Client()}).SignInURL(ctx)
 	if err == nil {
 		return fmt.Errorf("long-lived keys made a link")
@@ -83,8 +83,7 @@ func run(ctx context.Context) error {
 	return nil
 }
 
-// open is what a browser does with a link. It returns the page that the console
-// sends it to.
+// open does what a browser does with a link. It returns the page that the console redirects to.
 func open(sts *ststest.Server, link stschain.Secret) (page string, status int, err error) {
 	browser := sts.Client()
 	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }

@@ -1,11 +1,12 @@
 // Eks is a credential plugin for kubectl and client-go: it prints an ExecCredential
-// with a token for a cluster of Amazon EKS, from whatever credentials there are.
+// with a token for an Amazon EKS cluster, from the credentials of the default chain.
 //
 //	go run ./examples/eks
 //
-// That needs nothing: it makes a token for a cluster of its own, whose API server asks
-// a fake STS whose it is, and shows that a token for another cluster is refused. On the
-// real thing it prints what kubectl wants, and nothing else:
+// That needs no AWS account: it generates a token for a fake cluster, whose API
+// server gets the identity from a fake STS, and shows that a token for another
+// cluster is refused. With a real cluster it prints what kubectl expects, and
+// nothing else:
 //
 //	go build -o ~/bin/eks-token ./examples/eks
 //	eks-token -cluster production -region eu-west-1 [-role-arn arn:aws:iam::123456789012:role/deploy]
@@ -21,7 +22,7 @@
 //	      args: [-cluster, production, -region, eu-west-1]
 //	      interactiveMode: Never
 //
-// The exit code says whether there is a token.
+// The exit code says whether a token was printed.
 package main
 
 import (
@@ -68,7 +69,7 @@ func main() {
 	}
 }
 
-// plugin is all that it takes.
+// plugin is all that a credential plugin needs.
 func plugin(ctx context.Context, cluster, region, roleARN string) error {
 	var credentials stschain.Provider = &source.Default{Region: region}
 	if roleARN != "" {
@@ -130,9 +131,10 @@ func demonstrate(ctx context.Context) error {
 	return nil
 }
 
-// review is what an API server does with a token: it sends the request that is in it,
-// with the name of the cluster, to STS, and STS says who signed it. A real one also
-// checks where the request goes; see aws-iam-authenticator.
+// review does what an API server does with a token: it sends the request in the
+// token, with the name of the cluster, to STS, which returns the identity of
+// the signer. A real one also checks the URL of the request; see
+// aws-iam-authenticator.
 func review(ctx context.Context, sts *http.Client, cluster, token string) (arn string, err error) {
 	encoded, ok := strings.CutPrefix(token, "k8s-aws-v1.")
 	if !ok {

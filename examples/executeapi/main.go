@@ -1,16 +1,16 @@
-// Executeapi calls an API behind Amazon API Gateway, whose method is authorised by IAM,
+// Executeapi calls an API behind Amazon API Gateway, whose method uses IAM authorization,
 // with the credentials of a role.
 //
 //	go run ./examples/executeapi
 //
-// It needs nothing: STS and the API are fakes in the same process. On the real thing:
+// It needs no AWS account: STS and the API are fakes in the same process. With AWS:
 //
 //	go run ./examples/executeapi -region eu-west-1 \
 //		-url https://a1b2c3d4e5.execute-api.eu-west-1.amazonaws.com/prod/orders \
 //		-role-arn arn:aws:iam::123456789012:role/orders
 //
 // Lambda function URLs are called in the same way, with the service "lambda", and
-// AppSync with "appsync". The last line and the exit code say whether all went well.
+// AppSync with "appsync". The last line and the exit code say whether everything worked.
 package main
 
 import (

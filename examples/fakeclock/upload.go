@@ -1,11 +1,10 @@
-// Package fakeclock shows how a program is tested whose credentials expire: hours pass
-// in a moment, STS goes down and comes back, a service rejects a token. What people
-// copy is upload_test.go; the program itself is this small.
+// Package fakeclock shows how to test a program whose credentials expire: hours
+// pass in an instant, STS goes down and comes back, a service rejects a token.
+// The file to copy is upload_test.go; the program itself is minimal.
 //
 //	go test -v ./examples/fakeclock
 //
-// What it takes is that the program gets its provider, its transport and its clock from
-// outside. In main they are the real ones:
+// It requires that the program gets its provider, its transport and its clock as arguments. In main they are the real ones:
 //
 //	fakeclock.NewUploader(role, http.DefaultTransport, nil)
 package fakeclock
@@ -23,7 +22,7 @@ import (
 // Uploader puts files into a bucket.
 type Uploader struct{ client *http.Client }
 
-// NewUploader returns an uploader. A nil clock is the real one.
+// NewUploader returns an uploader. A nil clock is the system clock.
 func NewUploader(source stschain.Provider, base http.RoundTripper, clock stschain.Clock) *Uploader {
 	return &Uploader{&http.Client{Transport: &sigv4.Transport{
 		Service: "s3", Region: "eu-west-1", Credentials: source, Base: base, Clock: clock,

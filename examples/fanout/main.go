@@ -1,15 +1,15 @@
 // Fanout does a job in many accounts: one role in each, all assumed from one base, a
-// few at a time. What fails in one account does not stop the others, and a second round
+// few at a time. A failure in one account does not stop the others, and a second round
 // uses the credentials of the first.
 //
 //	go run ./examples/fanout
 //
-// It needs nothing: STS and the service are fakes in the same process. On the real
-// thing the job is to ask STS who we are, in each account that is named:
+// It needs no AWS account: STS and the service are fakes in the same process.
+// With AWS the job is to call GetCallerIdentity in each of the given accounts:
 //
 //	go run ./examples/fanout -role audit -region eu-west-1 111111111111 222222222222
 //
-// The last line and the exit code say whether all went well.
+// The last line and the exit code say whether everything worked.
 package main
 
 import (
@@ -54,8 +54,7 @@ func main() {
 	fmt.Println("ok: each account had its turn")
 }
 
-// fleet has a provider for each account, all over one base, whose credentials they
-// share: the base is cached by its client.
+// fleet has a provider for each account. All of them share one base, whose credentials are cached by its client.
 type fleet struct {
 	base *stsquery.Client
 	role string
@@ -64,7 +63,7 @@ type fleet struct {
 	providers map[string]*stschain.Cache // by account
 }
 
-// provider returns the one of an account. It does nothing until it is called.
+// provider returns the provider of an account. It makes no request until it is called.
 func (f *fleet) provider(account string) *stschain.Cache {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -80,8 +79,7 @@ func (f *fleet) provider(account string) *stschain.Cache {
 	return f.providers[account]
 }
 
-// each runs job for every account, a few at a time, and returns the errors: that of an
-// account names it.
+// each runs job for every account, a few at a time, and returns the errors, which name the account.
 func (f *fleet) each(ctx context.Context, accounts []string, job func(ctx context.Context, account string, p stschain.Provider) error) []error {
 	errs := make([]error, len(accounts))
 	next := make(chan int)
@@ -107,7 +105,7 @@ func (f *fleet) each(ctx context.Context, accounts []string, job func(ctx contex
 	return slices.DeleteFunc(errs, func(err error) bool { return err == nil })
 }
 
-// whoAmI is the job. Another one would hand the provider to a sigv4.Transport.
+// whoAmI is the job. Another one would pass the provider to a sigv4.Transport.
 func (f *fleet) whoAmI(ctx context.Context, account string, p stschain.Provider) error {
 	client := &stsquery.Client{Credentials: p, Region: f.base.Region, HTTPClient: f.base.HTTPClient}
 	who, err := client.GetCallerIdentity(ctx)

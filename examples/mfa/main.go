@@ -1,11 +1,11 @@
-// Mfa shows how one code of an MFA device serves a whole process: it makes a
-// session, and two roles that want MFA are assumed with that, by many callers at
-// once.
+// Mfa shows how one code of an MFA device serves a whole process: it creates a
+// session, and many concurrent callers assume two roles that require MFA with
+// that session.
 //
 //	go run ./examples/mfa
 //
-// It needs nothing: STS is a fake one in the same process, and so is the device.
-// The last line and the exit code say whether all went well.
+// It needs no AWS account: STS and the device are fakes in the same process.
+// The last line and the exit code say whether everything worked.
 package main
 
 import (
@@ -48,7 +48,7 @@ func run(ctx context.Context) error {
 		fmt.Printf("?  code of %s: ", serial)
 		prompts.Add(1)
 		select {
-		case <-time.After(time.Second): // alice looks for her telephone, and everybody waits
+		case <-time.After(time.Second): // alice looks for her phone, and all callers wait
 		case <-ctx.Done():
 			return stschain.Secret{}, ctx.Err()
 		}
@@ -56,7 +56,7 @@ func run(ctx context.Context) error {
 		return device.MFAToken(ctx, serial)
 	}
 
-	// The cache is what the roles share. Without it each would prompt for a code.
+	// The roles share this cache. Without it each would prompt for a code.
 	session := stschain.Cached(&sessiontoken.Provider{
 		Client:       client(sts.User()),
 		Duration:     12 * time.Hour,
@@ -92,7 +92,7 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("%d prompts for alice", n)
 	}
 
-	// The user's keys alone do not get the role, and a session makes no session.
+	// The user's keys alone cannot assume the role, and a session cannot get another session.
 	_, err := (&assumerole.Provider{Client: client(sts.User()), RoleARN: "arn:aws:iam::123456789012:role/backup"}).Retrieve(ctx)
 	if !errors.Is(err, stschain.ErrPermanent) {
 		return fmt.Errorf("without MFA the role should be refused, and the result is: %w", err)

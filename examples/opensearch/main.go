@@ -1,16 +1,17 @@
-// Opensearch indexes documents and searches them at Amazon OpenSearch, whose requests
-// are JSON with a signature.
+// Opensearch indexes and searches documents in Amazon OpenSearch with signed requests.
 //
 //	go run ./examples/opensearch
 //
-// It needs nothing: the two kinds of OpenSearch are fakes in the same process. On the
-// real thing, a domain of the service "es", or a collection of the serverless "aoss":
+// It needs no AWS account: both kinds of OpenSearch are fakes in the same
+// process. With AWS, use a domain of the service "es", or a collection of the
+// serverless "aoss":
 //
 //	go run ./examples/opensearch -region eu-west-1 -service es -url https://search-movies-a1b2c3.eu-west-1.es.amazonaws.com
 //	go run ./examples/opensearch -region eu-west-1 -service aoss -url https://a1b2c3d4.eu-west-1.aoss.amazonaws.com
 //
-// The client of opensearch-go takes the same transport, opensearch.Config{Transport: …},
-// and needs no Signer then. The last line and the exit code say whether all went well.
+// The client of opensearch-go accepts the same transport,
+// opensearch.Config{Transport: …}, and then needs no Signer. The last line and
+// the exit code say whether everything worked.
 package main
 
 import (
@@ -72,7 +73,7 @@ type movie struct {
 	Year  int    `json:"year"`
 }
 
-// movies indexes some, and looks for one of them.
+// movies indexes some movies, and searches for one of them.
 func movies(ctx context.Context, transport *sigv4.Transport, url string) error {
 	client := &http.Client{Transport: transport, Timeout: 30 * time.Second}
 	for _, m := range []movie{{"Moneyball", 2011}, {"The Third Man", 1949}, {"Playtime", 1967}} {
@@ -81,7 +82,7 @@ func movies(ctx context.Context, transport *sigv4.Transport, url string) error {
 		}
 	}
 	query := map[string]any{"query": map[string]any{"match": map[string]any{"title": "moneyball"}}}
-	for range 10 { // what was indexed is found a little later
+	for range 10 { // indexed documents can be found after a short delay
 		var found struct {
 			Hits struct {
 				Hits []struct {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	lifetime = 12 * time.Second // STS gives at least 15 minutes
+	lifetime = 12 * time.Second // STS has a minimum of 15 minutes
 	latency  = 200 * time.Millisecond
 )
 
@@ -37,7 +37,7 @@ func demonstration(s *setting, line *timeline) (stop func(), err error) {
 	url := "http://" + listener.Addr().String()
 
 	*s = setting{
-		// The environment is empty here, so the chain goes on to the demo's user.
+		// The environment is empty here, so the chain continues with the demo's user.
 		chain:          stschain.NewChain(&env.Provider{LookupEnv: func(string) (string, bool) { return "", false }}, sts.User()),
 		endpoint:       url + "/sts",
 		region:         "eu-west-1",

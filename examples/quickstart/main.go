@@ -91,7 +91,7 @@ func run(ctx context.Context, out io.Writer, args []string) int {
 	return drive(ctx, s, line)
 }
 
-// drive is the part that a program needs: compose, then call.
+// drive is the part that a real program needs: create the clients, then use them.
 func drive(ctx context.Context, s setting, line *timeline) int {
 	role := &assumerole.Provider{
 		Client: &stsquery.Client{

@@ -1,11 +1,12 @@
-// Rolechain assumes a role with a role that was assumed with a role, over three
-// accounts, and goes on for four hours. Each hop is cached, so each costs one call
-// of STS a lifetime: a refresh of the last role does not go back to the first.
+// Rolechain assumes a chain of three roles in three accounts, and uses it for
+// four hours. Each hop is cached, so each costs one call of STS per lifetime: a
+// refresh of the last role does not refresh the others.
 //
 //	go run ./examples/rolechain
 //
-// It needs nothing: STS is a fake one in the same process, and the hours pass in a
-// second. The last line and the exit code say whether all went well.
+// It needs no AWS account: STS is a fake in the same process, and the hours
+// pass in a second. The last line and the exit code say whether everything
+// worked.
 package main
 
 import (
@@ -27,8 +28,8 @@ const (
 	step     = time.Minute
 )
 
-// hop is a role, and how long its sessions live. STS gives twelve hours at most,
-// and one hour to a role that is assumed by a role.
+// hop is a role, and how long its sessions are valid: in STS at most twelve
+// hours, and one hour for a role that is assumed by a role.
 type hop struct {
 	name     string
 	arn      string
@@ -101,7 +102,7 @@ func run() error {
 			return err
 		}
 		used++
-		time.Sleep(3 * time.Millisecond) // for refreshes in the background
+		time.Sleep(3 * time.Millisecond) // for background refreshes
 	}
 
 	fmt.Printf("\nin %v the credentials of the last role were used %d times\n", duration, used)

@@ -2,13 +2,12 @@
 //
 //	go run ./examples/s3
 //
-// It needs nothing: S3 is a fake in the same process that verifies signatures. On the
-// real thing, or a server that speaks its language:
+// It needs no AWS account: S3 is a fake in the same process that verifies signatures. With AWS, or a compatible server:
 //
 //	go run ./examples/s3 -region eu-west-1 -bucket my-bucket
 //	go run ./examples/s3 -region us-east-1 -bucket my-bucket -endpoint http://127.0.0.1:9000
 //
-// The credentials are then found where the AWS SDKs find theirs. The last line and the
+// The credentials then come from the default chain. The last line and the
 // exit code say whether all went well.
 package main
 
@@ -32,7 +31,7 @@ import (
 
 func main() {
 	region := flag.String("region", "eu-west-1", "the `region` of the bucket")
-	bucket := flag.String("bucket", "", "a `bucket` that is there; without any flag, a fake S3 is used")
+	bucket := flag.String("bucket", "", "an existing `bucket`; without any flag, a fake S3 is used")
 	endpoint := flag.String("endpoint", "", "the `URL` of a server other than AWS, which has buckets in the path")
 	flag.Parse()
 	if *bucket == "" && flag.NFlag()+flag.NArg() > 0 {
@@ -60,8 +59,8 @@ func main() {
 }
 
 func run(ctx context.Context, client *http.Client, objects string) error {
-	// Keys may hold anything. PathEscape makes one path segment of each, and the
-	// transport signs the path as S3 reads it.
+	// Keys may contain any character. PathEscape makes each key one path
+	// segment, and the transport signs the path as S3 interprets it.
 	for _, key := range []string{"hello.txt", "with space+plus", "ünï/cödé"} {
 		object := objects + url.PathEscape(key)
 		content := "the content of " + key
@@ -78,7 +77,7 @@ func run(ctx context.Context, client *http.Client, objects string) error {
 		}
 	}
 
-	// A file is read twice, to be hashed and to be sent, and never kept in memory.
+	// A file is read twice, to hash it and to send it, and is not kept in memory.
 	file, err := os.CreateTemp("", "stschain")
 	if err != nil {
 		return err

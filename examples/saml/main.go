@@ -1,10 +1,11 @@
-// Saml signs in with a company's identity provider: its assertion says which roles
-// there are, one of them is assumed, and each renewal takes a new assertion.
+// Saml signs in with a company's identity provider: its assertion lists the
+// available roles, one of them is assumed, and each renewal uses a new
+// assertion.
 //
 //	go run ./examples/saml
 //
-// It needs nothing: STS and the identity provider are fakes in the same process, and
-// the hours pass at once. The last line and the exit code say whether all went well.
+// It needs no AWS account: STS and the identity provider are fakes in the same process, and
+// the hours pass instantly. The last line and the exit code say whether everything worked.
 package main
 
 import (
@@ -87,7 +88,7 @@ func run(ctx context.Context) error {
 		return fmt.Errorf("alice signed in %d times for three sessions", assertions)
 	}
 
-	// An assertion that was kept is of no use: STS takes it for five minutes.
+	// An assertion cannot be stored for later: STS accepts it for five minutes.
 	keep := func(context.Context) (stschain.Secret, error) { return assertion, nil }
 	_, err = (&saml.Provider{Client: client, RoleARN: chosen.RoleARN, PrincipalARN: chosen.ProviderARN, Assertion: keep}).Retrieve(ctx)
 	if err == nil {

@@ -1,15 +1,17 @@
-// Services has one http.Client for several AWS services: a function picks the service
-// and the region that a request is signed for. One set of credentials serves them all.
+// Services uses one http.Client for several AWS services: a function selects
+// the service and the region that a request is signed for. All share one set of
+// credentials.
 //
 //	go run ./examples/services
 //
-// It needs nothing: STS and the services are fakes in the same process. On the real
-// thing, a GET at each of some URLs, which the table in the program must know:
+// It needs no AWS account: STS and the services are fakes in the same process.
+// With AWS it sends a GET to each of the given URLs, whose hosts must be in the
+// table of the program:
 //
 //	go run ./examples/services https://my-bucket.s3.eu-west-1.amazonaws.com/ \
 //		'https://sts.us-east-1.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15'
 //
-// The last line and the exit code say whether all went well.
+// The last line and the exit code say whether everything worked.
 package main
 
 import (
@@ -31,10 +33,10 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// table is what this program talks to. A host does not tell its service and region in
-// general (aliases, custom domains, s3-accelerate, sts.amazonaws.com), so a program
-// says what it knows, and what it does not know is not signed. With a dot before it, a
-// host stands for all below it.
+// table has the hosts that this program calls. In general a host name does not
+// determine service and region (aliases, custom domains, s3-accelerate,
+// sts.amazonaws.com), so a program lists the hosts that it knows, and requests
+// to others are not signed. A leading dot matches all subdomains.
 var table = []struct {
 	host  string
 	scope sigv4.Scope
@@ -58,7 +60,7 @@ func scope(req *http.Request) (sigv4.Scope, error) {
 
 func main() {
 	var err error
-	flag.Parse() // there are none, but -h
+	flag.Parse() // only -h is supported
 	if urls := flag.Args(); len(urls) > 0 {
 		client := &http.Client{Transport: &sigv4.Transport{Scope: scope, Credentials: &source.Default{}}, Timeout: 30 * time.Second}
 		err = getAll(client, urls)

@@ -1,17 +1,18 @@
-// Startup is how a service begins and ends: it composes its credentials, answers a
-// readiness check from what it knows of them, and shuts down in order. It is not ready
-// before the first credentials, and not while they are expired because STS is down.
+// Startup shows how a service starts and stops: it sets up its credentials,
+// reports readiness from their state, and shuts down in order. It is not ready
+// before the first credentials, and not while they are expired because STS is
+// down.
 //
 //	go run ./examples/startup
 //
-// It needs nothing: STS is a fake in the same process, which is down at the start and
-// for an hour later, and the hour passes at once. On the real thing it serves until it
-// is interrupted:
+// It needs no AWS account: STS is a fake in the same process, which is down at
+// the start and again for an hour later, which passes instantly. With AWS it
+// runs until it is interrupted:
 //
 //	go run ./examples/startup -region eu-west-1 -role-arn arn:aws:iam::123456789012:role/shop
 //	curl -i http://127.0.0.1:8080/readyz
 //
-// The last line and the exit code say whether all went well.
+// The last line and the exit code say whether everything worked.
 package main
 
 import (
@@ -55,7 +56,7 @@ func main() {
 	case *roleARN == "":
 		err = demonstrate(ctx)
 	default:
-		// Wherever it runs: a laptop or CI, a pod, a task, an instance.
+		// For all environments: a laptop or CI, a pod, a task, an instance.
 		base := stschain.NewChain(&env.Provider{}, &webidentity.FromEnv{}, &container.Provider{}, &imds.Provider{})
 		err = newService(base, *roleARN, *region, nil, nil).serve(ctx, *listen, nil)
 	}
@@ -66,13 +67,13 @@ func main() {
 	fmt.Println("ok: shut down")
 }
 
-// service is what is composed once, at the start. It shares one cache.
+// service is created once, at the start. Its parts share one cache.
 type service struct {
 	credentials *stschain.Cache
-	sts         *stsquery.Client // what it works with; another one has a sigv4.Transport here
+	sts         *stsquery.Client // the client that it uses; other programs have a sigv4.Transport here
 }
 
-// newService composes, and calls nothing yet. The last two are for tests; nil is real.
+// newService creates the service without a call. client and clock are for tests; nil: the real ones.
 func newService(base stschain.Provider, roleARN, region string, client *http.Client, clock stschain.Clock) *service {
 	credentials := &stschain.Cache{
 		Provider: &assumerole.Provider{
@@ -88,8 +89,9 @@ func newService(base stschain.Provider, roleARN, region string, client *http.Cli
 	}
 }
 
-// ready returns why requests should go to another instance. It calls nothing: a check that
-// called STS would make a short outage of STS one of everything.
+// ready returns why requests should go to another instance. It makes no calls:
+// if the check called STS, a short outage of STS would take down every
+// instance.
 func ready(s stschain.Status) error {
 	switch s.Phase {
 	case stschain.Empty:
@@ -97,7 +99,7 @@ func ready(s stschain.Status) error {
 	case stschain.Expired:
 		return errors.New("the credentials have expired; see the log")
 	}
-	return nil // a failed refresh does not matter while they are valid
+	return nil // a failed refresh does not matter while the credentials are valid
 }
 
 // serve runs the service until ctx ends. started, if not nil, gets its URL.
@@ -131,11 +133,10 @@ func (s *service) serve(ctx context.Context, address string, started chan<- stri
 		started <- "http://" + listener.Addr().String()
 	}
 
-	// A cache refreshes only when it is called. A service that gets no requests until it is
-	// ready must call it by itself.
+	// A cache refreshes only when it is called. A service that gets no requests until it is ready must call it itself.
 	go func() {
 		for tick := time.Tick(500 * time.Millisecond); ctx.Err() == nil; {
-			s.credentials.Retrieve(ctx) // what fails is an event, and is logged
+			s.credentials.Retrieve(ctx) // failures are events, and are logged
 			select {
 			case <-tick:
 			case <-ctx.Done():
@@ -148,7 +149,7 @@ func (s *service) serve(ctx context.Context, address string, started chan<- stri
 		return err
 	case <-ctx.Done():
 	}
-	// What was begun is finished. The cache needs no closing.
+	// Requests in flight are finished. The cache needs no Close.
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return server.Shutdown(ending)

@@ -1,16 +1,17 @@
-// Vault logs in at HashiCorp Vault or OpenBao with nothing but AWS credentials: it
-// sends a signed request for STS, and Vault sends it to STS, which returns the caller.
+// Vault logs in to HashiCorp Vault or OpenBao with only AWS credentials: it
+// sends a signed STS request to Vault, and Vault sends it to STS, which returns
+// the caller.
 //
 //	go run ./examples/vault
 //
-// It needs nothing: STS is a fake in the same process, and so is Vault, which verifies
-// as the real one does. On the real thing:
+// It needs no AWS account: STS and Vault are fakes in the same process; the
+// fake Vault verifies logins like the real one. With a real Vault:
 //
 //	export VAULT_ADDR=https://vault.example.com:8200
 //	go run ./examples/vault -role backup [-server-id vault.example.com] [-region aws-global]
 //
 // The region is that of Vault's sts_region, the server ID its iam_server_id_header_value.
-// The last line and the exit code say whether all went well.
+// The last line and the exit code say whether everything worked.
 package main
 
 import (
@@ -79,8 +80,9 @@ func loginAt(ctx context.Context, address, mount, role, serverID, region string)
 	return nil
 }
 
-// session is the response of Vault. Its token goes into X-Vault-Token, or SetToken of
-// Vault's client, and a program logs in anew before it ends: a proof costs nothing.
+// session is the response of Vault. Send its token in X-Vault-Token, or pass it
+// to SetToken of Vault's client, and log in again before it expires: a proof is
+// generated locally.
 type session struct {
 	Token    string   `json:"client_token"`
 	Policies []string `json:"policies"`
@@ -89,7 +91,7 @@ type session struct {
 
 func (s session) life() time.Duration { return time.Duration(s.Seconds) * time.Second }
 
-// login is all that it takes.
+// login is all that a program needs.
 func login(ctx context.Context, client *http.Client, url string, me *proof.Vault) (session, error) {
 	token, err := me.Token(ctx)
 	if err != nil {
@@ -161,12 +163,12 @@ func demonstrate(ctx context.Context) error {
 	return nil
 }
 
-// fakeVault verifies a login as Vault does: it looks at the headers, sends the request
-// that it was given to STS, never to where the URL says, and compares the ARN from STS.
+// fakeVault verifies a login like Vault: it checks the headers, sends the
+// request to STS, never to the host in the URL, and compares the ARN from STS.
 type fakeVault struct {
 	sts      *http.Client
 	serverID string
-	roles    map[string]string // what the ARN of a role's callers starts with
+	roles    map[string]string // prefix of the ARNs that may log in for a role
 }
 
 func (v *fakeVault) ServeHTTP(w http.ResponseWriter, r *http.Request) {

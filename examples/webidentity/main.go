@@ -1,13 +1,13 @@
-// Webidentity runs as a pod on Kubernetes does: its service account's token is in a
-// file that the kubelet replaces before it expires, and the role comes from AWS's
-// environment variables. Credentials and tokens are replaced under it while it calls
-// a service, and no call fails.
+// Webidentity runs like a Kubernetes pod: its service account's token is in a
+// file that the kubelet replaces before it expires, and the role comes from AWS
+// environment variables. Credentials and tokens are replaced while it calls a
+// service, and no call fails.
 //
 //	go run ./examples/webidentity
 //
-// It needs nothing: STS, the cluster and the service are fakes in the same process,
-// and everything lives for seconds. The last line and the exit code say whether all
-// went well.
+// It needs no AWS account: STS, the cluster and the service are fakes in the same process,
+// and tokens and credentials are valid for seconds. The last line and the exit code say whether everything
+// worked.
 package main
 
 import (
@@ -29,7 +29,7 @@ import (
 const (
 	duration      = 5 * time.Second
 	tokenLife     = 2 * time.Second // on a real cluster an hour, or a day
-	sessionLife   = 2 * time.Second // STS itself gives 15 minutes at least
+	sessionLife   = 2 * time.Second // STS has a minimum of 15 minutes
 	rotationEvery = time.Second
 )
 
@@ -57,7 +57,7 @@ func run() error {
 	}})
 	sts.OnCall = func(c ststest.Call) { say("sts", "%s", c.Operation) }
 
-	// The kubelet writes another file and renames it, so that no reader gets half a token.
+	// The kubelet writes a new file and renames it, so that readers never get a partial token.
 	dir, err := os.MkdirTemp("", "webidentity")
 	if err != nil {
 		return err
@@ -90,7 +90,7 @@ func run() error {
 		}
 	}()
 
-	// What Amazon EKS sets in the pod. Without LookupEnv, the environment is read.
+	// The variables that Amazon EKS sets in the pod. Without LookupEnv, the environment is used.
 	env := map[string]string{
 		"AWS_WEB_IDENTITY_TOKEN_FILE": file,
 		"AWS_ROLE_ARN":                "arn:aws:iam::123456789012:role/backup",

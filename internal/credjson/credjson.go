@@ -25,9 +25,9 @@ type Document struct {
 	secretAccessKey, token             stschain.Secret
 }
 
-// Parse parses one JSON object. Names match in any case, as in the AWS SDKs. A duplicate name is an error,
-// since parsers differ on which value counts. tokenName is the name of the session token, which differs
-// by source.
+// Parse parses one JSON object. Names are not case-sensitive, as in the AWS SDKs. A duplicate name is an error,
+// since parsers differ on which value they use. tokenName is the name of the session token, which differs by
+// source.
 func Parse(body []byte, tokenName string) (Document, error) {
 	var d Document
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
@@ -41,7 +41,7 @@ func Parse(body []byte, tokenName string) (Document, error) {
 	if err != nil {
 		return d, err
 	}
-	text := func(name string) (s string) { // null is as if it were missing
+	text := func(name string) (s string) { // null counts as missing
 		if v, ok := members[strings.ToLower(name)]; ok && json.Unmarshal(v, &s) != nil {
 			err = fmt.Errorf("its %s is not a string", name)
 		}
@@ -52,7 +52,7 @@ func Parse(body []byte, tokenName string) (Document, error) {
 		accessKeyID: text("AccessKeyId"), expiration: text("Expiration"),
 		secretAccessKey: stschain.NewSecret(text("SecretAccessKey")), token: stschain.NewSecret(text(tokenName)),
 	}
-	// The account only informs: one that is invalid is no reason to refuse valid keys.
+	// The account is informational: an invalid one does not invalidate the keys.
 	if account := strings.Trim(string(members["accountid"]), `"`); IsAccount(account) {
 		d.accountID = account
 	}

@@ -9,12 +9,12 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// leeway is how long a token may have been expired by this process's clock and is sent nevertheless. A
-// clock that is fast by minutes must not refuse what STS, which goes by its own clock, accepts. If STS
-// does not, its error says so.
+// leeway is how long after its expiry, by this process's clock, a token is
+// still sent. The clock may be fast by minutes, and STS decides by its own. If
+// STS refuses the token, its error says so.
 const leeway = 15 * time.Minute
 
-// Expiry says when a token that is sent to STS expires, by what the token itself says.
+// Expiry is when a token that is sent to STS expires, according to the token itself.
 type Expiry struct {
 	Token string    // for errors: "the assertion"
 	At    time.Time // zero: unknown

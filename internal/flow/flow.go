@@ -1,5 +1,4 @@
-// Package flow has what the flows share, so that each of them reads like its operation: the step in
-// the trace, the error prefix, the checks and the names.
+// Package flow has the code that the flows share: the step in the trace, the error prefix, the checks and the names.
 package flow
 
 import (
@@ -12,8 +11,8 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// Retrieve implements the Retrieve of a flow: it reports p to the trace, and returns the credentials
-// of what the operation returns.
+// Retrieve implements the Retrieve of a flow: it reports p to the trace, and
+// returns the credentials in the output of the operation.
 func Retrieve[Out any](ctx context.Context, p stschain.Provider, operation func(context.Context) (Out, error), credentials func(Out) stschain.Credentials) (creds stschain.Credentials, err error) {
 	ctx, end := stschain.Step{Provider: p}.Start(ctx)
 	defer func() { end(creds, err) }()

@@ -10,7 +10,7 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 )
 
-// MFA is an MFA device, by the fields SerialNumber and MFAToken of a flow. The zero MFA is no device.
+// MFA is the MFA device that the fields SerialNumber and MFAToken of a flow describe. The zero MFA means no device.
 type MFA struct {
 	Serial string
 	Token  func(ctx context.Context, serial string) (stschain.Secret, error)

@@ -7,8 +7,8 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Complete sets the origin and the account of the credentials of a role's session. It returns an error
-// if the session is one of another role.
+// Complete sets the origin and the account of the credentials of a role's
+// session. It returns an error if the session is of another role.
 func Complete(creds *stschain.Credentials, origin, roleARN, sessionARN string) error {
 	if err := CheckSession(roleARN, sessionARN); err != nil {
 		return err
@@ -17,8 +17,8 @@ func Complete(creds *stschain.Credentials, origin, roleARN, sessionARN string) e
 	return nil
 }
 
-// CheckSession checks that a session is one of the requested role. Servers other than AWS have ARNs of
-// their own, or none; only a contradiction is an error.
+// CheckSession checks that a session is of the requested role. Servers other
+// than AWS have other ARNs, or none; only a contradiction is an error.
 func CheckSession(roleARN, sessionARN string) error {
 	requested, ok1 := parseARN(roleARN)
 	got, ok2 := parseARN(sessionARN)
@@ -38,8 +38,8 @@ func CheckSession(roleARN, sessionARN string) error {
 	return nil
 }
 
-// sameRole reports whether the role in a session's ARN is the one of that path and name. At AWS the
-// session has the name alone, at Ceph also the path.
+// sameRole reports whether the role in a session's ARN is the one with this
+// path and name. In AWS the session has only the name, in Ceph also the path.
 func sameRole(path, role string) bool {
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	return strings.EqualFold(role, name) || strings.EqualFold(role, path)

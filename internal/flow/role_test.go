@@ -23,7 +23,7 @@ func TestCheckSession(t *testing.T) {
 		{"arn:aws:iam::123456789012:role/r/x", "arn:aws:sts::123456789012:assumed-role/r/x", false},
 		{"arn:aws:iam::123456789012:role/r", "arn:aws:sts::210987654321:assumed-role/r/s", false},
 		{"arn:aws:iam::123456789012:role/r", "arn:aws:iam::210987654321:user/u", false},
-		// Ceph's radosgw has the path in the session too (field case A13).
+		// Ceph's radosgw has the path in the session too (docs/defects.md, A13).
 		{"arn:aws:iam:::role/org/unit/Deploy", "arn:aws:sts:::assumed-role/org/unit/Deploy/ci", true},
 		{"arn:aws:iam:::role/org/unit/Deploy", "arn:aws:sts:::assumed-role/ORG/unit/deploy/ci", true},
 		{"arn:aws:iam:::role/org/unit/Deploy", "arn:aws:sts:::assumed-role/Deploy/ci", true},

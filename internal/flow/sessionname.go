@@ -15,12 +15,11 @@ func SessionName() string {
 	if len(os.Args) > 0 {
 		program = os.Args[0]
 	}
-	host, _ := os.Hostname() // a name without the host is better than none
+	host, _ := os.Hostname() // the host is optional
 	return makeSessionName(program, host)
 }
 
-// makeSessionName makes a session name of a program's path and a host's name, both cut down to what STS
-// allows.
+// makeSessionName makes a session name from a program's path and a host's name, both shortened to what STS allows.
 func makeSessionName(program, host string) string {
 	program = strings.TrimSuffix(filepath.Base(strings.ReplaceAll(program, `\`, "/")), ".exe")
 	if program == "." || program == "/" || program == "" {

@@ -8,12 +8,11 @@ import (
 )
 
 const (
-	maxDepth    = 6        // of encodings in each other
+	maxDepth    = 6        // of nested encodings
 	maxReadings = 64 << 10 // bytes
 )
 
-// readings returns a text folded as it is and decoded in every way, one after the other. ok is false
-// if they are too long.
+// readings returns a text, folded, as it is and decoded in every way, concatenated. ok is false if that is too long.
 func readings(text string) (all string, ok bool) {
 	var b strings.Builder
 	ok = true
@@ -39,7 +38,7 @@ func readings(text string) (all string, ok bool) {
 // decoders undo one encoding each, or return "" if nothing is encoded.
 var decoders = [...]func(string) string{unescape, unplus, unbase64, unhex}
 
-// unplus undoes what forms write for a space.
+// unplus undoes the encoding of a space in forms.
 func unplus(text string) string { return strings.ReplaceAll(text, "+", " ") }
 
 func unbase64(text string) string {
@@ -51,13 +50,13 @@ func unhex(text string) string { return decodeRuns(text, hexDigits, 12, 2, hex.D
 
 const hexDigits = "0123456789ABCDEFabcdef"
 
-// decodeRuns decodes what consists of at least the given number of digits in a row. Where an encoded
-// byte begins is not known: a group has this many possibilities.
+// decodeRuns decodes runs of at least the given number of digits. It is not
+// known where an encoded byte begins: a group has this many possibilities.
 func decodeRuns(text, digits string, least, group int, decode func(string) ([]byte, error)) string {
 	var b strings.Builder
 	for run := range strings.FieldsFuncSeq(text, func(r rune) bool { return !strings.ContainsRune(digits, r) }) {
 		for skip := 0; skip < group && len(run) >= least; skip++ {
-			decoded, _ := decode(run[skip:]) // all before a digit too many
+			decoded, _ := decode(run[skip:]) // everything before an incomplete group
 			b.Write(decoded)
 			b.WriteByte(0)
 		}
@@ -89,8 +88,8 @@ func unescape(text string) string {
 	return named.Replace(text)
 }
 
-// numbered are the escapes with the number of a character. Without a number of digits, they end in a
-// semicolon.
+// numbered are the escapes that contain the number of a character. Those
+// without a fixed number of digits end in a semicolon.
 var numbered = [...]struct {
 	start        string
 	digits, base int

@@ -7,8 +7,8 @@ import (
 )
 
 // Malformed returns an error if white space or a control character is in a secret access key or a
-// token: no service issues such a one, and it comes from reading a file with its line break or from
-// copying too much. The error names the field and does not show the value.
+// token: no service issues one like that; it comes from reading a file with its line break, or
+// from copying too much. The error names the field and does not show the value.
 func Malformed(field, value string) error {
 	switch {
 	case Visible(value):
@@ -29,7 +29,7 @@ func MalformedID(field, value string) error {
 	return fmt.Errorf("%s contains a character beyond ASCII, which no access key ID has; copy it again", field)
 }
 
-// Visible reports whether s consists of visible ASCII characters, as one word of a header does.
+// Visible reports whether s consists of visible ASCII characters, without spaces.
 func Visible(s string) bool {
 	for i := 0; i < len(s); i++ {
 		if s[i] <= ' ' || s[i] >= 0x7f {

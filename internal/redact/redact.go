@@ -1,5 +1,4 @@
-// Package redact keeps secrets out of errors: out of what servers say about a request that carried
-// them, and out of the errors of transports.
+// Package redact keeps secrets out of errors: server texts about a request that contained them, and errors of transports.
 package redact
 
 import (
@@ -71,22 +70,23 @@ func Shows[S Secret](text string, secrets []S) bool {
 	return false
 }
 
-// forms returns a secret as readings contain it: as it is, without the escapes that happen to be in
-// it, and in base64, which cannot be decoded once its case has changed.
+// forms returns a secret in the forms that readings contain: as it is, with the
+// escapes that happen to be in it decoded, and in base64, which cannot be
+// decoded after its case has changed.
 func forms(secret string) []string {
 	plain := secret
 	for range maxDepth {
 		plain = unescape(plain)
 	}
 	all := []string{fold(secret), fold(plain)}
-	for skip := 0; skip < 3 && len(secret) >= run; skip++ { // depends on what is encoded in front of it
+	for skip := 0; skip < 3 && len(secret) >= run; skip++ { // depends on the bytes that are encoded before it
 		whole := []byte(secret[skip : len(secret)-(len(secret)-skip)%3])
 		all = append(all, fold(base64.StdEncoding.EncodeToString(whole)), fold(base64.URLEncoding.EncodeToString(whole)))
 	}
 	return all
 }
 
-// fold returns a text without what differs where it is wrapped or its case is changed.
+// fold returns a text without the differences that wrapping or a change of case makes.
 func fold(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r) {
@@ -96,7 +96,7 @@ func fold(text string) string {
 	}, text)
 }
 
-// OneLine makes a text fit for an error: valid UTF-8, printable, without line breaks, and at most the
+// OneLine prepares a text for an error: valid UTF-8, printable, without line breaks, and at most the
 // given number of bytes from its start.
 func OneLine(text string, most int) string {
 	text = strings.Join(strings.FieldsFunc(strings.ToValidUTF8(text, "?"), func(r rune) bool {

@@ -11,8 +11,8 @@ import "time"
 type Config struct {
 	Advisory  time.Duration // 0: by lifetime, see WindowsFor
 	Mandatory time.Duration // 0: 60 s
-	MaxStale  time.Duration // how long past its expiry an entry is served during an outage of the source
-	FailFast  bool          // a permanent failure is returned at once, even if the entry is valid
+	MaxStale  time.Duration // how long past its expiry an entry is served while the source is down
+	FailFast  bool          // a permanent failure is returned immediately, even if the entry is valid
 }
 
 // Need is what a caller needs.
@@ -181,7 +181,7 @@ func Fail(cfg Config, s State, class Class, now int64, draw [2]float64) State {
 	if s.PromptNeeded { // not a failure: it applies only to callers that cannot prompt either
 		pause := backoffAfterFirstFailure(draw[0])
 		switch {
-		case s.Holding() && s.Raised: // until this is over, the last failure is returned
+		case s.Holding() && s.Raised: // until the backoff ends, the last failure is returned
 			pause = backoffAfterRefusal(draw[0])
 		case s.Holding():
 			pause = backoffAfterFailure(span(now, plus(s.Entry.Expires, -s.Windows.Mandatory)), draw[0], draw[1])

@@ -2,18 +2,18 @@ package refresh
 
 import "time"
 
-// Entry is what is cached. Without an ID there is none.
+// Entry is what is cached. An Entry without an ID means that nothing is cached.
 type Entry struct {
 	ID      string // entries with equal IDs are the same, even if one expires later
 	Expires int64  // Never: it does not expire
 }
 
-// State is what is known at one instant. The zero State is an empty cache.
+// State is the state of a cache at one instant. The zero State is an empty cache.
 type State struct {
 	Entry    Entry
 	Windows  Windows
 	Received int64
-	Lifetime time.Duration // what was left of Entry when its ID was first received
+	Lifetime time.Duration // the remaining lifetime of Entry when its ID was first received
 
 	InFlight     bool // an attempt has begun, and has not ended
 	Failed       bool // the last attempt failed, ignoring those that needed a prompt

@@ -12,7 +12,7 @@ const (
 	betweenAttempts  = time.Second     // at least, while there is an entry
 	rotationInterval = 15 * time.Minute
 
-	// The ends of the scale of Nanos. Always is before every instant, and Never is after it.
+	// The bounds of Nanos. Always is before every instant, and Never is after it.
 	Never  = math.MaxInt64
 	Always = math.MinInt64
 )
@@ -46,15 +46,14 @@ func WindowsFor(lifetime, advisory, mandatory time.Duration, random float64) Win
 }
 
 // pauseAfterSuccess returns the pause after an attempt that returned an entry with this remaining lifetime
-// that is due at once or soon. Without it, every caller would call a source that returns the same
+// that is due immediately or soon. Without it, every caller would call a source that returns the same
 // entry again.
 func pauseAfterSuccess(remaining time.Duration) time.Duration {
 	return min(max(remaining/4, betweenAttempts), time.Minute)
 }
 
 // backoffAfterFailure returns the pause after a failed attempt while the entry can be served for
-// left: that of the AWS SDKs, but at most half of what is left, so that attempts continue until
-// the last second.
+// left: that of the AWS SDKs, but at most half of what is left, so that attempts continue until it expires.
 func backoffAfterFailure(left time.Duration, random, randomFloor float64) time.Duration {
 	return max(min(between(300*time.Second, 600*time.Second, random), left/2), backoffAfterRefusal(randomFloor))
 }
@@ -90,8 +89,9 @@ func Nanos(t time.Time) int64 {
 	return t.UnixNano()
 }
 
-// Expiry returns t as an instant, Never for the zero time. A date beyond the scale
-// is not Never: entries that expire then are refreshed like all that expire.
+// Expiry returns t as an instant, Never for the zero time. A date beyond the
+// bounds is not Never: entries that expire then are refreshed like all others
+// that expire.
 func Expiry(t time.Time) int64 {
 	if t.IsZero() {
 		return Never
@@ -99,7 +99,7 @@ func Expiry(t time.Time) int64 {
 	return min(Nanos(t), Never-1)
 }
 
-// plus returns t+d within the scale. It does not change Never and Always.
+// plus returns t+d within the bounds. It does not change Never and Always.
 func plus(t int64, d time.Duration) int64 {
 	switch sum := t + int64(d); {
 	case t == Never, t == Always:

@@ -1,6 +1,6 @@
-// Package signature computes Signature Version 4 of a request that is given in parts,
-// as they are sent. It does not use net/http, and has options that only test vectors
-// need.
+// Package signature computes Signature Version 4 of a request from its parts,
+// as they are sent. It does not use net/http, and has options that only test
+// vectors need.
 //
 // The rules are those of "Create a signed AWS API request" in the IAM User Guide;
 // where that is ambiguous, the test suite of the AWS SDKs decides.
@@ -15,13 +15,13 @@ import (
 	"strings"
 )
 
-// Request is what is signed of a request.
+// Request contains the parts of a request that are signed.
 type Request struct {
 	Method  string
 	Path    string  // escaped, as it is sent; "" is "/"
 	Query   string  // as it is sent, without the "?"
-	Header  []Field // what is signed, host included; see SortFields
-	Payload string  // hex SHA-256 of the body, or what stands for it
+	Header  []Field // the signed headers, host included; see SortFields
+	Payload string  // hex SHA-256 of the body, or a constant such as UNSIGNED-PAYLOAD
 
 	// Most services read the path with dot segments and double slashes
 	// removed, and escaped once more than it is sent. S3 does neither.
@@ -39,7 +39,7 @@ type Field struct {
 // SortFields sorts fields into the order in which they are signed.
 func SortFields(fields []Field) {
 	if len(fields) > fewFields {
-		sorted := slices.Clone(fields) // or the caller's array would always be on the heap
+		sorted := slices.Clone(fields) // otherwise the caller's array would always be on the heap
 		sort.Sort(ordered[Field]{sorted, func(a, b Field) int { return compareFold(a.Name, b.Name) }})
 		copy(fields, sorted)
 		return
@@ -54,7 +54,7 @@ func SortFields(fields []Field) {
 // fewFields is how many fields an insertion sort handles well. Ordinary requests sign about five.
 const fewFields = 32
 
-// ordered is sorted by sort.Sort, which programs with net/http have anyway: an instance of slices.SortFunc
+// ordered is sorted by sort.Sort, which programs that use net/http link anyway: an instance of slices.SortFunc
 // for each type would add 11 kB.
 type ordered[T any] struct {
 	items   []T
@@ -116,7 +116,7 @@ func appendPath(dst []byte, r *Request) []byte {
 
 // AppendQuery appends the canonical query: each name and value decoded, "+"
 // read as a space, and escaped again; sorted by name, then by value. A name
-// without "=" has an empty value. Nothing between two "&" is not a pair.
+// without "=" has an empty value. An empty string between two "&" is not a pair.
 func AppendQuery(dst []byte, query string) []byte {
 	if query == "" {
 		return dst
@@ -157,7 +157,7 @@ func AppendQuery(dst []byte, query string) []byte {
 	return dst
 }
 
-// pair is where a name and a value start in what is written, and where they end.
+// pair has the offsets of a name and a value in the output, and of their end.
 type pair struct{ name, value, end int }
 
 func (a pair) compare(b pair, written []byte) int {
@@ -268,7 +268,7 @@ func appendTrimmed(dst []byte, v string) []byte {
 	return dst
 }
 
-// isTrimmed is for speed: a session token has a kilobyte, and no white space.
+// isTrimmed is for speed: a session token has about a kilobyte and no white space.
 func isTrimmed(v string) bool {
 	for _, c := range [...]byte{'\t', '\n', '\v', '\f', '\r'} {
 		if strings.IndexByte(v, c) >= 0 {

@@ -57,8 +57,7 @@ func (k *Key) hmac(message []byte) [sha256.Size]byte {
 }
 
 // Keys caches derived keys. The zero value is ready to use, and safe for concurrent
-// use. What it caches does not print: a secret is masked, and a key is inside a
-// function.
+// use. Its contents cannot be printed: a secret is masked, and a key is inside a function.
 type Keys struct {
 	last  atomic.Pointer[derived] // most programs use one key at a time
 	mu    sync.Mutex

@@ -9,7 +9,7 @@ import (
 // Algorithm names the signatures made here.
 const Algorithm = "AWS4-HMAC-SHA256"
 
-// Signing is what one signature is made with.
+// Signing contains the inputs of one signature.
 type Signing struct {
 	AccessKeyID string
 	Key         *Key
@@ -17,7 +17,7 @@ type Signing struct {
 	Scope       Scope
 }
 
-// AppendStringToSign appends what the key signs.
+// AppendStringToSign appends the string to sign.
 func (s *Signing) AppendStringToSign(dst, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
 	dst = s.Scope.append(appendAll(dst, Algorithm, "\n", s.Time, "\n"))
@@ -42,15 +42,15 @@ func (s *Signing) Authorization(r *Request) string {
 	return string(s.appendSignature(appendAll(b, ", Signature="), r))
 }
 
-// Presigning is what a presigned query contains in addition.
+// Presigning contains the additional inputs of a presigned query.
 type Presigning struct {
 	Seconds       int64  // how long the signature is valid
 	Token         string // session token, if any
 	TokenUnsigned bool   // the token is added after signing, as a few services require
-	ContentHash   bool   // the hash of the payload is added, as S3 requires where there is one
+	ContentHash   bool   // the hash of the payload is added, as S3 requires if there is one
 }
 
-// PresignedQuery returns r.Query with the signature and all that it needs appended.
+// PresignedQuery returns r.Query with the signature and its parameters appended.
 func (s *Signing) PresignedQuery(r *Request, p Presigning) string {
 	b := s.appendUnsignedQuery(make([]byte, 0, 512+len(r.Query)+len(p.Token)*5/4), r, p)
 	signed := *r

@@ -22,12 +22,12 @@ func (e *TooLargeError) Error() string { return fmt.Sprintf("exceeds %d bytes", 
 
 const (
 	maxRead  = 5 * time.Second // some files under /proc are regular and never end
-	maxReads = 3               // of a file that is written to meanwhile
+	maxReads = 3               // of a file that is being written
 )
 
 // ReadFile reads a regular file of at most limit bytes without blocking on pipes and devices, again if
-// it changed while it was read. nil opens the file as os.Open does. info is the file's, before it was
-// read. The error does not name the path.
+// it changed while it was read. nil opens the file as os.Open does. info is that of the file before it
+// was read. The error does not name the path.
 func ReadFile(open func(path string) (fs.File, error), path string, limit int64) (content []byte, info fs.FileInfo, err error) {
 	if open == nil {
 		open = openNonBlocking

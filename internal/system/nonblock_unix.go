@@ -4,5 +4,5 @@ package system
 
 import "syscall"
 
-// nonBlock makes opening a pipe without a writer return at once.
+// nonBlock makes opening a pipe without a writer return immediately.
 const nonBlock = syscall.O_NONBLOCK

@@ -1,5 +1,5 @@
-// Package system is the edge to the operating system: clock, sleep, the end of a context, environment
-// variables and files.
+// Package system wraps what the other packages use of the operating system:
+// clock, sleep, the end of a context, environment variables and files.
 package system
 
 import (
@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Now returns the time by the clock. nil is the real clock.
+// Now returns the time by the clock. nil is the system clock.
 func Now(clock interface{ Now() time.Time }) time.Time {
 	if clock == nil {
 		return time.Now()
@@ -20,7 +20,7 @@ func Now(clock interface{ Now() time.Time }) time.Time {
 
 // Sleep waits for d. If ctx has ended, or ends first, it returns [ContextErr].
 func Sleep(ctx context.Context, d time.Duration) error {
-	if ctx.Err() != nil { // select may take the timer
+	if ctx.Err() != nil { // select could choose the timer
 		return ContextErr(ctx)
 	}
 	timer := time.NewTimer(d)

@@ -8,7 +8,7 @@ import (
 )
 
 // Run is the advice to run a command, with an option if that has a value: "run aws login
-// --profile dev". A value that a shell might take for something else is quoted.
+// --profile dev". A value with characters that a shell may interpret is quoted.
 func Run(command, option, value string) string {
 	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./@"
 	switch value = redact.OneLine(value, 128); {

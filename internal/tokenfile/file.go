@@ -17,19 +17,19 @@ type Token interface {
 	Content() Content
 }
 
-// Content is what a file holds, or what it should hold.
+// Content is the content of a file, or its new content.
 type Content struct {
 	Document
 	onDisk Document
 }
 
-// With returns a copy that holds d instead.
+// With returns a copy with d as the document.
 func (c Content) With(d Document) Content { return Content{d, c.onDisk} }
 
-// File is a file that holds a token which several processes use and refresh.
+// File is a file with a token that several processes use and refresh.
 type File[T Token] struct {
 	Path   string
-	Open   func(path string) (fs.File, error) // if set, the file is read by it, neither locked nor written
+	Open   func(path string) (fs.File, error) // if set, it opens the file, which is neither locked nor written
 	Advice string                             // how to sign in, for errors
 
 	Advisory time.Duration // how long before it expires the token is refreshed
@@ -43,11 +43,12 @@ type File[T Token] struct {
 	Prepare func(T) (redeem func(context.Context) (T, error), err error)
 }
 
-// rounds is how many requests are made at most while other programs change the file.
+// rounds is the maximum number of requests while other programs change the file.
 const rounds = 3
 
-// Token returns the token, refreshed if it is due. What a refresh returned is in the file
-// afterwards. If the file cannot be written it is in cache, as long as the file does not change.
+// Token returns the token, refreshed if it is due. A refreshed token is written
+// to the file. If the file cannot be written, the token stays in cache as long
+// as the file does not change.
 func (f File[T]) Token(ctx context.Context, cache *wire.TokenCache[T]) (T, error) {
 	return cache.Get(ctx, f.source())
 }
@@ -115,7 +116,7 @@ func (f File[T]) refresh(ctx context.Context, old T) (T, error) {
 		case err == nil && !changed && lock != nil:
 			_ = lock.Write(renewed.Content().Document) // if that fails, it stays in the TokenCache
 			return renewed, nil
-		case err == nil: // what another program wrote meanwhile is newer
+		case err == nil: // the token that another program has written is newer
 			return renewed, nil
 		case changed && round < rounds: // it may have redeemed the same refresh token first
 		case lock == nil && errors.Is(err, stschain.ErrPermanent):

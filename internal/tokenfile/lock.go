@@ -22,14 +22,15 @@ const suffix = ".lock"
 
 var errLocked = errors.New("another process has the lock")
 
-// Lock waits for the lock of a file. The lock is a file of its own, path with ".lock" at its end, which
-// stays. The system releases the lock of a process that ends.
+// Lock waits for the lock of a file. The lock is a separate file, path with
+// ".lock" appended, which is not removed. The system releases the lock of a
+// process that ends.
 //
 // The error wraps ctx's if the wait was too long. Any other means that the file cannot be locked: its
 // folder is read-only, or the file system has no locks.
 func Lock(ctx context.Context, path string) (*Locked, error) {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // a link stays a link
+		path = target // keep a symbolic link
 	}
 	for pause := 5 * time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		release, err := tryLock(path + suffix)
@@ -49,7 +50,7 @@ func Lock(ctx context.Context, path string) (*Locked, error) {
 func (l *Locked) Release() error { return l.release() }
 
 // Write replaces the content of the file. Only its owner can read it then: this user, or for root the
-// owner of the old file. Readers see the old document or the new one, also if this process is killed.
+// owner of the old file. Readers see the old document or the new one, even if this process is killed.
 func (l *Locked) Write(d Document) error {
 	temp := l.path + ".tmp"
 	os.Remove(temp) // of a process that was killed; only the owner of the lock writes

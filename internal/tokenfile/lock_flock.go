@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// copyOwner gives a file that root made to the owner of another: a container that runs as root may have
+// copyOwner changes the owner of a file that root created to that of another file: a container that runs as root may have
 // a user's home directory mounted.
 func copyOwner(made *os.File, other string) {
 	info, err := os.Stat(other)

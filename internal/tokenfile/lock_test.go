@@ -52,7 +52,7 @@ func document(text string) tokenfile.Document {
 	return tokenfile.Document{}.WithText("text", stschain.NewSecret(text))
 }
 
-// Peers: aws-sdk-go-v2#2241 (users.md 4.40, 3.9).
+// Reports: aws-sdk-go-v2#2241.
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.json")
@@ -137,7 +137,6 @@ func long(n int) tokenfile.Document {
 }
 
 // Whoever is killed while writing leaves the old file or the new one, and the lock.
-// See users.md 3.9.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.json")

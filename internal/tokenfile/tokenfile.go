@@ -3,8 +3,9 @@
 // package does not know: a rewrite is atomic, keeps every such member, and is made only by the process
 // that holds the lock of the file.
 //
-// Errors never show what a file holds. Those of [Read] and [Parse] do not name the file either. They
-// are stschain.ErrPermanent if they are about what is in it.
+// Errors never show the content of a file. Those of [Read] and [Parse] do not
+// name the file either. They are stschain.ErrPermanent if they are about its
+// content.
 package tokenfile
 
 import (
@@ -26,7 +27,7 @@ import (
 // maxSize bounds a file, in bytes.
 const maxSize = 1 << 20
 
-// Document is a JSON object. It is not changed: the With methods return copies. The zero
+// Document is a JSON object. It is immutable: the With methods return copies. The zero
 // Document has no members.
 type Document struct {
 	members map[string]stschain.Secret // the values, in JSON
@@ -38,8 +39,9 @@ const (
 	settleReads = 4
 )
 
-// Read reads a file, an invalid one a few times within a fifth of a second, since another program may be
-// writing it. nil opens the file as os.Open does. Only regular files are read.
+// Read reads a file. It reads an invalid one a few times within a fifth of a
+// second, since another program may be writing it. nil opens the file as
+// os.Open does. Only regular files are read.
 func Read(ctx context.Context, path string, open func(path string) (fs.File, error)) (Document, error) {
 	for n := 1; ; n++ {
 		content, _, err := system.ReadFile(open, path, maxSize)
@@ -59,8 +61,7 @@ func Read(ctx context.Context, path string, open func(path string) (fs.File, err
 	}
 }
 
-// Parse reads one JSON object. Of a member that comes twice the last one counts, as for
-// the programs that write such files.
+// Parse reads one JSON object. If a member occurs twice, the last one is used, as by the programs that write such files.
 func Parse(content []byte) (Document, error) {
 	var members map[string]json.RawMessage
 	content = bytes.TrimPrefix(content, []byte("\xef\xbb\xbf"))
@@ -82,10 +83,10 @@ func Parse(content []byte) (Document, error) {
 // IsZero reports whether there are no members.
 func (d Document) IsZero() bool { return len(d.members) == 0 }
 
-// Equal reports whether both have the same members, written alike.
+// Equal reports whether both have the same members with the same text.
 func (d Document) Equal(other Document) bool { return maps.Equal(d.members, other.members) }
 
-// Text returns a member that is a string, zero if there is none or it is null.
+// Text returns a member that is a string, zero if it is missing or null.
 func (d Document) Text(name string) (stschain.Secret, error) {
 	var text string // null leaves it empty
 	if value, ok := d.members[name]; ok && json.Unmarshal([]byte(value.Reveal()), &text) != nil {
@@ -110,8 +111,7 @@ func (d Document) Required(names ...string) ([]stschain.Secret, error) {
 	return texts, nil
 }
 
-// Time returns a member that is a time, in any format that [wire.ParseTime] reads. It is zero if there
-// is none or it is null.
+// Time returns a member that is a time, in any format that [wire.ParseTime] reads. It is zero if it is missing or null.
 func (d Document) Time(name string) (time.Time, error) {
 	text, err := d.Text(name)
 	if err != nil || text.IsZero() {
@@ -124,7 +124,7 @@ func (d Document) Time(name string) (time.Time, error) {
 	return t, nil
 }
 
-// Object returns a member that is an object, zero if there is none or it is null.
+// Object returns a member that is an object, zero if it is missing or null.
 func (d Document) Object(name string) (Document, error) {
 	value := d.members[name].Reveal()
 	if value == "" || value == "null" {
@@ -137,7 +137,7 @@ func (d Document) Object(name string) (Document, error) {
 	return object, nil
 }
 
-// JSON returns a member as it was written, zero if there is none.
+// JSON returns a member as it was written, zero if it is missing.
 func (d Document) JSON(name string) stschain.Secret { return d.members[name] }
 
 // WithText returns a copy that has this string.
@@ -171,6 +171,6 @@ func (d Document) encode() []byte {
 	for name, value := range d.members {
 		members[name] = json.RawMessage(value.Reveal())
 	}
-	text, _ := json.Marshal(members) // all of it was read as JSON, or made here
+	text, _ := json.Marshal(members) // all members are valid JSON
 	return text
 }

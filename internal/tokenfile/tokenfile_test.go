@@ -133,7 +133,7 @@ func TestRead(t *testing.T) {
 }
 
 // The AWS CLI empties the file and writes it then (aws/aws-cli#10628).
-// Peers: pulumi-aws#3023 (users.md 4.40).
+// Reports: pulumi-aws#3023.
 func TestReadWhileWritten(t *testing.T) {
 	states := []string{"", `{"accessToken": "tok`, `{"accessToken": "token"}`}
 	reads := 0

@@ -22,8 +22,8 @@ import (
 type Dial = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // DirectClient returns a copy of given, or a new client, that uses no proxy: agents are local. guard
-// wraps its dialer; nil: no wrapper. guarded reports whether guard is in force: the dialer of a
-// RoundTripper other than *http.Transport cannot be reached. Each request has its own timeout.
+// wraps its dialer; nil: no wrapper. guarded reports whether guard is used: the dialer of a
+// RoundTripper other than *http.Transport is not accessible. Each request has its own timeout.
 func DirectClient(given *http.Client, guard func(Dial) Dial) (client *http.Client, guarded bool) {
 	client = Client(given, 0)
 	if client.Transport == nil {
@@ -55,7 +55,7 @@ type Request struct {
 	Header  http.Header
 	Body    stschain.Secret
 	Timeout time.Duration     // for the whole exchange
-	Secrets []stschain.Secret // that it carries, never shown in an error
+	Secrets []stschain.Secret // that it contains, never shown in an error
 }
 
 // Response is the response to it.
@@ -127,7 +127,7 @@ func Send(ctx context.Context, client *http.Client, r Request) (Response, error)
 	return Response{Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
-// Retryable reports whether a request with this response status may succeed if it is repeated.
+// Retryable reports whether a request with this response status may succeed if it is sent again.
 func Retryable(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
 }

@@ -40,7 +40,7 @@ func Client(given *http.Client, timeout time.Duration) *http.Client {
 // IsLoopback reports whether a host is this machine, where plain http does not disclose secrets.
 func IsLoopback(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.Unmap().IsLoopback() || strings.ToLower(host) == "localhost" // EqualFold has an ſ for an s
+	return err == nil && ip.Unmap().IsLoopback() || strings.ToLower(host) == "localhost" // EqualFold would accept ſ for s
 }
 
 // Cause returns why there is no response to a request: the caller gave up, or err as [redact.Error] returns it.

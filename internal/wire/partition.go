@@ -12,7 +12,7 @@ type partition struct {
 	signIn    string // its sign-in hosts are <region>.<signIn>
 }
 
-// partitions are all partitions; the first has the regions that match no other. Source: the partitions
+// partitions are the known partitions; the first one applies to regions that match no other. Source: the partitions
 // and endpoint rules of the AWS SDKs.
 var partitions = [...]partition{
 	{"aws", "", "amazonaws.com", "api.aws", false, "signin.aws.amazon.com"},

@@ -17,7 +17,7 @@ import (
 // Service is a service whose requests carry secrets instead of a signature.
 type Service struct {
 	URL         *url.URL
-	HTTPClient  *http.Client     // nil: one with bounded times
+	HTTPClient  *http.Client     // nil: a client with timeouts
 	MaxAttempts int              // while there is no response, or 429 or 5xx; 0: 3
 	Now         func() time.Time // dates responses
 }
@@ -27,9 +27,9 @@ const (
 	servicePause   = 300 * time.Millisecond // doubled after each attempt
 )
 
-// Call sends what request returns, and passes the response to read. Another attempt is made without a
-// response, or if read returns an error and the status is 200 or retryable. An error of
-// the transport names the host.
+// Call sends the request that request returns, and passes the response to read.
+// It makes another attempt if there is no response, or if read returns an error
+// and the status is 200 or retryable. An error of the transport names the host.
 func (s Service) Call(ctx context.Context, request func() (Request, error), read func(Response) error) error {
 	client := Client(s.HTTPClient, attemptTimeout)
 	client.Jar = nil
@@ -52,7 +52,7 @@ func (s Service) Call(ctx context.Context, request func() (Request, error), read
 	})
 }
 
-// Refusal is the error of a response of a service other than 200.
+// Refusal is the error of a service response with a status other than 200.
 type Refusal struct {
 	Status int
 	Code   string // "": the response is not the service's

@@ -5,10 +5,10 @@ import (
 	"time"
 )
 
-const trust = 15 * time.Minute // a response that took longer does not tell how the clocks differ
+const trust = 15 * time.Minute // a response that took longer is not used to measure the skew
 
-// tolerance is by how much the clocks may differ before expiry times are translated: a Date header and a
-// slow network are a few seconds off anyway.
+// tolerance is by how much the clocks may differ before expiry times are
+// translated: rounding and a slow network alone make a few seconds.
 const tolerance = time.Minute
 
 // Skew is by how much the server's clock is ahead of this process's. Since a response takes time, only

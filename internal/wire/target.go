@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Target is where a client of STS sends signed requests, and what it knows about the server's clock.
+// Target is where a client of STS sends signed requests, and the measured skew of the server's clock.
 type Target struct {
 	URL             *url.URL // with the path, "/" if there is none, and the query of the endpoint
 	Region, Service string   // of the signature

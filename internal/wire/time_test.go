@@ -10,7 +10,7 @@ import (
 )
 
 // Everything that tools write and botocore 1.43.11 reads is read, and nothing that it does not.
-// Reports: aws-sdk-go#3324, botocore#1980 (field case A12).
+// Reports: aws-sdk-go#3324, botocore#1980.
 func TestParseTime(t *testing.T) {
 	want := time.Date(2031, 4, 5, 6, 7, 8, 0, time.UTC)
 	half := want.Add(500 * time.Millisecond)

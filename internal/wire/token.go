@@ -23,8 +23,9 @@ type TokenSource[T Token] struct {
 	Advisory time.Duration // how long before it expires a token is refreshed
 	Now      func() time.Time
 
-	// Load returns the newest token that is known: cached, or the one of a file that other
-	// processes write too. Cached is the one that was loaded or refreshed last, or zero.
+	// Load returns the newest token that is known: cached, or the one in a file
+	// that other processes also write. cached is the one that was loaded or
+	// refreshed last, or zero.
 	Load func(ctx context.Context, cached T) (T, error)
 
 	// Refresh returns a token that replaces old.
@@ -32,19 +33,20 @@ type TokenSource[T Token] struct {
 }
 
 // TokenCache decides by the rules of [refresh] when a token is refreshed. It runs no goroutine:
-// the caller that begins a refresh does it, and those that cannot use the token without it wait.
+// the caller that begins a refresh performs it, and those that need it wait.
 // The zero TokenCache is empty.
 type TokenCache[T Token] struct {
-	mu    sync.Mutex // nothing of others runs under it
+	mu    sync.Mutex // no code of callers runs under it
 	token T
 	state refresh.State
 	err   error         // of the last failed refresh, or the rejection
-	began time.Time     // when the refresh in flight began, on the real clock
+	began time.Time     // when the refresh in flight began, on the system clock
 	ended chan struct{} // closed when it ends; nil: none is in flight
 }
 
-// expiredBackoff is the longest backoff of the engine after a failure with an expired token. One that
-// was chosen for a valid token is cut to it.
+// expiredBackoff is the longest backoff of the engine after a failure with an
+// expired token. A longer one that was chosen for a valid token is reduced to
+// it.
 const expiredBackoff = 5 * time.Second
 
 // Get returns a token, refreshed if it is due. A valid token is returned even if its refresh fails.
@@ -73,8 +75,9 @@ func (c *TokenCache[T]) Get(ctx context.Context, s TokenSource[T]) (T, error) {
 	}
 }
 
-// Reject notes that a service rejected the token with err. It counts as expired: unlike cached
-// credentials, which other services may accept, it is of no use any more.
+// Reject records that a service rejected the token with err. It counts as
+// expired: unlike cached credentials, which other services may accept, it can
+// no longer be used.
 func (c *TokenCache[T]) Reject(id string, now time.Time, err error) {
 	at := refresh.Nanos(now)
 	c.mu.Lock()
@@ -86,14 +89,15 @@ func (c *TokenCache[T]) Reject(id string, now time.Time, err error) {
 	}
 }
 
-// Fresh reports whether a token that another process left can be used without a refresh.
+// Fresh reports whether a token that another process wrote can be used without a refresh.
 func (s TokenSource[T]) Fresh(t T) bool {
 	now := refresh.Nanos(s.Now())
 	return refresh.Decide(s.config(), s.found(t, now), now, refresh.Need{}).Action == refresh.Serve
 }
 
-// found is the state of a token that is loaded for the first time. How long it lived before is not
-// known, so its windows are not shortened as those of a short-lived token are.
+// found is the state of a token that is loaded for the first time. Its total
+// lifetime is not known, so its windows are not shortened as those of a
+// short-lived token are.
 func (s TokenSource[T]) found(t T, now int64) refresh.State {
 	return refresh.State{Entry: t.Entry(), Received: now, Windows: refresh.WindowsFor(refresh.Never, s.Advisory, 0, 0)}
 }
@@ -105,11 +109,11 @@ type decision struct {
 	refresh.Decision
 	err    error         // of Refuse
 	stale  bool          // the cached token changed since: load again
-	begins bool          // the caller does the refresh
+	begins bool          // the caller performs the refresh
 	ended  chan struct{} // closed when the refresh in flight ends
 }
 
-// decide decides about t, loaded while cached was the cached token.
+// decide returns what a caller does with t, which was loaded while cached was the cached token.
 func (c *TokenCache[T]) decide(s TokenSource[T], cached, t T) decision {
 	now := refresh.Nanos(s.Now())
 	c.mu.Lock()
@@ -135,7 +139,7 @@ func (c *TokenCache[T]) decide(s TokenSource[T], cached, t T) decision {
 	return d
 }
 
-// refresh does the refresh that the caller began, and ends it even if Refresh panics.
+// refresh performs the refresh that the caller began, and ends it even if Refresh panics.
 func (c *TokenCache[T]) refresh(ctx context.Context, s TokenSource[T], old T) (t T, err error) {
 	err = errors.New("the refresh panicked")
 	defer func() { err = c.finish(ctx, s, t, err) }()
@@ -171,7 +175,7 @@ var problems = map[refresh.Problem]error{
 	refresh.RejectedAgain:  errors.New("the refresh returned the rejected token again"),
 }
 
-// wait waits until the refresh in flight ends or the caller is to decide again. The error is ctx's.
+// wait waits until the refresh in flight ends or the caller has to decide again. The error is ctx's.
 func wait(ctx context.Context, d decision) error {
 	bounded, cancel := context.WithTimeout(ctx, cmp.Or(d.Patience, time.Hour))
 	defer cancel()

@@ -25,7 +25,7 @@ func ParseURL(s string, allowHTTP bool) (*url.URL, error) {
 	case u.Scheme != "https" && u.Scheme != "http":
 		return nil, fmt.Errorf("has the scheme %s; use https or http", quote(u.Scheme))
 	case u.User != nil:
-		return nil, errors.New("holds a user name or password, which are not sent")
+		return nil, errors.New("contains a user name or password, which are not sent")
 	case u.Fragment != "" || strings.HasSuffix(s, "#"):
 		return nil, errors.New("has a fragment (#), which is never sent")
 	case strings.EqualFold(host, "https") || strings.EqualFold(host, "http"):
@@ -69,8 +69,7 @@ func IsLabel(s string) bool {
 		strings.IndexFunc(s, func(r rune) bool { return !isLetter(r) && !isDigit(r) && r != '-' }) < 0
 }
 
-// IsHost reports whether s is an IP address or the name of a host: labels, in which servers at
-// home use underscores.
+// IsHost reports whether s is an IP address or the name of a host: labels, in which some private networks use underscores.
 func IsHost(s string) bool {
 	if ip, err := netip.ParseAddr(s); err == nil {
 		zone := ip.Zone() // the name of an interface
@@ -94,5 +93,5 @@ func isDigit(r rune) bool { return '0' <= r && r <= '9' }
 
 func isLetter(r rune) bool { return 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z' }
 
-// quote shows the start of what was configured.
+// quote quotes the start of a configured value.
 func quote(s string) string { return strconv.Quote(s[:min(len(s), 64)]) }

@@ -77,9 +77,9 @@ func TestParseURL(t *testing.T) {
 		require.Equal(t, want, u.String())
 	}
 	for s, want := range map[string]string{
-		"https://user:hunter2@h":  "holds a user name or password",
+		"https://user:hunter2@h":  "contains a user name or password",
 		"http://h.example":        "is plain http to",
-		"user:hunter2@h":          "holds a user name or password",
+		"user:hunter2@h":          "contains a user name or password",
 		"http://127.0.0.1.h":      "is plain http to",
 		"http://x.localhost":      "is plain http to",
 		"http://0.0.0.0":          "is plain http to",

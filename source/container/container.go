@@ -6,7 +6,7 @@
 //	AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE  a file with the value of the header Authorization; it takes precedence over
 //	AWS_CONTAINER_AUTHORIZATION_TOKEN       the value of the header Authorization
 //
-// A variable that is empty or blank counts as not set. All of it is read each time.
+// A variable that is empty or blank counts as not set. Variables and file are read on each call.
 //
 // Anyone on the network path can read plain http, so it is allowed only to loopback addresses,
 // 169.254.170.2, 169.254.170.23 and [fd00:ec2::23]. For a name, every address that it resolves to must
@@ -34,10 +34,10 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Provider calls the agent that the environment names, each time. The zero Provider is ready for use.
+// Provider calls the agent that the environment configures, each time. The zero Provider is ready for use.
 //
-// Its errors name the variable and the host. They do not show the token or the path, which in ECS is
-// all that is needed to get the credentials.
+// Its errors name the variable and the host. They do not show the token or the
+// path, which in ECS is sufficient to get the credentials.
 type Provider struct {
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
 	Open      func(path string) (fs.File, error)        // opens the token file; nil: os.Open, for regular files
@@ -62,8 +62,7 @@ const (
 )
 
 // Retrieve calls the agent. If neither URI is set, it returns an [stschain.Unavailable]
-// error. Credentials are returned as the agent sends them, even if they have expired: a
-// [stschain.Cache] decides about that.
+// error. Credentials are returned as the agent sends them, even if they have expired: a [stschain.Cache] handles that.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	to, err := p.target()
 	switch {

@@ -108,7 +108,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 // An account that is none is no reason to refuse good keys.
-// Report: aws-c-auth (field case A6).
+// Report: aws-c-auth (docs/defects.md, A6).
 func TestAccountThatIsNone(t *testing.T) {
 	for account, want := range map[string]string{`"1.evil"`: "", `"Account-210987"`: "", `null`: "", `"210987654321"`: "210987654321", `210987654321`: "210987654321"} {
 		p := &container.Provider{LookupEnv: from(relative + "/x"), HTTPClient: answering(200, `{"AccessKeyId":"a","SecretAccessKey":"b","AccountId":`+account+`}`)}
@@ -119,7 +119,6 @@ func TestAccountThatIsNone(t *testing.T) {
 }
 
 // What answers wrongly is not absent, and no chain goes on.
-// See users.md 3.7.
 func TestWrongAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		status    int
@@ -171,7 +170,7 @@ func TestWrongAnswers(t *testing.T) {
 }
 
 // The text of an agent that does not speak JSON is shown, on one line, cut, and without what is secret.
-// Reports: eks-pod-identity-agent#139, n8n#25843 (field case A9).
+// Reports: eks-pod-identity-agent#139, n8n#25843.
 func TestPlainText(t *testing.T) {
 	const id = "8ed1f2c4-77aa-4711-9b02-canary0path4711" // in ECS the path is all that it takes
 	for name, test := range map[string]struct {

@@ -16,7 +16,7 @@ import (
 )
 
 // A token, from wherever it comes, makes no host trusted: it is not sent there.
-// Peers: minio-go, VictoriaMetrics (users.md 3.6).
+// Seen in minio-go and VictoriaMetrics.
 func TestTokenOpensNoOtherHost(t *testing.T) {
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
 		t.Errorf("asks %s", r.URL)
@@ -43,7 +43,7 @@ func TestTokenOpensNoOtherHost(t *testing.T) {
 
 // The file that is read is the one that the variable of the file names, and not a token in
 // another variable.
-// Peers: minio-go v7.4.1 (users.md 3.5).
+// Seen in minio-go v7.4.1.
 func TestTokenFileIsTheFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "token")
 	require.NoError(t, os.WriteFile(path, []byte("in the file"), 0o600))

@@ -25,10 +25,10 @@ const (
 // ecs is the agent of ECS, for a relative URI.
 const ecs = "http://169.254.170.2"
 
-// target is the agent that the environment names.
+// target is the agent that the environment configures.
 type target struct {
 	url      *url.URL
-	variable string // that names it
+	variable string // that configures it
 }
 
 // local reports whether the rules for http apply.
@@ -44,7 +44,7 @@ func (t target) secrets() (secrets []stschain.Secret) {
 	return secrets
 }
 
-// target reads the environment. Its errors show nothing of the URI except the host.
+// target reads the environment. Its errors show only the host of the URI.
 func (p *Provider) target() (target, error) {
 	relative, full := p.lookUp(relativeURI), p.lookUp(fullURI)
 	switch {

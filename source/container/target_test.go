@@ -22,7 +22,6 @@ import (
 )
 
 // What is wrong with a URI is told before anything is asked, and shows nothing of it but the host.
-// See users.md 3.6.
 func TestRefusesURIs(t *testing.T) {
 	for vars, want := range map[string]string{
 		relative + "credentials/" + token:                    "RELATIVE_URI is not a path",
@@ -76,7 +75,6 @@ func TestRefusesURIs(t *testing.T) {
 
 // Only addresses that were checked are connected to, each in turn, whatever the name resolves
 // to a moment later.
-// See users.md 3.6.
 func TestDialsWhatItChecked(t *testing.T) {
 	port := server(t, func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, document) })
 	resolved := 0

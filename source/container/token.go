@@ -16,7 +16,7 @@ const (
 	maxToken      = 16 << 10 // bytes
 )
 
-// token returns the value of the header Authorization, zero if the environment names none.
+// token returns the value of the header Authorization, zero if the environment does not configure one.
 func (p *Provider) token() (stschain.Secret, error) {
 	var text, from string
 	if path := p.lookUp(tokenFile); path != "" {
@@ -31,7 +31,7 @@ func (p *Provider) token() (stschain.Secret, error) {
 		if lookup == nil {
 			lookup = os.LookupEnv
 		}
-		text, _ = lookup(tokenVariable) // white space counts: it may be a part of the value
+		text, _ = lookup(tokenVariable) // not trimmed: white space may be a part of the value
 		from = tokenVariable
 		if strings.TrimSpace(text) == "" {
 			return stschain.Secret{}, nil

@@ -18,7 +18,7 @@ import (
 )
 
 // The token is read each time; the file goes before the variable.
-// Peers: eks-pod-identity-agent#143 (users.md 3.11).
+// Reports: eks-pod-identity-agent#143.
 func TestToken(t *testing.T) {
 	var sent []string
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {

@@ -4,10 +4,10 @@
 //	AWS_SECRET_ACCESS_KEY      its secret; also AWS_SECRET_KEY
 //	AWS_SESSION_TOKEN          for temporary credentials; also AWS_SECURITY_TOKEN
 //	AWS_CREDENTIAL_EXPIRATION  when they expire; none: never
-//	AWS_ACCOUNT_ID             the account they are for, if known; what is not 12 digits is ignored
+//	AWS_ACCOUNT_ID             the account of the keys, if known; a value that is not 12 digits is ignored
 //
-// A variable that is empty or blank counts as not set. Without an access key ID nothing is
-// configured, whatever else is set.
+// A variable that is empty or blank counts as not set. Without an access key ID
+// the provider is not configured, even if other variables are set.
 package env
 
 import (
@@ -23,15 +23,14 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// Provider reads the environment at each call, and at no other time.
-// The zero Provider is ready.
+// Provider reads the environment on each call. The zero Provider is ready for use.
 type Provider struct {
 	LookupEnv func(name string) (value string, ok bool) // nil: os.LookupEnv
-	Clock     stschain.Clock                            // nil: the real one
+	Clock     stschain.Clock                            // nil: the system clock
 }
 
 // Retrieve returns the credentials in the environment. If no access key ID is set, it returns an
-// [stschain.Unavailable] error. If there is one and the secret access key is not set, if one of
+// [stschain.Unavailable] error. If it is set and the secret access key is not, if one of
 // them is malformed, or if the credentials have expired, it returns an [stschain.ErrPermanent]
 // that names the variable.
 func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
@@ -61,7 +60,7 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 	}
 	_, account, _ := p.read("AWS_ACCOUNT_ID")
 	if !credjson.IsAccount(account) {
-		account = "" // it is for information, so an invalid one does not make the keys invalid
+		account = "" // it is informational: an invalid one does not invalidate the keys
 	}
 	return stschain.Credentials{
 		AccessKeyID:     id,
@@ -76,7 +75,7 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 // String returns "env".
 func (p *Provider) String() string { return "env" }
 
-// leftover tells which variables of credentials are set without an access key ID.
+// leftover names a credential variable that is set without an access key ID.
 func (p *Provider) leftover() string {
 	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN"} {
 		if system.Getenv(p.LookupEnv, name) != "" {
@@ -103,7 +102,7 @@ func (p *Provider) expiration() (time.Time, error) {
 	return expires, nil
 }
 
-// word is read for a value that is sent in a header.
+// word is like read, for a value that is sent in a header.
 func (p *Provider) word(names ...string) (string, error) {
 	name, value, err := p.read(names...)
 	if err == nil && strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r > '~' }) {
@@ -127,5 +126,5 @@ func (p *Provider) read(names ...string) (name, value string, err error) {
 	return "", "", nil
 }
 
-// broken is permanent: the environment must be changed first.
+// broken returns a permanent error: the environment must be changed first.
 func broken(text string) error { return stschain.Permanent(errors.New("env: " + text)) }

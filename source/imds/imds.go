@@ -11,7 +11,7 @@
 //
 // Version 2 is used: requests carry a session token. It is kept for 6 hours, or as long as the
 // service says, and refreshed from 2 minutes before it expires (a short-lived one after a quarter of its
-// lifetime). Until it expires it is used even if its refresh fails. Without a token, the error of a
+// lifetime). Until it expires it is used even if its refresh fails. If there is no token, the error of a
 // failed attempt to get one is returned for up to a second, or 5 s if it is permanent.
 //
 // Version 1, without a token, is used if the service does not know version 2 (404, 405), or was
@@ -35,10 +35,9 @@ import (
 	"github.com/stschain-go/stschain/internal/credjson"
 )
 
-// Provider calls the metadata service. The zero Provider is ready for use. It keeps the session
-// token, so it is not copied.
+// Provider calls the metadata service. The zero Provider is ready for use. It caches the session token; do not copy it.
 type Provider struct {
-	// Endpoint is where the service is. "": AWS_EC2_METADATA_SERVICE_ENDPOINT, then by EndpointMode.
+	// Endpoint is the URL of the service. "": AWS_EC2_METADATA_SERVICE_ENDPOINT, then by EndpointMode.
 	Endpoint string
 
 	// EndpointMode is IPv4 or IPv6, in any case. "": AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE, then
@@ -58,7 +57,7 @@ type Provider struct {
 	// with bounded times.
 	HTTPClient *http.Client
 
-	Clock stschain.Clock // for the life of the session token; nil: the real one
+	Clock stschain.Clock // for the expiry of the session token; nil: the system clock
 
 	tokens sync.Map // of *wire.TokenCache[sessionToken] by place
 	once   sync.Once
@@ -75,8 +74,7 @@ const (
 // It returns an [stschain.Unavailable] error if the environment disables the service, and at the default
 // endpoint if there is no response, which takes about a second, or if the instance has no role. At a
 // configured endpoint these are failures, as is every other response anywhere: 403, 5xx, HTML.
-// Credentials are returned as the service sends them, even if they have expired: a [stschain.Cache]
-// decides about that.
+// Credentials are returned as the service sends them, even if they have expired: a [stschain.Cache] handles that.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return get(ctx, p, (*service).credentials)
 }
@@ -84,8 +82,8 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 // Region returns the region that the instance runs in. Its errors are those of Retrieve.
 func (p *Provider) Region(ctx context.Context) (string, error) { return get(ctx, p, (*service).region) }
 
-// get calls the service and adds the name of the package to its error. An Unavailable error has it
-// already, and must not be wrapped.
+// get calls the service and adds the name of the package to its error. An
+// Unavailable error already has it, and must not be wrapped.
 func get[T any](ctx context.Context, p *Provider, from func(*service, context.Context) (T, error)) (T, error) {
 	var none T
 	s, err := p.service()

@@ -56,7 +56,7 @@ func TestRetrieve(t *testing.T) {
 	require.Equal(t, 1, service.count("PUT "+tokenPath))
 }
 
-// A compatible service may send complete keys without a Code. Report: aws-c-auth (field case A16).
+// A compatible service may send complete keys without a Code. Report: aws-c-auth (docs/defects.md, A16).
 func TestDocumentWithoutCode(t *testing.T) {
 	for _, code := range []string{"", `"Code":"",`, `"Code":null,`, `"code":"success",`} {
 		service := &fake{answers: map[string][]string{"GET " + rolePath + "web": {"200 {" + code + `"AccessKeyId":"ASIAOTHER","SecretAccessKey":"` + secret + `"}`}}}
@@ -214,7 +214,7 @@ func TestResolvesTheRoleAgain(t *testing.T) {
 const html = "<html><body>Sign in to the wireless network</body></html>"
 
 // What answers wrongly is not absent, and no chain goes on.
-// Peers: aws-sdk-go#5138 (users.md 4.47).
+// Reports: aws-sdk-go#5138.
 func TestWrongAnswers(t *testing.T) {
 	long := strings.Repeat("x", 100<<10)
 	for name, test := range map[string]struct {
@@ -273,7 +273,7 @@ func TestWrongAnswers(t *testing.T) {
 }
 
 // Trouble that passes is waited for.
-// Peers: aws-sdk-js#445 (users.md 6.9).
+// Reports: aws-sdk-js#445.
 func TestTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		service := &fake{answers: map[string][]string{

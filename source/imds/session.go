@@ -39,7 +39,7 @@ func (t sessionToken) Entry() refresh.Entry {
 // unknownV2 is the error if the service may know version 1 only.
 type unknownV2 struct{ error }
 
-// statusError is a response with another status than 200.
+// statusError is a response with a status other than 200.
 type statusError struct {
 	url  string
 	code int

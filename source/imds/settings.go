@@ -29,13 +29,13 @@ const (
 	maxTimeout   = 10 * time.Minute
 )
 
-// place is where the service is.
+// place is the location of the service.
 type place struct {
 	endpoint   string // without a slash at its end
 	configured bool   // it is not the default
 }
 
-// service has the settings of one call, and what it learned.
+// service has the settings of one call, and its state.
 type service struct {
 	*Provider
 	place
@@ -44,7 +44,7 @@ type service struct {
 	timeout  time.Duration // of one attempt
 	attempts int           // while failures are retryable
 	probes   int           // while there is no response
-	v1       error         // why version 1 is used; nil: it is not, so far
+	v1       error         // why version 1 is used; nil: version 2
 
 	cache *wire.TokenCache[sessionToken] // of place
 	token stschain.Secret                // zero: version 1 is used

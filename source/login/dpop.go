@@ -17,7 +17,7 @@ import (
 )
 
 // parseKey parses the private key that a session is bound to, in PEM: SEC 1, as the AWS CLI writes it, or
-// PKCS #8. Its errors show nothing of it.
+// PKCS #8. Its errors do not show the key.
 func parseKey(text stschain.Secret) (*ecdsa.PrivateKey, error) {
 	block, rest := pem.Decode([]byte(text.Reveal()))
 	for block != nil && block.Type == "EC PARAMETERS" { // openssl writes the curve in front
@@ -38,13 +38,13 @@ func parseKey(text stschain.Secret) (*ecdsa.PrivateKey, error) {
 	case !isEC:
 		return nil, errors.New("dpopKey is not an EC key")
 	case key.Curve != elliptic.P256():
-		return nil, errors.New("dpopKey is on another curve than P-256, the only one for ES256")
+		return nil, errors.New("dpopKey is on a curve other than P-256, which ES256 requires")
 	}
 	return key, nil
 }
 
-// proof shows the server at a URL without query and fragment that a POST to it at this time comes from
-// the owner of the key (DPoP, RFC 9449, 4.2).
+// proof returns a proof that a POST to a URL without query and fragment, at
+// this time, comes from the owner of the key (DPoP, RFC 9449, 4.2).
 func proof(key *ecdsa.PrivateKey, url string, at time.Time) (stschain.Secret, error) {
 	point, err := key.PublicKey.Bytes() // 4, x and y
 	if err != nil {

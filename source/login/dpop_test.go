@@ -147,7 +147,7 @@ var keys = []struct{ name, pem, want string }{
 	{"as openssl ecparam writes it", parameters + key, ""},
 	{"in PKCS #8", pkcs8, ""},
 	{"without its last line end", strings.TrimSpace(key), ""},
-	{"on another curve", p384, "dpopKey is on another curve than P-256"},
+	{"on another curve", p384, "dpopKey is on a curve other than P-256"},
 	{"of another kind", ed25519, "dpopKey is not an EC key"},
 	{"parameters alone", parameters, "dpopKey is not PEM"},
 	{"empty", "", "dpopKey is not PEM"},

@@ -7,8 +7,9 @@
 //	login_session = arn:aws:iam::123456789012:user/ada
 //	region        = eu-west-1
 //
-// The file is ~/.aws/login/cache/<SHA-256 of that, in hexadecimal>.json. It holds credentials that
-// are valid for 15 minutes, a token to refresh them with, and a key that the token is bound to.
+// The file is ~/.aws/login/cache/<SHA-256 of that, in hexadecimal>.json. It
+// contains credentials that are valid for 15 minutes, a token to refresh them
+// with, and a key that the token is bound to.
 //
 // # Refreshing
 //
@@ -16,9 +17,9 @@
 // proof of possession of the key for each request (DPoP, RFC 9449). The call that needs them refreshes them.
 // While they are valid they are returned even if their refresh fails, and no other call waits for
 // more than 5 s. Attempts follow the rules of a [stschain.Cache]: after one that failed while the
-// credentials are valid, the next comes after 5 to 10 minutes, or sooner where less than twice that
-// is left; after they expired, the error of a failed attempt is returned for 1 to 5 s, and then the
-// next is made. A file that changes counts at once.
+// credentials are valid, the next follows after 5 to 10 minutes, or sooner if less than twice that remains;
+// after they expired, the error of a failed attempt is returned for 1 to 5 s before the next attempt. A
+// changed file is used immediately.
 //
 // The session lasts 12 hours at most. Then the user must run `aws login` again: the error is
 // [stschain.ErrPermanent] and says so, and credentials of a session that has ended are not returned.
@@ -26,15 +27,16 @@
 // The refreshed session is written to the file, for the AWS CLI and the SDKs: atomically, readable by
 // the user only, and with all other members of the file. Of the processes that use this package one
 // refreshes the session, and the others read what it wrote; they lock a file of the same name with
-// .lock at its end. The AWS CLI uses no lock: if it was faster, the session that it wrote is used.
-// Where the file cannot be written, such as in a container that has it mounted read-only, each
-// Provider keeps the refreshed session in memory.
+// .lock appended. The AWS CLI uses no lock: if it was faster, the session that it wrote is used. If
+// the file cannot be written, such as in a container that has it mounted read-only, each Provider
+// keeps the refreshed session in memory.
 //
 // # Clocks
 //
-// A proof has a time, and the service rejects one with a wrong time as if the session had ended. Its
-// responses have its time: a rejected proof is made again for that time, and so are later ones. Expires
-// is on this machine's clock, in the file and in the credentials returned.
+// A proof contains the time, and the service rejects one with a wrong time as
+// if the session had ended. Its responses have its own time: a rejected proof
+// is generated again for that time, and later ones use it too. Expires is on
+// this machine's clock, in the file and in the credentials returned.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-login-credentials.html
 package login
@@ -57,28 +59,28 @@ import (
 )
 
 // Provider returns the credentials of one session. It reads the file each time, so use it through a
-// [stschain.Cache]. A Provider is not copied after first use.
+// [stschain.Cache]. Do not copy a Provider after first use.
 type Provider struct {
 	Session string // required: the login_session of the profile
-	Profile string // what to run `aws login` with, for errors; "": they do not name it
+	Profile string // the profile for `aws login`, named in errors; "": not named
 
-	// Where the session is refreshed. What the environment and the profile say of it
-	// (AWS_ENDPOINT_URL_SIGNIN, use_fips_endpoint, ...) is the business of source/profile. With
-	// an endpoint of one's own, FIPS and DualStack are an error.
+	// Where the session is refreshed. The settings of environment and profile
+	// for it (AWS_ENDPOINT_URL_SIGNIN, use_fips_endpoint, ...) are handled by
+	// source/profile. With a custom endpoint, FIPS and DualStack are an error.
 	Region          string // of the profile; required without Endpoint
 	Endpoint        string // of the sign-in service; "": that of Region
 	FIPS, DualStack bool
-	AllowHTTP       bool // plain http to an endpoint beyond loopback
+	AllowHTTP       bool // true: plain http to hosts other than loopback
 
-	MaxAttempts                int  // of a request, while there is no response, or 429 or 5xx; 0: 3
+	MaxAttempts                int  // of a request, if there is no response, or 429 or 5xx; 0: 3
 	DisableClockSkewCorrection bool // true: proofs are dated by this machine's clock, whatever the service's says
 
-	CacheDir   string                                    // holds the file; "": AWS_LOGIN_CACHE_DIRECTORY, or else .aws/login/cache in the home directory
-	Home       string                                    // "": HOME, or else USERPROFILE, or else what the system says
+	CacheDir   string                                    // the directory of the file; "": AWS_LOGIN_CACHE_DIRECTORY, or else .aws/login/cache in the home directory
+	Home       string                                    // "": HOME, or else USERPROFILE, or else that of the system
 	LookupEnv  func(name string) (value string, ok bool) // nil: os.LookupEnv
-	Open       func(path string) (fs.File, error)        // if set, files are read by it and none is written; nil: os.Open, for regular files
-	HTTPClient *http.Client                              // follows no redirect and uses no cookies; nil: one with bounded times
-	Clock      stschain.Clock                            // nil: the real one
+	Open       func(path string) (fs.File, error)        // if set, opens files, and none is written; nil: os.Open, for regular files
+	HTTPClient *http.Client                              // follows no redirect and uses no cookies; nil: a client with timeouts
+	Clock      stschain.Clock                            // nil: the system clock
 
 	sessions wire.TokenCache[session]
 
@@ -105,8 +107,9 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return creds, nil
 }
 
-// Invalidate tells the provider that a service rejected these credentials. If they are those that
-// Retrieve returned last, the next call refreshes them and does not return them again.
+// Invalidate reports that a service rejected these credentials. If they are
+// those that Retrieve returned last, the next call refreshes them and does not
+// return them again.
 func (p *Provider) Invalidate(rejected stschain.Credentials) {
 	if p != nil {
 		p.sessions.Reject(rejected.AccessKeyID, p.now(), errors.New("a service rejected the credentials right after they were refreshed"))
@@ -116,7 +119,7 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 // String names the session.
 func (p *Provider) String() string {
 	if !strings.HasPrefix(strings.TrimSpace(p.Session), "arn:") {
-		return "login" // it may be a secret in the wrong place
+		return "login" // it may be a misplaced secret
 	}
 	return "login " + redact.OneLine(p.Session, 256)
 }
@@ -136,5 +139,5 @@ func (p *Provider) now() time.Time {
 	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a laptop sleeps
 }
 
-// advice is how the user can sign in.
+// advice returns how to sign in.
 func (p *Provider) advice() string { return tokenfile.Run("aws login", "--profile", p.Profile) }

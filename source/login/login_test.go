@@ -244,7 +244,7 @@ func TestUnrefreshable(t *testing.T) {
 		"key as a number":  {object{"dpopKey": 5}, "dpopKey is not a string"},
 		"tampered key":     {object{"dpopKey": strings.Replace(key, "MHcCAQEE", "MHcCAQUE", 1)}, "cannot read dpopKey"},
 		"Ed25519 key":      {object{"dpopKey": ed25519}, "dpopKey is not an EC key"},
-		"P-384 key":        {object{"dpopKey": p384}, "dpopKey is on another curve than P-256"},
+		"P-384 key":        {object{"dpopKey": p384}, "dpopKey is on a curve other than P-256"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, with(document(noon.Add(time.Minute)), tt.member))

@@ -48,7 +48,6 @@ func child() {
 
 // TestProcesses: several processes, and several providers in this one, find that a refresh is
 // due, and there is one. The refresh token is good once, so a second would show.
-// See users.md 3.9.
 func TestProcesses(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)

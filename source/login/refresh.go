@@ -39,8 +39,8 @@ func (p *Provider) prepare(s session) (redeem func(context.Context) (session, er
 	}, nil
 }
 
-// tolerance is by how much clocks that agree may seem to differ: the Date of a response is in whole
-// seconds, and from one of many machines.
+// tolerance is by how much synchronized clocks may seem to differ: the Date of
+// a response is in whole seconds, and comes from one of many machines.
 const tolerance = 2 * time.Second
 
 // clockOff is by how much the server's clock is ahead of this process's.

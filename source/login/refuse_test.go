@@ -39,7 +39,7 @@ func TestRefusals(t *testing.T) {
 	}{
 		{401, "TOKEN_EXPIRED", 1, true, true, "; the session has ended" + login},
 		{400, "TOKEN_EXPIRED", 1, true, true, "; the session has ended" + login},
-		{401, "AUTHCODE_EXPIRED", 1, true, true, "; the session was never begun" + login},
+		{401, "AUTHCODE_EXPIRED", 1, true, true, "; the sign-in was not completed" + login},
 		{403, "USER_CREDENTIALS_CHANGED", 1, true, true, "; the password was changed since" + login},
 		{403, "INSUFFICIENT_PERMISSIONS", 1, true, true, "; signin:CreateOAuth2Token is not allowed, for which there is the policy SignInLocalDevelopmentAccess" + login},
 		{400, "INVALID_REQUEST", 1, true, false, "returned 400 Bad Request, INVALID_REQUEST: It says INVALID_REQUEST." + login},
@@ -85,7 +85,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Peers: aws-sdk-go-v2#3542 (users.md 3.12).
+// Reports: aws-sdk-go-v2#3542.
 func TestAnswers(t *testing.T) {
 	const keys = `"accessKeyId":"A","secretAccessKey":"` + secret + `","sessionToken":"t"`
 	for name, tt := range map[string]struct{ body, want string }{

@@ -18,7 +18,7 @@ import (
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
-// session is what the file holds.
+// session is the content of the file.
 type session struct {
 	content tokenfile.Content
 	creds   stschain.Credentials
@@ -36,7 +36,7 @@ func (p *Provider) path() (string, error) {
 	if dir == "" {
 		dir = p.variable("AWS_LOGIN_CACHE_DIRECTORY")
 		if rest, ok := strings.CutPrefix(dir, "~"); ok && (rest == "" || os.IsPathSeparator(rest[0])) {
-			dir = filepath.Join(p.home(), rest) // the AWS CLI does so
+			dir = filepath.Join(p.home(), rest) // as the AWS CLI does
 		}
 	}
 	if dir == "" {
@@ -69,7 +69,7 @@ func (p *Provider) read(c tokenfile.Content) (session, error) {
 	if accessToken.IsZero() {
 		return session{}, errors.New("it has no accessToken")
 	}
-	// In this case: a refresh replaces them.
+	// In exactly this case, as a refresh replaces them.
 	_, err = accessToken.Required("accessKeyId", "secretAccessKey", "sessionToken", "expiresAt")
 	var creds stschain.Credentials
 	if err == nil {
@@ -85,7 +85,7 @@ func (p *Provider) read(c tokenfile.Content) (session, error) {
 	return session{c, creds}, nil
 }
 
-// grant is what a refresh sends.
+// grant contains the secrets that a refresh sends.
 type grant struct {
 	clientID     string
 	refreshToken stschain.Secret

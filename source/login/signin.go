@@ -17,13 +17,13 @@ import (
 
 const maxLife = 12 * time.Hour // of credentials; AWS's are valid for 15 minutes
 
-// renewal is what a refresh token was redeemed for.
+// renewal is the result of redeeming a refresh token.
 type renewal struct {
 	creds        stschain.Credentials // Expires is on this process's clock, as in the file
 	refreshToken stschain.Secret      // zero: the old one stays valid
 }
 
-// redeem redeems a refresh token. A request may be repeated: it gets the same response again. The
+// redeem redeems a refresh token. A request may be retried: the response is the same. The
 // error of a response other than 200 wraps a *wire.Refusal.
 func (p *Provider) redeem(ctx context.Context, to *url.URL, g grant) (r renewal, err error) {
 	body, err := json.Marshal(map[string]string{
@@ -60,7 +60,7 @@ func (p *Provider) redeem(ctx context.Context, to *url.URL, g grant) (r renewal,
 	return r, err
 }
 
-// parse reads a response. Its errors show nothing of it.
+// parse reads a response. Its errors do not show it.
 func parse(response wire.Response) (renewal, error) {
 	var doc struct {
 		AccessToken  json.RawMessage `json:"accessToken"`
@@ -84,7 +84,7 @@ func parse(response wire.Response) (renewal, error) {
 // endings are the codes of sessions that have ended, and what they mean.
 var endings = map[string]string{
 	"TOKEN_EXPIRED":            "the session has ended",
-	"AUTHCODE_EXPIRED":         "the session was never begun",
+	"AUTHCODE_EXPIRED":         "the sign-in was not completed",
 	"USER_CREDENTIALS_CHANGED": "the password was changed since",
 	"INSUFFICIENT_PERMISSIONS": "signin:CreateOAuth2Token is not allowed, for which there is the policy SignInLocalDevelopmentAccess",
 }
@@ -98,7 +98,7 @@ func ended(err error) string {
 	return endings[refusal.Code]
 }
 
-// explain adds to a refusal what it means.
+// explain adds the meaning of a refusal and what to do.
 func (p *Provider) explain(err error) error {
 	if !errors.Is(err, stschain.ErrPermanent) {
 		return err

@@ -14,7 +14,7 @@ import (
 
 // Who asks for each request runs the program once for as long as its credentials live, or once
 // in a quarter of an hour if they say nothing of that.
-// Peers: vector#21622, nix#16209, rolesanywhere-credential-helper#31 (users.md 6.44).
+// Reports: vector#21622, nix#16209, rolesanywhere-credential-helper#31.
 func TestNotPerRequest(t *testing.T) {
 	const keys = `{"Version":1,"AccessKeyId":"AKIDEXAMPLE","SecretAccessKey":"` + secret + `"`
 	for name, expires := range map[string]bool{"expires": true, "says nothing": false} {

@@ -7,15 +7,14 @@
 //	 "SessionToken": "...", "Expiration": "2026-11-21T17:56:58Z", "AccountId": "..."}
 //
 // SessionToken, Expiration and AccountId may be missing; without Expiration the
-// credentials never expire. Names of fields match in any case.
+// credentials never expire. Field names are not case-sensitive.
 //
 // The command runs in a shell, as in the SDKs for Go and Rust: sh -c, and cmd.exe on
-// Windows. It gets the environment of this process, an empty standard input and, on
-// Unix, a session of its own, so it cannot prompt on the terminal, but it may open a window.
-// Nothing is kept between calls; a [stschain.Cache] does that.
-// A program that retrieves the credentials of the profile that names it is stopped
-// after a few runs of itself within itself. Where the system has no processes (WebAssembly), each run
-// is an error.
+// Windows. It gets the environment of this process, an empty standard input and, on Unix, its own
+// session, so it cannot prompt on the terminal, but it may open a window. Nothing is cached
+// between calls; use a [stschain.Cache]. A program that retrieves the credentials of the profile
+// whose credential_process it is would run itself recursively: that is stopped after a few
+// levels. On systems without processes (WebAssembly), each run is an error.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html
 package process
@@ -35,19 +34,18 @@ import (
 
 // Provider runs a command for each call of Retrieve.
 //
-// Its errors name the program, but not the arguments, which may be secret, and show the
-// end of what the program wrote to its standard error. What it printed is never shown.
+// Its errors name the program, but not the arguments, which may be secret, and
+// show the end of its standard error. Its standard output is never shown.
 type Provider struct {
-	Command   string        // required: as it stands in credential_process
-	AccountID string        // the account if the output has none, as aws_account_id of a profile; "": not known
+	Command   string        // required: as in credential_process
+	AccountID string        // the account if the output has none, such as aws_account_id of a profile; "": not known
 	Timeout   time.Duration // on one run, after which the program and its children are killed; 0: 1 min. A stschain.Cache waits for its own Timeout, 30 s by default: raise that too for slow programs
 	Env       []string      // of the program, as "NAME=value"; nil: that of this process
 
-	// Run runs the command and returns what it printed. nil: the shell does, see Shell. It must return
-	// when ctx is done.
+	// Run runs the command and returns its standard output. nil: Shell. It must return when ctx is done.
 	Run func(ctx context.Context, command string) (stdout []byte, err error)
 
-	Clock stschain.Clock // nil: the real one
+	Clock stschain.Clock // nil: the system clock
 }
 
 // Bounds on a run.
@@ -58,7 +56,8 @@ const (
 )
 
 // Retrieve runs the command. It is an error if it does not exit with 0 in time,
-// if it prints more than 64 KiB, and if what it prints is not such an object, or has expired.
+// if it prints more than 64 KiB, if the output is not such an object, or if the
+// credentials have expired.
 func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if strings.TrimSpace(p.Command) == "" {
 		return stschain.Credentials{}, stschain.Permanent(errors.New("process: Command is empty"))
@@ -127,8 +126,7 @@ func (s slow) Error() string { return fmt.Sprintf("it did not end within %v", ti
 
 func (slow) Is(target error) bool { return target == context.DeadlineExceeded }
 
-// program is the first word of a command that sets no variable. The words after it
-// may hold secrets.
+// program is the first word of a command that does not set a variable. The words after it may contain secrets.
 func program(command string) string {
 	for {
 		word, rest := firstWord(command)
@@ -155,8 +153,9 @@ func unclear(word string) bool {
 	return strings.HasSuffix(word, `\`)
 }
 
-// firstWord cuts a command behind its first word, which quotes may hold together. A quote
-// that does not end is none, as in C:\Users\O'Brien\helper.exe.
+// firstWord cuts a command after its first word, which may be in quotes. A
+// quote without an end is an ordinary character, as in
+// C:\Users\O'Brien\helper.exe.
 func firstWord(command string) (word, rest string) {
 	command = strings.TrimSpace(command)
 	const ends = " \t\n;|&"

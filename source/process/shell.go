@@ -22,15 +22,14 @@ import (
 // linger is how long children may keep the output open after the program has ended.
 const linger = 500 * time.Millisecond
 
-// Shell runs a command as a Provider does whose Run is nil. It is for a Run that does
-// something else besides.
+// Shell runs a command as a Provider without Run does. Use it in a Run that does something in addition.
 func Shell(ctx context.Context, command string) (stdout []byte, err error) {
 	return new(Provider).shell(ctx, command)
 }
 
 // shell runs the command in the shell of the system. When ctx is done, or the program
-// prints too much, it and its children are killed. So are children that it leaves when it
-// fails, or that hold on to its output; others it may have left on purpose.
+// prints too much, it and its children are killed. So are children that still run
+// when it fails, or that keep its output open; others may be meant to continue.
 func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
 	if err := system.ContextErr(ctx); err != nil {
 		return nil, err
@@ -50,9 +49,9 @@ func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
 
 	err = cmd.Run()
 	if err != nil && cmd.Process != nil {
-		_ = killGroup(cmd.Process) // children that it left behind
+		_ = killGroup(cmd.Process) // its remaining children
 	}
-	if errors.Is(err, exec.ErrWaitDelay) { // it exited with 0, and children did not
+	if errors.Is(err, exec.ErrWaitDelay) { // it exited with 0, but children did not exit
 		err = nil
 	}
 	switch {
@@ -68,16 +67,17 @@ func (p *Provider) shell(ctx context.Context, command string) ([]byte, error) {
 		err = fmt.Errorf("it failed with %w", err)
 	}
 	if said := stderr.shown(command, stdout.buf.Bytes()); said != "" {
-		err = fmt.Errorf("%w, and said: %s", err, said)
+		err = fmt.Errorf("%w; standard error: %s", err, said)
 	}
 	return nil, err
 }
 
-// ancestry is the variable by which a command learns in which commands it runs. A program
-// that asks for the credentials of the profile that names it would run itself without end.
+// ancestry is the variable that contains the commands in which a command runs.
+// A program that requests the credentials of the profile whose
+// credential_process it is would run itself endlessly.
 const ancestry = "STSCHAIN_CREDENTIAL_PROCESSES"
 
-// maxWithin is how often a command may run in itself: it may go through other profiles.
+// maxWithin is how many levels deep a command may run in itself: there may be other profiles in between.
 const maxWithin = 2
 
 // within returns env, nil being that of this process, with the command in its ancestry.
@@ -86,7 +86,7 @@ func within(env []string, command string) ([]string, error) {
 		env = os.Environ()
 	}
 	above := ""
-	for _, v := range env { // the last one counts
+	for _, v := range env { // the last one applies
 		if value, ok := strings.CutPrefix(v, ancestry+"="); ok {
 			above = value
 		}
@@ -94,12 +94,12 @@ func within(env []string, command string) ([]string, error) {
 	sum := sha256.Sum256([]byte(command))
 	mark := hex.EncodeToString(sum[:8])
 	if strings.Count(above, mark) > maxWithin {
-		return nil, stschain.Permanent(errors.New("it runs itself: it asks for the credentials of a profile whose credential_process it is; have it ask for another profile"))
+		return nil, stschain.Permanent(errors.New("it runs itself: it retrieves the credentials of the profile whose credential_process it is; use another profile in it"))
 	}
 	return append(slices.Clip(env), ancestry+"="+strings.TrimPrefix(above+" "+mark, " ")), nil
 }
 
-// capped keeps what is written to it until that is too much.
+// capped collects output up to a limit.
 type capped struct {
 	buf  bytes.Buffer
 	over bool
@@ -115,10 +115,10 @@ func (c *capped) Write(b []byte) (int, error) {
 	return c.buf.Write(b)
 }
 
-// tail keeps the end of what is written to it.
+// tail collects the end of the output.
 type tail struct{ kept []byte }
 
-// keepStderr is more than is shown, so that a secret is recognised that begins earlier.
+// keepStderr is more than is shown, so that a secret that begins earlier is recognized.
 const keepStderr = 64 << 10
 
 func (t *tail) Write(b []byte) (int, error) {
@@ -129,9 +129,10 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// shown is the end of what the program said, on one line, without what it also printed,
-// without lines that name a secret, and without lines of the command that have arguments: bash
-// shows one in which it does not understand the syntax, as of a password that is not quoted.
+// shown is the end of the standard error, on one line, without parts of the
+// standard output, without lines that name a secret, and without lines of the
+// command that have arguments: bash shows a line with a syntax error, such as
+// one with an unquoted password.
 func (t *tail) shown(command string, stdout []byte) string {
 	text := string(t.kept)
 	for line := range strings.Lines(command) {
@@ -159,9 +160,8 @@ func (t *tail) shown(command string, stdout []byte) string {
 	return redact.OneLine(text, 2*maxStderr)
 }
 
-// namesSecret matches a line with the name of a secret, without the signs inside and around it.
+// namesSecret matches a line with the name of a secret, after punctuation is removed.
 var namesSecret = regexp.MustCompile(`(?i)(secretaccesskey|sessiontoken)[=:]`)
 
-// notInSecrets are the characters between the words of JSON and of shells; keys and
-// tokens have none of them.
+// notInSecrets are the characters between the words of JSON and of shells; keys and tokens do not contain them.
 func notInSecrets(r rune) bool { return strings.ContainsRune(" \t\r\n\"'`,:;{}[]()<>\\", r) }

@@ -8,7 +8,7 @@ import (
 	"os/exec"
 )
 
-// shellCommand cannot be started where the system has no processes: WebAssembly.
+// shellCommand cannot be started on systems without processes, such as WebAssembly.
 func shellCommand(ctx context.Context, command string) *exec.Cmd {
 	return exec.CommandContext(ctx, "sh", "-c", command)
 }

@@ -9,8 +9,9 @@ import (
 	"syscall"
 )
 
-// shellCommand has a session of its own, hence a group of its own, and no terminal: a
-// program that wants to ask on one is told that there is none, and does not wait.
+// shellCommand runs in its own session, hence its own process group, without a
+// terminal: a program that prompts on the terminal fails immediately instead of
+// waiting.
 func shellCommand(ctx context.Context, command string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
@@ -22,5 +23,5 @@ func killGroup(p *os.Process) error {
 	if syscall.Kill(-p.Pid, syscall.SIGKILL) == nil {
 		return nil
 	}
-	return p.Kill() // which tells that it has ended
+	return p.Kill() // which returns an error if it has ended
 }

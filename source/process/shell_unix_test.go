@@ -44,12 +44,12 @@ func TestFails(t *testing.T) {
 	for command, want := range map[string]string{
 		"exit 1":                                                  "it failed with exit status 1",
 		"echo '" + keys + "'; exit 3":                             "it failed with exit status 3",
-		"echo 'log in first' >&2; exit 1":                         "it failed with exit status 1, and said: log in first",
-		"echo '" + keys + "' | tee /dev/stderr; exit 1":           "it failed with exit status 1, and said: [redacted]",
-		"echo aws_secret_access_key = " + secret + " >&2; exit 1": "and said: [redacted]",
-		"echo SessionToken: " + secret + " >&2; exit 1":           "and said: [redacted]",
-		"printf 'a\\033[2J\\nb' >&2; exit 1":                      "and said: a [2J b",
-		"/nonexistent/helper --token " + secret:                   "it failed with exit status 127, and said:",
+		"echo 'log in first' >&2; exit 1":                         "it failed with exit status 1; standard error: log in first",
+		"echo '" + keys + "' | tee /dev/stderr; exit 1":           "it failed with exit status 1; standard error: [redacted]",
+		"echo aws_secret_access_key = " + secret + " >&2; exit 1": "; standard error: [redacted]",
+		"echo SessionToken: " + secret + " >&2; exit 1":           "; standard error: [redacted]",
+		"printf 'a\\033[2J\\nb' >&2; exit 1":                      "; standard error: a [2J b",
+		"/nonexistent/helper --token " + secret:                   "it failed with exit status 127; standard error:",
 		"kill -9 $$":                                              "it failed with signal: killed",
 		"echo 'for people' >&2; echo '{}'":                        "Version is missing or not 1",
 		"yes x | head -c 70000 >&2; echo the end >&2; false":      "x x the end",
@@ -82,7 +82,7 @@ func TestBashShowsNoArguments(t *testing.T) {
 }
 
 // A program that prints without end is stopped, and does not have to notice.
-// Peers: aws-sdk-go#2334 (users.md 4.43).
+// Reports: aws-sdk-go#2334.
 func TestFloods(t *testing.T) {
 	const much = "head -c 99999999 /dev/zero; sleep 600" // and not without end, if nobody stops it
 	for _, command := range []string{much, "trap '' PIPE; " + much, "head -c 65537 /dev/zero", "yes >&2 & " + much} {

@@ -9,8 +9,8 @@ import (
 	"syscall"
 )
 
-// shellCommand passes the command on as it is: cmd.exe does not read arguments as
-// os/exec quotes them. Of the two outer quotes /S takes off exactly these.
+// shellCommand passes the command unchanged: cmd.exe does not parse arguments
+// as os/exec quotes them. /S removes exactly the two outer quotes.
 func shellCommand(ctx context.Context, command string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, builtin("cmd.exe"))
 	cmd.SysProcAttr = &syscall.SysProcAttr{CmdLine: `cmd.exe /D /S /C "` + command + `"`, HideWindow: true}

@@ -13,7 +13,7 @@ import (
 const goodKeys = "aws_access_key_id = AKIDGOOD\naws_secret_access_key = s\n"
 
 // A section that cannot be read is an error for those who need it, with its line and its name, and for nobody else.
-// Report: smithy-rs#1488 (field case A10).
+// Report: smithy-rs#1488.
 func TestBrokenSection(t *testing.T) {
 	for name, test := range map[string]struct {
 		broken string // with a profile ops in it
@@ -127,7 +127,7 @@ func TestBrokenSectionsOfAProfile(t *testing.T) {
 }
 
 // A line that is indented by mistake continues the one above it, as in the AWS SDKs; whoever misses what it says is told so.
-// Report: aws-sdk-go-v2#2363 (field case A11).
+// Report: aws-sdk-go-v2#2363.
 func TestIndentedByMistake(t *testing.T) {
 	const key, secret = "aws_access_key_id = AKID\n", "aws_secret_access_key = s\n"
 	const role = "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/r\n"

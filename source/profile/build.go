@@ -17,14 +17,14 @@ import (
 	"github.com/stschain-go/stschain/webidentity"
 )
 
-// part is a step that was built. What it holds may be secret, so it is in functions.
+// part is a step that was built. Its contents may be secret, so they are in functions.
 type part struct {
 	step
 	provider func() stschain.Provider
 	cache    func() stschain.CachedProvider // over the provider, for the client of the next step
 }
 
-// build makes providers of steps, each over the one before. It keeps the providers of steps that did not
+// build creates the providers of steps, each over the previous one. It keeps the providers of steps that did not
 // change, and with them the credentials in their caches.
 func (p *Provider) build(built []part, steps []step) ([]part, error) {
 	kept := 0
@@ -47,7 +47,7 @@ func (p *Provider) build(built []part, steps []step) ([]part, error) {
 	return parts, nil
 }
 
-// provider makes the provider of a step. base provides the credentials that assume a role.
+// provider creates the provider of a step. base provides the credentials that assume a role.
 func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, error) {
 	switch s.kind {
 	case fromKeys:
@@ -139,7 +139,7 @@ func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) 
 	return stschain.Credentials{}, r.err
 }
 
-// signedIn makes the provider of a user who signed in with the AWS CLI.
+// signedIn creates the provider for a session of the AWS CLI.
 func (p *Provider) signedIn(s step) (stschain.Provider, error) {
 	home, err := p.home(runtime.GOOS)
 	if err != nil {
@@ -182,7 +182,7 @@ func (s static) String() string { return s.creds.Origin }
 
 func (s static) Retrieve(context.Context) (stschain.Credentials, error) { return s.creds, nil }
 
-// tokenFile reads a token from where the other files are read from.
+// tokenFile reads a token with Open, like the other files.
 func (p *Provider) tokenFile(path string) func(context.Context) (stschain.Secret, error) {
 	if p.Open == nil {
 		return webidentity.TokenFile(path)

@@ -16,8 +16,9 @@ import (
 
 const maxBundle = 8 << 20
 
-// httpClient returns HTTPClient, which may be nil, made to trust the certificates of a bundle if one is
-// configured. A transport that is not the standard library's keeps its own rules.
+// httpClient returns HTTPClient, which may be nil, or a copy that also trusts
+// the certificates of a bundle if one is configured. A transport other than
+// *http.Transport is not changed.
 func (p *Provider) httpClient(bundle string) (*http.Client, error) {
 	if bundle == "" {
 		return p.HTTPClient, nil
@@ -29,8 +30,8 @@ func (p *Provider) httpClient(bundle string) (*http.Client, error) {
 }
 
 // RoundTripper returns the transport for requests of the program itself, such as those of a
-// sigv4.Transport: that of HTTPClient, made to trust the certificates of AWS_CA_BUNDLE or ca_bundle. It is nil
-// if neither is set, which stands for http.DefaultTransport.
+// sigv4.Transport: that of HTTPClient, which also trusts the certificates of AWS_CA_BUNDLE
+// or ca_bundle. It is nil if neither is set, which means http.DefaultTransport.
 func (p *Provider) RoundTripper(ctx context.Context) (http.RoundTripper, error) {
 	s, err := p.settings(ctx)
 	if err != nil {
@@ -63,7 +64,7 @@ func (p *Provider) trusting(base http.RoundTripper, bundle string) (http.RoundTr
 	if given := transport.TLSClientConfig.RootCAs; given != nil {
 		roots = given.Clone()
 	}
-	// A part of a bundle that is too large would trust a part of the servers.
+	// A truncated bundle would trust only some of the servers.
 	pem, _, err := system.ReadFile(p.Open, bundle, maxBundle)
 	if err == nil && !roots.AppendCertsFromPEM(pem) {
 		err = errors.New("no certificate in PEM found")

@@ -160,8 +160,8 @@ var ourWords = map[string]string{
 	"No profiles were defined":                                                                    `Provider.Profile names the profile "A", which is not in`,
 	"profile formed an infinite loop":                                                             "form a cycle: A -> B -> A",
 	"`role_arn` was missing":                                                                      "role_arn is missing",
-	"if `sso_role_name` is set, then `sso_account_id` must also be set":                           "of sso_account_id and sso_role_name only one is set",
-	"if `sso_account_id` is set, then `sso_role_name` must also be set":                           "of sso_account_id and sso_role_name only one is set",
+	"if `sso_role_name` is set, then `sso_account_id` must also be set":                           "only one of sso_account_id and sso_role_name is set",
+	"if `sso_account_id` is set, then `sso_role_name` must also be set":                           "only one of sso_account_id and sso_role_name is set",
 	"`sso_region` can only be specified in the [sso-session] config when a session name is given": "sso_region",
 	"sso-session named `oops` (referenced by profile `A`) was not found":                          "sso_session: there is no [sso-session oops]",
 }

@@ -8,10 +8,11 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// EndpointURL returns the URL at which environment and profile say to call a service, "" if
-// they do not: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the services section of the profile,
-// endpoint_url. The service is named by its ID, as "s3" or "Elastic Beanstalk". Endpoint counts
-// for STS alone. A URL that is not valid, or of plain http without AllowHTTP, is an error.
+// EndpointURL returns the URL that environment and profile configure for a service, "" if they
+// do not: AWS_ENDPOINT_URL_<SERVICE>, AWS_ENDPOINT_URL, the services section of the profile,
+// endpoint_url. The service is named by its ID, such as "s3" or "Elastic Beanstalk". Endpoint
+// applies only to STS. A URL that is not valid, or of plain http without AllowHTTP, is an
+// error.
 func (p *Provider) EndpointURL(ctx context.Context, service string) (string, error) {
 	files, section, err := p.profile(ctx)
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 
 // What code or the environment says of the region holds for every hop; otherwise each profile's own does, or
 // else that of the profile that named it.
-// Field case A7.
+// See docs/defects.md, A7.
 func TestRegionOfEveryHop(t *testing.T) {
 	for name, test := range map[string]struct {
 		env    env
@@ -48,7 +48,7 @@ func TestRegionOfEveryHop(t *testing.T) {
 }
 
 // A profile without any key that names credentials is not configured, unless code names it.
-// Field case A3.
+// See docs/defects.md, A3.
 func TestProfileOfSettings(t *testing.T) {
 	for _, config := range []string{"[profile p]\nregion = eu-south-1\noutput = yaml\n", "[profile p]\n", "[profile p]\naws_access_key_id =\ncli_pager = cat\n"} {
 		p := at(nil, config)
@@ -69,7 +69,7 @@ func TestProfileOfSettings(t *testing.T) {
 }
 
 // The token's old name counts where the new one is not there.
-// Field case A5.
+// See docs/defects.md, A5.
 func TestOldNameOfTheToken(t *testing.T) {
 	const pair = "[profile p]\naws_access_key_id = ASIDOLD\naws_secret_access_key = s\n"
 	for more, want := range map[string]string{
@@ -89,7 +89,7 @@ func TestOldNameOfTheToken(t *testing.T) {
 }
 
 // What is to assume a role without saying which is configured and broken, for the default profile too; the text says what to add.
-// Report: js-v3#6472 (field case A15).
+// Report: js-v3#6472.
 func TestSourceWithoutARole(t *testing.T) {
 	for _, e := range []env{{"AWS_PROFILE": ""}, {"AWS_PROFILE": "default"}} {
 		for key, want := range map[string]string{
@@ -106,7 +106,7 @@ func TestSourceWithoutARole(t *testing.T) {
 }
 
 // An account that is none is no reason to refuse good keys, nor is it passed on.
-// Report: aws-c-auth (field case A6).
+// Report: aws-c-auth (docs/defects.md, A6).
 func TestAccountThatIsNone(t *testing.T) {
 	for account, want := range map[string]string{"Account7": "", "1111-2222-3333": "", "333322221111": "333322221111"} {
 		creds, err := at(nil, "[profile p]\naws_access_key_id = AKID\naws_secret_access_key = s\naws_account_id = "+account).Retrieve(t.Context())

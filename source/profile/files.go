@@ -20,11 +20,11 @@ import (
 type files struct {
 	config, credentials version
 
-	model    func() *ini.File // the keys and their values. Printing follows no functions
+	model    func() *ini.File // the keys and their values. printing does not call functions
 	sections map[string]*section
-	problems []error             // what cannot be read, in order of the lines, for each section the first
+	problems []error             // what cannot be read, in order of the lines; the first of each section
 	lost     []lost              // lines that belong to no section, by file
-	stray    map[string]position // headers without a meaning in their file, which may be meant for profiles
+	stray    map[string]position // headers without a meaning in their file, perhaps meant as profiles
 	indents  map[string]indent   // headers that are indented, so that they continue a property
 }
 
@@ -44,7 +44,7 @@ func newFiles(config, credentials location) *files {
 type section struct {
 	kind, name string   // "profile" and "default", say
 	position   position // where it begins; in the config file if it is in both
-	listed     bool     // its name is one that the AWS SDKs list, or is in quotes
+	listed     bool     // the AWS SDKs list its name, or it is in quotes
 	err        error    // what cannot be read. The section may then lack keys, and is not used
 
 	keys      func() *ini.Section
@@ -68,14 +68,13 @@ type position struct {
 
 func (p position) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
 
-// lost are the lines of a file that belong to no section: what is wrong with the first, and the text of
-// those that may be headers.
+// lost are the lines of a file outside of any section: the error of the first, and the text of those that may be headers.
 type lost struct {
 	err  error
 	text stschain.Secret
 }
 
-// indent is a line that reads like a header or a property of its own, and continues another line.
+// indent is a line that looks like a header or a property, but continues another line.
 type indent struct {
 	position
 	of int // the line that it continues
@@ -106,8 +105,8 @@ func (f *files) enter(kind, name string, at position) (*section, error) {
 	return s, nil
 }
 
-// find returns the section, nil if there is none. It is an error if a line that cannot be read is, or may
-// be, a part of it.
+// find returns the section, nil if there is none. It returns an error if a line
+// that cannot be read is, or may be, part of it.
 func (f *files) find(kind, name string) (*section, error) {
 	s := f.sections[sectionName(kind, name)]
 	if s != nil && s.err != nil {
@@ -146,7 +145,7 @@ func (s *section) first(keys ...string) property {
 	return property{}
 }
 
-// sub returns a sub-property: the value of a key is then lines of its own.
+// sub returns a sub-property, if the value of a key consists of lines below it.
 func (s *section) sub(key, name string) property {
 	p := s.get(key)
 	for line := range strings.Lines(p.text()) {
@@ -177,19 +176,19 @@ func (p property) errorf(format string, args ...any) error {
 
 func (p property) origin() string { return fmt.Sprintf("%s: [%s] %s", p.position, p.section, p.key) }
 
-// missing reports whether there is no such file. A path below a regular file has none either.
+// missing reports whether there is no such file. That includes a path below a regular file.
 func missing(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // refused reports whether this program may not open the file, or it is a directory: docker makes one where it
-// mounts a file that does not exist. A program that does not need the file goes on. Any other failure, such as
+// mounts a file that does not exist. A program that does not need the file continues. Any other failure, such as
 // too many open files (EMFILE), says nothing about the file, and must not switch the identity.
 func refused(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EISDIR) || errors.Is(err, system.ErrDirectory)
 }
 
-// refused returns the default file that is there and cannot be opened, nil if there is none.
+// refused returns the default file that exists and cannot be opened, nil if there is none.
 func (f *files) refused() *version {
 	for _, v := range []*version{&f.config, &f.credentials} {
 		if refused(v.absent) {
@@ -231,7 +230,7 @@ func (f *files) profiles() (names []string) {
 	return names
 }
 
-// hint says where a profile that was not found is, if its header has another meaning.
+// hint says where a profile that was not found may be, if its header has another meaning.
 func (f *files) hint(name string) string {
 	if at, ok := f.indents[sectionName(kindProfile, name)]; ok {
 		return fmt.Sprintf("; the header of the profile in %v", at)
@@ -250,7 +249,7 @@ func (f *files) hint(name string) string {
 	return didYouMean(name, f.profiles())
 }
 
-// indented says which of the missing keys is there, and is read as a continuation.
+// indented says which of the missing keys is present but read as a continuation.
 func (s *section) indented(keys ...string) string {
 	for _, key := range keys {
 		if at, ok := s.indents[key]; ok {
@@ -260,7 +259,7 @@ func (s *section) indented(keys ...string) string {
 	return ""
 }
 
-// continued says which line continues the property, and was perhaps not meant to.
+// continued says which line continues the property, perhaps by mistake.
 func (s *section) continued(p property) string {
 	for _, at := range s.indents {
 		if at.file == p.position.file && at.of == p.position.line {

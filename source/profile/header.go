@@ -43,7 +43,7 @@ func configSection(header string) (kind, name string, listed bool) {
 	return "", "", false
 }
 
-// credentialsSection: in the credentials file the header is the name, and quotes are part of it.
+// credentialsSection is configSection for the credentials file, where the header is the name, and quotes are part of it.
 func credentialsSection(header string) (kind, name string, listed bool) {
 	return kindProfile, header, isName(header)
 }
@@ -56,7 +56,7 @@ func isName(s string) bool {
 	})
 }
 
-// isIdentifier reports whether s consists of what names of keys consist of.
+// isIdentifier reports whether s consists of characters that are allowed in the names of keys.
 func isIdentifier(s string) bool {
 	return s != "" && strings.IndexFunc(s, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-/.%@_:+", r))
@@ -67,7 +67,7 @@ func isIdentifier(s string) bool {
 var inBrackets = regexp.MustCompile(`^\[(?:[^\]'"]|'[^']*'|"[^"]*")*\]`)
 
 // cutHeader returns what is between the brackets of a section header. Only a comment may follow
-// them; otherwise ok is false, and the header is a guess.
+// them; otherwise ok is false, and the header is only a guess.
 func cutHeader(line string) (header string, ok bool) {
 	end := len(inBrackets.FindString(line)) - 1
 	if end < 0 { // a quote that does not end is part of the name

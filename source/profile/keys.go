@@ -23,7 +23,7 @@ func keysStep(s *section) ([]step, error) {
 	return []step{{kind: fromKeys, profile: s.name, keys: keys, account: accountOf(s)}}, err
 }
 
-// accountOf returns the account of keys and processes. It is for information, so an invalid one is ignored.
+// accountOf returns the account of keys and processes. It is informational, so an invalid one is ignored.
 func accountOf(s *section) string {
 	if account := s.get("aws_account_id").text(); credjson.IsAccount(account) {
 		return account

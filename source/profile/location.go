@@ -14,14 +14,14 @@ import (
 	"github.com/stschain-go/stschain/internal/system"
 )
 
-// location is where a file is.
+// location is the location of a file.
 type location struct {
 	path     string // "": not known
-	variable string // that names such a file
-	named    bool   // it does; otherwise this is the default place
+	variable string // the variable that can name the file
+	named    bool   // the variable names it; otherwise this is the default path
 }
 
-// String returns the path, and the variable if that names it.
+// String returns the path, and the variable if it names the path.
 func (l location) String() string {
 	if l.named {
 		return l.path + " (" + l.variable + ")"
@@ -59,14 +59,15 @@ func (p *Provider) home(goos string) (string, error) {
 	if goos == "windows" {
 		home = cmp.Or(home, p.variable("USERPROFILE"), p.variable("HOMEDRIVE")+p.variable("HOMEPATH"))
 	}
-	if home != "" || p.LookupEnv != nil { // the user database is not part of an environment that was made up
+	if home != "" || p.LookupEnv != nil { // the user database is not part of a given environment
 		return home, nil
 	}
 	return homeOfUser()
 }
 
-// homeOfUser looks in the user database. An unknown user, as in many containers, is not an error. A database
-// that cannot be read for now is one, or the files would seem not to exist.
+// homeOfUser looks in the user database. An unknown user, as in many
+// containers, is not an error. A database that cannot be read at the moment is
+// one: otherwise the files would seem not to exist.
 func homeOfUser() (string, error) {
 	id := os.Getuid()
 	if id < 0 { // Windows and Plan 9
@@ -76,7 +77,7 @@ func homeOfUser() (string, error) {
 		}
 		return filepath.Clean(u.HomeDir), nil
 	}
-	u, err := user.LookupId(strconv.Itoa(id)) // Current would keep an error for good
+	u, err := user.LookupId(strconv.Itoa(id)) // Current would cache an error forever
 	_, unknown := errors.AsType[user.UnknownUserIdError](err)
 	switch {
 	case unknown, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), err == nil && u.HomeDir == "":

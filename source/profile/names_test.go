@@ -31,7 +31,7 @@ var written = map[string]string{
 }
 
 // Every name that the AWS CLI writes is found, as the profile that is asked for and as a source profile.
-// Reports: aws-cli#2806, aws-sdk-rust#1097 (field case A2).
+// Reports: aws-cli#2806, aws-sdk-rust#1097.
 func TestNamesOfTheCLI(t *testing.T) {
 	for name, header := range written {
 		t.Run(name, func(t *testing.T) {

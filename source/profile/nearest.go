@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// didYouMean returns the end of an error about a profile that does not exist: the one of names that was probably
-// meant, or "".
+// didYouMean returns the end of an error about a profile that does not exist: the name that was probably meant, or "".
 func didYouMean(name string, names []string) string {
 	short := strings.ToLower(name)
 	for _, existing := range names {

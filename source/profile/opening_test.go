@@ -25,7 +25,7 @@ func refusing(disk files, refused map[string]error) func(string) (fs.File, error
 const config, credentials = "/home/.aws/config", "/home/.aws/credentials"
 
 // A default file that was not named and cannot be opened is as if it did not exist, and the reason tells of it.
-// Reports: aws-sdk-go-v2#220, aws-sdk-java-v2#5754, async-aws#890 (field case A1).
+// Reports: aws-sdk-go-v2#220, aws-sdk-java-v2#5754, async-aws#890.
 func TestDefaultFileThatCannotBeOpened(t *testing.T) {
 	for name, test := range map[string]struct {
 		config, credentials error

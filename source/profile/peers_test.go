@@ -17,7 +17,7 @@ import (
 
 // Keys that somebody rewrites under a running program are used: within a quarter of an hour, and
 // at once when a service rejects the old ones.
-// Peers: aws-sdk-go-v2#853, minio-go#1487, dbhub#437, aws-sdk-ruby#1619 (users.md 4.13, 4.42, 6.53).
+// Reports: aws-sdk-go-v2#853, minio-go#1487, dbhub#437, aws-sdk-ruby#1619.
 func TestRotatedKeysAreUsed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		disk := files{}
@@ -50,7 +50,7 @@ func TestRotatedKeysAreUsed(t *testing.T) {
 
 // What a role was assumed with is part of what it is: when the keys of its source profile are
 // those of somebody else, it is assumed anew.
-// Peers: 1Password's shell-plugins#180 (users.md 6.42, 3.10).
+// Reports: 1Password's shell-plugins#180.
 func TestRoleOfOtherKeys(t *testing.T) {
 	srv := ststest.NewTest(t)
 	alice, bob := srv.User(), srv.AddUser("bob")
@@ -74,7 +74,7 @@ func TestRoleOfOtherKeys(t *testing.T) {
 }
 
 // A role over the agent of a container gives credentials of the role, and not those of the agent.
-// Peers: VictoriaMetrics#2875 (users.md 1.2.6).
+// Reports: VictoriaMetrics#2875.
 func TestRoleOverTheContainer(t *testing.T) {
 	srv := ststest.NewTest(t)
 	user := srv.User()

@@ -12,9 +12,9 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// step is one way to get credentials that a profile names: a base, or a role that is assumed with the
-// credentials of the step before. Steps are compared to see whether a change of the files
-// matters, so they have no positions.
+// step is one step to the credentials of a profile: a base, or a role that is
+// assumed with the credentials of the previous step. Steps are compared to see
+// whether a change of the files matters, so they have no positions.
 type step struct {
 	kind    kind
 	profile string
@@ -75,8 +75,9 @@ func (p *Provider) plan(ctx context.Context) ([]step, property, error) {
 	return nil, key, err
 }
 
-// Configured returns what makes the selected profile a source of credentials, for reports: a key and its
-// place, such as "role_arn, /home/me/.aws/config:2". Its errors are those of Retrieve before anything is
+// Configured returns what makes the selected profile a source of credentials,
+// for reports: a key and its position, such as "role_arn,
+// /home/me/.aws/config:2". Its errors are those of Retrieve before anything is
 // retrieved: [stschain.Unavailable] if there is no such key.
 func (p *Provider) Configured(ctx context.Context) (string, error) {
 	_, key, err := p.plan(ctx)
@@ -246,11 +247,11 @@ func (p *planner) login(path []*section) ([]step, error) {
 	return []step{{kind: fromLogin, profile: s.name, login: own, settings: r.settings()}}, r.err
 }
 
-// ssoOf returns what a profile and its session say of IAM Identity Center.
+// ssoOf returns the settings of a profile and its session for IAM Identity Center.
 func (p *planner) ssoOf(s *section) (own ssoRole, err error) {
 	name, account, role := s.get("sso_session"), s.get("sso_account_id"), s.get("sso_role_name")
 	if account.isSet() != role.isSet() {
-		return own, s.errorf("of sso_account_id and sso_role_name only one is set: set both, the account and the role in it")
+		return own, s.errorf("only one of sso_account_id and sso_role_name is set: set both")
 	}
 	session, required := s, []string{"sso_account_id", "sso_start_url", "sso_region"}
 	if name.isSet() {

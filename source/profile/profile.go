@@ -14,28 +14,28 @@
 //
 // # Where a profile gets its credentials from
 //
-// The first of these that the profile has counts:
+// The first of these that the profile has is used:
 //
 //	role_arn and web_identity_token_file   a role, assumed with the identity token in the file
 //	role_arn and source_profile            a role, assumed by the credentials of another profile
 //	role_arn and credential_source         a role, assumed by those of Environment, EcsContainer or Ec2InstanceMetadata
 //	aws_access_key_id                      with aws_secret_access_key, and aws_session_token (or aws_security_token) for temporary ones
 //	sso_session, sso_account_id            a role in IAM Identity Center, after aws sso login; package sso
-//	login_session                          a user who signed in with aws login; package login
+//	login_session                          the session of aws login; package login
 //	credential_process                     a program that prints them
 //
-// Of a profile that another one names as its source_profile, the keys count first.
-// Profiles chain as long as none comes twice; only a profile with keys may name itself.
-// Each role of such a chain is cached on its own, so a refresh of the last role costs one call.
+// If another profile names a profile as its source_profile, its keys come first. Profiles may
+// form a chain without a cycle; only a profile with keys may name itself. Each role of such a
+// chain is cached on its own, so a refresh of the last role costs one call.
 //
-// To a role belong external_id, mfa_serial, role_session_name and duration_seconds;
-// aws_account_id tells the account of keys and processes.
+// A role may have external_id, mfa_serial, role_session_name and
+// duration_seconds; aws_account_id is the account of keys and processes.
 //
 // # Settings
 //
-// The settings of STS come from the environment, then from the profile, then, for a
-// profile that is the source of another one, from that other one. What code or the environment says
-// thus holds for all roles of a chain:
+// The settings of STS come from the environment, then from the profile, then,
+// for a profile that is the source of another one, from that other one.
+// Settings in code or the environment thus apply to all roles of a chain:
 //
 //	AWS_REGION, AWS_DEFAULT_REGION              region
 //	AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL      services with sts, endpoint_url; also for SSO, SSO_OIDC and SIGNIN
@@ -49,19 +49,19 @@
 //
 // # Files
 //
-// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name other files. They are checked
-// at each call, and read again if they changed; what does
-// not depend on the change, such as a role that was assumed with an MFA code, is kept.
-// A file of more than 4 MiB is refused, and so is one that is not text.
+// AWS_CONFIG_FILE and AWS_SHARED_CREDENTIALS_FILE name other files. They are
+// checked on each call, and read again if they changed; credentials that do not
+// depend on the change, such as a role that was assumed with an MFA code, stay
+// cached. A file of more than 4 MiB is refused, and so is one that is not text.
 //
 // A default file that does not exist, that this program may not open, or that is a directory counts
 // as empty: a container that runs as another user still gets its role. It is an error if a variable
 // names such a file, if a profile is selected by name, or if the other file has credentials for the
 // profile. Any other failure is an error, such as too many open files.
 //
-// The dialect is that of the AWS SDKs. Where it leaves room, it is that of the AWS CLI: indented
-// files, indented comments and profile names in quotes are read as the CLI does. A line that cannot be
-// read makes its section unusable, and no other one; [stschain.Explain] shows it.
+// The dialect is that of the AWS SDKs. Where that is ambiguous, it is that of the AWS CLI: indented
+// files, indented comments and profile names in quotes are read as the CLI does. A line that cannot
+// be read makes only its section unusable; [stschain.Explain] shows it.
 package profile
 
 import (
@@ -75,17 +75,17 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Provider gets the credentials of a profile. The zero Provider is ready. Its
-// fields are not changed after first use, and it is not copied.
+// Provider gets the credentials of a profile. The zero Provider is ready for
+// use. Do not change its fields after first use, and do not copy it.
 type Provider struct {
 	Profile string // "": AWS_PROFILE, AWS_DEFAULT_PROFILE, default
 
-	// Region and Endpoint of STS win over what environment and profile say; an Endpoint is
-	// that of all roles of a chain. "": as they say.
+	// Region and Endpoint of STS take precedence over environment and profile;
+	// an Endpoint is that of all roles of a chain. "": as configured there.
 	Region, Endpoint string
 
-	IgnoreConfiguredEndpoints bool // true: neither environment nor files name an endpoint
-	AllowHTTP                 bool // true: endpoints may be plain http beyond loopback, as in stsquery.Client
+	IgnoreConfiguredEndpoints bool // true: endpoints in environment and files are ignored
+	AllowHTTP                 bool // true: endpoints may use plain http to hosts other than loopback, as in stsquery.Client
 
 	// MFAToken prompts for the current code of the MFA device that a profile names as
 	// mfa_serial. nil: such a profile is an error.
@@ -95,8 +95,8 @@ type Provider struct {
 	Home       string                                                               // the home directory; "": HOME, on Windows also USERPROFILE, and the user database
 	Open       func(path string) (fs.File, error)                                   // nil: os.Open
 	Run        func(ctx context.Context, command string) (stdout []byte, err error) // runs a credential_process; nil: the system's shell
-	HTTPClient *http.Client                                                         // for STS, containers and IMDS; nil: one with bounded times for each
-	Clock      stschain.Clock                                                       // nil: the real one
+	HTTPClient *http.Client                                                         // for STS, containers and IMDS; nil: a client with timeouts for each
+	Clock      stschain.Clock                                                       // nil: the system clock
 
 	mu    sync.Mutex
 	read  *files
@@ -104,7 +104,7 @@ type Provider struct {
 }
 
 // Retrieve returns the profile's credentials. If no profile is selected by name and there is no
-// default profile, or if the profile has no key that names credentials, it returns an
+// default profile, or if the profile has no key for credentials, it returns an
 // [stschain.Unavailable] error. A profile that is selected by name and missing is a failure, and so is
 // one that Profile names and that has no credentials. Anything wrong with the files or with what the
 // profile names is a failure too: a profile whose credential_source is not configured has failed.
@@ -123,8 +123,7 @@ func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, er
 	return creds, nil
 }
 
-// source returns the provider of the profile's credentials: the one of before, unless
-// its configuration changed.
+// source returns the provider of the profile's credentials: the previous one, unless its configuration changed.
 func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
 	steps, _, err := p.plan(ctx)
 	if err != nil {

@@ -124,7 +124,7 @@ func TestUnavailable(t *testing.T) {
 }
 
 // What is named and cannot work never falls through, and tells file, line, section and key.
-// Peers: aws-sdk-go#2311 (users.md 4.38).
+// Reports: aws-sdk-go#2311.
 func TestErrors(t *testing.T) {
 	const arn = "role_arn = arn:aws:iam::123456789012:role/r\n"
 	const pair = "aws_access_key_id = AKID\naws_secret_access_key = s\n"
@@ -222,7 +222,7 @@ duration_seconds = 43200
 
 // Each role is asked for in the region of its profile, or of the one whose source it is, and kept: a refresh of the last one
 // costs one call.
-// Peers: aws-sdk-go-v2#1718 (users.md 4.29).
+// Reports: aws-sdk-go-v2#1718.
 func TestChainOfProfiles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -265,7 +265,7 @@ func TestNoRegion(t *testing.T) {
 	require.ErrorContains(t, err, "set region in the profile, or AWS_REGION")
 }
 
-// Peers: aws-sdk-go#842 (users.md 6.39).
+// Reports: aws-sdk-go#842.
 func TestMFA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
@@ -294,7 +294,7 @@ func TestMFA(t *testing.T) {
 	})
 }
 
-// Peers: aws-sdk-go-v2#670 (users.md 4.34).
+// Reports: aws-sdk-go-v2#670.
 func TestWebIdentity(t *testing.T) {
 	srv := ststest.NewTest(t)
 	config := "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/r\nweb_identity_token_file = /run/token\nrole_session_name = nightly\nduration_seconds = 1800\n"

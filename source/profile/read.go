@@ -17,13 +17,13 @@ type version struct {
 	location
 	absent error       // why a default file counts as empty: it does not exist, or cannot be opened
 	info   fs.FileInfo // nil: it was not read
-	secure bool        // it was old enough when it was read that a later change shows in its date
+	secure bool        // when it was read it was old enough that a later change is visible in its date
 }
 
 const (
-	dateGrain   = 2 * time.Second       // what file systems round dates to, at worst
+	dateGrain   = 2 * time.Second       // the coarsest resolution of dates in file systems
 	settled     = time.Second           // a file that changed more recently may be incomplete
-	settling    = 50 * time.Millisecond // between two looks at a file that is being written
+	settling    = 50 * time.Millisecond // between two reads of a file that is being written
 	maxAttempts = 4
 )
 
@@ -79,9 +79,9 @@ func (p *Provider) unchanged(v version, at location) bool {
 	return err == nil && v.secure && sameFile(v.info, info)
 }
 
-// sameFile compares what a change of a file changes.
+// sameFile compares the attributes that a change of a file changes.
 func sameFile(a, b fs.FileInfo) bool {
-	if os.SameFile(a, a) && !os.SameFile(a, b) { // the system's files have numbers, others have none
+	if os.SameFile(a, a) && !os.SameFile(a, b) { // files of the operating system have numbers, others do not
 		return false
 	}
 	return a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()) && a.Mode() == b.Mode()
@@ -124,7 +124,7 @@ func (p *Provider) readInto(f *files, d dialect, v *version) (half bool, err err
 	return half && age >= 0 && age < settled, err
 }
 
-// nowhere reports that there is no file: no home directory to find it in, or the null device.
+// nowhere reports that there is no file: the home directory is unknown, or the path is the null device.
 func (l location) nowhere() bool { return l.path == "" || l.path == os.DevNull }
 
 func (l location) errorf(format string, args ...any) error {

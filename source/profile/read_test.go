@@ -94,7 +94,7 @@ func TestNowhere(t *testing.T) {
 	}
 }
 
-// Peers: minio-go#1487 (users.md 4.42).
+// Reports: minio-go#1487.
 func TestChangesAreNoticed(t *testing.T) {
 	p, path := home(t, keysAB)
 	retrieve := func() string {

@@ -12,19 +12,19 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// What one file may have. Tools that write a profile for each role of each account of an organization come to
-// tens of thousands.
+// Limits of one file. Tools that write a profile for each role of each account of an organization write tens of thousands.
 const (
 	maxFile     = 4 << 20
 	maxSections = 50_000
 	maxKeys     = 1_000 // in one section; ini.v1 searches all of them for each
 )
 
-// scanner reads one file into files. It decides itself what a line is, because the parser of ini.v1 has no line
-// numbers, knows no continuation, takes a value that begins with a backtick for the start of one that
-// continues over the next lines, and shows lines, which may have secrets, in its errors.
+// scanner reads one file into files. It parses lines itself, because the parser of
+// ini.v1 has no line numbers, does not support continuation, takes a value that begins
+// with a backtick for the start of one that continues over the next lines, and shows
+// lines, which may have secrets, in its errors.
 //
-// A line that cannot be read makes its section unusable, and no other one.
+// A line that cannot be read makes only its section unusable.
 type scanner struct {
 	*files
 	dialect
@@ -47,8 +47,7 @@ type opened struct {
 	value        strings.Builder // of key, so far
 }
 
-// scan reads the text of a file. Only a file that is too large is an error: what is wrong with lines is kept
-// with their section.
+// scan reads the text of a file. Only a file that is too large is an error: errors of lines are recorded in their section.
 func (f *files) scan(d dialect, path, text string) error {
 	s := &scanner{files: f, dialect: d, at: position{file: path}}
 	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
@@ -69,7 +68,7 @@ func (f *files) scan(d dialect, path, text string) error {
 	return nil
 }
 
-// blame notes what is wrong with a line.
+// blame records the error of a line.
 func (s *scanner) blame(line string, err error) {
 	s.close()
 	switch {
@@ -83,7 +82,7 @@ func (s *scanner) blame(line string, err error) {
 	}
 }
 
-// fail notes err as what is wrong with a section, unless something is already.
+// fail records err as the error of a section, unless it already has one.
 func (s *scanner) fail(with *error, err error) {
 	if *with == nil {
 		*with = s.errorf("%w", err)
@@ -91,7 +90,7 @@ func (s *scanner) fail(with *error, err error) {
 	}
 }
 
-// read takes the next line.
+// read processes the next line.
 func (s *scanner) read(line string) error {
 	text := strings.TrimSpace(line)
 	if text == "" || text[0] == '#' || text[0] == ';' {
@@ -100,7 +99,7 @@ func (s *scanner) read(line string) error {
 	indent := len(line) - len(strings.TrimLeft(line, " \t"))
 	continues := s.open != nil && indent > s.open.indent
 	if !utf8.ValidString(line) || strings.ContainsFunc(line, func(r rune) bool { return r != '\t' && unicode.IsControl(r) }) {
-		if text[0] == '[' && !continues { // whatever section this is, the one above has ended
+		if text[0] == '[' && !continues { // the section above has ended, even if this header is invalid
 			s.close()
 			s.inside, s.section = false, nil
 		}
@@ -175,7 +174,7 @@ func (s *scanner) property(text string, indent int) error {
 	if _, again := s.section.positions[name]; !again && len(s.section.positions) == maxKeys {
 		return fmt.Errorf("the section has more than %d keys", maxKeys)
 	}
-	key, err := s.section.keys().NewKey(name, "") // or the one of that name
+	key, err := s.section.keys().NewKey(name, "") // or the existing one of that name
 	if err != nil {
 		return err
 	}
@@ -201,7 +200,7 @@ func (s *scanner) continued(text string) error {
 	return nil
 }
 
-// indented notes a line that continues a property, and reads like a header or a property of its own.
+// indented records a line that continues a property, but looks like a header or a property.
 func (s *scanner) indented(text, name string) {
 	at := indent{s.at, s.open.line}
 	if text[0] == '[' {
@@ -215,7 +214,7 @@ func (s *scanner) indented(text, name string) {
 	}
 }
 
-// close ends the property that is open, if one is.
+// close ends the open property, if any.
 func (s *scanner) close() {
 	if s.open != nil && s.open.key != nil {
 		s.open.key.SetValue(s.open.value.String())
@@ -239,7 +238,7 @@ func withoutComment(text string) string {
 	return text
 }
 
-// What can be wrong with a line, in the words of the AWS SDKs.
+// The errors of a line, with the texts of the AWS SDKs.
 var (
 	errNoText     = errors.New("the line is not UTF-8 text: save the file as UTF-8, without control characters")
 	errHeader     = errors.New("profile definition must end with ']', and only a comment may follow: the keys below it are not read")
@@ -250,7 +249,7 @@ var (
 	errNoSubName  = errors.New("sub-property did not have a name")
 )
 
-// errorf is an error about the line that is read and its section. It shows nothing of the line.
+// errorf is an error about the line that is read and its section. It does not show the line.
 func (s *scanner) errorf(format string, args ...any) error {
 	where := ""
 	if s.section != nil {

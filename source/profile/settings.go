@@ -70,7 +70,7 @@ func (p *Provider) Instance(ctx context.Context) (*imds.Provider, error) {
 	return p.instance(s), err
 }
 
-// instance returns a provider that reads what the profile says as the variables that are not set.
+// instance returns a provider that uses the settings of the profile for variables that are not set.
 func (p *Provider) instance(s settings) *imds.Provider {
 	lookup := func(name string) (string, bool) {
 		value := p.variable(name)
@@ -121,7 +121,7 @@ func (r *reader) settings() settings {
 	return s
 }
 
-// setting is a value, and where it stands.
+// setting is a value, and where it is configured.
 type setting struct{ text, origin string }
 
 func (p property) setting() setting { return setting{p.text(), p.origin()} }

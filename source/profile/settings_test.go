@@ -21,7 +21,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// Peers: grafana-aws-sdk#108 (users.md 4.59).
+// Reports: grafana-aws-sdk#108.
 func TestSettings(t *testing.T) {
 	const everything = `[profile p]
 region = eu-west-1
@@ -126,7 +126,6 @@ func TestPlainHTTP(t *testing.T) {
 
 // A bundle of certificates and an http.Client of the program's own go together; in other
 // libraries that is an error (terraform#23182, okta-aws-cli#69).
-// See users.md 4.44.
 func TestCABundle(t *testing.T) {
 	srv := ststest.NewTest(t)
 	secure := httptest.NewUnstartedServer(srv)

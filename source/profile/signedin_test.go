@@ -124,7 +124,7 @@ func TestSSOIsWrong(t *testing.T) {
 }
 
 // Who signed in with `aws login` may assume roles as well.
-// Peers: aws-sdk-go-v2#3446 (users.md 4.41).
+// Reports: aws-sdk-go-v2#3446.
 func TestLogin(t *testing.T) {
 	const session = "arn:aws:iam::123456789012:user/ada"
 	home := t.TempDir()

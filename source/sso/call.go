@@ -33,7 +33,7 @@ func (p *Provider) call(ctx context.Context, to *url.URL, r wire.Request) (respo
 	return response, err
 }
 
-// said returns the code and the message of a refusal, which the two services have in different members.
+// said returns the code and the message of a refusal, for which the two services use different members.
 func said(r wire.Response) (code, message string) {
 	var doc struct {
 		Error       string `json:"error"`

@@ -41,7 +41,7 @@ func (p *Provider) credentials(ctx context.Context, at places, t token) (stschai
 	return creds, nil
 }
 
-// parse reads a response of the portal. Its errors show nothing of it.
+// parse reads a response of the portal. Its errors do not show it.
 func parse(body []byte) (stschain.Credentials, error) {
 	var doc struct {
 		RoleCredentials map[string]json.RawMessage `json:"roleCredentials"`
@@ -61,7 +61,7 @@ func parse(body []byte) (stschain.Credentials, error) {
 	return creds, err
 }
 
-// explain adds to the error of the portal what it means. The portal's clock is ahead of this process's.
+// explain adds the meaning of an error of the portal, and what to do. The portal's clock is ahead of this process's.
 func (p *Provider) explain(err error, t token, ahead time.Duration) error {
 	refusal, ok := errors.AsType[*wire.Refusal](err)
 	switch {

@@ -36,7 +36,6 @@ func retrieveInProcess(at string) error {
 
 // Of processes that find the same token expired one refreshes it, and the file that it
 // writes has all that was in it.
-// See users.md 3.9.
 func TestProcesses(t *testing.T) {
 	const processes = 4
 	service := &service{t: t, now: time.Now, valid: access, refresh: refreshToken, life: time.Hour, rotate: true}

@@ -12,7 +12,7 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// grant is what a refresh sends.
+// grant contains the secrets that a refresh sends.
 type grant struct{ clientID, clientSecret, refreshToken stschain.Secret }
 
 // grant returns what refreshes a token, or why it cannot be refreshed.

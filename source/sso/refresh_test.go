@@ -43,7 +43,7 @@ func TestWindow(t *testing.T) {
 }
 
 // The file has all that was in it, and is readable by the user only.
-// Peers: aws-sdk-go-v2#2241 (users.md 4.40).
+// Reports: aws-sdk-go-v2#2241.
 func TestRewrite(t *testing.T) {
 	before := document(noon.Add(time.Minute))
 	w := newWorld(t, before)

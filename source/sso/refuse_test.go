@@ -32,7 +32,7 @@ func TestPermanent(t *testing.T) {
 		"half a file":          {doc: `{"accessToken":"` + access, want: ".json: not a JSON object", advice: logIn},
 		"no object":            {doc: `["` + access + `"]`, want: ".json: not a JSON object", advice: logIn},
 		"too large":            {doc: fmt.Sprintf(`{"a":"%01048576d"}`, 0), want: ".json: exceeds 1048576 bytes", advice: logIn},
-		"another start URL":    {doc: with(good, object{"startUrl": "https://other.awsapps.com/start"}), want: ".json: its token is for another start URL than " + startURL, advice: logIn},
+		"another start URL":    {doc: with(good, object{"startUrl": "https://other.awsapps.com/start"}), want: ".json: its token is for a start URL other than " + startURL, advice: logIn},
 		"start URL is no text": {doc: with(good, object{"startUrl": 1}), want: "startUrl is not a string", advice: logIn},
 		"no access token":      {doc: with(good, object{"accessToken": nil}), want: "it has no accessToken", advice: logIn},
 		"odd access token":     {doc: with(good, object{"accessToken": access + "\r\nX-Evil: 1"}), want: "its accessToken has characters that are not allowed in a header", advice: logIn},

@@ -18,30 +18,31 @@
 //
 // # The token
 //
-// The token is valid for an hour or so. It is refreshed from 5 minutes before it expires, as long as
-// the session lasts and if the file has what that takes; files of profiles without a session mostly
-// do not. The call that needs it refreshes it. While the token is valid it is used even if its refresh
-// fails, and no other call waits for more than 5 s.
+// The token is valid for an hour or so. It is refreshed from 5 minutes before
+// it expires, as long as the session lasts, if the file has the required
+// members; files of profiles without a session usually do not. The call that
+// needs it refreshes it. While the token is valid it is used even if its
+// refresh fails, and no other call waits for more than 5 s.
 //
 // Attempts follow the rules of a [stschain.Cache]: after one that failed while the token is valid,
-// the next comes after 5 to 10 minutes, or sooner where less than twice that is left. After the token
-// expired or the portal rejected it, the error of a failed attempt is returned for 1 to 5 s, and then
-// the next is made. A file that changes counts at once. When the session has ended, the user must
-// run `aws sso login` again: the error is [stschain.ErrPermanent] and says so.
+// the next follows after 5 to 10 minutes, or sooner if less than twice that remains. After the
+// token expired or the portal rejected it, the error of a failed attempt is returned for 1 to 5 s
+// before the next attempt. A changed file is used immediately. When the session has ended, the
+// user must run `aws sso login` again: the error is [stschain.ErrPermanent] and says so.
 //
 // A refreshed token is written to the file, for the AWS CLI and the SDKs: atomically, readable by
 // the user only, and with all other members of the file. Of the processes that use this package one
 // refreshes the token, and the others read what it wrote; they lock a file of the same name with
-// .lock at its end. The AWS CLI uses no lock: if it was faster, the token that it wrote is used.
-// Where the file cannot be written, such as in a container that has it mounted read-only, each
+// .lock appended. The AWS CLI uses no lock: if it was faster, the token that it wrote is used.
+// If the file cannot be written, such as in a container that has it mounted read-only, each
 // Provider keeps the token in memory.
 //
 // # Clocks
 //
-// The file has the time of this machine. If its clock was set back since, a token that expired
-// looks valid and the portal rejects it: the token is then refreshed, and the portal is called once
-// more. Credentials have the time of the portal: if the clocks differ by more than a minute, their
-// expiry is translated to this process's clock.
+// The file has the time of this machine. If its clock has been set back since, an expired token
+// looks valid and the portal rejects it: the token is then refreshed, and the portal is called
+// once more. Credentials have the time of the portal: if the clocks differ by more than a minute,
+// their expiry is translated to this process's clock.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-sso-credentials.html
 package sso
@@ -65,35 +66,33 @@ import (
 )
 
 // Provider returns the credentials of one role. It reads the file and calls the portal each time,
-// so use it through a [stschain.Cache]. Its fields are not changed after first use, and it is not
-// copied.
+// so use it through a [stschain.Cache]. Do not change its fields after first use, and do not copy it.
 type Provider struct {
 	Session   string // name of the sso-session; "": the profile has none, and the file is found by StartURL
-	StartURL  string // sso_start_url, whose token it must be; required without Session
+	StartURL  string // sso_start_url, which the token must be for; required without Session
 	Region    string // required: sso_region, where IAM Identity Center is
 	AccountID string // required: sso_account_id
 	RoleName  string // required: sso_role_name
 
-	Profile string // what to run `aws sso login` with if there is no Session, for errors; "": they do not name it
+	Profile string // the profile for `aws sso login` if there is no Session, named in errors; "": not named
 
-	// Where the token is refreshed and the credentials are. With an endpoint of one's own,
-	// FIPS and DualStack are an error.
+	// The endpoints for the credentials and for token refreshes. With custom endpoints, FIPS and DualStack are an error.
 	PortalEndpoint, OIDCEndpoint string // "": those of Region
 	FIPS, DualStack              bool
-	AllowHTTP                    bool // plain http to an endpoint beyond loopback
+	AllowHTTP                    bool // true: plain http to hosts other than loopback
 
-	MaxAttempts                int  // of a request, while there is no response, or 429 or 5xx; 0: 3
-	DisableClockSkewCorrection bool // true: Expires is as the portal says
+	MaxAttempts                int  // of a request, if there is no response, or 429 or 5xx; 0: 3
+	DisableClockSkewCorrection bool // true: Expires is as the portal sends it
 
-	CacheDir   string                             // holds the file; "": .aws/sso/cache in the home directory
-	Open       func(path string) (fs.File, error) // if set, files are read by it and none is written; nil: os.Open, for regular files
-	HTTPClient *http.Client                       // follows no redirect and uses no cookies; nil: one with bounded times
-	Clock      stschain.Clock                     // nil: the real one
+	CacheDir   string                             // the directory of the file; "": .aws/sso/cache in the home directory
+	Open       func(path string) (fs.File, error) // if set, opens files, and none is written; nil: os.Open, for regular files
+	HTTPClient *http.Client                       // follows no redirect and uses no cookies; nil: a client with timeouts
+	Clock      stschain.Clock                     // nil: the system clock
 
 	tokens wire.TokenCache[token]
 }
 
-// Limits on waiting. Together they fit into the default Timeout of a stschain.Cache, 30 s.
+// Limits on waiting. Together they are within the default Timeout of a stschain.Cache, 30 s.
 const (
 	portalPatience  = 15 * time.Second // for the credentials
 	refreshPatience = 12 * time.Second // for a refresh, the wait for other processes included
@@ -142,7 +141,7 @@ func (p *Provider) String() string {
 	return "sso " + redact.OneLine(p.AccountID+"/"+p.RoleName, 128)
 }
 
-// places are where the token and the services are.
+// places are the file of the token and the URLs of the services.
 type places struct {
 	file         string // the token
 	portal, oidc *url.URL
@@ -172,7 +171,7 @@ func (p *Provider) places() (places, error) {
 	return places{file, portal, oidc}, nil
 }
 
-// advice is how the user can sign in.
+// advice returns how to sign in.
 func (p *Provider) advice() string {
 	if p.Session != "" {
 		return tokenfile.Run("aws sso login", "--sso-session", p.Session)

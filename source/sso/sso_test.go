@@ -29,7 +29,7 @@ func TestRetrieve(t *testing.T) {
 }
 
 // A profile without a session has its token under the start URL.
-// Peers: aws-sdk-go-v2#2241 (users.md 4.40).
+// Reports: aws-sdk-go-v2#2241.
 func TestLegacy(t *testing.T) {
 	w := newWorld(t, nil)
 	w.Session = ""
@@ -71,7 +71,7 @@ func TestMissing(t *testing.T) {
 		"RoleName is missing":  func(p *sso.Provider) { p.RoleName = "" },
 		"StartURL is missing":  func(p *sso.Provider) { p.Session, p.StartURL = "", "" },
 		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is plain http":             func(p *sso.Provider) { p.PortalEndpoint = "http://portal.example" },
-		"OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC) holds a user name":      func(p *sso.Provider) { p.OIDCEndpoint = "https://ada:" + secretKey + "@oidc.example" },
+		"OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC) contains a user name":   func(p *sso.Provider) { p.OIDCEndpoint = "https://ada:" + secretKey + "@oidc.example" },
 		"PortalEndpoint (AWS_ENDPOINT_URL_SSO) is set together with FIPS": func(p *sso.Provider) { p.PortalEndpoint, p.FIPS = "https://portal.example", true },
 	} {
 		w := newWorld(t, document(noon.Add(time.Hour)))

@@ -18,7 +18,7 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
-// token is what the file holds.
+// token is the content of the file.
 type token struct {
 	content tokenfile.Content
 	access  stschain.Secret
@@ -69,7 +69,7 @@ func (p *Provider) parse(c tokenfile.Content) (token, error) {
 		return token{}, err
 	}
 	if have, want := bare(startURL.Reveal()), bare(p.StartURL); have != "" && want != "" && have != want {
-		return token{}, fmt.Errorf("its token is for another start URL than %s", redact.OneLine(p.StartURL, 256))
+		return token{}, fmt.Errorf("its token is for a start URL other than %s", redact.OneLine(p.StartURL, 256))
 	}
 	access, err := c.Text("accessToken")
 	if err != nil {
@@ -85,7 +85,7 @@ func (p *Provider) parse(c tokenfile.Content) (token, error) {
 	return token{c, access, expires}, err
 }
 
-// bare is a start URL without what browsers and users leave at its end.
+// bare is a start URL without a trailing slash or #, which browsers and users add.
 func bare(startURL string) string { return strings.TrimRight(strings.TrimSpace(startURL), "/#") }
 
 // sendable returns an error if an access token cannot be the value of a header.

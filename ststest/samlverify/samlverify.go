@@ -1,13 +1,12 @@
 // Package samlverify checks the XML signature of SAML responses for a
-// ststest.Server, with the keys of a real identity provider. It is a module of
-// its own, for the library that does the work.
+// ststest.Server, with the keys of a real identity provider. It is a separate
+// module, because it requires an XML signature library.
 //
 //	idp := &samlverify.Verifier{Certificates: []*x509.Certificate{cert}}
 //	srv := ststest.NewTest(t)
 //	srv.VerifyAssertion = idp.Verify
 //
-// It is for tests. What STS accepts beyond it (encrypted assertions, say), it
-// refuses.
+// It is for tests, and does not support everything that STS accepts, such as encrypted assertions.
 package samlverify
 
 import (
@@ -26,11 +25,11 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// Verifier knows the certificates of an identity provider. It is safe for
+// Verifier verifies with the certificates of an identity provider. It is safe for
 // concurrent use.
 type Verifier struct {
-	Certificates []*x509.Certificate // required: whose keys may have signed; KeyInfo chooses among them
-	Clock        stschain.Clock      // nil: the real one. A certificate must be valid now
+	Certificates []*x509.Certificate // required: of the allowed signing keys; KeyInfo selects one
+	Clock        stschain.Clock      // nil: the system clock. A certificate must be valid now
 }
 
 const (
@@ -46,12 +45,11 @@ const (
 )
 
 // Verify returns the part of a SAML response that is signed: the Response if it
-// carries a signature, else its Assertion. It is what the digest was made of,
-// parsed and written anew, so that nothing which was put around or into the
-// signed part reaches the reader.
+// carries a signature, else its Assertion. It is the digested content, parsed
+// and serialized again, so that nothing injected around or into the signed part
+// reaches the reader (signature wrapping).
 //
-// The response must hold exactly one Assertion, no encrypted one, no ID twice
-// and no document type declaration.
+// The response must contain exactly one Assertion, no encrypted one, no duplicate ID and no document type declaration.
 func (v *Verifier) Verify(response []byte) ([]byte, error) {
 	signed, err := v.verify(response)
 	if err != nil {
@@ -121,7 +119,7 @@ func carriesSignature(e *etree.Element) bool {
 	return false
 }
 
-// checkShape refuses documents that readers could understand differently.
+// checkShape refuses documents that readers could interpret differently.
 func checkShape(response []byte) error {
 	if len(response) > maxBytes {
 		return fmt.Errorf("the response is longer than %d bytes", maxBytes)
@@ -147,7 +145,7 @@ func checkShape(response []byte) error {
 		case xml.StartElement:
 			elements, depth = elements+1, depth+1
 			if elements > maxElements || depth > maxDepth {
-				return fmt.Errorf("the response has more than %d elements, or more than %d in each other", maxElements, maxDepth)
+				return fmt.Errorf("the response has more than %d elements, or more than %d levels", maxElements, maxDepth)
 			}
 			switch token.Name {
 			case xml.Name{Space: assertion, Local: "Assertion"}:
@@ -160,7 +158,7 @@ func checkShape(response []byte) error {
 					continue
 				}
 				if ids[a.Value] {
-					return errors.New("an ID is there twice")
+					return errors.New("the response has a duplicate ID")
 				}
 				ids[a.Value] = true
 			}
@@ -169,7 +167,7 @@ func checkShape(response []byte) error {
 		}
 	}
 	if assertions != 1 {
-		return fmt.Errorf("the response holds %d assertions instead of one", assertions)
+		return fmt.Errorf("the response contains %d assertions instead of one", assertions)
 	}
 	return nil
 }

@@ -1,5 +1,4 @@
-// Package canary checks that a secret does not get out of the values that hold
-// it. It is for tests.
+// Package canary checks that the values that contain a secret do not disclose it. It is for tests.
 package canary
 
 import (
@@ -19,8 +18,8 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Check shows each value in every way a program might, deliberately or by
-// accident, and fails the test where the secret can be seen. Errors are shown
+// Check prints each value in every way a program might, deliberately or by
+// accident, and fails the test if the secret is visible. Errors are printed
 // with all that they wrap.
 func Check(t *testing.T, secret string, values ...any) {
 	t.Helper()
@@ -33,7 +32,7 @@ func Check(t *testing.T, secret string, values ...any) {
 	}
 }
 
-// CheckText fails the test where the secret can be seen in text.
+// CheckText fails the test if the secret is visible in text.
 func CheckText(t *testing.T, secret, text string) {
 	t.Helper()
 	if form := find(secret, text); form != "" {
@@ -41,7 +40,7 @@ func CheckText(t *testing.T, secret, text string) {
 	}
 }
 
-// shown returns what v looks like, by how it was made visible.
+// shown returns v as text, by the way in which it was printed.
 func shown(v any) map[string]string {
 	out := map[string]string{}
 	type holder struct { // fmt cannot call methods on unexported fields
@@ -124,7 +123,7 @@ func find(secret, text string) string {
 	return ""
 }
 
-// message is a testing.T that keeps what a failed assertion says.
+// message is a testing.T that records the message of a failed assertion.
 type message struct{ strings.Builder }
 
 func (m *message) Errorf(format string, args ...any) { fmt.Fprintf(m, format, args...) }

@@ -1,4 +1,4 @@
-// Package conformance finds the test vectors that the project does not carry.
+// Package conformance finds the test vectors that are not in the repository.
 package conformance
 
 import (
@@ -7,9 +7,9 @@ import (
 	"testing"
 )
 
-// Dir returns the folder of the conformance data: where STSCHAIN_CONFORMANCE
-// points, or ../shared/conformance beside the project. Without it the test is
-// skipped, and in CI (CI=true) it fails.
+// Dir returns the folder of the conformance data: the value of
+// STSCHAIN_CONFORMANCE, or shared/conformance next to the repository. If it
+// does not exist the test is skipped, and in CI (CI=true) it fails.
 func Dir(t *testing.T) string {
 	t.Helper()
 	dir := os.Getenv("STSCHAIN_CONFORMANCE")

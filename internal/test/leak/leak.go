@@ -32,8 +32,8 @@ func Check(code int) int {
 	return 1
 }
 
-// Left returns the stacks of the goroutines, other than the caller's, that are still there
-// after so long. Those that are about to end have that time to do so.
+// Left returns the stacks of the goroutines, other than the caller's, that
+// still exist after this time, so that those that are about to end can do so.
 func Left(patience time.Duration) []string {
 	for deadline := time.Now().Add(patience); ; {
 		left := slices.DeleteFunc(stacks(), allowed)
@@ -56,8 +56,8 @@ func stacks() []string {
 	}
 }
 
-// allowed are the goroutines of the test runner and of the signals it waits for, and idle
-// connections, which net/http keeps for a while.
+// allowed are the goroutines of the test runner and of the signals it waits
+// for, and idle connections, which net/http keeps open for a while.
 func allowed(stack string) bool {
 	for _, of := range []string{"testing.(*M).", "testing.(*T).Run(", "os/signal.", "net/http.(*persistConn)", "net/http.(*http2ClientConn)"} {
 		if strings.Contains(stack, of) {

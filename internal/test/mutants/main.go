@@ -1,5 +1,5 @@
 // Command mutants breaks the refresh engine on purpose, in one place at a time, and runs the tests: each mutant
-// must make one fail. A mutant that survives is a rule that no test holds.
+// must make one fail. A mutant that survives is a rule that no test checks.
 //
 //	go run ./internal/test/mutants                              # from the root of the module
 //	go run ./internal/test/mutants -packages ./internal/refresh -run TestSimulation
@@ -79,8 +79,8 @@ func run() error {
 // mutant is one edit of one file of the engine.
 type mutant struct {
 	file     string // in folder
-	old, new string // old stands there once
-	breaks   string // the rule that no longer holds
+	old, new string // old occurs once
+	breaks   string // the rule that is broken
 }
 
 func (m mutant) apply() ([]byte, error) {
@@ -118,7 +118,7 @@ var (
 	timeout    = regexp.MustCompile(`(?m)^panic: test timed out`)
 )
 
-// test returns the tests that fail with an overlay, of the first package that has some.
+// test returns the tests that fail with an overlay, of the first package that has any.
 func test(overlay string) ([]string, error) {
 	for _, pkg := range strings.Fields(*packages) {
 		cmd := exec.Command("go", "test", "-short", "-vet=off", "-timeout=5m", "-run="+*tests, "-overlay="+overlay, pkg)

@@ -1,12 +1,12 @@
 // S3 writes and reads objects through the AWS SDK for Go v2 with the credentials of a
-// role, which stschain refreshes meanwhile.
+// role, which stschain refreshes in the background.
 //
 // Without flags STS and the bucket are fakes in this process, which verify signatures,
 // and sessions are valid for seconds. One of them is revoked; no request fails.
 //
 //	go run ./examples/s3
 //
-// With flags it talks to AWS, or to a server with both APIs at one address, such as
+// With flags it calls AWS, or a server with both APIs at one address, such as
 // MinIO. The base credentials come from the default chain of the AWS SDKs.
 //
 //	export AWS_PROFILE=dev
@@ -86,11 +86,11 @@ func main() {
 	fmt.Println("ok: all requests worked")
 }
 
-// run is the program that a user would write: compose, then call.
+// run is the part that a real program needs: create the clients, then use them.
 func run(ctx context.Context, s *setting, makeBucket bool) error {
 	cache := &stschain.Cache{
 		Provider:       &assumerole.Provider{Client: &s.sts, RoleARN: s.roleARN},
-		AdvisoryWindow: s.advisoryWindow, // usually left out
+		AdvisoryWindow: s.advisoryWindow, // usually omitted
 		OnEvent:        report(time.Now()),
 	}
 	provider := &awssdk.CredentialsProvider{Credentials: cache}
@@ -117,7 +117,7 @@ func run(ctx context.Context, s *setting, makeBucket bool) error {
 		callers.Go(func() {
 			key := fmt.Sprintf("stschain-example/%d", caller)
 			for ctx.Err() == nil {
-				// A request that began is finished, so it does not end with ctx.
+				// A request in flight is finished, so it does not end with ctx.
 				if err := writeAndRead(context.WithoutCancel(ctx), client, s.bucket, key); err != nil {
 					failed.Add(1)
 					fmt.Println("a request FAILED:", err)

@@ -13,8 +13,9 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// demonstration configures a fake STS and a bucket that verifies signatures. STS gives sessions at least 15 minutes;
-// these are valid for six seconds, and the first one is revoked.
+// demonstration configures a fake STS and a bucket that verifies signatures.
+// Sessions of STS are valid for at least 15 minutes; these are valid for six
+// seconds, and the first one is revoked.
 func demonstration(s *setting) (stop func()) {
 	sts := ststest.New()
 	sts.Lifetime = 6 * time.Second

@@ -1,12 +1,12 @@
-// Objects writes and reads objects through minio-go with the credentials of a role, which
-// stschain refreshes meanwhile.
+// Objects writes and reads objects through minio-go with the credentials of a
+// role, which stschain refreshes in the background.
 //
 // Without flags STS and the bucket are fakes in this process, which verify signatures, and
 // sessions are valid for seconds. One of them is revoked; no request fails.
 //
 //	go run ./examples/objects
 //
-// With flags it talks to a server with the APIs of STS and S3 at one address, such as
+// With flags it calls a server with the APIs of STS and S3 at one address, such as
 // MinIO. The base credentials come from the default chain of the AWS SDKs.
 //
 //	export AWS_ACCESS_KEY_ID=... AWS_SECRET_ACCESS_KEY=...
@@ -84,14 +84,14 @@ func main() {
 	fmt.Println("ok: all requests worked")
 }
 
-// run is the program that a user would write: compose, then call.
+// run is the part that a real program needs: create the clients, then use them.
 func run(ctx context.Context, s *setting) error {
 	cache := &stschain.Cache{
 		Provider:       &assumerole.Provider{Client: &s.sts, RoleARN: s.roleARN},
-		AdvisoryWindow: s.advisoryWindow, // usually left out
+		AdvisoryWindow: s.advisoryWindow, // usually omitted
 		OnEvent:        stschain.LogEvents(slog.Default()),
 	}
-	// minio-go waits for the first credentials under a lock: here ctx bounds that.
+	// minio-go waits for the first credentials under a lock; this bounds the wait by ctx.
 	first, err := cache.Retrieve(ctx)
 	if err != nil {
 		return err
