@@ -32,6 +32,8 @@ type File[T Token] struct {
 	Open   func(path string) (fs.File, error) // if set, it opens the file, which is neither locked nor written
 	Advice string                             // how to sign in, for errors
 
+	KeepMode bool // the file keeps its mode; false: it is written with 0600
+
 	Advisory time.Duration // how long before it expires the token is refreshed
 	Patience time.Duration // limits a refresh, the wait for other processes included
 	Now      func() time.Time
@@ -98,6 +100,7 @@ func (f File[T]) refresh(ctx context.Context, old T) (T, error) {
 		var err error
 		if lock, err = Lock(ctx, f.Path); err == nil {
 			defer lock.Release()
+			lock.KeepMode = f.KeepMode
 		} else if ctx.Err() != nil {
 			return old, err
 		}

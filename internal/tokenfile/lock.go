@@ -14,6 +14,8 @@ import (
 
 // Locked is a file that no other process rewrites, as long as it uses this package.
 type Locked struct {
+	KeepMode bool // Write keeps the mode and the group of the file, where the system has them
+
 	path    string
 	release func() error
 }
@@ -36,7 +38,7 @@ func Lock(ctx context.Context, path string) (*Locked, error) {
 		release, err := tryLock(path + suffix)
 		switch {
 		case err == nil:
-			return &Locked{path, release}, nil
+			return &Locked{path: path, release: release}, nil
 		case !errors.Is(err, errLocked):
 			return nil, system.WithoutPath(err)
 		}
@@ -49,12 +51,12 @@ func Lock(ctx context.Context, path string) (*Locked, error) {
 // Release releases the lock.
 func (l *Locked) Release() error { return l.release() }
 
-// Write replaces the content of the file. Only its owner can read it then: this user, or for root the
-// owner of the old file. Readers see the old document or the new one, even if this process is killed.
+// Write replaces the content of the file. Without KeepMode only its owner can read it then: this user, or
+// for root the owner of the old file. Readers see the old document or the new one, even if this process is killed.
 func (l *Locked) Write(d Document) error {
 	temp := l.path + ".tmp"
 	os.Remove(temp) // of a process that was killed; only the owner of the lock writes
-	err := writeFile(temp, l.path, d.encode())
+	err := l.writeFile(temp, d.encode())
 	if err == nil {
 		err = os.Rename(temp, l.path)
 	}
@@ -65,12 +67,15 @@ func (l *Locked) Write(d Document) error {
 }
 
 // writeFile writes a new file for the owner of the old one.
-func writeFile(path, old string, content []byte) error {
+func (l *Locked) writeFile(path string, content []byte) error {
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	copyOwner(f, old)
+	copyOwner(f, l.path)
+	if l.KeepMode {
+		copyMode(f, l.path)
+	}
 	_, err = f.Write(content)
 	return cmp.Or(err, f.Sync(), f.Close())
 }

@@ -22,6 +22,18 @@ func copyOwner(made *os.File, other string) {
 	}
 }
 
+// copyMode gives a file the mode of another, unless it cannot have the same group: the mode would let
+// another group read it.
+func copyMode(made *os.File, other string) {
+	info, err := os.Stat(other)
+	if err != nil {
+		return
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && made.Chown(-1, int(owner.Gid)) == nil {
+		_ = made.Chmod(info.Mode().Perm()) // the file system may have no modes
+	}
+}
+
 func tryLock(path string) (release func() error, err error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 	switch {

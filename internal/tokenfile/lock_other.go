@@ -9,6 +9,8 @@ import (
 
 func copyOwner(*os.File, string) {}
 
+func copyMode(*os.File, string) {}
+
 func tryLock(string) (release func() error, err error) {
 	return nil, errors.New("files cannot be locked on this system")
 }

@@ -74,6 +74,40 @@ func TestWrite(t *testing.T) {
 	require.Equal(t, []string{"x.json", "x.json.lock"}, names(t, dir), "nothing else stays")
 }
 
+func TestWriteMode(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("files have no modes there")
+	}
+	for _, test := range []struct {
+		keep         bool
+		before, want os.FileMode // 0: there is no file
+	}{
+		{false, 0o600, 0o600},
+		{false, 0o664, 0o600},
+		{true, 0o600, 0o600},
+		{true, 0o640, 0o640},
+		{true, 0o666, 0o666}, // whatever the umask
+		{true, 0o400, 0o400},
+		{true, 0, 0o600},
+	} {
+		path := filepath.Join(t.TempDir(), "x.json")
+		if test.before != 0 {
+			require.NoError(t, os.WriteFile(path, []byte("{}"), 0o600))
+			require.NoError(t, os.Chmod(path, test.before))
+		}
+		lock, err := tokenfile.Lock(t.Context(), path)
+		require.NoError(t, err)
+		lock.KeepMode = test.keep
+		for range 2 {
+			require.NoError(t, lock.Write(document("new")))
+			info, err := os.Stat(path)
+			require.NoError(t, err)
+			require.Equal(t, test.want, info.Mode(), test)
+		}
+		require.NoError(t, lock.Release())
+	}
+}
+
 func names(t *testing.T, dir string) (names []string) {
 	entries, err := os.ReadDir(dir)
 	require.NoError(t, err)

@@ -10,6 +10,8 @@ const sharingViolation = syscall.Errno(32) // ERROR_SHARING_VIOLATION
 
 func copyOwner(*os.File, string) {} // an owner is inherited there
 
+func copyMode(*os.File, string) {} // and so are permissions
+
 // tryLock opens the file so that no other process can.
 func tryLock(path string) (release func() error, err error) {
 	name, err := syscall.UTF16PtrFromString(path)

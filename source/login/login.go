@@ -24,12 +24,23 @@
 // The session lasts 12 hours at most. Then the user must run `aws login` again: the error is
 // [stschain.ErrPermanent] and says so, and credentials of a session that has ended are not returned.
 //
-// The refreshed session is written to the file, for the AWS CLI and the SDKs: atomically, readable by
-// the user only, and with all other members of the file. Of the processes that use this package one
-// refreshes the session, and the others read what it wrote; they lock a file of the same name with
-// .lock appended. The AWS CLI uses no lock: if it was faster, the session that it wrote is used. If
-// the file cannot be written, such as in a container that has it mounted read-only, each Provider
-// keeps the refreshed session in memory.
+// The refreshed session is written to the file, for the AWS CLI and the SDKs: atomically, and with all
+// other members of the file. Of the processes that use this package one refreshes the session, and
+// the others read what it wrote; they lock a file of the same name with
+// .lock appended. The AWS CLI uses no lock: if it was faster, the session that it wrote is used.
+// If the file cannot be written, such as in a container that has it mounted read-only, each
+// Provider keeps the refreshed session in memory.
+//
+// # Permissions of the file
+//
+// The file has secrets, so only the user can read it after a refresh: its mode is 0600, even if it was wider
+// before. If AWS_RESTRICT_FILE_PERMISSIONS in the environment is unrestricted, the file keeps its mode
+// and group; if it cannot keep the group, its mode is 0600. The default is user_read_write; case does not
+// matter, and any other value is an error.
+//
+// Version 1.32.19 of the AWS SDK for Go's config module introduced the variable, without a setting in
+// profiles and for this file only ([aws/aws-sdk-go-v2#3425]). That SDK keeps the mode of an existing file for both
+// values: the value decides between 0600 and 0666 less the umask for a file that it creates. This package creates none.
 //
 // # Clocks
 //
@@ -39,6 +50,8 @@
 // this machine's clock, in the file and in the credentials returned.
 //
 // Source: https://docs.aws.amazon.com/sdkref/latest/guide/feature-login-credentials.html
+//
+// [aws/aws-sdk-go-v2#3425]: https://github.com/aws/aws-sdk-go-v2/pull/3425
 package login
 
 import (
@@ -129,8 +142,12 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
+	keepMode, err := p.keepMode()
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
 	s, err := tokenfile.File[session]{
-		Path: path, Open: p.Open, Advice: p.advice(), Advisory: window, Patience: patience, Now: p.now, Parse: p.read, Prepare: p.prepare,
+		Path: path, Open: p.Open, KeepMode: keepMode, Advice: p.advice(), Advisory: window, Patience: patience, Now: p.now, Parse: p.read, Prepare: p.prepare,
 	}.Token(ctx, &p.sessions)
 	return s.creds, err
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -76,6 +78,46 @@ func TestRefresh(t *testing.T) {
 	creds, err = w.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "ASIANEW2", creds.AccessKeyID)
+}
+
+func TestFilePermissions(t *testing.T) {
+	for _, test := range []struct {
+		value        string // of the variable; "": it is not set
+		before, want os.FileMode
+		wantErr      bool
+	}{
+		{"", 0o644, 0o600, false},
+		{" ", 0o644, 0o600, false},
+		{"user_read_write", 0o644, 0o600, false},
+		{"USER_READ_WRITE", 0o600, 0o600, false},
+		{"unrestricted", 0o640, 0o640, false},
+		{"UNRESTRICTED", 0o666, 0o666, false},
+		{"unrestricted", 0o600, 0o600, false},
+		{"0600", 0o644, 0o644, true},
+		{"user-read-write", 0o644, 0o644, true},
+	} {
+		t.Run(fmt.Sprintf("%q of %o", test.value, test.before), func(t *testing.T) {
+			w := newWorld(t, document(noon))
+			w.LookupEnv = func(name string) (string, bool) {
+				return test.value, name == "AWS_RESTRICT_FILE_PERMISSIONS" && test.value != ""
+			}
+			require.NoError(t, os.Chmod(w.file, test.before))
+			_, err := w.Retrieve(t.Context())
+			if test.wantErr {
+				require.EqualError(t, err, fmt.Sprintf("login %s: AWS_RESTRICT_FILE_PERMISSIONS is %q: it can be user_read_write or unrestricted", arn, test.value))
+				require.ErrorIs(t, err, stschain.ErrPermanent)
+				require.Empty(t, w.service.asked)
+			} else {
+				require.NoError(t, err)
+				require.Equal(t, refresh+"-1", w.read(t)["refreshToken"])
+			}
+			if runtime.GOOS != "windows" {
+				info, err := os.Stat(w.file)
+				require.NoError(t, err)
+				require.Equal(t, test.want, info.Mode())
+			}
+		})
+	}
 }
 
 // TestOpen: who brings files of their own has none written.

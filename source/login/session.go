@@ -50,6 +50,19 @@ func (p *Provider) path() (string, error) {
 	return filepath.Join(dir, hex.EncodeToString(name[:])+".json"), nil
 }
 
+// keepMode reports whether the file keeps its mode when it is written.
+func (p *Provider) keepMode() (bool, error) {
+	const name = "AWS_RESTRICT_FILE_PERMISSIONS"
+	value := p.variable(name)
+	switch strings.ToLower(value) {
+	case "", "user_read_write":
+		return false, nil
+	case "unrestricted":
+		return true, nil
+	}
+	return false, stschain.Permanent(fmt.Errorf("%s is %.40q: it can be user_read_write or unrestricted", name, value))
+}
+
 func (p *Provider) home() string {
 	home := cmp.Or(p.Home, p.variable("HOME"), p.variable("USERPROFILE"))
 	if home == "" && p.LookupEnv == nil { // the system's is not part of a given environment
