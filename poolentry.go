@@ -208,7 +208,7 @@ func (h *pooled[K]) RetrieveFor(ctx context.Context, atLeast time.Duration) (Cre
 	return h.pool.retrieve(ctx, h.key, atLeast)
 }
 
-// Invalidate tells the cache of the key, if it has one.
+// Invalidate invalidates the credentials of the key, if it has an entry.
 func (h *pooled[K]) Invalidate(rejected Credentials) {
 	if e := h.entry(); e != nil {
 		e.cache.Invalidate(rejected)
