@@ -57,17 +57,18 @@ type Cache struct {
 
 	snapshot atomic.Pointer[snapshot] // read by the lock-free path of Retrieve
 	waits    atomic.Uint64
-	events   eventQueue
 	random   func() float64 // nil: rand.Float64
+	member   member         // of a Pool; nil: of none
 
 	// No user code runs under the lock, except Clock.Now.
 	mu       sync.Mutex
 	state    refresh.State
-	cached   *cached    // nil: the provider has not returned any
-	err      error      // of the last attempt; nil: it succeeded
-	inFlight *attempt   // nil: none
-	running  []*attempt // whose call of the provider has not returned, oldest first
-	name     string     // of the provider, when it was last called
+	cached   *cached            // nil: the provider has not returned any
+	err      error              // of the last attempt; nil: it succeeded
+	events   *eventQueue[Event] // nil: there was none
+	inFlight *attempt           // nil: none
+	running  []*attempt         // whose call of the provider has not returned, oldest first
+	name     string             // of the provider, when it was last called
 
 	attempts, failures, stale uint64
 }
@@ -191,7 +192,11 @@ func (c *Cache) check() error {
 }
 
 func (c *Cache) config() refresh.Config {
-	return refresh.Config{Advisory: c.AdvisoryWindow, Mandatory: c.MandatoryWindow, MaxStale: c.MaxStale, FailFast: c.FailFast}
+	cfg := refresh.Config{Advisory: c.AdvisoryWindow, Mandatory: c.MandatoryWindow, MaxStale: c.MaxStale, FailFast: c.FailFast}
+	if c.member != nil {
+		cfg.Spread, cfg.Refusal = true, poolRefusal
+	}
+	return cfg
 }
 
 func (c *Cache) time() time.Time { return system.Now(c.Clock) }

@@ -19,11 +19,13 @@ const (
 	RefreshFailed                       // it returned none that can be used; Err says why
 	ServingStale                        // after a failure, expired credentials are served; see Cache.MaxStale
 	Invalidated                         // a service rejected the cached credentials
+	Evicted                             // of a Pool: another key took the place of this one
+	Forgotten                           // of a Pool: Forget dropped this key
 )
 
 // String returns the kind as text.
 func (k EventKind) String() string {
-	return enumText(k, "EventKind", "EventKind(0)", "refresh started", "refreshed", "refresh failed", "serving stale", "invalidated")
+	return enumText(k, "EventKind", "EventKind(0)", "refresh started", "refreshed", "refresh failed", "serving stale", "invalidated", "evicted", "forgotten")
 }
 
 // enumText returns the text of a value, or the type and number if the value is unknown.
@@ -83,13 +85,13 @@ const maxQueued = 1024
 
 // eventQueue passes events to a function in order, on goroutines that exist
 // only while it is not empty.
-type eventQueue struct {
+type eventQueue[E any] struct {
 	mu     sync.Mutex
-	events []Event // the first is being delivered
+	events []E // the first is being delivered
 }
 
 // push queues e for f and returns immediately. It drops e if the queue is full.
-func (q *eventQueue) push(f func(Event), e Event) {
+func (q *eventQueue[E]) push(f func(E), e E) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.events) == maxQueued {
@@ -100,13 +102,13 @@ func (q *eventQueue) push(f func(Event), e Event) {
 	}
 }
 
-func (q *eventQueue) deliver(f func(Event), e Event) {
+func (q *eventQueue[E]) deliver(f func(E), e E) {
 	defer q.next(f) // also if f calls runtime.Goexit
 	f(e)
 }
 
 // next delivers the next event, on a separate goroutine.
-func (q *eventQueue) next(f func(Event)) {
+func (q *eventQueue[E]) next(f func(E)) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.events = q.events[1:]; len(q.events) == 0 {

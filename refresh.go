@@ -22,6 +22,8 @@ type result struct {
 	err   error
 	class refresh.Class // of err
 	note  string        // see Note
+
+	throttled bool // err is ErrThrottled
 }
 
 // outcome is what the callers that wait for an attempt return.
@@ -42,19 +44,32 @@ func (c *Cache) run(a *attempt) outcome {
 	late := a.Err()
 	a.timer.Stop()
 	a.end(context.Canceled)
-	draws := c.draws()
+	o := c.land(a, r, late, c.time().Sub(began))
+	if c.member != nil {
+		c.member.leave(a, r, o)
+	}
+	return o
+}
 
+// land ends an attempt that returned r, or was late.
+func (c *Cache) land(a *attempt, r result, late error, took time.Duration) outcome {
+	draws := c.draws()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.inFlight = nil
 	if late != nil && (r.err == late || IsUnavailable(r.err)) {
 		r = result{err: fmt.Errorf("stschain: %s did not return within %v: %w", c.knownName(), a.timeout(), late)}
 	}
-	return c.finish(r, c.time().Sub(began), draws)
+	return c.finish(r, took, draws)
 }
 
 // call calls the provider. It runs on a separate goroutine, because methods of the provider may block or panic.
 func (c *Cache) call(a *attempt) (r result) {
+	if c.member != nil {
+		if r.err = c.member.enter(a); r.err != nil {
+			return r
+		}
+	}
 	n := name(c.Provider)
 	c.mu.Lock()
 	if c.inFlight == a { // otherwise String outlived the attempt
@@ -69,7 +84,7 @@ func (c *Cache) call(a *attempt) (r result) {
 	if err := r.creds.complete(); err != nil && r.err == nil {
 		r.err = fmt.Errorf("stschain: %s returned %w", n, err)
 	}
-	r.class = classify(r.err, a.quiet)
+	r.class, r.throttled = classify(r.err, a.quiet), errors.Is(r.err, ErrThrottled)
 	return r
 }
 
@@ -194,14 +209,22 @@ func panicSite() string {
 
 // emit queues an event. The caller has the lock.
 func (c *Cache) emit(e Event) {
-	if c.OnEvent == nil {
+	if c.OnEvent == nil && c.member == nil {
 		return
 	}
 	now, lag := c.now()
 	e.Time = timeOf(now - int64(lag))
 	e.Expires = c.credentials(lag).Expires
 	e.Next = nextOf(c.state, now, lag)
-	c.events.push(c.OnEvent, e)
+	if c.OnEvent != nil {
+		if c.events == nil {
+			c.events = new(eventQueue[Event])
+		}
+		c.events.push(c.OnEvent, e)
+	}
+	if c.member != nil {
+		c.member.observe(e)
+	}
 }
 
 // nextOf returns the earliest next attempt; zero: at the next call, or none is planned.

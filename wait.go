@@ -32,12 +32,20 @@ func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, er
 	}
 	d := decision{Decision: refresh.Decide(c.config(), c.state, now, need), creds: c.credentials(lag)}
 	background := d.Action == refresh.ServeAndRefresh
+	var free *slot
+	if background && c.member != nil && c.inFlight == nil {
+		free = c.member.admit()
+		background = free != nil // without a free slot the refresh is skipped
+	}
 	if waits := d.Action == refresh.Wait && canWait; waits || background {
 		if d.joined = c.inFlight != nil; !d.joined {
-			c.begin(ctx, above, quiet || background)
+			c.begin(ctx, above, free, quiet || background)
 		}
 		a := c.inFlight
 		d.attempt, d.outcome = a, a.callers.DoChan("", func() (any, error) { return c.run(a), nil })
+		if waits && d.joined && c.member != nil {
+			c.member.join(ctx, a)
+		}
 		if waits {
 			c.waits.Add(1)
 		}
@@ -61,8 +69,11 @@ func (c *Cache) above(ctx context.Context) bool {
 }
 
 // begin begins an attempt. The callers of begin, blocked and unreturned hold the lock.
-func (c *Cache) begin(ctx context.Context, above *attempt, quiet bool) {
+func (c *Cache) begin(ctx context.Context, above *attempt, free *slot, quiet bool) {
 	c.inFlight = newAttempt(ctx, c, above, quiet)
+	if c.inFlight.slot = free; c.member != nil {
+		c.member.begin(ctx, c.inFlight)
+	}
 	c.running = append(c.running, c.inFlight)
 	c.state = refresh.Begin(c.state)
 	c.attempts++

@@ -27,7 +27,7 @@ type Presigned struct {
 // request with the same body. Without one, S3 and VPC Lattice accept any body, and
 // other services none.
 func (t *Transport) Presign(req *http.Request, life time.Duration) (Presigned, error) {
-	to, body, creds, err := t.prepare(req)
+	to, body, keys, err := t.prepare(req)
 	if err != nil {
 		return Presigned{}, err
 	}
@@ -36,13 +36,13 @@ func (t *Transport) Presign(req *http.Request, life time.Duration) (Presigned, e
 		body.hash = UnsignedPayload
 	}
 	d := t.date(target(req.URL))
-	url, header, err := t.signer.presign(to, req, body.hash, creds, d.signed(), life)
+	url, header, err := t.signer.presign(to, req, body.hash, keys.Credentials, d.signed(), life)
 	if err != nil {
 		return Presigned{}, err
 	}
 	expires := d.sent.Add(life)
-	if !creds.Expires.IsZero() && creds.Expires.Before(expires) {
-		expires = creds.Expires
+	if !keys.Expires.IsZero() && keys.Expires.Before(expires) {
+		expires = keys.Expires
 	}
 	return Presigned{url, header, expires}, nil
 }

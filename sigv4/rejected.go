@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/system"
 )
 
@@ -74,9 +73,9 @@ func RejectsToken(code, message string) bool {
 }
 
 // replace replaces rejected credentials with others, if there are any.
-func (t *Transport) replace(ctx context.Context, rejected *stschain.Credentials) bool {
-	c, err := t.creds.Retrieve(ctx)
-	same := c.AccessKeyID == rejected.AccessKeyID && c.SecretAccessKey == rejected.SecretAccessKey && c.SessionToken == rejected.SessionToken
-	*rejected = c
+func (k *keys) replace(ctx context.Context) bool {
+	c, err := k.of.Retrieve(ctx)
+	same := c.AccessKeyID == k.AccessKeyID && c.SecretAccessKey == k.SecretAccessKey && c.SessionToken == k.SessionToken
+	k.Credentials = c
 	return err == nil && !same
 }

@@ -37,12 +37,12 @@ func (t *Transport) SignRequest(req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	creds, err := t.retrieve(req.Context(), to)
+	keys, err := t.retrieve(req, to)
 	if err != nil {
 		return err
 	}
 	signed := shallow(req) // the sender may still read the header of the previous attempt
-	if err := t.signer.sign(to, signed, hash, creds, t.date(target(req.URL)).signed()); err != nil {
+	if err := t.signer.sign(to, signed, hash, keys.Credentials, t.date(target(req.URL)).signed()); err != nil {
 		return err
 	}
 	req.URL, req.Host, req.Header = signed.URL, signed.Host, signed.Header
@@ -54,10 +54,11 @@ func (t *Transport) SignRequest(req *http.Request) error {
 // so, the request is worth another attempt, once: SignRequest then signs it with
 // other credentials, if there are any, or with the date of the service's clock. It
 // reads at most 64 KiB of a response that may reject a request, for at most 2 s; the
-// body can still be read from its start. It needs resp.Request, which net/http sets.
+// body can still be read from its start. It needs resp.Request, which net/http sets,
+// and for which CredentialsFor is called again.
 func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	t.once.Do(t.setUp)
-	if t.creds == nil || resp == nil || resp.Request == nil || resp.Request.URL == nil {
+	if t.creds == nil && t.CredentialsFor == nil || resp == nil || resp.Request == nil || resp.Request.URL == nil {
 		return false
 	}
 	id := signedBy(resp.Request.Header)
@@ -71,7 +72,9 @@ func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	}
 	why := t.verdict(resp, host, d)
 	if why == rejectedToken {
-		t.creds.Invalidate(stschain.Credentials{AccessKeyID: id})
+		if p, err := t.provider(resp.Request); err == nil {
+			p.Invalidate(stschain.Credentials{AccessKeyID: id})
+		}
 	}
 	return why != accepted
 }

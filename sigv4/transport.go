@@ -59,7 +59,14 @@ import (
 type Transport struct {
 	Service     string            // required without Scope: the signing name, such as "s3"
 	Region      string            // required without Scope: a name, such as "eu-west-1"
-	Credentials stschain.Provider // required; called through stschain.Cached
+	Credentials stschain.Provider // required without CredentialsFor; called through stschain.Cached
+
+	// CredentialsFor returns whose credentials sign a request, such as those of the
+	// tenant that it is for: often the Provider of a stschain.Pool. It is called once
+	// for a request, after Hosts was checked, and must not change it. Its error is the
+	// error of the request; nil without an error is an error too. Set it or
+	// Credentials, not both.
+	CredentialsFor func(*http.Request) (stschain.CachedProvider, error)
 
 	// Scope returns the scope of a request, for a client that calls several services.
 	// If it is set, Service and Region are not used. It is called once for a request,
@@ -101,7 +108,7 @@ type Transport struct {
 // RoundTrip signs and sends req. Errors of Base are returned as they are; those
 // of this package start with "sigv4:" and contain neither secrets nor signed URLs.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
-	to, body, creds, err := t.prepare(req)
+	to, body, keys, err := t.prepare(req)
 	if err != nil {
 		return nil, err
 	}
@@ -112,7 +119,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	host, replayed := target(req.URL), accepted
 	for {
 		d := t.date(host)
-		resp, err := t.send(req, to, body, creds, d)
+		resp, err := t.send(req, to, body, keys.Credentials, d)
 		if err != nil {
 			return nil, err
 		}
@@ -122,9 +129,9 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		replayed |= why
 		if why == rejectedToken {
-			t.creds.Invalidate(creds)
+			keys.of.Invalidate(keys.Credentials)
 		}
-		if !body.again() || why == rejectedToken && !t.replace(req.Context(), &creds) {
+		if !body.again() || why == rejectedToken && !keys.replace(req.Context()) {
 			return resp, nil
 		}
 		resp.Body.Close()
@@ -134,29 +141,49 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // prepare runs the steps before the signature: it refuses the request, or
 // returns what it is signed with. It closes the body of a request that it
 // refuses.
-func (t *Transport) prepare(req *http.Request) (to service, b *body, creds stschain.Credentials, err error) {
+func (t *Transport) prepare(req *http.Request) (to service, b *body, k keys, err error) {
 	t.once.Do(t.setUp)
 	if to, err = t.check(req, false); err != nil {
 		if req.Body != nil {
 			req.Body.Close()
 		}
-		return to, nil, creds, err
+		return to, nil, k, err
 	}
 	if b, err = t.newBody(req, to); err != nil {
-		return to, nil, creds, err
+		return to, nil, k, err
 	}
-	if creds, err = t.retrieve(req.Context(), to); err != nil {
+	if k, err = t.retrieve(req, to); err != nil {
 		b.release()
 	}
-	return to, b, creds, err
+	return to, b, k, err
 }
 
-func (t *Transport) retrieve(ctx context.Context, to service) (stschain.Credentials, error) {
-	creds, err := t.creds.Retrieve(ctx)
-	if err != nil {
-		return creds, fmt.Errorf("sigv4: no credentials for %s in %s: %w", to.Service, to.Region, err)
+// keys are credentials and the cache that they are from.
+type keys struct {
+	stschain.Credentials
+	of stschain.CachedProvider
+}
+
+func (t *Transport) retrieve(req *http.Request, to service) (k keys, err error) {
+	if k.of, err = t.provider(req); err == nil {
+		k.Credentials, err = k.of.Retrieve(req.Context())
 	}
-	return creds, nil
+	if err != nil {
+		return keys{}, fmt.Errorf("sigv4: no credentials for %s in %s: %w", to.Service, to.Region, err)
+	}
+	return k, nil
+}
+
+// provider returns whose credentials sign req.
+func (t *Transport) provider(req *http.Request) (stschain.CachedProvider, error) {
+	if t.CredentialsFor == nil {
+		return t.creds, nil
+	}
+	p, err := t.CredentialsFor(req)
+	if p == nil && err == nil {
+		err = errors.New("CredentialsFor returned none")
+	}
+	return p, err
 }
 
 // CloseIdleConnections closes those of Base. http.Client's method of that name calls it.

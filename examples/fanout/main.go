@@ -40,7 +40,7 @@ func main() {
 	var err error
 	switch accounts := flag.Args(); {
 	case len(accounts) > 0:
-		f := &fleet{base: &stsquery.Client{Credentials: &source.Default{Region: *region}, Region: *region}, role: *role}
+		f := newFleet(&stsquery.Client{Credentials: &source.Default{Region: *region}, Region: *region}, *role)
 		err = errors.Join(f.each(ctx, accounts, f.whoAmI)...)
 	case flag.NFlag() > 0:
 		err = errors.New("accounts are needed")
@@ -54,29 +54,17 @@ func main() {
 	fmt.Println("ok: each account had its turn")
 }
 
-// fleet has a provider for each account. All of them share one base, whose credentials are cached by its client.
+// fleet has a role in each account, all over one base, whose credentials they share: the base is cached
+// by its client.
 type fleet struct {
-	base *stsquery.Client
-	role string
-
-	mu        sync.Mutex
-	providers map[string]*stschain.Cache // by account
+	base  *stsquery.Client
+	roles stschain.Pool[string] // by account
 }
 
-// provider returns the provider of an account. It makes no request until it is called.
-func (f *fleet) provider(account string) *stschain.Cache {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.providers == nil {
-		f.providers = map[string]*stschain.Cache{}
-	}
-	if f.providers[account] == nil {
-		f.providers[account] = &stschain.Cache{Provider: &assumerole.Provider{
-			Client:  f.base,
-			RoleARN: "arn:aws:iam::" + account + ":role/" + f.role,
-		}}
-	}
-	return f.providers[account]
+func newFleet(base *stsquery.Client, role string) *fleet {
+	return &fleet{base: base, roles: stschain.Pool[string]{New: func(account string) (stschain.Provider, error) {
+		return &assumerole.Provider{Client: base, RoleARN: "arn:aws:iam::" + account + ":role/" + role}, nil
+	}}}
 }
 
 // each runs job for every account, a few at a time, and returns the errors, which name the account.
@@ -87,7 +75,7 @@ func (f *fleet) each(ctx context.Context, accounts []string, job func(ctx contex
 	for range min(workers, len(accounts)) {
 		pool.Go(func() {
 			for i := range next {
-				if err := job(ctx, accounts[i], f.provider(accounts[i])); err != nil {
+				if err := job(ctx, accounts[i], f.roles.Provider(accounts[i])); err != nil {
 					errs[i] = fmt.Errorf("account %s: %w", accounts[i], err)
 				}
 			}
@@ -132,7 +120,7 @@ func demonstrate(ctx context.Context) error {
 			sts.AddRole(ststest.Role{ARN: "arn:aws:iam::" + account + ":role/audit"})
 		}
 	}
-	f := &fleet{base: &stsquery.Client{Credentials: sts.User(), Region: "eu-west-1", HTTPClient: sts.Client()}, role: "audit"}
+	f := newFleet(&stsquery.Client{Credentials: sts.User(), Region: "eu-west-1", HTTPClient: sts.Client()}, "audit")
 	for round := 1; round <= 2; round++ {
 		fmt.Println("round", round)
 		errs := f.each(ctx, accounts, f.whoAmI)
@@ -147,9 +135,9 @@ func demonstrate(ctx context.Context) error {
 		}
 	}
 	fmt.Printf("%d calls of AssumeRole\n", sts.Count("AssumeRole"))
-	for _, account := range accounts {
-		if got := f.provider(account).Status().Attempts; account != closed && got != 1 {
-			return fmt.Errorf("%d calls for account %s", got, account)
+	for account, cache := range f.roles.All() {
+		if attempts := cache.Status().Attempts; attempts != 1 {
+			return fmt.Errorf("account %s: %d attempts", account, attempts)
 		}
 	}
 	return nil

@@ -13,6 +13,8 @@ type Config struct {
 	Mandatory time.Duration // 0: 60 s
 	MaxStale  time.Duration // how long past its expiry an entry is served while the source is down
 	FailFast  bool          // a permanent failure is returned immediately, even if the entry is valid
+	Spread    bool          // the first refresh is due at any time of the last three quarters of the lifetime, later ones at any time of their window
+	Refusal   time.Duration // how long a permanent failure is remembered while nothing is valid; it doubles up to eightfold. 0: 1 to 5 s
 }
 
 // Need is what a caller needs.
@@ -150,6 +152,9 @@ func Succeed(cfg Config, s State, e Entry, now int64, draw [2]float64) State {
 		n = State{Entry: e, Received: now, Lifetime: s.Lifetime, Windows: s.Windows, RejectFrom: s.RejectFrom}
 		if e.ID != s.Entry.ID {
 			n.Lifetime, n.Windows = lifetime, WindowsFor(lifetime, cfg.Advisory, cfg.Mandatory, draw[0])
+			if cfg.Spread {
+				n.Windows = spread(n.Windows, lifetime, !s.Holding(), draw[0])
+			}
 		}
 		if s.Rejected {
 			n.RejectFrom = plus(now, backoffAfterRefusal(draw[1]))
@@ -200,6 +205,9 @@ func Fail(cfg Config, s State, class Class, now int64, draw [2]float64) State {
 	switch end := s.End(cfg); {
 	case !s.Raised && now < end:
 		pause = backoffAfterFailure(span(now, plus(end, -s.Windows.Mandatory)), draw[0], draw[1])
+	case class == Permanent && cfg.Refusal > 0 && now >= end:
+		pause = cfg.Refusal << s.Refusals
+		s.Refusals = min(s.Refusals+1, 3)
 	case class == Permanent, s.Holding():
 		pause = backoffAfterRefusal(draw[0])
 	case again, !cfg.FailFast: // with FailFast the first one is not remembered, as in the AWS SDKs

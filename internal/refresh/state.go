@@ -23,6 +23,8 @@ type State struct {
 	Raised       bool // FailFast: the last failure is returned to every caller
 	Settled      bool // since Entry was received, an attempt gained nothing: no caller waits while Entry is valid
 
+	Refusals uint8 // permanent failures since an entry was last valid, up to 3
+
 	BackoffFrom  int64 // no attempt begins in [BackoffFrom, BackoffUntil)
 	BackoffUntil int64
 	RejectFrom   int64 // before this time, a rejection does not cause an attempt

@@ -45,6 +45,18 @@ func WindowsFor(lifetime, advisory, mandatory time.Duration, random float64) Win
 	return w
 }
 
+// spread places the beginning of the advisory window by random: for the first entry anywhere in the
+// last three quarters of its lifetime, for later ones anywhere in their window. Many entries that were
+// received together are then not refreshed together.
+func spread(w Windows, lifetime time.Duration, first bool, random float64) Windows {
+	most := w.Nominal
+	if first {
+		most = lifetime - lifetime/4
+	}
+	w.Advisory = w.Mandatory + fraction(max(most-w.Mandatory, 0), 1-random)
+	return w
+}
+
 // pauseAfterSuccess returns the pause after an attempt that returned an entry with this remaining lifetime
 // that is due immediately or soon. Without it, every caller would call a source that returns the same
 // entry again.
