@@ -10,7 +10,7 @@ import (
 )
 
 // Fault is a failure that replaces or changes the response to a call. The zero
-// Fault is no failure: in a queue, the call succeeds.
+// Fault does not fail: in a queue, the call succeeds.
 //
 // Faults that replace the response have no effect: no credentials are issued,
 // no MFA code is used up. The others change the response of a call that was executed.
@@ -172,10 +172,10 @@ func EmptyCredentials() Fault {
 	return Fault{name: "EmptyCredentials", show: func(*credentialsXML) *credentialsXML { return &credentialsXML{} }}
 }
 
-// Answer returns the given response, such as one that was recorded from another server.
-func Answer(status int, header http.Header, body string) Fault {
+// Respond sends the given response, such as one that was recorded from another server.
+func Respond(status int, header http.Header, body string) Fault {
 	header = header.Clone()
-	return Fault{name: fmt.Sprintf("Answer %d", status), instead: func(string) *response {
+	return Fault{name: fmt.Sprintf("Respond %d", status), instead: func(string) *response {
 		h := header.Clone()
 		if h == nil {
 			h = http.Header{}

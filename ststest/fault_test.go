@@ -109,12 +109,12 @@ func TestFaults(t *testing.T) {
 			require.True(t, strings.HasPrefix(o.body, "<!DOCTYPE"))
 			require.Contains(t, o.body, "&e9;")
 		}},
-		{ststest.Answer(418, http.Header{"Content-Type": {"text/plain"}, "Date": {"long ago"}, "Content-Length": {"9"}}, "tea"), func(t *testing.T, o outcome) {
+		{ststest.Respond(418, http.Header{"Content-Type": {"text/plain"}, "Date": {"long ago"}, "Content-Length": {"9"}}, "tea"), func(t *testing.T, o outcome) {
 			require.Equal(t, 418, o.status)
 			require.Equal(t, "tea", o.body)
 			require.Contains(t, o.header, "long ago")
 		}},
-		{ststest.Answer(500, nil, ""), func(t *testing.T, o outcome) { require.Equal(t, 500, o.status) }},
+		{ststest.Respond(500, nil, ""), func(t *testing.T, o outcome) { require.Equal(t, 500, o.status) }},
 	} {
 		t.Run(test.fault.String(), func(t *testing.T) {
 			srv, _ := fixed(t)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// row is a row of the table: what was measured, and what issue 3 asks.
+// row is a row of the table: what was measured, and the figure of issue 3.
 type row struct {
 	what                    string
 	floor, ours, sdk, minio string

@@ -105,8 +105,8 @@ func ReadRequest(r io.Reader) []byte {
 	return raw
 }
 
-// Answer is the whole response of the server, as bytes.
-func (l *Link) Answer(request []byte) []byte {
+// Response returns the whole response of the server, as bytes.
+func (l *Link) Response(request []byte) []byte {
 	conn, err := net.DialTimeout("tcp", l.proxy.target, 5*time.Second)
 	if err != nil {
 		return nil
@@ -134,7 +134,7 @@ func (l *Link) Answer(request []byte) []byte {
 }
 
 // Pass forwards one request and its response.
-func (l *Link) Pass() { l.Write(l.Answer(l.Request())) }
+func (l *Link) Pass() { l.Write(l.Response(l.Request())) }
 
 // Reset makes the client see a reset instead of an orderly end.
 func (l *Link) Reset() { l.SetLinger(0) }

@@ -69,21 +69,21 @@ var faults = []fault{
 	{name: "half closed before the answer", works: true, act: func(l *faultproxy.Link) {
 		request := l.Request()
 		l.CloseRead()
-		l.Write(l.Answer(request))
+		l.Write(l.Response(request))
 	}},
 	{name: "half closed instead of an answer", act: func(l *faultproxy.Link) { l.Request(); l.CloseWrite(); l.Hang() }},
 
 	// Time.
 	silent, passing(silent),
 	{name: "an answer after 50 ms", works: true, act: func(l *faultproxy.Link) {
-		answer := l.Answer(l.Request())
+		answer := l.Response(l.Request())
 		l.Pause(50 * time.Millisecond)
 		l.Write(answer)
 	}},
-	{name: "an answer byte by byte", works: true, act: func(l *faultproxy.Link) { trickle(l, l.Answer(l.Request()), 0) }},
-	{name: "an answer that takes for ever", hangs: true, act: func(l *faultproxy.Link) { trickle(l, l.Answer(l.Request()), 100*time.Millisecond) }},
+	{name: "an answer byte by byte", works: true, act: func(l *faultproxy.Link) { trickle(l, l.Response(l.Request()), 0) }},
+	{name: "an answer that takes for ever", hangs: true, act: func(l *faultproxy.Link) { trickle(l, l.Response(l.Request()), 100*time.Millisecond) }},
 	{name: "no end after the headers", hangs: true, act: func(l *faultproxy.Link) {
-		head, _, _ := bytes.Cut(l.Answer(l.Request()), []byte("\r\n\r\n"))
+		head, _, _ := bytes.Cut(l.Response(l.Request()), []byte("\r\n\r\n"))
 		l.Write(append(head, "\r\n\r\n<"...))
 		l.Hang()
 	}},
@@ -96,7 +96,7 @@ var faults = []fault{
 
 	// Answers that are wrong.
 	{name: "garbage", act: say("\x00\x01\x02\x03 what?\r\n\r\n")},
-	{name: "garbage before the answer", act: func(l *faultproxy.Link) { l.Write(append([]byte("\x15\x03\x01\x00\x02"), l.Answer(l.Request())...)) }},
+	{name: "garbage before the answer", act: func(l *faultproxy.Link) { l.Write(append([]byte("\x15\x03\x01\x00\x02"), l.Response(l.Request())...)) }},
 	{name: "a corrupt header", act: corrupt("Content-Type:", "Content Type\x00")},
 	{name: "a corrupt body", attempts: 1, act: corrupt("</", "<\x00"), works: false},
 	{name: "a length that is too long", act: corrupt("Content-Length: ", "Content-Length: 9")},
@@ -120,7 +120,7 @@ var faults = []fault{
 		}
 	}},
 	{name: "the answer twice", works: true, act: func(l *faultproxy.Link) {
-		answer := l.Answer(l.Request())
+		answer := l.Response(l.Request())
 		l.Write(append(answer, answer...))
 	}},
 	{name: "a redirect", attempts: 1, act: say("HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.2:9/\r\nContent-Length: 0\r\n\r\n")},
@@ -141,7 +141,7 @@ var faults = []fault{
 		secure(serverTLS, pass)(l)
 	}},
 	{name: "TLS: cut in the answer", https: true, client: trusting, act: secure(serverTLS, func(c *tls.Conn, l *faultproxy.Link) {
-		answer := l.Answer(faultproxy.ReadRequest(c))
+		answer := l.Response(faultproxy.ReadRequest(c))
 		c.Write(answer[:len(answer)-min(10, len(answer))])
 		l.Reset()
 	})},
@@ -154,14 +154,14 @@ var faults = []fault{
 
 func cut(at func(answer []byte) int) func(*faultproxy.Link) {
 	return func(l *faultproxy.Link) {
-		answer := l.Answer(l.Request())
+		answer := l.Response(l.Request())
 		l.Write(answer[:max(0, min(at(answer), len(answer)))])
 	}
 }
 
 func corrupt(part, by string) func(*faultproxy.Link) {
 	return func(l *faultproxy.Link) {
-		answer := l.Answer(l.Request())
+		answer := l.Response(l.Request())
 		corrupted := bytes.Replace(answer, []byte(part), []byte(by), 1)
 		if len(answer) > 0 && bytes.Equal(answer, corrupted) { // the signed service answers with plain text
 			corrupted = append(answer[:len(answer)-1:len(answer)-1], 0)
@@ -188,7 +188,7 @@ func trickle(l *faultproxy.Link, answer []byte, pause time.Duration) {
 	}
 }
 
-func pass(c *tls.Conn, l *faultproxy.Link) { c.Write(l.Answer(faultproxy.ReadRequest(c))) }
+func pass(c *tls.Conn, l *faultproxy.Link) { c.Write(l.Response(faultproxy.ReadRequest(c))) }
 
 func secure(config func() *tls.Config, act func(*tls.Conn, *faultproxy.Link)) func(*faultproxy.Link) {
 	return func(l *faultproxy.Link) {

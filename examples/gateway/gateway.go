@@ -91,7 +91,7 @@ func (g *gateway) repaired(name string) {
 	g.pool.Forget(t)
 }
 
-// respondError tells the client what it can change, and nothing of the gateway.
+// respondError responds with what the client can change, without details of the gateway.
 func respondError(w http.ResponseWriter, _ *http.Request, err error) {
 	status := http.StatusBadGateway
 	switch {

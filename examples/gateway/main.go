@@ -77,7 +77,7 @@ func demonstrate(ctx context.Context) error {
 	g.repaired(name(broken))
 	g.remove(name(deleted))
 	d.round(ctx, "the trust policy is repaired, another tenant is deleted", map[int]int{deleted: http.StatusNotFound})
-	d.expect("a tenant that does not exist", d.send(ctx, "nobody", ""), http.StatusNotFound)
+	d.expect("a tenant that does not exist", d.send(ctx, "unknown", ""), http.StatusNotFound)
 
 	fmt.Println("metrics:")
 	resp, err := http.Get(gateway.URL + "/metrics")
