@@ -8,7 +8,7 @@
 //	go run ./examples/s3 -region us-east-1 -bucket my-bucket -endpoint http://127.0.0.1:9000
 //
 // The credentials then come from the default chain. The last line and the
-// exit code say whether all went well.
+// exit code say whether everything worked.
 package main
 
 import (
