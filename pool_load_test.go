@@ -51,6 +51,9 @@ func TestPoolColdStart(t *testing.T) {
 // before it expires, and the guesses cost neither memory nor calls without bound.
 func TestPoolGuesses(t *testing.T) {
 	working, perSecond, during := 200, 100, 30*time.Minute
+	if testing.Short() {
+		working, perSecond, during = 64, 30, 10*time.Minute
+	}
 	if *poolFull {
 		working, perSecond, during = 5_000, 1_000, time.Hour
 	}

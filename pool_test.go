@@ -51,14 +51,14 @@ func (w *tenants) assume(ctx context.Context, tenant string) (stschain.Credentia
 	w.at = append(w.at, time.Now())
 	w.inFlight++
 	w.most = max(w.most, w.inFlight)
-	n, err, hangs := w.calls[tenant], w.fails[tenant], w.hangs[tenant]
+	n, err, hangs, delay := w.calls[tenant], w.fails[tenant], w.hangs[tenant], w.delay
 	w.mu.Unlock()
 	switch {
 	case hangs:
 		<-ctx.Done()
 		time.Sleep(time.Hour)
-	case w.delay > 0:
-		time.Sleep(w.delay)
+	case delay > 0:
+		time.Sleep(delay)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -91,6 +91,13 @@ func (w *tenants) set(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	f()
+}
+
+// count returns the number of calls or made for a tenant.
+func (w *tenants) count(of map[string]int, tenant string) int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return of[tenant]
 }
 
 func (w *tenants) total() (n int) {
@@ -133,7 +140,7 @@ func TestPoolPullsOnly(t *testing.T) {
 // Rule 2: callers of one key share one call of New and one refresh, and a hit needs neither.
 func TestPoolShares(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
-		w.delay = time.Second
+		w.set(func() { w.delay = time.Second })
 		var callers sync.WaitGroup
 		for range 50 {
 			callers.Go(func() {
@@ -164,14 +171,14 @@ func TestPoolProbation(t *testing.T) {
 		tenants := w.keys()
 		for i := range 100 {
 			guess := fmt.Sprint("guess", i)
-			w.fails[guess] = stschain.Permanent(errors.New("AccessDenied"))
+			w.set(func() { w.fails[guess] = stschain.Permanent(errors.New("AccessDenied")) })
 			_, err := w.pool.Retrieve(t.Context(), guess)
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 		}
 		require.Equal(t, append([]string{"guess98", "guess99"}, tenants...), w.keys())
 		require.Equal(t, 16, w.pool.Status().Entries)
 
-		w.hangs["slow1"], w.hangs["slow2"] = true, true
+		w.set(func() { w.hangs["slow1"], w.hangs["slow2"] = true, true })
 		for _, slow := range []string{"slow1", "slow2"} {
 			go func() { _, _ = w.pool.Retrieve(t.Context(), slow) }()
 		}
@@ -231,12 +238,12 @@ func TestPoolOrder(t *testing.T) {
 		require.Equal(t, 3, w.pool.Status().Waiting)
 		all.Wait()
 		require.Equal(t, []string{"ASIA-renewed-2", "ASIA-blocks-1", "ASIA-old-2", "ASIA-new-1"}, order)
-		require.Equal(t, 1, w.calls["warm"])
+		require.Equal(t, 1, w.count(w.calls, "warm"))
 		require.Equal(t, 1, w.most)
-		require.Equal(t, 2, w.calls["renewed"])
+		require.Equal(t, 2, w.count(w.calls, "renewed"))
 		w.get(t, "renewed") // there is a free slot again
 		time.Sleep(2 * time.Second)
-		require.Equal(t, 3, w.calls["renewed"])
+		require.Equal(t, 3, w.count(w.calls, "renewed"))
 	})
 }
 
@@ -244,11 +251,13 @@ func TestPoolThrottled(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
 		w.pool.MaxInFlight, w.delay = 16, time.Second
 		slow := fmt.Errorf("slow down: %w", stschain.ErrThrottled)
+		next := 0
 		bound := func(keys int, err error) int {
 			var all sync.WaitGroup
 			for range keys {
-				key := fmt.Sprint("key", len(w.made))
-				w.set(func() { w.fails[key], w.made[key] = err, 0 })
+				key := fmt.Sprint("key", next)
+				next++
+				w.set(func() { w.fails[key] = err })
 				all.Go(func() { _, _ = w.pool.Retrieve(t.Context(), key) })
 			}
 			all.Wait()
@@ -281,38 +290,38 @@ func TestPoolProbationSlots(t *testing.T) {
 		require.Equal(t, 3, w.pool.Status().InFlight)
 		time.Sleep(5 * time.Minute)
 		require.Zero(t, w.pool.Status().InFlight)
-		require.Equal(t, 2, w.calls["tenant"])
+		require.Equal(t, 2, w.count(w.calls, "tenant"))
 	})
 }
 
 // Rule 5: a refusal is remembered for 15 s, 30 s, 1 min and then 2 min, until Forget or a success.
 func TestPoolRefusals(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
-		w.fails["a"] = stschain.Permanent(errors.New("AccessDenied"))
+		w.set(func() { w.fails["a"] = stschain.Permanent(errors.New("AccessDenied")) })
 		for n, pause := range []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 2 * time.Minute} {
 			_, err := w.pool.Retrieve(t.Context(), "a")
 			require.ErrorIs(t, err, w.fails["a"])
 			time.Sleep(pause - 1)
 			_, err = w.pool.Retrieve(t.Context(), "a")
 			require.ErrorIs(t, err, w.fails["a"])
-			require.Equal(t, n+1, w.calls["a"])
+			require.Equal(t, n+1, w.count(w.calls, "a"))
 			time.Sleep(1)
 		}
 		_, err := w.pool.Retrieve(t.Context(), "a")
 		require.Error(t, err)
 		require.EqualValues(t, 6, w.pool.Status().Refusals)
-		delete(w.fails, "a")
+		w.set(func() { delete(w.fails, "a") })
 		w.pool.Forget("a")
 		require.Equal(t, "ASIA-a-7", w.get(t, "a"))
 
-		w.fails["a"] = stschain.Permanent(errors.New("AccessDenied"))
+		w.set(func() { w.fails["a"] = stschain.Permanent(errors.New("AccessDenied")) })
 		time.Sleep(time.Hour) // its credentials have expired
 		for range 2 {
 			_, err := w.pool.Retrieve(t.Context(), "a")
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			time.Sleep(14 * time.Second)
 		}
-		require.Equal(t, 8, w.calls["a"])
+		require.Equal(t, 8, w.count(w.calls, "a"))
 	})
 }
 
@@ -329,13 +338,14 @@ func TestPoolSpreads(t *testing.T) {
 			time.Sleep(time.Minute / time.Duration(roles))
 		}
 		began := time.Now()
-		w.at = nil
+		w.set(func() { w.at = nil })
 		for time.Since(began) < day {
 			time.Sleep(30 * time.Second)
 			for i := range roles {
 				w.get(t, fmt.Sprint(i))
 			}
 		}
+		synctest.Wait()
 		minutes := make([]int, day/time.Minute+1)
 		for _, at := range w.at {
 			minutes[at.Sub(began)/time.Minute]++
@@ -365,7 +375,7 @@ func TestPoolForget(t *testing.T) {
 		require.Equal(t, []string{"ASIA-a-1", "ASIA-a-2"}, []string{first.AccessKeyID, second.AccessKeyID})
 		require.Equal(t, 2, w.made["a"])
 
-		w.delay = time.Second
+		w.set(func() { w.delay = time.Second })
 		w.pool.Forget("a")
 		waits := make(chan string)
 		go func() { waits <- w.get(t, "a") }()
@@ -397,7 +407,7 @@ func TestPoolEvicts(t *testing.T) {
 		waits := make(chan string)
 		go func() { waits <- w.get(t, "a") }()
 		time.Sleep(time.Second / 2)
-		w.delay = 0
+		w.set(func() { w.delay = 0 })
 		w.get(t, "b")
 		require.Equal(t, "a", <-evicted)
 		require.Equal(t, []string{"b"}, w.keys())
@@ -433,7 +443,7 @@ func TestPoolWarm(t *testing.T) {
 		require.Equal(t, keys, w.keys())
 		require.Equal(t, 3, w.most)
 
-		w.fails["x"] = errors.New("down")
+		w.set(func() { w.fails["x"] = errors.New("down") })
 		err := w.pool.Warm(t.Context(), slices.Values([]string{"a", "x"}))
 		require.ErrorIs(t, err, w.fails["x"])
 		require.EqualError(t, err, "stschain: Pool.Warm: 1 of 2 keys failed, the first with: down")
@@ -459,7 +469,7 @@ func TestPoolWarmRaised(t *testing.T) {
 		synctest.Wait()
 		go func() { w.get(t, "d") }()
 		time.Sleep(3*time.Second + 1)
-		require.Equal(t, 0, w.calls["d"]-1, "d waits behind c")
+		require.Equal(t, 0, w.count(w.calls, "d")-1, "d waits behind c")
 		require.NoError(t, <-done)
 		time.Sleep(time.Second)
 	})
@@ -471,7 +481,10 @@ func TestPoolNew(t *testing.T) {
 		unknown := stschain.Permanent(errors.New("no such tenant"))
 		calls := map[string]int{}
 		w.pool.New = func(key string) (stschain.Provider, error) {
+			w.mu.Lock()
 			calls[key]++
+			n := calls[key]
+			w.mu.Unlock()
 			switch key {
 			case "unknown":
 				return nil, unknown
@@ -485,13 +498,13 @@ func TestPoolNew(t *testing.T) {
 				_, err := w.pool.Retrieve(context.Background(), key)
 				return nil, err
 			case "once":
-				if calls[key] == 1 {
+				if n == 1 {
 					return nil, errors.New("the database is down")
 				}
 			case "slow":
 				time.Sleep(10 * time.Second)
 			case "hangs":
-				if calls[key] == 1 {
+				if n == 1 {
 					time.Sleep(45 * time.Second)
 				}
 			}
@@ -501,7 +514,7 @@ func TestPoolNew(t *testing.T) {
 			_, err := w.pool.Retrieve(t.Context(), "unknown")
 			require.ErrorIs(t, err, unknown)
 		}
-		require.Equal(t, 1, calls["unknown"])
+		require.Equal(t, 1, w.count(calls, "unknown"))
 		for _, tt := range [][2]string{
 			{"nil", "stschain: Pool.New: it returned no provider"},
 			{"panics", ": no"},
@@ -517,7 +530,7 @@ func TestPoolNew(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, "ASIA-once-1", w.get(t, "once"))
 		require.Contains(t, w.get(t, "hangs"), "ASIA-hangs")
-		require.Equal(t, 1, calls["hangs"])
+		require.Equal(t, 1, w.count(calls, "hangs"))
 		time.Sleep(time.Hour)
 	})
 }
@@ -558,7 +571,7 @@ func TestPoolStructKeys(t *testing.T) {
 // holds up no other.
 func TestPoolIsolation(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
-		w.fails["a"] = stschain.Unavailable("nothing names a role")
+		w.set(func() { w.fails["a"] = stschain.Unavailable("nothing names a role") })
 		own := stschain.Static("AKIAOWN", "secret", "")
 		_, err := stschain.NewChain(w.pool.Provider("a"), own).Retrieve(t.Context())
 		require.ErrorContains(t, err, "nothing names a role")
@@ -569,7 +582,7 @@ func TestPoolIsolation(t *testing.T) {
 	})
 	bubble(t, func(t *testing.T, w *tenants) {
 		w.pool.MaxInFlight = 2
-		w.hangs["hangs"] = true
+		w.set(func() { w.hangs["hangs"] = true })
 		w.get(t, "rejected")
 		w.get(t, "other")
 		time.Sleep(time.Second)
