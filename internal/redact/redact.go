@@ -86,10 +86,10 @@ func forms(secret string) []string {
 	return all
 }
 
-// fold returns a text without the differences that wrapping or a change of case makes.
+// fold returns a text without the differences that wrapping, a change of case or an escaped escape makes.
 func fold(text string) string {
 	return strings.Map(func(r rune) rune {
-		if r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r) {
+		if r == '\\' || r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r) {
 			return -1
 		}
 		return unicode.ToLower(unicode.ToUpper(r)) // ſ and K are s and k
