@@ -20,8 +20,11 @@ const maxSignedHeaders = 1000
 // before anything is read, and returns the scope to sign for. again accepts a
 // request that was signed before.
 func (t *Transport) check(req *http.Request, again bool) (to service, err error) {
-	if (t.Credentials == nil) == (t.CredentialsFor == nil) {
-		return to, errors.New("sigv4: Transport.Credentials or CredentialsFor is required, and not both")
+	switch one, each := t.Credentials != nil, t.CredentialsFor != nil; {
+	case !one && !each:
+		return to, errors.New("sigv4: Transport.Credentials is missing")
+	case one && each:
+		return to, errors.New("sigv4: Transport.Credentials and CredentialsFor are both set; remove one")
 	}
 	if err := t.signer.check(req); err != nil {
 		return to, err

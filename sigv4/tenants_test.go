@@ -99,8 +99,8 @@ func TestCredentialsForErrors(t *testing.T) {
 		"nothing":   {&sigv4.Transport{CredentialsFor: func(*http.Request) (stschain.CachedProvider, error) { return nil, nil }}, "CredentialsFor returned none", nil},
 		"no tenant": {&sigv4.Transport{CredentialsFor: func(*http.Request) (stschain.CachedProvider, error) { return pool.Provider(""), nil }}, "no such tenant", stschain.ErrPermanent},
 		"both": {&sigv4.Transport{Credentials: stschain.Static("A", "s", ""), CredentialsFor: func(*http.Request) (stschain.CachedProvider, error) { return nil, nil }},
-			"Transport.Credentials or CredentialsFor is required, and not both", nil},
-		"neither": {&sigv4.Transport{}, "Transport.Credentials or CredentialsFor is required, and not both", nil},
+			"Transport.Credentials and CredentialsFor are both set; remove one", nil},
+		"neither": {&sigv4.Transport{}, "Transport.Credentials is missing", nil},
 	} {
 		tr := test.tr
 		tr.Service, tr.Region = "s3", "eu-west-1"
