@@ -54,6 +54,11 @@ func (c *Chain) Retrieve(ctx context.Context) (creds Credentials, err error) {
 	return creds, nil
 }
 
+// Identity returns an error: on another machine another provider may be configured.
+func (c *Chain) Identity(context.Context) (Identity, error) {
+	return Identity{}, Permanent(errors.New("stschain: a Chain has no identity: it may pick another provider on another machine. Use the provider itself"))
+}
+
 // attemptProvider calls one provider. If ctx is done, an Unavailable error is replaced by the context
 // error, because the provider may have been cut short.
 func attemptProvider(ctx context.Context, p Provider) (creds Credentials, err error) {
