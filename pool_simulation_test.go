@@ -90,10 +90,10 @@ func (d *poolDay) retrieve(ctx context.Context, key int) (creds stschain.Credent
 		d.inFlight--
 	})
 	defer left()
+	defer context.AfterFunc(ctx, left)() // it may have waited for its slot for most of its Timeout
 	switch d.faultOf(key) {
 	case "hangs":
 		<-ctx.Done()
-		left()
 		time.Sleep(time.Duration(d.random(600)) * time.Second)
 		return creds, ctx.Err()
 	case "slow":
