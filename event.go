@@ -52,26 +52,48 @@ type Event struct {
 // credentials at level WARN, refreshes and rejections at INFO, and the
 // start of a refresh at DEBUG. If l is nil it is slog.Default().
 func LogEvents(l *slog.Logger) func(Event) {
-	levels := map[EventKind]slog.Level{RefreshStarted: slog.LevelDebug, RefreshFailed: slog.LevelWarn, ServingStale: slog.LevelWarn}
-	return func(e Event) {
-		attrs := []slog.Attr{slog.String("origin", e.Origin)}
-		attr := func(when bool, a slog.Attr) {
-			if when {
-				attrs = append(attrs, a)
-			}
+	return func(e Event) { logEvent(l, e) }
+}
+
+// LogPoolEvents returns an OnEvent function of a [Pool] that writes to l as [LogEvents] does, with
+// evictions and forgotten keys at level INFO. show returns the text of a key, which is logged as key. If
+// show is nil, keys are not logged, since a key may hold a secret.
+func LogPoolEvents[K comparable](l *slog.Logger, show func(key K) string) func(PoolEvent[K]) {
+	return func(e PoolEvent[K]) {
+		if show == nil {
+			logEvent(l, e.Event)
+		} else {
+			logEvent(l, e.Event, slog.String("key", show(e.Key)))
 		}
-		attr(!e.Expires.IsZero(), slog.Time("expires", e.Expires))
-		attr(!e.Next.IsZero(), slog.Time("next", e.Next))
-		attr(e.Took > 0, slog.Duration("took", e.Took))
-		attr(e.Note != "", slog.String("note", e.Note))
-		attr(e.Err != nil, slog.Any("err", e.Err))
-		cmp.Or(l, slog.Default()).LogAttrs(context.Background(), levels[e.Kind], "aws credentials "+e.Kind.String(), attrs...)
 	}
 }
 
-// CombineEvents returns an OnEvent function that calls each of fs in order. It skips nil functions.
-func CombineEvents(fs ...func(Event)) func(Event) {
-	return func(e Event) {
+func logEvent(l *slog.Logger, e Event, attrs ...slog.Attr) {
+	attr := func(when bool, a slog.Attr) {
+		if when {
+			attrs = append(attrs, a)
+		}
+	}
+	attr(true, slog.String("origin", e.Origin))
+	attr(!e.Expires.IsZero(), slog.Time("expires", e.Expires))
+	attr(!e.Next.IsZero(), slog.Time("next", e.Next))
+	attr(e.Took > 0, slog.Duration("took", e.Took))
+	attr(e.Note != "", slog.String("note", e.Note))
+	attr(e.Err != nil, slog.Any("err", e.Err))
+	level := slog.LevelInfo
+	switch e.Kind {
+	case RefreshStarted:
+		level = slog.LevelDebug
+	case RefreshFailed, ServingStale:
+		level = slog.LevelWarn
+	}
+	cmp.Or(l, slog.Default()).LogAttrs(context.Background(), level, "aws credentials "+e.Kind.String(), attrs...)
+}
+
+// CombineEvents returns an OnEvent function, of a [Cache] or a [Pool], that calls each of fs in order. It
+// skips nil functions.
+func CombineEvents[E any](fs ...func(E)) func(E) {
+	return func(e E) {
 		for _, f := range fs {
 			if f != nil {
 				f(e)

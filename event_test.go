@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -115,17 +117,22 @@ func TestCacheEventsBounded(t *testing.T) {
 	})
 }
 
-// aws-sdk-go-v2#98
-func TestLogEvents(t *testing.T) {
-	var out bytes.Buffer
-	log := stschain.LogEvents(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{
+// textLogger returns a logger that writes lines without their time to out.
+func textLogger(out io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{
 		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{}
 			}
 			return a
 		},
-	})))
+	}))
+}
+
+// aws-sdk-go-v2#98
+func TestLogEvents(t *testing.T) {
+	var out bytes.Buffer
+	log := stschain.LogEvents(textLogger(&out))
 	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	log(stschain.Event{Kind: stschain.RefreshStarted, Origin: "env"})
 	log(stschain.Event{Kind: stschain.Refreshed, Origin: "env", Expires: at, Took: time.Second})
@@ -137,6 +144,58 @@ level=WARN msg="aws credentials refresh failed" origin=env next=2026-11-21T12:00
 level=WARN msg="aws credentials serving stale" origin=env err="the source is down"
 level=INFO msg="aws credentials invalidated" origin=env
 `, out.String())
+}
+
+func TestLogPoolEvents(t *testing.T) {
+	type tenant struct{ role, externalID string }
+	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		show func(tenant) string
+		key  string
+	}{
+		"with keys":    {func(t tenant) string { return t.role }, " key=reader"},
+		"without keys": {nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			log := stschain.LogPoolEvents(textLogger(&out), test.show)
+			for _, e := range []stschain.Event{
+				{Kind: stschain.RefreshStarted, Origin: "sts"},
+				{Kind: stschain.Refreshed, Origin: "sts", Expires: at, Took: time.Second},
+				{Kind: stschain.RefreshFailed, Origin: "sts", Next: at, Err: errDown},
+				{Kind: stschain.Evicted, Origin: "sts", Expires: at},
+				{Kind: stschain.Forgotten, Origin: "sts"},
+			} {
+				log(stschain.PoolEvent[tenant]{Key: tenant{"reader", "hunter4711"}, Event: e})
+			}
+			require.Equal(t, strings.ReplaceAll(`level=INFO msg="aws credentials refreshed" KEY origin=sts expires=2026-11-21T12:00:00.000Z took=1s
+level=WARN msg="aws credentials refresh failed" KEY origin=sts next=2026-11-21T12:00:00.000Z err="the source is down"
+level=INFO msg="aws credentials evicted" KEY origin=sts expires=2026-11-21T12:00:00.000Z
+level=INFO msg="aws credentials forgotten" KEY origin=sts
+`, " KEY", test.key), out.String())
+		})
+	}
+}
+
+// The events of a Pool reach every observer.
+func TestLogPoolEventsOfAPool(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		var keys []string
+		pool := &stschain.Pool[string]{
+			New: func(string) (stschain.Provider, error) { return &source{}, nil },
+			OnEvent: stschain.CombineEvents(
+				stschain.LogPoolEvents(textLogger(&out), func(key string) string { return "tenant " + key }),
+				func(e stschain.PoolEvent[string]) { keys = append(keys, e.Key+" "+e.Kind.String()) },
+			),
+		}
+		_, err := pool.Retrieve(t.Context(), "a")
+		require.NoError(t, err)
+		pool.Forget("a")
+		synctest.Wait()
+		require.Equal(t, []string{"a refresh started", "a refreshed", "a forgotten"}, keys)
+		require.Equal(t, 2, strings.Count(out.String(), ` key="tenant a" origin=`), out.String())
+	})
 }
 
 // Dashboards show these texts.

@@ -3,6 +3,8 @@ package stschain_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"os"
 	"time"
 
 	"github.com/benbjohnson/clock"
@@ -83,4 +85,38 @@ func ExampleEvent() {
 	// refresh started
 	// refreshed
 	// invalidated
+}
+
+// A pool writes its events to a log, with the text of a key that has no secret.
+func ExampleLogPoolEvents() {
+	type tenant struct{ name, externalID string }
+	log := slog.New(slog.NewTextHandler(os.Stdout, &slog.HandlerOptions{
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey || a.Key == "expires" || a.Key == "next" || a.Key == "took" {
+				return slog.Attr{} // they differ in each run of this example
+			}
+			return a
+		},
+	}))
+	forgotten := make(chan bool)
+	pool := &stschain.Pool[tenant]{
+		New: func(tenant) (stschain.Provider, error) { return hourlyKeys(clock.New()), nil },
+		OnEvent: stschain.CombineEvents( // called later, on a goroutine of the pool
+			stschain.LogPoolEvents(log, func(t tenant) string { return t.name }),
+			func(e stschain.PoolEvent[tenant]) {
+				if e.Kind == stschain.Forgotten {
+					close(forgotten)
+				}
+			},
+		),
+	}
+	customer := tenant{"customer-1", "s3cr3t"}
+	if _, err := pool.Retrieve(context.Background(), customer); err != nil {
+		fmt.Println(err)
+	}
+	pool.Forget(customer)
+	<-forgotten
+	// Output:
+	// level=INFO msg="aws credentials refreshed" key=customer-1 origin=sts
+	// level=INFO msg="aws credentials forgotten" key=customer-1 origin=sts
 }

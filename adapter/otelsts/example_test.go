@@ -81,3 +81,42 @@ func ExampleTelemetry() {
 	// stschain.credentials.remaining s
 	// stschain.waits {wait}
 }
+
+// The metrics of a pool have no attribute by tenant, unless there is a label function.
+func ExampleObservePool() {
+	metrics := sdkmetric.NewManualReader()
+	telemetry := &otelsts.Telemetry{
+		Cache:         "tenants",
+		MeterProvider: sdkmetric.NewMeterProvider(sdkmetric.WithReader(metrics)),
+	}
+	pool := &stschain.Pool[string]{New: func(tenant string) (stschain.Provider, error) { // usually an assumerole.Provider
+		return stschain.Static("AKIDEXAMPLE", "s3cr3t", ""), nil
+	}}
+	registration, err := otelsts.ObservePool(telemetry, pool, nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer registration.Unregister()
+	for _, tenant := range []string{"ann", "bob", "ann"} {
+		if _, err := pool.Retrieve(context.Background(), tenant); err != nil {
+			fmt.Println(err)
+		}
+	}
+
+	var collected metricdata.ResourceMetrics
+	if err := metrics.Collect(context.Background(), &collected); err != nil {
+		fmt.Println(err)
+	}
+	for _, m := range collected.ScopeMetrics[0].Metrics {
+		if sum, ok := m.Data.(metricdata.Sum[int64]); ok && sum.DataPoints[0].Value > 0 {
+			fmt.Println(m.Name, sum.DataPoints[0].Value, m.Unit)
+		}
+	}
+	// Output:
+	// stschain.pool.entry.count 2 {entry}
+	// stschain.pool.size 2034 By
+	// stschain.pool.refresh.bound 64 {refresh}
+	// stschain.pool.hits 1 {call}
+	// stschain.pool.misses 2 {call}
+}

@@ -1,4 +1,4 @@
-// Package otelsts reports what a cache of credentials does to OpenTelemetry, in
+// Package otelsts reports what a cache or pool of credentials does to OpenTelemetry, in
 // spans and metrics. It is a separate module, and uses only the API of OpenTelemetry: the program chooses the SDK.
 //
 //	telemetry := &otelsts.Telemetry{Cache: "uploads"}
@@ -8,6 +8,12 @@
 // A cache has one OnEvent. A program that also logs combines both:
 //
 //	cache.OnEvent = stschain.CombineEvents(stschain.LogEvents(slog.Default()), telemetry.OnEvent)
+//
+// A pool is reported like one cache, with metrics of its own:
+//
+//	telemetry := &otelsts.Telemetry{Cache: "tenants"}
+//	pool := &stschain.Pool[tenant]{New: newRole, OnEvent: func(e stschain.PoolEvent[tenant]) { telemetry.OnEvent(e.Event) }}
+//	registration, err := otelsts.ObservePool(telemetry, pool, nil)
 //
 // # Spans
 //
@@ -64,6 +70,30 @@
 // also have stschain.refresh.outcome and, for failures, error.type. A refresh that
 // failed is counted there, by outcome.
 //
+// # Metrics of a pool
+//
+// The first four above come from the events of a pool, of all keys. These come from [stschain.Pool.Status] and the
+// status of each cache when they are collected, which calls no provider and does not count as a use of a key:
+//
+//	stschain.pool.entry.count            updowncounter, {entry}    keys that have brought credentials
+//	stschain.pool.entry.new              updowncounter, {entry}    keys on probation, which have not
+//	stschain.pool.size                   updowncounter, By         as Pool.MaxBytes counts
+//	stschain.pool.refresh.active         updowncounter, {refresh}  refreshes that have a slot
+//	stschain.pool.refresh.waiting        updowncounter, {refresh}  refreshes that wait for a slot
+//	stschain.pool.refresh.bound          updowncounter, {refresh}  Pool.MaxInFlight, or less after STS throttled
+//	stschain.pool.hits                   counter, {call}           calls that found an entry of their key
+//	stschain.pool.misses                 counter, {call}           calls that made one
+//	stschain.pool.evictions              counter, {eviction}       of keys on probation too
+//	stschain.pool.refusals               counter, {refusal}        permanent failures of keys without valid credentials
+//	stschain.pool.entry.failing          updowncounter, {entry}    keys with cached credentials whose last refresh failed
+//	stschain.pool.entry.expired          updowncounter, {entry}    those of them whose credentials have expired
+//	stschain.pool.credentials.remaining  gauge, s                  the shortest remaining lifetime of cached credentials, below 0
+//	                                                               after they expired, as those of a key that is not retrieved do
+//
+// All have stschain.cache.name. With a label function of [ObservePool] the last three also have stschain.pool.key,
+// until the last entry with its value is evicted or forgotten. A key that has never brought credentials has none, so
+// made-up names create no series. The SDK drops the key of all beyond 2,000, or what WithCardinalityLimit says.
+//
 // # Attribute values
 //
 // error.type is one of a fixed list: an error code of STS (AccessDenied), an HTTP status
@@ -72,7 +102,7 @@
 // ([stschain.ErrPermanent]) or _OTHER. The text of an error, which may name access keys
 // and hosts, is neither on a span nor in a metric; it is for the log. Metrics have no
 // attribute that a provider or a server could fill, so the number of series is at most
-// the number of caches times that of the values of that list.
+// the number of caches times that of the values of that list, unless a pool has a label function.
 package otelsts
 
 import (
@@ -97,7 +127,7 @@ import (
 // scope is the instrumentation scope of spans and metrics.
 const scope = "github.com/stschain-go/stschain/adapter/otelsts"
 
-// Telemetry creates the spans and metrics of one cache. Do not change its fields after first use, and do not copy it.
+// Telemetry creates the spans and metrics of one cache or pool. Do not change its fields after first use, and do not copy it.
 type Telemetry struct {
 	Cache          string               // its name, the attribute stschain.cache.name; empty: no attribute
 	TracerProvider trace.TracerProvider // nil: the global one. The package trace/noop has one without spans
@@ -190,7 +220,7 @@ func (t *Telemetry) Observe(c *stschain.Cache) (metric.Registration, error) {
 	registration, err := t.meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		status := c.Status()
 		if !status.Expires.IsZero() {
-			o.ObserveFloat64(remaining, status.Expires.Sub(now(c)).Seconds(), metric.WithAttributes(t.attributes...))
+			o.ObserveFloat64(remaining, status.Expires.Sub(now(c.Clock)).Seconds(), metric.WithAttributes(t.attributes...))
 		}
 		o.ObserveInt64(waits, int64(status.Waits), metric.WithAttributes(t.attributes...))
 		return nil
@@ -201,12 +231,12 @@ func (t *Telemetry) Observe(c *stschain.Cache) (metric.Registration, error) {
 	return registration, nil
 }
 
-// now returns the wall time by the cache's clock.
-func now(c *stschain.Cache) time.Time {
-	if c.Clock == nil {
+// now returns the wall time by a clock; nil: the system clock.
+func now(c stschain.Clock) time.Time {
+	if c == nil {
 		return time.Now().Round(0)
 	}
-	return c.Clock.Now().Round(0)
+	return c.Now().Round(0)
 }
 
 // setUp creates the instruments. According to the contract of OpenTelemetry one

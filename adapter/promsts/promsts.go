@@ -1,18 +1,21 @@
-// Package promsts exports the state of credential caches to Prometheus. It is a separate
+// Package promsts exports the state of credential caches and pools to Prometheus. It is a separate
 // module, because it requires client_golang.
 //
 //	cache := &stschain.Cache{Provider: role}
 //	prometheus.MustRegister(&promsts.Collector{
 //		Caches: map[string]*stschain.Cache{"uploads": cache},
 //	})
+//	pool := &stschain.Pool[tenant]{New: newRole}
+//	prometheus.MustRegister(&promsts.PoolCollector[tenant]{Name: "tenants", Pool: pool})
 //
-// A scrape reads [stschain.Cache.Status]: it calls no provider, sends nothing and
-// does not wait.
+// A scrape reads [stschain.Cache.Status] and [stschain.Pool.Status]: it calls no provider, sends nothing and
+// does not wait. It does not count as a use of a key, so it does not affect which key a pool evicts.
 //
-// # Metrics
+// No label has a value from a server or a provider: no origin, no error text, no access key ID.
 //
-// All have the label cache, a key of [Collector.Caches]. No label has a value
-// from a server or a provider: no origin, no error text, no access key ID.
+// # Metrics of a cache
+//
+// All have the label cache, a key of [Collector.Caches].
 //
 //	stschain_credentials_expiry_timestamp_seconds   gauge; +Inf: never. Missing while none are cached
 //	stschain_credentials_phase{phase}               gauge, 1 for the phase they are in, 0 for the others:
@@ -26,6 +29,34 @@
 //	stschain_refresh_failures_total                 counter of refreshes that failed
 //	stschain_refresh_stale_total                    counter of failed refreshes after which callers get expired credentials
 //	stschain_waits_total                            counter of callers that waited for a refresh
+//
+// # Metrics of a pool
+//
+// All have the label pool, which is [PoolCollector.Name]. The last three are of the keys with cached
+// credentials. Those of a key that is not retrieved expire, so an expiry in the past alone is not a failure. A
+// key that failed and is not retrieved again counts until it is evicted or forgotten.
+//
+//	stschain_pool_entries                           gauge of keys that have brought credentials
+//	stschain_pool_new_entries                       gauge of keys on probation, which have not
+//	stschain_pool_bytes                             gauge; as Pool.MaxBytes counts
+//	stschain_pool_refreshes_in_flight               gauge of refreshes that have a slot
+//	stschain_pool_refreshes_waiting                 gauge of refreshes that wait for a slot
+//	stschain_pool_refreshes_bound                   gauge, Pool.MaxInFlight or less after STS throttled
+//	stschain_pool_hits_total                        counter of calls that found an entry of their key
+//	stschain_pool_misses_total                      counter of calls that made one
+//	stschain_pool_evictions_total                   counter, of keys on probation too
+//	stschain_pool_refusals_total                    counter of permanent failures of keys without valid credentials
+//	stschain_pool_expiry_timestamp_seconds          gauge, the earliest; +Inf: none expire. Missing while none are cached
+//	stschain_pool_failing_entries                   gauge of keys whose last refresh failed
+//	stschain_pool_expired_entries                   gauge of those of them whose credentials have expired
+//
+// With [PoolCollector.Label] there are also these, with the labels pool and key. They disappear with the
+// last entry that has their label value. A key that has never brought credentials has none, so made-up names
+// create no series.
+//
+//	stschain_pool_key_expiry_timestamp_seconds      gauge, the earliest of the keys with the label value
+//	stschain_pool_key_failing_entries               gauge
+//	stschain_pool_key_expired_entries               gauge
 //
 // # Alerts
 //
@@ -53,6 +84,32 @@
 //	- alert: CredentialsLate
 //	  expr: rate(stschain_waits_total[15m]) > 0.1
 //	  for: 30m # all wait at the start
+//
+// In a pool some tenants always fail, because their trust policies are wrong, so these compare with the
+// number of keys. Choose the shares by what is normal.
+//
+//	# Tenants get errors or expired credentials.
+//	- alert: PoolExpired
+//	  expr: stschain_pool_expired_entries > 0.01 * stschain_pool_entries
+//	  for: 5m
+//	# Refreshes of many tenants fail. Most of their credentials are still valid.
+//	- alert: PoolNotRefreshed
+//	  expr: stschain_pool_failing_entries > 0.05 * stschain_pool_entries
+//	  for: 5m
+//	# No tenant ever had credentials: those of the program itself may be wrong.
+//	- alert: PoolEmpty
+//	  expr: stschain_pool_entries == 0 and stschain_pool_new_entries > 0
+//	  for: 5m
+//	# STS throttles, so there are fewer refreshes at once than MaxInFlight.
+//	- alert: PoolThrottled
+//	  expr: stschain_pool_refreshes_bound < max_over_time(stschain_pool_refreshes_bound[1d])
+//	  for: 10m
+//	# Refreshes always queue: STS is slow, or MaxInFlight is too small.
+//	- alert: PoolQueues
+//	  expr: min_over_time(stschain_pool_refreshes_waiting[5m]) > 0
+//	# MaxEntries or MaxBytes is too small, or, if refusals rise as well, clients make names up.
+//	- alert: PoolEvicts
+//	  expr: increase(stschain_pool_evictions_total[1h]) > 0.1 * stschain_pool_entries
 package promsts
 
 import (
@@ -85,8 +142,7 @@ type Collector struct {
 // series is one metric of one cache.
 type series struct {
 	cache *stschain.Cache
-	desc  *prometheus.Desc
-	metric
+	described[stschain.Status]
 }
 
 // Describe sends what Collect may send.
@@ -112,9 +168,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		if s.cache != of { // all series of a cache are from the same moment
 			of, status = s.cache, s.cache.Status()
 		}
-		if value, ok := s.value(status); ok {
-			ch <- prometheus.MustNewConstMetric(s.desc, s.kind, value)
-		}
+		s.send(ch, status)
 	}
 }
 
@@ -134,21 +188,38 @@ func (c *Collector) build() {
 			if m.phase != "" {
 				labels["phase"] = m.phase
 			}
-			c.series = append(c.series, series{cache, prometheus.NewDesc("stschain_"+m.name, m.help, nil, labels), m})
+			c.series = append(c.series, series{cache, describe("stschain_", m, labels)})
 		}
 	}
 }
 
-// metric is a value that is read from the status of every cache.
-type metric struct {
+// metric is a value that is read from a state S, such as the status of a cache.
+type metric[S any] struct {
 	name, help string
 	phase      string // a label; "" for metrics that have none
 	kind       prometheus.ValueType
-	value      func(stschain.Status) (float64, bool) // false: there is none now
+	value      func(S) (float64, bool) // false: there is none now
 }
 
-func metrics() []metric {
-	list := []metric{
+// described is a metric with its descriptor.
+type described[S any] struct {
+	desc *prometheus.Desc
+	metric[S]
+}
+
+func describe[S any](prefix string, m metric[S], constant prometheus.Labels, variable ...string) described[S] {
+	return described[S]{prometheus.NewDesc(prefix+m.name, m.help, variable, constant), m}
+}
+
+// send sends the value of the metric, if there is one now, with the values of its variable labels.
+func (d described[S]) send(ch chan<- prometheus.Metric, state S, labels ...string) {
+	if value, ok := d.value(state); ok {
+		ch <- prometheus.MustNewConstMetric(d.desc, d.kind, value, labels...)
+	}
+}
+
+func metrics() []metric[stschain.Status] {
+	list := []metric[stschain.Status]{
 		timestamp("credentials_expiry_timestamp_seconds", "When the cached credentials expire, in Unix time; +Inf if they never do.",
 			func(s stschain.Status) (time.Time, bool) { return s.Expires, s.Phase != stschain.Empty }),
 		gauge("credentials_rejected", "Whether a service rejected the cached credentials.",
@@ -179,24 +250,31 @@ func metrics() []metric {
 	return list
 }
 
-func gauge(name, help string, holds func(stschain.Status) bool) metric {
-	return metric{name: name, help: help, kind: prometheus.GaugeValue, value: func(s stschain.Status) (float64, bool) {
+func gauge(name, help string, holds func(stschain.Status) bool) metric[stschain.Status] {
+	return number(name, help, func(s stschain.Status) int64 {
 		if holds(s) {
-			return 1, true
+			return 1
 		}
-		return 0, true
+		return 0
+	})
+}
+
+// number is a gauge of a quantity.
+func number[S any](name, help string, n func(S) int64) metric[S] {
+	return metric[S]{name: name, help: help, kind: prometheus.GaugeValue, value: func(s S) (float64, bool) {
+		return float64(n(s)), true
 	}}
 }
 
-func counter(name, help string, count func(stschain.Status) uint64) metric {
-	return metric{name: name, help: help, kind: prometheus.CounterValue, value: func(s stschain.Status) (float64, bool) {
+func counter[S any](name, help string, count func(S) uint64) metric[S] {
+	return metric[S]{name: name, help: help, kind: prometheus.CounterValue, value: func(s S) (float64, bool) {
 		return float64(count(s)), true
 	}}
 }
 
 // timestamp is a metric of an instant; the zero time means never.
-func timestamp(name, help string, instant func(stschain.Status) (time.Time, bool)) metric {
-	return metric{name: name, help: help, kind: prometheus.GaugeValue, value: func(s stschain.Status) (float64, bool) {
+func timestamp[S any](name, help string, instant func(S) (time.Time, bool)) metric[S] {
+	return metric[S]{name: name, help: help, kind: prometheus.GaugeValue, value: func(s S) (float64, bool) {
 		at, ok := instant(s)
 		if at.IsZero() {
 			return math.Inf(1), ok

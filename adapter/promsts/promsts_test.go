@@ -296,6 +296,7 @@ func TestManual(t *testing.T) {
 	described := map[string]bool{}
 	descs := make(chan *prometheus.Desc, 100)
 	collector("c", &stschain.Cache{}).Describe(descs)
+	(&promsts.PoolCollector[string]{Name: "p", Pool: &stschain.Pool[string]{}, Label: strings.ToUpper}).Describe(descs)
 	close(descs)
 	for d := range descs {
 		described[regexp.MustCompile(`stschain_\w+`).FindString(d.String())] = true

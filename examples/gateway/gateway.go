@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"sync"
 
 	"github.com/stschain-go/stschain"
@@ -38,6 +40,9 @@ func newGateway(sts *stsquery.Client, service *url.URL, signer *sigv4.Transport)
 	g.pool.New = func(t tenant) (stschain.Provider, error) {
 		return &assumerole.Provider{Client: sts, RoleARN: t.roleARN, ExternalID: t.externalID, SessionName: "gateway"}, nil
 	}
+	// The log has the role, but not the external ID, and no refreshes that succeeded.
+	warnings := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	g.pool.OnEvent = stschain.LogPoolEvents(warnings, func(t tenant) string { return t.roleARN })
 	signer.CredentialsFor = func(r *http.Request) (stschain.CachedProvider, error) {
 		t, err := g.tenantOf(r)
 		if err != nil {
@@ -105,16 +110,18 @@ func respondError(w http.ResponseWriter, _ *http.Request, err error) {
 	http.Error(w, http.StatusText(status), status)
 }
 
-// metrics responds with the state of the pool, for Prometheus. adapter/promsts does it for real.
+// metrics responds with the state of the pool, for Prometheus. A real gateway registers the PoolCollector of
+// adapter/promsts, a separate module: it has these metrics and more, by the same names.
 func (g *gateway) metrics(w http.ResponseWriter, _ *http.Request) {
 	s := g.pool.Status()
 	for _, m := range []struct {
 		name  string
 		value any
 	}{
-		{"entries", s.Entries}, {"new", s.New}, {"bytes", s.Bytes}, {"in_flight", s.InFlight}, {"waiting", s.Waiting}, {"bound", s.Bound},
+		{"entries", s.Entries}, {"new_entries", s.New}, {"bytes", s.Bytes},
+		{"refreshes_in_flight", s.InFlight}, {"refreshes_waiting", s.Waiting}, {"refreshes_bound", s.Bound},
 		{"hits_total", s.Hits}, {"misses_total", s.Misses}, {"evictions_total", s.Evictions}, {"refusals_total", s.Refusals},
 	} {
-		fmt.Fprintf(w, "gateway_credentials_%s %d\n", m.name, m.value)
+		fmt.Fprintf(w, "stschain_pool_%s{pool=\"tenants\"} %d\n", m.name, m.value)
 	}
 }

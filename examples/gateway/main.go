@@ -7,7 +7,8 @@
 // signature. One tenant's trust policy is broken and later repaired, one tenant is deleted, and one does
 // not exist. docs/how-to/gateway.md explains the parts.
 //
-// The last line and the exit code say whether everything worked that should.
+// Refreshes that failed are logged to stderr. The last line of stdout and the exit code say whether everything
+// worked that should.
 package main
 
 import (
