@@ -97,7 +97,7 @@ func TestPoolGuesses(t *testing.T) {
 			}()
 		}
 		most := 0
-		for began := time.Now(); time.Since(began) < during; time.Sleep(time.Second) {
+		for began := time.Now(); time.Since(began) < during; <-time.After(time.Second) {
 			var all sync.WaitGroup
 			for i := range working / 10 {
 				all.Go(func() { get(i*10 + int(time.Since(began)/time.Second)%10) })
@@ -106,7 +106,7 @@ func TestPoolGuesses(t *testing.T) {
 			most = max(most, w.pool.Status().New)
 		}
 		close(ended)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		synctest.Wait()
 		st := w.pool.Status()
 		require.Equal(t, working, st.Entries)

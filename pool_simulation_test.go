@@ -94,10 +94,10 @@ func (d *poolDay) retrieve(ctx context.Context, key int) (creds stschain.Credent
 	switch d.faultOf(key) {
 	case "hangs":
 		<-ctx.Done()
-		time.Sleep(time.Duration(d.random(600)) * time.Second)
+		<-time.After(time.Duration(d.random(600)) * time.Second)
 		return creds, ctx.Err()
 	case "slow":
-		time.Sleep(20 * time.Second)
+		<-time.After(20 * time.Second)
 	case "down":
 		return creds, errors.New("503")
 	case "throttled":
@@ -109,7 +109,7 @@ func (d *poolDay) retrieve(ctx context.Context, key int) (creds stschain.Credent
 	case "panics":
 		panic("fault")
 	}
-	time.Sleep(time.Duration(d.random(2000)) * time.Millisecond)
+	<-time.After(time.Duration(d.random(2000)) * time.Millisecond)
 	lifetime := time.Duration(15+d.random(46)) * time.Minute
 	return stschain.Credentials{
 		AccessKeyID:     fmt.Sprintf("AKIA/%d/%s", key, began.Format(time.RFC3339Nano)),
@@ -173,17 +173,17 @@ func (d *poolDay) run() {
 				callers.Go(func() { d.call(key, time.Duration(1+d.random(60))*time.Second) })
 			}
 		}
-		time.Sleep(time.Duration(d.random(120)) * time.Second)
+		<-time.After(time.Duration(d.random(120)) * time.Second)
 	}
 	callers.Wait()
 	clear(d.faults[:])
-	time.Sleep(20 * time.Minute) // what hangs has returned, what is remembered is over
+	<-time.After(20 * time.Minute) // what hangs has returned, what is remembered is over
 	for key := range 100 {
 		for range 3 {
 			if d.call(key, time.Minute) {
 				break
 			}
-			time.Sleep(2 * time.Minute)
+			<-time.After(2 * time.Minute)
 		}
 		require.True(d.t, d.call(key, time.Minute), "key %d", key)
 	}
@@ -196,5 +196,5 @@ func (d *poolDay) run() {
 		n++
 	}
 	require.Equal(d.t, st.Entries+st.New, n)
-	time.Sleep(time.Hour)
+	<-time.After(time.Hour)
 }

@@ -56,9 +56,9 @@ func (w *tenants) assume(ctx context.Context, tenant string) (stschain.Credentia
 	switch {
 	case hangs:
 		<-ctx.Done()
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 	case delay > 0:
-		time.Sleep(delay)
+		<-time.After(delay)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -129,7 +129,7 @@ func TestPoolPullsOnly(t *testing.T) {
 		for i := range 100 {
 			w.get(t, fmt.Sprint(i))
 		}
-		time.Sleep(24 * time.Hour)
+		<-time.After(24 * time.Hour)
 		synctest.Wait()
 		require.Equal(t, 100, w.total())
 	})
@@ -151,7 +151,7 @@ func TestPoolShares(t *testing.T) {
 		began := time.Now()
 		require.Equal(t, "ASIA-a-1", w.get(t, "a"))
 		require.Zero(t, time.Since(began))
-		time.Sleep(2 * time.Hour)
+		<-time.After(2 * time.Hour)
 		require.Equal(t, "ASIA-a-2", w.get(t, "a"))
 		require.Equal(t, map[string]int{"a": 1}, w.made)
 		st := w.pool.Status()
@@ -191,7 +191,7 @@ func TestPoolProbation(t *testing.T) {
 		began := time.Now() // the slow ones are abandoned after their Timeout of 30 s
 		require.Equal(t, "ASIA-new-1", w.get(t, "new"))
 		require.Equal(t, 29*time.Second, time.Since(began).Truncate(time.Second))
-		time.Sleep(2 * time.Hour)
+		<-time.After(2 * time.Hour)
 	})
 }
 
@@ -202,9 +202,9 @@ func TestPoolOrder(t *testing.T) {
 		w.pool.MaxInFlight, w.delay, w.lifetime = 1, time.Second, 20*time.Minute
 		w.get(t, "old")
 		w.get(t, "renewed")
-		time.Sleep(20 * time.Minute) // both have expired
+		<-time.After(20 * time.Minute) // both have expired
 		w.get(t, "renewed")
-		time.Sleep(20*time.Minute - 61*time.Second) // its advisory window
+		<-time.After(20*time.Minute - 61*time.Second) // its advisory window
 
 		var (
 			mu    sync.Mutex
@@ -240,7 +240,7 @@ func TestPoolOrder(t *testing.T) {
 		require.Equal(t, 1, w.most)
 		require.Equal(t, 2, w.count(w.calls, "renewed"))
 		w.get(t, "renewed") // there is a free slot again
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		require.Equal(t, 3, w.count(w.calls, "renewed"))
 	})
 }
@@ -284,18 +284,18 @@ func TestPoolProbationSlots(t *testing.T) {
 				}
 			}
 		}
-		time.Sleep(time.Until(due))
+		<-time.After(time.Until(due))
 		for i := range 8 {
 			go func() { _, _ = w.pool.Retrieve(t.Context(), fmt.Sprint("new", i)) }()
 		}
 		synctest.Wait()
 		require.Equal(t, "ASIA-"+tenant+"-1", w.get(t, tenant), "no slot is free")
-		time.Sleep(31 * time.Second)
+		<-time.After(31 * time.Second)
 		require.Equal(t, 2, w.pool.Status().InFlight)
 		w.get(t, tenant)
 		synctest.Wait()
 		require.Equal(t, 3, w.pool.Status().InFlight)
-		time.Sleep(5 * time.Minute)
+		<-time.After(5 * time.Minute)
 		require.Zero(t, w.pool.Status().InFlight)
 		require.Equal(t, 2, w.count(w.calls, tenant))
 	})
@@ -308,11 +308,11 @@ func TestPoolRefusals(t *testing.T) {
 		for n, pause := range []time.Duration{15 * time.Second, 30 * time.Second, time.Minute, 2 * time.Minute, 2 * time.Minute} {
 			_, err := w.pool.Retrieve(t.Context(), "a")
 			require.ErrorIs(t, err, w.fails["a"])
-			time.Sleep(pause - 1)
+			<-time.After(pause - 1)
 			_, err = w.pool.Retrieve(t.Context(), "a")
 			require.ErrorIs(t, err, w.fails["a"])
 			require.Equal(t, n+1, w.count(w.calls, "a"))
-			time.Sleep(time.Nanosecond)
+			<-time.After(time.Nanosecond)
 		}
 		_, err := w.pool.Retrieve(t.Context(), "a")
 		require.Error(t, err)
@@ -322,11 +322,11 @@ func TestPoolRefusals(t *testing.T) {
 		require.Equal(t, "ASIA-a-7", w.get(t, "a"))
 
 		w.set(func() { w.fails["a"] = stschain.Permanent(errors.New("AccessDenied")) })
-		time.Sleep(time.Hour) // its credentials have expired
+		<-time.After(time.Hour) // its credentials have expired
 		for range 2 {
 			_, err := w.pool.Retrieve(t.Context(), "a")
 			require.ErrorIs(t, err, stschain.ErrPermanent)
-			time.Sleep(14 * time.Second)
+			<-time.After(14 * time.Second)
 		}
 		require.Equal(t, 8, w.count(w.calls, "a"))
 	})
@@ -342,12 +342,12 @@ func TestPoolSpreads(t *testing.T) {
 		w.pool.MaxInFlight, w.pool.MaxEntries = roles, roles
 		for i := range roles {
 			w.get(t, fmt.Sprint(i))
-			time.Sleep(time.Minute / time.Duration(roles))
+			<-time.After(time.Minute / time.Duration(roles))
 		}
 		began := time.Now()
 		w.set(func() { w.at = nil })
 		for time.Since(began) < day {
-			time.Sleep(30 * time.Second)
+			<-time.After(30 * time.Second)
 			for i := range roles {
 				w.get(t, fmt.Sprint(i))
 			}
@@ -391,7 +391,7 @@ func TestPoolForget(t *testing.T) {
 		require.Equal(t, "ASIA-a-4", w.get(t, "a"), "a call of its own")
 		require.Equal(t, "ASIA-a-3", <-waits)
 		require.Equal(t, "ASIA-a-4", w.get(t, "a"))
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		holder.Invalidate(stschain.Credentials{AccessKeyID: "ASIA-a-4"})
 		require.Equal(t, "ASIA-a-5", w.get(t, "a"))
 		w.pool.Forget("b")
@@ -410,10 +410,10 @@ func TestPoolEvicts(t *testing.T) {
 			}
 		}
 		w.get(t, "a")
-		time.Sleep(10 * time.Minute)
+		<-time.After(10 * time.Minute)
 		waits := make(chan string)
 		go func() { waits <- w.get(t, "a") }()
-		time.Sleep(time.Second / 2)
+		<-time.After(time.Second / 2)
 		w.set(func() { w.delay = 0 })
 		w.get(t, "b")
 		require.Equal(t, "a", <-evicted)
@@ -475,10 +475,10 @@ func TestPoolWarmRaised(t *testing.T) {
 		go func() { w.get(t, "c") }()
 		synctest.Wait()
 		go func() { w.get(t, "d") }()
-		time.Sleep(3*time.Second + 1)
+		<-time.After(3*time.Second + 1)
 		require.Equal(t, 0, w.count(w.calls, "d")-1, "d waits behind c")
 		require.NoError(t, <-done)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 	})
 }
 
@@ -509,10 +509,10 @@ func TestPoolNew(t *testing.T) {
 					return nil, errors.New("the database is down")
 				}
 			case "slow":
-				time.Sleep(10 * time.Second)
+				<-time.After(10 * time.Second)
 			case "hangs":
 				if n == 1 {
-					time.Sleep(45 * time.Second)
+					<-time.After(45 * time.Second)
 				}
 			}
 			return works(key)
@@ -534,11 +534,11 @@ func TestPoolNew(t *testing.T) {
 			require.ErrorContains(t, err, tt[1], tt[0])
 		}
 		require.Equal(t, "ASIA-slow-1", w.get(t, "slow"))
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		require.Equal(t, "ASIA-once-1", w.get(t, "once"))
 		require.Contains(t, w.get(t, "hangs"), "ASIA-hangs")
 		require.Equal(t, 1, w.count(calls, "hangs"))
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 	})
 }
 
@@ -592,7 +592,7 @@ func TestPoolIsolation(t *testing.T) {
 		w.set(func() { w.hangs["hangs"] = true })
 		w.get(t, "rejected")
 		w.get(t, "other")
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		w.pool.Provider("rejected").Invalidate(stschain.Credentials{AccessKeyID: "ASIA-rejected-1"})
 		require.Equal(t, "ASIA-rejected-2", w.get(t, "rejected"))
 		require.Equal(t, "ASIA-other-1", w.get(t, "other"))
@@ -600,6 +600,6 @@ func TestPoolIsolation(t *testing.T) {
 		_, err := w.pool.Retrieve(t.Context(), "hangs")
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 		require.Zero(t, w.pool.Status().InFlight, "an abandoned attempt gives its slot back")
-		time.Sleep(3 * time.Hour)
+		<-time.After(3 * time.Hour)
 	})
 }
