@@ -26,6 +26,7 @@ package assumerole
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -39,7 +40,7 @@ type Provider struct {
 	Client *stsquery.Client // required; its Credentials assume the role
 
 	RoleARN     string        // required by AWS
-	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host
+	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host, so that no two hosts have the same Identity
 	Duration    time.Duration // 15 minutes to 12 hours, in whole seconds, and at most the role's own maximum; 1 hour in a role chain. 0: 1 hour
 
 	ExternalID string // required by the trust policies of third parties, as protection against the confused deputy problem
@@ -98,6 +99,26 @@ func (p *Provider) AssumeRole(ctx context.Context) (_ *stsquery.AssumeRoleOutput
 		return nil, err
 	}
 	return out, nil
+}
+
+// Identity returns what decides the session: all fields but MFAToken, the server, and the identity of Client.Credentials.
+// Set SessionName to share the session with other hosts.
+func (p *Provider) Identity(ctx context.Context) (_ stschain.Identity, err error) {
+	defer flow.Wrap(&err, "assumerole", p.RoleARN)
+	contexts := flow.Set(p.ProvidedContexts, func(c stsquery.ProvidedContext) []string { return []string{c.ProviderARN, c.Assertion.Reveal()} })
+	return flow.Identity(ctx, "assumerole", p.Client, true,
+		"role="+p.RoleARN,
+		"session="+cmp.Or(p.SessionName, flow.SessionName()),
+		"duration="+p.Duration.String(),
+		"external-id="+p.ExternalID,
+		"policy="+p.Policy,
+		"policies="+flow.Names(p.PolicyARNs),
+		"tags="+flow.Tags(p.Tags),
+		"transitive="+flow.Names(p.TransitiveTagKeys),
+		"source-identity="+p.SourceIdentity,
+		"mfa="+p.SerialNumber,
+		"contexts="+stschain.NewSecret(contexts).Fingerprint(),
+		fmt.Sprint("token-size=", p.MinimumSessionTokenSize))
 }
 
 // Providers returns the cache over the credentials that assume the role.

@@ -30,6 +30,7 @@ package federation
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -85,6 +86,18 @@ func (p *Provider) GetFederationToken(ctx context.Context) (_ *stsquery.GetFeder
 	out.Credentials.Origin = p.String()
 	out.Credentials.AccountID = cmp.Or(flow.AccountID(out.FederatedUser.ARN), base.AccountID)
 	return out, nil
+}
+
+// Identity returns what decides the session: all fields, the server, and the identity of Client.Credentials.
+func (p *Provider) Identity(ctx context.Context) (_ stschain.Identity, err error) {
+	defer flow.Wrap(&err, "federation", "")
+	return flow.Identity(ctx, "federation", p.Client, true,
+		"name="+p.Name,
+		"policy="+p.Policy,
+		"policies="+flow.Names(p.PolicyARNs),
+		"duration="+p.Duration.String(),
+		"tags="+flow.Tags(p.Tags),
+		fmt.Sprint("token-size=", p.MinimumSessionTokenSize))
 }
 
 // Providers returns the cache over the credentials that sign.

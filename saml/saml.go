@@ -75,22 +75,9 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 // assertion contained.
 func (p *Provider) AssumeRoleWithSAML(ctx context.Context) (_ *stsquery.AssumeRoleWithSAMLOutput, err error) {
 	defer flow.Wrap(&err, "saml", p.RoleARN)
-	switch {
-	case p.Client == nil:
-		return nil, flow.Missing("Client")
-	case p.Assertion == nil:
-		return nil, flow.Missing("Assertion")
-	}
-	given, err := p.Assertion(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("no SAML assertion: %w", err)
-	}
-	response, a, err := read(given.Reveal())
+	response, a, err := p.present(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if now := system.Now(p.Client.Clock); a.expiry().Passed(now) {
-		return nil, fmt.Errorf("%s: STS accepts an assertion within five minutes after it was issued, so Assertion must return a new one each time", a.expiry().Describe(now))
 	}
 	roleARN, principalARN, err := a.choose(p.RoleARN, p.PrincipalARN)
 	if err != nil {
@@ -116,6 +103,45 @@ func (p *Provider) AssumeRoleWithSAML(ctx context.Context) (_ *stsquery.AssumeRo
 		return nil, err
 	}
 	return out, nil
+}
+
+// present returns an assertion, unless STS would certainly refuse it.
+func (p *Provider) present(ctx context.Context) (response stschain.Secret, a *assertion, err error) {
+	switch {
+	case p.Client == nil:
+		return response, a, flow.Missing("Client")
+	case p.Assertion == nil:
+		return response, a, flow.Missing("Assertion")
+	}
+	given, err := p.Assertion(ctx)
+	if err != nil {
+		return response, a, fmt.Errorf("no SAML assertion: %w", err)
+	}
+	if response, a, err = read(given.Reveal()); err != nil {
+		return response, a, err
+	}
+	if now := system.Now(p.Client.Clock); a.expiry().Passed(now) {
+		err = fmt.Errorf("%s: STS accepts an assertion within five minutes after it was issued, so Assertion must return a new one each time", a.expiry().Describe(now))
+	}
+	return response, a, err
+}
+
+// Identity returns what decides the session: all fields, the server, and the assertion, for which it calls
+// Assertion. Another assertion is another identity, even if it is for the same user.
+func (p *Provider) Identity(ctx context.Context) (_ stschain.Identity, err error) {
+	defer flow.Wrap(&err, "saml", p.RoleARN)
+	response, _, err := p.present(ctx)
+	if err != nil {
+		return stschain.Identity{}, err
+	}
+	return flow.Identity(ctx, "saml", p.Client, false,
+		"role="+p.RoleARN,
+		"principal="+p.PrincipalARN,
+		"assertion="+response.Fingerprint(),
+		"duration="+p.Duration.String(),
+		"policy="+p.Policy,
+		"policies="+flow.Names(p.PolicyARNs),
+		fmt.Sprint("token-size=", p.MinimumSessionTokenSize))
 }
 
 // String returns "saml" and the role, if that is set.

@@ -40,6 +40,7 @@ package sessiontoken
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -91,6 +92,15 @@ func (p *Provider) GetSessionToken(ctx context.Context) (_ *stsquery.GetSessionT
 	out.Credentials.Origin = p.String()
 	out.Credentials.AccountID = base.AccountID // the session is of the same user
 	return out, nil
+}
+
+// Identity returns what decides the session: all fields but MFAToken, the server, and the identity of Client.Credentials.
+func (p *Provider) Identity(ctx context.Context) (_ stschain.Identity, err error) {
+	defer flow.Wrap(&err, "sessiontoken", "")
+	return flow.Identity(ctx, "sessiontoken", p.Client, true,
+		"duration="+p.Duration.String(),
+		"mfa="+p.SerialNumber,
+		fmt.Sprint("token-size=", p.MinimumSessionTokenSize))
 }
 
 // Providers returns the cache over the credentials that sign.

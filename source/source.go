@@ -49,6 +49,7 @@ package source
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -183,6 +184,11 @@ func (d *Default) Providers() []stschain.Provider {
 		}
 	}
 	return providers
+}
+
+// Identity returns an error: on another machine another place may be configured.
+func (*Default) Identity(context.Context) (stschain.Identity, error) {
+	return stschain.Identity{}, stschain.Permanent(errors.New("source: the default chain has no identity: it may pick another provider on another machine. Use that provider itself, such as profile.Provider or webidentity.FromEnv"))
 }
 
 // String returns "default chain", and the profile if one is named.

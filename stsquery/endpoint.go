@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -47,6 +48,23 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 		}
 	}
 	return e, nil
+}
+
+// Server returns the identity of the server that the client calls, for [stschain.NewIdentity] of a flow: the URL,
+// whichever settings select it, its partition, and the scope of signatures. It does not contain the Credentials.
+func (c *Client) Server() (stschain.Identity, error) {
+	c.setUp()
+	if c.homeErr != nil {
+		return stschain.Identity{}, c.homeErr
+	}
+	e := c.home
+	partition, _ := wire.SignInDomain(e.signingRegion)
+	return stschain.NewIdentity("sts",
+		"url="+wire.Server(&e.url),
+		"query="+stschain.NewSecret(e.url.RawQuery).Fingerprint(),
+		"region="+e.signingRegion,
+		"name="+e.signingName,
+		"partition="+partition), nil
 }
 
 // locate applies the endpoint rules of AWS. Its errors quote those of the SDKs, so that a search finds them.

@@ -60,6 +60,15 @@ func (f *FromEnv) AssumeRoleWithWebIdentity(ctx context.Context) (*stsquery.Assu
 	return p.AssumeRoleWithWebIdentity(ctx)
 }
 
+// Identity returns that of the Provider which the environment configures. It is [stschain.Unavailable] where Retrieve is.
+func (f *FromEnv) Identity(ctx context.Context) (stschain.Identity, error) {
+	p, err := f.provider()
+	if err != nil {
+		return stschain.Identity{}, err
+	}
+	return p.Identity(ctx)
+}
+
 // String returns "webidentity from the environment".
 func (f *FromEnv) String() string { return "webidentity from the environment" }
 

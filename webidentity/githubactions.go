@@ -63,6 +63,7 @@ func (g *GitHubActions) Token(ctx context.Context) (token stschain.Secret, err e
 		return wire.Retryable(resp.Status), wire.Throttled(resp.Status, err)
 	})
 	if err == nil {
+		noteLocal(ctx, token)
 		noteOrigin(ctx, "the token of GitHub Actions")
 	}
 	return token, err

@@ -21,6 +21,7 @@ type claims struct {
 	issuer, subject string
 	audiences       []string
 	expires         time.Time // zero: unknown
+	others          string    // the other claims that IAM evaluates, or makes tags or the source identity of
 }
 
 // maxPeek bounds a token that is parsed. STS does not accept longer ones.
@@ -43,6 +44,11 @@ func peek(token string) (c claims, isJWT bool) {
 		subject:   claim[string](all["sub"]),
 		audiences: claim[[]string](all["aud"]),
 		expires:   numericDate(all["exp"]),
+	}
+	for _, name := range []string{"azp", "amr", "https://aws.amazon.com/tags", "https://aws.amazon.com/source_identity"} {
+		if value, ok := all[name]; ok {
+			c.others += fmt.Sprintf("%q:%s ", name, value)
+		}
 	}
 	if one := claim[*string](all["aud"]); one != nil {
 		c.audiences = []string{*one}
@@ -78,6 +84,16 @@ type presented struct {
 	origin string // its name in errors; "" if the source did not say
 	claims
 	isJWT bool
+	local bool // this process read it from a file or an agent: it is of the subject that it names
+}
+
+// identity returns the fields of the token in an identity. A caller can give a forged token to a function, but not
+// to a file or an agent of this machine.
+func (s presented) identity() []string {
+	if !s.local || s.issuer == "" || s.subject == "" || len(s.audiences) == 0 {
+		return []string{"token=" + s.token.Fingerprint()}
+	}
+	return []string{"iss=" + s.issuer, "sub=" + s.subject, "aud=" + flow.Names(s.audiences), "claims=" + s.others}
 }
 
 func (s presented) name() string { return cmp.Or(s.origin, "the token") }

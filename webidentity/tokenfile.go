@@ -33,27 +33,30 @@ func tokenFile(path string, open func(path string) (fs.File, error)) func(ctx co
 			return stschain.Secret{}, err
 		}
 		content, _, err := system.ReadFile(open, path, 2*maxToken) // as much white space as token
-		return source(ctx, "token file "+path, "the token in the file "+path, string(content), err)
+		return source(ctx, "token file "+path, "the token in the file "+path, string(content), err, true)
 	}
 }
 
 // TokenVariable is a source of tokens for [Provider.Token]: an environment variable, in which GitLab,
 // CircleCI and Bitbucket pass a token to their jobs. Such a token is not renewed, so a job that outlives
-// it needs a session that is long enough.
+// it needs a session that is long enough. In an Identity it counts by its bytes: each step of a job can set variables.
 func TokenVariable(name string) func(ctx context.Context) (stschain.Secret, error) {
 	return func(ctx context.Context) (stschain.Secret, error) {
-		return source(ctx, "environment variable "+name, "the token in the variable "+name, os.Getenv(name), nil)
+		return source(ctx, "environment variable "+name, "the token in the variable "+name, os.Getenv(name), nil, false)
 	}
 }
 
-// source returns the token in a text that was read from a place, and notes the name of the token for errors.
-func source(ctx context.Context, place, origin, text string, err error) (stschain.Secret, error) {
+// source returns the token in a text that was read from a place, and notes its origin.
+func source(ctx context.Context, place, origin, text string, err error, local bool) (stschain.Secret, error) {
 	token, invalid := cleanToken(text)
 	if err == nil {
 		err = invalid
 	}
 	if err != nil {
 		return stschain.Secret{}, fmt.Errorf("%s: %w", place, err)
+	}
+	if local {
+		noteLocal(ctx, token)
 	}
 	noteOrigin(ctx, origin)
 	return token, nil
@@ -76,8 +79,9 @@ func cleanToken(text string) (stschain.Secret, error) {
 // origin is the name of a token in errors. A source passes it to the Provider through the context that it is
 // called with, since a token alone does not say which file it is from.
 type origin struct {
-	mu   sync.Mutex
-	text string
+	mu    sync.Mutex
+	text  string
+	local stschain.Secret // the last token that was read from a file or an agent
 }
 
 type originKey struct{}
@@ -85,6 +89,22 @@ type originKey struct{}
 func withOrigin(ctx context.Context) (context.Context, *origin) {
 	o := new(origin)
 	return context.WithValue(ctx, originKey{}, o), o
+}
+
+// noteLocal passes to the Provider that the token was read from a file or an agent of this machine.
+func noteLocal(ctx context.Context, token stschain.Secret) {
+	if o, ok := ctx.Value(originKey{}).(*origin); ok {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.local = token
+	}
+}
+
+// isOf reports whether noteLocal was called with this token. A function may read one and return another.
+func (o *origin) isOf(token stschain.Secret) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.local == token
 }
 
 // noteOrigin passes the name to the Provider, if a Provider called the source.

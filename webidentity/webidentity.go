@@ -31,6 +31,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -47,7 +48,7 @@ type Provider struct {
 	Client *stsquery.Client // required; its Credentials are not used
 
 	RoleARN     string        // required by AWS
-	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host
+	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host, so that no two hosts have the same Identity
 	Duration    time.Duration // 15 minutes to 12 hours, in whole seconds, and at most the role's own maximum. 0: 1 hour
 
 	// Token returns the identity provider's token, at most 20,000 characters; required. It is called for each
@@ -76,11 +77,8 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 // the token contained.
 func (p *Provider) AssumeRoleWithWebIdentity(ctx context.Context) (_ *stsquery.AssumeRoleWithWebIdentityOutput, err error) {
 	defer flow.Wrap(&err, "webidentity", p.RoleARN)
-	switch {
-	case p.Client == nil:
-		return nil, flow.Missing("Client")
-	case p.Token == nil:
-		return nil, flow.Missing("Token")
+	if err := p.check(); err != nil {
+		return nil, err
 	}
 	var sent presented
 	out, err := p.Client.AssumeRoleWithWebIdentity(ctx, stsquery.AssumeRoleWithWebIdentityInput{
@@ -105,6 +103,38 @@ func (p *Provider) AssumeRoleWithWebIdentity(ctx context.Context) (_ *stsquery.A
 	return out, nil
 }
 
+func (p *Provider) check() error {
+	switch {
+	case p.Client == nil:
+		return flow.Missing("Client")
+	case p.Token == nil:
+		return flow.Missing("Token")
+	}
+	return nil
+}
+
+// Identity returns what decides the session: all fields, the server, and the token, which it reads. A token that
+// [TokenFile] or [GitHubActions] returned counts by the claims that STS evaluates, so that the next one has the same
+// identity. Any other token counts by its bytes. Set SessionName to share the session with other hosts.
+func (p *Provider) Identity(ctx context.Context) (_ stschain.Identity, err error) {
+	defer flow.Wrap(&err, "webidentity", p.RoleARN)
+	if err := p.check(); err != nil {
+		return stschain.Identity{}, err
+	}
+	token, err := p.present(ctx)
+	if err != nil {
+		return stschain.Identity{}, fmt.Errorf("no web identity token: %w", err)
+	}
+	return flow.Identity(ctx, "webidentity", p.Client, false, append(token.identity(),
+		"role="+p.RoleARN,
+		"session="+cmp.Or(p.SessionName, flow.SessionName()),
+		"duration="+p.Duration.String(),
+		"provider="+p.ProviderID,
+		"policy="+p.Policy,
+		"policies="+flow.Names(p.PolicyARNs),
+		fmt.Sprint("token-size=", p.MinimumSessionTokenSize))...)
+}
+
 // present returns a token, unless STS would certainly refuse it.
 func (p *Provider) present(ctx context.Context) (presented, error) {
 	ctx, origin := withOrigin(ctx)
@@ -117,6 +147,7 @@ func (p *Provider) present(ctx context.Context) (presented, error) {
 		return presented{}, errors.New("Token returned an empty one")
 	}
 	sent := presented{token: stschain.NewSecret(text), origin: origin.String()}
+	sent.local = origin.isOf(sent.token)
 	sent.claims, sent.isJWT = peek(text)
 	if now := system.Now(p.Client.Clock); sent.expiry().Passed(now) {
 		return presented{}, errors.New(sent.expired(now))

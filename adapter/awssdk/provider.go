@@ -116,6 +116,20 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 	}
 }
 
+// Identity returns that of the Credentials of a [CredentialsProvider]. For a provider of the SDK it returns an
+// error: its settings are not known.
+func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
+	ours, ok := p.Provider.(*CredentialsProvider)
+	if !ok || ours.Credentials == nil {
+		return stschain.Identity{}, stschain.Permanent(fmt.Errorf("awssdk: %s has no identity: the SDK does not tell what decides its credentials. Use a provider of stschain", p))
+	}
+	i, err := (&stschain.Cache{Provider: ours.Credentials}).Identity(ctx)
+	if err != nil {
+		return stschain.Identity{}, fmt.Errorf("awssdk: %s: %w", p, err)
+	}
+	return i, nil
+}
+
 // String names the SDK's provider by its type.
 func (p *Provider) String() string {
 	return "aws-sdk-go-v2 " + strings.TrimPrefix(fmt.Sprintf("%T", p.Provider), "*")

@@ -62,6 +62,9 @@ func Endpoint(field, configured string, allowHTTP, variant bool, host string) (*
 	return u, nil
 }
 
+// Server is a URL without its query, for the field of an identity.
+func Server(u *url.URL) string { return u.Scheme + "://" + strings.ToLower(u.Host) + u.EscapedPath() }
+
 // IsLabel reports whether s is one label of a host name, as a region must be before it goes
 // into one: letters, digits and inner hyphens, at most 63 (RFC 1123, 2.1).
 func IsLabel(s string) bool {

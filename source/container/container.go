@@ -78,6 +78,11 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return creds, nil
 }
 
+// Identity returns an error: the agent decides whose credentials it returns.
+func (*Provider) Identity(context.Context) (stschain.Identity, error) {
+	return stschain.Identity{}, stschain.Permanent(errors.New("container has no identity: the agent decides whose credentials it returns. Do not share its credentials: each process can retrieve its own, or use webidentity"))
+}
+
 // String returns "container".
 func (p *Provider) String() string { return "container" }
 

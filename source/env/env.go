@@ -72,6 +72,15 @@ func (p *Provider) Retrieve(context.Context) (stschain.Credentials, error) {
 	}, nil
 }
 
+// Identity returns that of the credentials that Retrieve returns.
+func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
+	creds, err := p.Retrieve(ctx)
+	if err != nil {
+		return stschain.Identity{}, err
+	}
+	return creds.Identity(), nil
+}
+
 // String returns "env".
 func (p *Provider) String() string { return "env" }
 

@@ -99,6 +99,11 @@ func get[T any](ctx context.Context, p *Provider, from func(*service, context.Co
 	return none, fmt.Errorf("imds: %w", err)
 }
 
+// Identity returns an error: another instance may have another role.
+func (*Provider) Identity(context.Context) (stschain.Identity, error) {
+	return stschain.Identity{}, stschain.Permanent(errors.New("imds has no identity: another instance may have another role. Do not share its credentials: each process can retrieve its own, or use webidentity"))
+}
+
 // String returns "imds".
 func (p *Provider) String() string { return "imds" }
 

@@ -129,6 +129,22 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 	}
 }
 
+// Identity returns what decides the credentials: Session, which names the user, and the sign-in service. It reads the
+// file, and refreshes the session if it is due: a process that has not signed in has no identity.
+func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
+	if !strings.HasPrefix(strings.TrimSpace(p.Session), "arn:") {
+		return stschain.Identity{}, stschain.Permanent(errors.New("login: no identity: Session is not the ARN of a user"))
+	}
+	u, err := p.tokenURL()
+	if err == nil {
+		_, err = p.retrieve(ctx)
+	}
+	if err != nil {
+		return stschain.Identity{}, fmt.Errorf("%s: %w", p, err)
+	}
+	return stschain.NewIdentity("login", "server="+wire.Server(u), "session="+strings.TrimSpace(p.Session)), nil
+}
+
 // String names the session.
 func (p *Provider) String() string {
 	if !strings.HasPrefix(strings.TrimSpace(p.Session), "arn:") {

@@ -112,6 +112,11 @@ func (p *Provider) parse(stdout []byte) (stschain.Credentials, error) {
 	return creds, nil
 }
 
+// Identity returns an error: a command does not say whose credentials it prints.
+func (*Provider) Identity(context.Context) (stschain.Identity, error) {
+	return stschain.Identity{}, stschain.Permanent(errors.New("process has no identity: a command does not say whose credentials it prints, and may print others on another machine. Do not share its credentials, or use the provider that it stands for"))
+}
+
 // String names the program.
 func (p *Provider) String() string {
 	return strings.TrimSpace("process " + program(p.Command))

@@ -103,6 +103,10 @@ func (u unseen) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return u.provider().Retrieve(ctx)
 }
 
+func (u unseen) Identity(ctx context.Context) (stschain.Identity, error) {
+	return (&stschain.Cache{Provider: u.provider()}).Identity(ctx)
+}
+
 func (p *Provider) credentialSource(s step) (stschain.Provider, error) {
 	switch s.source {
 	case sourceEnvironment:
@@ -138,6 +142,8 @@ func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) 
 	}
 	return stschain.Credentials{}, r.err
 }
+
+func (r regionless) Identity(context.Context) (stschain.Identity, error) { return stschain.Identity{}, r.err }
 
 // signedIn creates the provider for a session of the AWS CLI.
 func (p *Provider) signedIn(s step) (stschain.Provider, error) {
@@ -181,6 +187,8 @@ type static struct{ creds stschain.Credentials }
 func (s static) String() string { return s.creds.Origin }
 
 func (s static) Retrieve(context.Context) (stschain.Credentials, error) { return s.creds, nil }
+
+func (s static) Identity(context.Context) (stschain.Identity, error) { return s.creds.Identity(), nil }
 
 // tokenFile reads a token with Open, like the other files.
 func (p *Provider) tokenFile(path string) func(context.Context) (stschain.Secret, error) {

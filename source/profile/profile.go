@@ -123,6 +123,20 @@ func (p *Provider) Retrieve(ctx context.Context) (creds stschain.Credentials, er
 	return creds, nil
 }
 
+// Identity returns that of the provider which the profile configures; names of profiles and paths of files do not
+// count. It is [stschain.Unavailable] where Retrieve is.
+func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
+	source, err := p.source(ctx)
+	if err != nil {
+		return stschain.Identity{}, err
+	}
+	i, err := (&stschain.Cache{Provider: source}).Identity(ctx)
+	if err != nil {
+		return stschain.Identity{}, fmt.Errorf("%s: %w", p, err)
+	}
+	return i, nil
+}
+
 // source returns the provider of the profile's credentials: the previous one, unless its configuration changed.
 func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
 	steps, _, err := p.plan(ctx)

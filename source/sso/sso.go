@@ -133,6 +133,28 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return p.credentials(ctx, at, t)
 }
 
+// Identity returns what decides the credentials: the portal, StartURL, account, role and the access token, which alone
+// tells who signed in. It changes with that token, about every hour. The token is refreshed if it is due.
+func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
+	at, err := p.places()
+	var t token
+	if err == nil {
+		t, err = p.file(at).Token(ctx, &p.tokens)
+	}
+	if err != nil {
+		return stschain.Identity{}, fmt.Errorf("%s: %w", p, err)
+	}
+	startURL, _ := t.content.Text("startUrl") // it was read before
+	return stschain.NewIdentity("sso",
+		"portal="+wire.Server(at.portal),
+		"query="+stschain.NewSecret(at.portal.RawQuery).Fingerprint(),
+		"region="+p.Region,
+		"start-url="+bare(cmp.Or(p.StartURL, startURL.Reveal())),
+		"account="+p.AccountID,
+		"role="+p.RoleName,
+		"user="+t.access.Fingerprint()), nil
+}
+
 // String returns "sso", and the account and the role.
 func (p *Provider) String() string {
 	if p.AccountID == "" || p.RoleName == "" {

@@ -1,0 +1,53 @@
+package flow
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/stsquery"
+)
+
+// Identity implements the Identity of a flow: the server, the caller if the operation is signed, and the fields.
+func Identity(ctx context.Context, kind string, client *stsquery.Client, signed bool, fields ...string) (stschain.Identity, error) {
+	if client == nil {
+		return stschain.Identity{}, Missing("Client")
+	}
+	server, err := client.Server()
+	if err != nil {
+		return stschain.Identity{}, err
+	}
+	of := []string{fmt.Sprintf("server=%x", server.Digest())}
+	if signed {
+		if client.Credentials == nil {
+			return stschain.Identity{}, Missing("Client.Credentials")
+		}
+		caller, err := (&stschain.Cache{Provider: client.Credentials}).Identity(ctx)
+		if err != nil {
+			return stschain.Identity{}, fmt.Errorf("no identity, because Client.Credentials have none: %w", err)
+		}
+		of = append(of, fmt.Sprintf("caller=%x", caller.Digest()))
+	}
+	return stschain.NewIdentity(kind, append(of, fields...)...), nil
+}
+
+// Set is a list whose order does not count, as the value of a field. Each member is quoted, so that no other
+// list has the same value.
+func Set[T any](list []T, parts func(T) []string) string {
+	var quoted []string
+	for _, member := range list {
+		quoted = append(quoted, fmt.Sprintf("%q", parts(member)))
+	}
+	slices.Sort(quoted)
+	return strings.Join(quoted, "")
+}
+
+// Names is the Set of strings.
+func Names(list []string) string { return Set(list, func(s string) []string { return []string{s} }) }
+
+// Tags is the Set of tags.
+func Tags(list []stsquery.Tag) string {
+	return Set(list, func(t stsquery.Tag) []string { return []string{t.Key, t.Value} })
+}
