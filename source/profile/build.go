@@ -143,7 +143,9 @@ func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) 
 	return stschain.Credentials{}, r.err
 }
 
-func (r regionless) Identity(context.Context) (stschain.Identity, error) { return stschain.Identity{}, r.err }
+func (r regionless) Identity(context.Context) (stschain.Identity, error) {
+	return stschain.Identity{}, r.err
+}
 
 // signedIn creates the provider for a session of the AWS CLI.
 func (p *Provider) signedIn(s step) (stschain.Provider, error) {

@@ -1,0 +1,276 @@
+package identity_test
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"net/http"
+	"strings"
+	"testing/fstest"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
+	"github.com/stschain-go/stschain/federation"
+	"github.com/stschain-go/stschain/saml"
+	"github.com/stschain-go/stschain/sessiontoken"
+	"github.com/stschain-go/stschain/source/env"
+	"github.com/stschain-go/stschain/source/login"
+	"github.com/stschain-go/stschain/source/profile"
+	"github.com/stschain-go/stschain/source/sso"
+	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/webidentity"
+)
+
+const (
+	role      = "arn:aws:iam::123456789012:role/backup"
+	otherRole = "arn:aws:iam::123456789012:role/audit"
+	secret    = "canary-4711-secret"
+)
+
+type fields = map[string]any // another value of each field
+
+// kind is a type whose fields decide an identity.
+type kind struct {
+	value    func() any                      // a new one, as a pointer
+	provider func(v any) stschain.Identifier // that uses it; nil: it is one
+	in, out  fields                          // those that count, and those that do not
+}
+
+var (
+	keys      = stschain.Static("AKIDEXAMPLE", secret, "")
+	otherKeys = stschain.Static("AKIDEXAMPLE", secret+"2", "")
+	offline   = &http.Client{Transport: refuse{}}
+	other     = &http.Client{Transport: refuse{}, Timeout: time.Minute}
+)
+
+type refuse struct{}
+
+func (refuse) RoundTrip(*http.Request) (*http.Response, error) {
+	panic("Identity must not call a server")
+}
+
+type clock struct{}
+
+func (clock) Now() time.Time { return time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC) }
+
+func newClient() *stsquery.Client {
+	return &stsquery.Client{Credentials: keys, Region: "eu-west-1", HTTPClient: offline}
+}
+
+func elsewhere() *stsquery.Client { return &stsquery.Client{Credentials: keys, Region: "eu-west-2"} }
+
+func prompt(context.Context, string) (stschain.Secret, error) { panic("Identity must not prompt") }
+
+func returns(s string) func(context.Context) (stschain.Secret, error) {
+	return func(context.Context) (stschain.Secret, error) { return stschain.NewSecret(s), nil }
+}
+
+// jwt returns a token with pairs of a claim and its value.
+func jwt(issuer, subject, audience, id string, others ...string) string {
+	claims := map[string]string{"iss": issuer, "sub": subject, "aud": audience, "jti": id}
+	for i := 0; i < len(others); i += 2 {
+		claims[others[i]] = others[i+1]
+	}
+	payload, _ := json.Marshal(claims)
+	return "e30." + base64.RawURLEncoding.EncodeToString(payload) + "." + base64.RawURLEncoding.EncodeToString([]byte(secret))
+}
+
+func assertion(subject string) string {
+	return base64.StdEncoding.EncodeToString([]byte(`<p:Response xmlns:p="urn:oasis:names:tc:SAML:2.0:protocol"><Assertion xmlns="urn:oasis:names:tc:SAML:2.0:assertion"><Subject><NameID>` + subject + `</NameID></Subject></Assertion></p:Response>`))
+}
+
+// lookup is an environment.
+func lookup(pairs ...string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1], true
+			}
+		}
+		return "", false
+	}
+}
+
+// opens returns the same content for each path but credentials.
+func opens(content string) func(string) (fs.File, error) {
+	return func(path string) (fs.File, error) {
+		if strings.HasSuffix(path, "credentials") {
+			return nil, fs.ErrNotExist
+		}
+		return fstest.MapFS{"f": {Data: []byte(content)}}.Open("f")
+	}
+}
+
+func signedIn(user string) string {
+	return `{"region": "eu-west-1", "accessToken": "` + secret + user + `", "expiresAt": "2099-01-01T00:00:00Z"}`
+}
+
+func loggedIn(id string) string {
+	return `{"accessToken": {"accessKeyId": "` + id + `", "secretAccessKey": "` + secret + `", "sessionToken": "t", "accountId": "123456789012", "expiresAt": "2099-01-01T00:00:00Z"}}`
+}
+
+func configOf(role string) string {
+	text := "role_arn = " + role + "\nrole_session_name = nightly\ncredential_source = Environment\n"
+	return "[default]\n" + text + "[profile dev]\n" + text
+}
+
+// runner is the agent of a GitHub Actions job, whose tokens are for the audience that a request names.
+type runner struct{ subject string }
+
+func (r runner) RoundTrip(req *http.Request) (*http.Response, error) {
+	token := jwt("https://token.actions.githubusercontent.com", r.subject, req.URL.Query().Get("audience"), time.Now().String())
+	return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"value": "` + token + `"}`)), Request: req}, nil
+}
+
+func eks(role string) func(string) (string, bool) {
+	return lookup("AWS_WEB_IDENTITY_TOKEN_FILE", "/token", "AWS_ROLE_ARN", role, "AWS_ROLE_SESSION_NAME", "nightly", "AWS_REGION", "eu-west-1")
+}
+
+func job(token string) func(string) (string, bool) {
+	return lookup("ACTIONS_ID_TOKEN_REQUEST_URL", "https://runner.example/x", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", token)
+}
+
+func environment(id, endpoint string) func(string) (string, bool) {
+	return lookup("AWS_ACCESS_KEY_ID", id, "AWS_SECRET_ACCESS_KEY", secret, "AWS_ENDPOINT_URL_STS", endpoint)
+}
+
+var kinds = map[string]kind{
+	"assumerole.Provider": {
+		value: func() any { return &assumerole.Provider{Client: newClient(), RoleARN: role, SessionName: "nightly"} },
+		in: fields{
+			"Client": elsewhere(), "RoleARN": otherRole, "SessionName": "daily", "Duration": 2 * time.Hour, "ExternalID": "x",
+			"Policy": "{}", "PolicyARNs": []string{"arn:p"}, "Tags": []stsquery.Tag{{Key: "k", Value: "v"}}, "TransitiveTagKeys": []string{"k"},
+			"SourceIdentity": "ada", "SerialNumber": "arn:mfa", "MinimumSessionTokenSize": 1,
+			"ProvidedContexts": []stsquery.ProvidedContext{{ProviderARN: "arn:c", Assertion: stschain.NewSecret(secret)}},
+		},
+		out: fields{"MFAToken": prompt},
+	},
+	"sessiontoken.Provider": {
+		value: func() any { return &sessiontoken.Provider{Client: newClient()} },
+		in:    fields{"Client": elsewhere(), "Duration": time.Hour, "SerialNumber": "arn:mfa", "MinimumSessionTokenSize": 1},
+		out:   fields{"MFAToken": prompt},
+	},
+	"federation.Provider": {
+		value: func() any { return &federation.Provider{Client: newClient(), Name: "bob"} },
+		in: fields{
+			"Client": elsewhere(), "Name": "eve", "Policy": "{}", "PolicyARNs": []string{"arn:p"}, "Duration": time.Hour,
+			"Tags": []stsquery.Tag{{Key: "k", Value: "v"}}, "MinimumSessionTokenSize": 1,
+		},
+	},
+	"webidentity.Provider": {
+		value: func() any {
+			return &webidentity.Provider{Client: newClient(), RoleARN: role, SessionName: "nightly", Token: returns(secret)}
+		},
+		in: fields{
+			"Client": elsewhere(), "RoleARN": otherRole, "SessionName": "daily", "Duration": 2 * time.Hour, "Token": returns(secret + "2"),
+			"ProviderID": "www.amazon.com", "Policy": "{}", "PolicyARNs": []string{"arn:p"}, "MinimumSessionTokenSize": 1,
+		},
+	},
+	"webidentity.FromEnv": {
+		value: func() any {
+			return &webidentity.FromEnv{LookupEnv: eks(role), Open: opens(jwt("https://idp", "app", "sts", "1"))}
+		},
+		in: fields{
+			"LookupEnv": eks(otherRole), "Open": opens(jwt("https://idp", "other", "sts", "1")), "Duration": 2 * time.Hour,
+			"Client": func(string) *stsquery.Client { return elsewhere() },
+		},
+	},
+	"webidentity.GitHubActions": {
+		value: func() any {
+			return &webidentity.GitHubActions{LookupEnv: job("a"), HTTPClient: &http.Client{Transport: runner{"repo:a"}}}
+		},
+		provider: func(v any) stschain.Identifier {
+			return &webidentity.Provider{Client: newClient(), RoleARN: role, SessionName: "nightly", Token: v.(*webidentity.GitHubActions).Token}
+		},
+		in:  fields{"Audience": "other"},
+		out: fields{"LookupEnv": job("b"), "HTTPClient": &http.Client{Transport: runner{"repo:a"}, Timeout: time.Minute}},
+	},
+	"saml.Provider": {
+		value: func() any {
+			return &saml.Provider{Client: newClient(), RoleARN: role, Assertion: returns(assertion("ada"))}
+		},
+		in: fields{
+			"Client": elsewhere(), "RoleARN": otherRole, "PrincipalARN": "arn:aws:iam::123456789012:saml-provider/p", "Assertion": returns(assertion("bob")),
+			"Duration": 2 * time.Hour, "Policy": "{}", "PolicyARNs": []string{"arn:p"}, "MinimumSessionTokenSize": 1,
+		},
+	},
+	"stsquery.Client": {
+		value:    func() any { return newClient() },
+		provider: func(v any) stschain.Identifier { return &sessiontoken.Provider{Client: v.(*stsquery.Client)} },
+		in: fields{
+			"Credentials": otherKeys, "Region": "eu-west-2", "Endpoint": "https://sts.example:8443/path?query", "FIPS": true, "DualStack": true,
+			"Global": true, "SigningRegion": "us-east-2", "SigningName": "other",
+		},
+		out: fields{
+			"AllowHTTP": true, "HTTPClient": other, "AttemptTimeout": time.Second, "Retry": stsquery.Retry{MaxAttempts: 1}, "Clock": clock{},
+			"DisableClockSkewCorrection": true,
+		},
+	},
+	"stsquery.Tag": {
+		value: func() any { return &stsquery.Tag{Key: "k", Value: "v"} },
+		provider: func(v any) stschain.Identifier {
+			return &federation.Provider{Client: newClient(), Tags: []stsquery.Tag{*v.(*stsquery.Tag)}}
+		},
+		in: fields{"Key": "other", "Value": "other"},
+	},
+	"stsquery.ProvidedContext": {
+		value: func() any {
+			return &stsquery.ProvidedContext{ProviderARN: "arn:a", Assertion: stschain.NewSecret(secret)}
+		},
+		provider: func(v any) stschain.Identifier {
+			return &assumerole.Provider{Client: newClient(), SessionName: "nightly", ProvidedContexts: []stsquery.ProvidedContext{*v.(*stsquery.ProvidedContext)}}
+		},
+		in: fields{"ProviderARN": "arn:b", "Assertion": stschain.NewSecret(secret + "2")},
+	},
+	"env.Provider": {
+		value: func() any { return &env.Provider{LookupEnv: environment("AKIA", "")} },
+		in:    fields{"LookupEnv": environment("AKIB", "")},
+		out:   fields{"Clock": clock{}},
+	},
+	"sso.Provider": {
+		value: func() any {
+			return &sso.Provider{
+				Session: "work", StartURL: "https://a.example/start", Region: "eu-west-1", AccountID: "123456789012", RoleName: "dev",
+				CacheDir: "/x", Open: opens(signedIn("ada")), HTTPClient: offline,
+			}
+		},
+		in: fields{
+			"StartURL": "https://b.example/start", "Region": "eu-west-2", "AccountID": "210987654321", "RoleName": "admin",
+			"PortalEndpoint": "https://portal.example", "FIPS": true, "DualStack": true, "Open": opens(signedIn("bob")),
+		},
+		out: fields{
+			"Session": "home", "Profile": "dev", "OIDCEndpoint": "https://oidc.example", "AllowHTTP": true, "MaxAttempts": 1,
+			"DisableClockSkewCorrection": true, "CacheDir": "/y", "HTTPClient": other, "Clock": clock{},
+		},
+	},
+	"login.Provider": {
+		value: func() any {
+			return &login.Provider{
+				Session: "arn:aws:iam::123456789012:user/ada", Region: "eu-west-1", CacheDir: "/x", LookupEnv: lookup(), Open: opens(loggedIn("ASIA1")), HTTPClient: offline,
+			}
+		},
+		in: fields{
+			"Session": "arn:aws:iam::123456789012:user/bob", "Region": "eu-west-2", "Endpoint": "https://signin.example", "FIPS": true, "DualStack": true,
+		},
+		out: fields{
+			"Profile": "dev", "AllowHTTP": true, "MaxAttempts": 1, "DisableClockSkewCorrection": true, "CacheDir": "/y", "Home": "/z",
+			"LookupEnv": lookup("HOME", "/z"), "Open": opens(loggedIn("ASIA2")), "HTTPClient": other, "Clock": clock{},
+		},
+	},
+	"profile.Provider": {
+		value: func() any {
+			return &profile.Provider{Region: "eu-west-1", LookupEnv: environment("AKIA", "https://sts.example"), Home: "/x", Open: opens(configOf(role)), HTTPClient: offline}
+		},
+		in: fields{
+			"Region": "eu-west-2", "Endpoint": "https://other.example", "IgnoreConfiguredEndpoints": true,
+			"LookupEnv": environment("AKIB", "https://sts.example"), "Open": opens(configOf(otherRole)),
+		},
+		out: fields{
+			"Profile": "dev", "AllowHTTP": true, "MFAToken": prompt, "Home": "/y", "HTTPClient": other, "Clock": clock{},
+			"Run": func(context.Context, string) ([]byte, error) { return nil, nil },
+		},
+	},
+}

@@ -1,0 +1,19 @@
+package identity_test
+
+// digests are those of kinds, with each field that counts.
+var digests = map[string]string{
+	"assumerole.Provider":       "f1d1b89873aaf32e5993daecaacaf3ae9ec91158e8b3dea1cd084e3da83c86f7",
+	"env.Provider":              "a70a522c317a7bd63776943d6f58efa0e00fd6706fc26decbcdbe0911f62bc84",
+	"federation.Provider":       "8d102a6ad5cac1673118b58a03f73e65150055d729cb82e5ac0b23e62d9a3647",
+	"login.Provider":            "35920f672c4f6f064da7254e928344cfe4ce709754f998d9276bf92a4cee368e",
+	"profile.Provider":          "6724615ae3a814dedcb363c955826201bf5057179f49ec96a2899050ab5633bb",
+	"saml.Provider":             "ae8dbdb8df9557137c563a481ad710d166810f03fb65f202d1395178d87b48aa",
+	"sessiontoken.Provider":     "00a48fc87c141e58e5739faac9b270f853e78bac8df7938ca99030503749b838",
+	"sso.Provider":              "3f503124177d7953b329a73e6397df641fbd1ec97d05d79ffca100d529be80a3",
+	"stsquery.Client":           "63fe2617431e446525d277ba8f5433fdcacdb6a087344021b133684689cf14c1",
+	"stsquery.ProvidedContext":  "1077651418b08546d42e32a59cb212d3f39be80a3fdec282d00886bd9cb93c2d",
+	"stsquery.Tag":              "53693724f246545b73b9f534795492e8ec7326e517a73b1131f89602f4e9ac30",
+	"webidentity.FromEnv":       "6a5744ab1b9df2c061ef90901a32b3c24223308d59e866f63aac5bd9c50f9477",
+	"webidentity.GitHubActions": "2b462f95061c747a32293d0bf1f30c29e810bb53e98b58cde9b24ecd4efa07c5",
+	"webidentity.Provider":      "95069d873849d0f8975bfe58eb93a0f35ec5e2faa5eb75cd51f40a9d518f575a",
+}

@@ -1,0 +1,2 @@
+// Package identity tests the identities of all flows and sources.
+package identity
