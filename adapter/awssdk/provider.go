@@ -121,7 +121,7 @@ func (p *Provider) Invalidate(rejected stschain.Credentials) {
 func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
 	ours, ok := p.Provider.(*CredentialsProvider)
 	if !ok || ours.Credentials == nil {
-		return stschain.Identity{}, stschain.Permanent(fmt.Errorf("awssdk: %s has no identity: the SDK does not tell what decides its credentials. Use a provider of stschain", p))
+		return stschain.Identity{}, stschain.Permanent(fmt.Errorf("awssdk: %s has no identity: the SDK does not say what decides its credentials. Use a provider of stschain", p))
 	}
 	i, err := (&stschain.Cache{Provider: ours.Credentials}).Identity(ctx)
 	if err != nil {

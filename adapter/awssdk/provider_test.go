@@ -217,3 +217,18 @@ func TestProviderContext(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, calls)
 }
+
+// Only a provider of stschain has an identity: that of its Credentials. TellExpiry does not count.
+func TestProviderIdentity(t *testing.T) {
+	for key, want := range map[string]bool{"secret": true, "other": false} {
+		ours := &awssdk.CredentialsProvider{Credentials: stschain.Static("AKIDEXAMPLE", key, ""), TellExpiry: true}
+		i, err := (&awssdk.Provider{Provider: ours}).Identity(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, want, i == (stschain.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret")}).Identity())
+	}
+	for _, p := range []aws.CredentialsProvider{nil, sdk(aws.Credentials{}, nil), &awssdk.CredentialsProvider{}} {
+		_, err := (&awssdk.Provider{Provider: p}).Identity(t.Context())
+		require.ErrorContains(t, err, " has no identity: ")
+		require.ErrorIs(t, err, stschain.ErrPermanent)
+	}
+}

@@ -80,9 +80,9 @@ func (p *Provider) retrieve(cc *credentials.CredContext) (credentials.Value, err
 	return value, err
 }
 
-// Identity returns an error: minio-go does not tell what decides its credentials.
+// Identity returns an error: minio-go does not say what decides its credentials.
 func (p *Provider) Identity(context.Context) (stschain.Identity, error) {
-	return stschain.Identity{}, stschain.Permanent(fmt.Errorf("miniosts: %s have no identity: minio-go does not tell what decides them. Use a provider of stschain", p))
+	return stschain.Identity{}, stschain.Permanent(fmt.Errorf("miniosts: %s have no identity: minio-go does not say what decides them. Use a provider of stschain", p))
 }
 
 // String is the name in reports: minio-go does not report the origin of credentials.

@@ -223,3 +223,9 @@ func TestSecrets(t *testing.T) {
 		require.NotContains(t, fmt.Sprintf("%v %+v %#v %v", theirs, theirs, theirs, struct{ P stschain.Provider }{theirs}), secret)
 	})
 }
+
+func TestProviderIdentity(t *testing.T) {
+	_, err := (&miniosts.Provider{Endpoint: "https://minio.example"}).Identity(t.Context())
+	require.ErrorContains(t, err, "miniosts: credentials of minio-go have no identity: ")
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+}

@@ -134,7 +134,7 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 }
 
 // Identity returns what decides the credentials: the portal, StartURL, account, role and the access token, which alone
-// tells who signed in. It changes with that token, about every hour. The token is refreshed if it is due.
+// identifies the signed-in user. It changes with that token, about every hour. The token is refreshed if it is due.
 func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
 	at, err := p.places()
 	var t token
