@@ -40,7 +40,7 @@ type Provider struct {
 	Client *stsquery.Client // required; its Credentials assume the role
 
 	RoleARN     string        // required by AWS
-	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host, so that no two hosts have the same Identity
+	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host, so that other hosts cannot share the session
 	Duration    time.Duration // 15 minutes to 12 hours, in whole seconds, and at most the role's own maximum; 1 hour in a role chain. 0: 1 hour
 
 	ExternalID string // required by the trust policies of third parties, as protection against the confused deputy problem
@@ -108,7 +108,7 @@ func (p *Provider) Identity(ctx context.Context) (_ stschain.Identity, err error
 	contexts := flow.Set(p.ProvidedContexts, func(c stsquery.ProvidedContext) []string { return []string{c.ProviderARN, c.Assertion.Reveal()} })
 	return flow.Identity(ctx, "assumerole", p.Client, true,
 		"role="+p.RoleARN,
-		"session="+cmp.Or(p.SessionName, flow.SessionName()),
+		flow.Session(p.SessionName),
 		"duration="+p.Duration.String(),
 		"external-id="+p.ExternalID,
 		"policy="+p.Policy,

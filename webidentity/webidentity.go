@@ -48,7 +48,7 @@ type Provider struct {
 	Client *stsquery.Client // required; its Credentials are not used
 
 	RoleARN     string        // required by AWS
-	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host, so that no two hosts have the same Identity
+	SessionName string        // 2 to 64 letters, digits and _+=,.@-; CloudTrail shows it. Empty: the names of the program and the host, so that other hosts cannot share the session
 	Duration    time.Duration // 15 minutes to 12 hours, in whole seconds, and at most the role's own maximum. 0: 1 hour
 
 	// Token returns the identity provider's token, at most 20,000 characters; required. It is called for each
@@ -127,7 +127,7 @@ func (p *Provider) Identity(ctx context.Context) (_ stschain.Identity, err error
 	}
 	return flow.Identity(ctx, "webidentity", p.Client, false, append(token.identity(),
 		"role="+p.RoleARN,
-		"session="+cmp.Or(p.SessionName, flow.SessionName()),
+		flow.Session(p.SessionName),
 		"duration="+p.Duration.String(),
 		"provider="+p.ProviderID,
 		"policy="+p.Policy,

@@ -28,9 +28,24 @@ func Identity(ctx context.Context, kind string, client *stsquery.Client, signed 
 		if err != nil {
 			return stschain.Identity{}, fmt.Errorf("no identity, because Client.Credentials have none: %w", err)
 		}
-		of = append(of, fmt.Sprintf("caller=%x", caller.Digest()))
+		name := "caller"
+		if strings.Contains(caller.String(), ofHost) {
+			name += "-of-host"
+		}
+		of = append(of, fmt.Sprintf("%s=%x", name, caller.Digest()))
 	}
 	return stschain.NewIdentity(kind, append(of, fields...)...), nil
+}
+
+// ofHost marks fields that no other host has.
+const ofHost = "-of-host="
+
+// Session is the field of a session name. The default one names the host.
+func Session(name string) string {
+	if name == "" {
+		return "session" + ofHost + SessionName()
+	}
+	return "session=" + name
 }
 
 // Set is a list whose order does not count, as the value of a field. Each member is quoted, so that no other

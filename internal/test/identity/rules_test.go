@@ -168,3 +168,13 @@ func TestIncomplete(t *testing.T) {
 		require.EqualError(t, err, want)
 	}
 }
+
+// A default session name is of this host, and so is a role that is assumed with such a session.
+func TestIdentityOfHost(t *testing.T) {
+	base := &assumerole.Provider{Client: newClient(), RoleARN: role}
+	require.Contains(t, identityOf(t, base).String(), " session-of-host=")
+	next := &assumerole.Provider{Client: newClient(), RoleARN: role, SessionName: "nightly"}
+	require.NotContains(t, identityOf(t, next).String(), "-of-host=")
+	next.Client.Credentials = base
+	require.Contains(t, identityOf(t, next).String(), " caller-of-host=")
+}
