@@ -52,19 +52,20 @@ type Pool[K comparable] struct {
 	OnEvent     func(PoolEvent[K])    // nil: none. Called in order on a goroutine of its own; while it blocks, at most 1,024 events are kept for it
 
 	once   sync.Once
-	seed   maphash.Seed
-	shards [poolShards]poolShard[K]
+	table  poolTable[K]
+	hits   [poolCounters]poolCounter
 	slots  slots
 	events eventQueue[PoolEvent[K]]
 
-	// No code of others runs under the lock. It is taken before that of a shard, and never under that
-	// of a cache.
+	// No code of others runs under the lock. It is never taken under that of a cache.
+	// A hit does not take it.
 	mu        sync.Mutex
 	proven    poolList[K] // in the order of SIEVE
 	hand      *poolEntry[K]
 	probation poolList[K]     // in the order they came
 	room      []chan struct{} // callers that wait for room on probation
 	bytes     int64
+	misses    uint64
 	evictions uint64
 	refusals  atomic.Uint64
 }
@@ -77,7 +78,6 @@ type PoolEvent[K comparable] struct {
 }
 
 const (
-	poolShards     = 64 // a power of two
 	poolEntries    = 10_000
 	poolInFlight   = 64
 	poolEntryBytes = 1000
@@ -97,21 +97,25 @@ func (p *Pool[K]) retrieve(ctx context.Context, key K, atLeast time.Duration) (C
 	if err := p.check(); err != nil {
 		return Credentials{}, err
 	}
-	s := p.shard(key)
-	e := s.find(key)
-	if e != nil {
-		s.hits.Add(1)
-	} else {
-		var err error
-		if e, err = p.add(ctx, s, key); err != nil {
-			return Credentials{}, err
-		}
-		defer p.idle(e)
+	hash := p.table.hash(key)
+	e := p.table.find(hash, key)
+	if e == nil {
+		return p.retrieveNew(ctx, hash, key, atLeast)
 	}
+	p.hit(hash)
 	if atLeast > 0 {
 		return e.cache.RetrieveFor(ctx, atLeast)
 	}
 	return e.cache.Retrieve(ctx)
+}
+
+func (p *Pool[K]) retrieveNew(ctx context.Context, hash uint64, key K, atLeast time.Duration) (Credentials, error) {
+	e, err := p.add(ctx, hash, key)
+	if err != nil {
+		return Credentials{}, err
+	}
+	defer p.idle(e)
+	return e.cache.RetrieveFor(ctx, atLeast)
 }
 
 // Warm retrieves the credentials of keys, such as those of the tenants that were active before a restart,
@@ -165,8 +169,9 @@ func (p *Pool[K]) Forget(key K) {
 	if p.check() != nil {
 		return
 	}
+	hash := p.table.hash(key)
 	p.mu.Lock()
-	e := p.shard(key).find(key)
+	e := p.table.find(hash, key)
 	if e != nil {
 		p.remove(e)
 	}
@@ -179,18 +184,17 @@ func (p *Pool[K]) Forget(key K) {
 // All returns the caches of the keys, in no order. It calls nothing of others.
 func (p *Pool[K]) All() iter.Seq2[K, *Cache] {
 	return func(yield func(K, *Cache) bool) {
-		for i := range p.shards {
-			s := &p.shards[i]
-			s.mu.RLock()
-			entries := make([]*poolEntry[K], 0, len(s.entries))
-			for _, e := range s.entries {
+		p.mu.Lock()
+		entries := make([]*poolEntry[K], 0, p.proven.len+p.probation.len)
+		for _, list := range []*poolList[K]{&p.proven, &p.probation} {
+			for e := list.first; e != nil; e = e.next {
 				entries = append(entries, e)
 			}
-			s.mu.RUnlock()
-			for _, e := range entries {
-				if !yield(e.key, &e.cache) {
-					return
-				}
+		}
+		p.mu.Unlock()
+		for _, e := range entries {
+			if !yield(e.key, &e.cache) {
+				return
 			}
 		}
 	}
@@ -216,11 +220,11 @@ func (p *Pool[K]) Status() PoolStatus {
 		return PoolStatus{}
 	}
 	st := PoolStatus{Refusals: p.refusals.Load()}
-	for i := range p.shards {
-		st.Hits += p.shards[i].hits.Load()
-		st.Misses += p.shards[i].misses.Load()
+	for i := range p.hits {
+		st.Hits += p.hits[i].n.Load()
 	}
 	p.mu.Lock()
+	st.Misses = p.misses
 	st.Entries, st.New, st.Bytes, st.Evictions = p.proven.len, p.probation.len, p.bytes, p.evictions
 	p.mu.Unlock()
 	p.slots.mu.Lock()
@@ -240,7 +244,7 @@ func (p *Pool[K]) check() error {
 		return Permanent(fmt.Errorf("stschain: a Pool's bounds must not be negative: MaxEntries %d, MaxBytes %d, MaxInFlight %d", p.MaxEntries, p.MaxBytes, p.MaxInFlight))
 	}
 	p.once.Do(func() {
-		p.seed = maphash.MakeSeed()
+		p.table.seed = maphash.MakeSeed()
 		p.slots.most, p.slots.bound = p.maxInFlight(), p.maxInFlight()
 	})
 	return nil

@@ -13,13 +13,15 @@ import (
 
 // poolEntry is a key of a Pool with its cache.
 type poolEntry[K comparable] struct {
-	cache   Cache
-	pool    *Pool[K]
 	key     K
-	made    atomic.Pointer[madeProvider] // nil: New has not returned a provider
-	busy    atomic.Int32                 // callers that made it and attempts: with any, it is not evicted from probation
+	hash    uint64
+	chained atomic.Pointer[poolEntry[K]] // the next one of its bucket
 	visited atomic.Bool
-	proven  atomic.Bool // it has brought credentials
+	proven  atomic.Bool                  // it has brought credentials
+	busy    atomic.Int32                 // callers that made it and attempts: with any, it is not evicted from probation
+	cache   Cache                        // after what a hit also reads, in the same cache lines if the key is short
+	made    atomic.Pointer[madeProvider] // nil: New has not returned a provider
+	pool    *Pool[K]
 
 	// Under the lock of the pool.
 	gone       bool
@@ -230,8 +232,11 @@ func (h *pooled[K]) String() string {
 }
 
 func (h *pooled[K]) entry() *poolEntry[K] {
-	if h.pool.check() != nil {
+	p := h.pool
+	if p.check() != nil {
 		return nil
 	}
-	return h.pool.shard(h.key).find(h.key)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.table.find(p.table.hash(h.key), h.key)
 }

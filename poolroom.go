@@ -3,65 +3,24 @@ package stschain
 import (
 	"context"
 	"fmt"
-	"hash/maphash"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"github.com/stschain-go/stschain/internal/system"
 )
 
 // A Pool keeps two lists of entries: those on probation, of which the oldest is evicted first, and those
-// that worked, evicted by SIEVE. Its shards find them by key.
-
-type poolShard[K comparable] struct {
-	mu      sync.RWMutex
-	entries map[K]*poolEntry[K]
-	hits    atomic.Uint64
-	misses  atomic.Uint64
-	_       [64]byte // shards do not share a cache line
-}
-
-func (p *Pool[K]) shard(key K) *poolShard[K] {
-	return &p.shards[maphash.Comparable(p.seed, key)&(poolShards-1)]
-}
-
-// find returns the entry of a key and marks it as visited, or nil.
-func (s *poolShard[K]) find(key K) *poolEntry[K] {
-	s.mu.RLock()
-	e := s.entries[key]
-	s.mu.RUnlock()
-	if e != nil && !e.visited.Load() {
-		e.visited.Store(true)
-	}
-	return e
-}
-
-func (s *poolShard[K]) put(e *poolEntry[K]) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.entries == nil {
-		s.entries = make(map[K]*poolEntry[K])
-	}
-	s.entries[e.key] = e
-}
-
-func (s *poolShard[K]) drop(key K) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.entries, key)
-}
+// that worked, evicted by SIEVE.
 
 // add makes an entry for a new key. It waits for room on probation, where every entry may be in use.
-func (p *Pool[K]) add(ctx context.Context, s *poolShard[K], key K) (*poolEntry[K], error) {
-	e := &poolEntry[K]{pool: p, key: key}
+func (p *Pool[K]) add(ctx context.Context, hash uint64, key K) (*poolEntry[K], error) {
+	e := &poolEntry[K]{pool: p, key: key, hash: hash}
 	e.cache.Clock = p.Clock
 	if p.Configure != nil {
 		p.Configure(key, &e.cache)
 	}
 	e.cache.Provider, e.cache.member = (*poolSource[K])(e), e
 	for {
-		found, evicted, room := p.insert(s, e)
+		found, evicted, room := p.insert(e)
 		switch {
 		case evicted != nil:
 			p.emit(evicted, Evicted)
@@ -80,12 +39,12 @@ func (p *Pool[K]) add(ctx context.Context, s *poolShard[K], key K) (*poolEntry[K
 
 // insert adds e to those on probation and returns it, or the entry that its key has by now. If they are
 // full, it evicts the oldest one that is not in use. If all are in use, the caller waits for room.
-func (p *Pool[K]) insert(s *poolShard[K], e *poolEntry[K]) (found, evicted *poolEntry[K], room chan struct{}) {
+func (p *Pool[K]) insert(e *poolEntry[K]) (found, evicted *poolEntry[K], room chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if other := s.find(e.key); other != nil {
+	if other := p.table.find(e.hash, e.key); other != nil {
 		other.busy.Add(1)
-		s.hits.Add(1)
+		p.hit(e.hash)
 		return other, nil, nil
 	}
 	if p.probation.len >= p.maxProbation() {
@@ -103,8 +62,8 @@ func (p *Pool[K]) insert(s *poolShard[K], e *poolEntry[K]) (found, evicted *pool
 	e.bytes = poolEntryBytes
 	p.bytes += e.bytes
 	p.probation.push(e)
-	s.put(e)
-	s.misses.Add(1)
+	p.table.put(e)
+	p.misses++
 	return e, evicted, nil
 }
 
@@ -191,7 +150,7 @@ func (p *Pool[K]) remove(e *poolEntry[K]) {
 		p.probation.remove(e)
 	}
 	p.bytes -= e.bytes
-	p.shard(e.key).drop(e.key)
+	p.table.drop(e)
 	p.makeRoom()
 }
 
