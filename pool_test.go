@@ -335,7 +335,7 @@ func TestPoolRefusals(t *testing.T) {
 
 // Rule 6: roles that are made in one minute and used all day are not renewed in one minute.
 func TestPoolSpreads(t *testing.T) {
-	roles, day := 2_000, 3*time.Hour
+	roles, day := 8_000, 3*time.Hour
 	if *poolFull {
 		roles, day = 100_000, 24*time.Hour
 	}

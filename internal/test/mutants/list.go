@@ -1,7 +1,7 @@
 package main
 
-// mutants are all edits, except those that do not compile, and those that do not change the behavior.
-var mutants = []mutant{
+// engineMutants are all edits of internal/refresh, except those that do not compile, and those that do not change the behavior.
+var engineMutants = []mutant{
 	// Decide
 	{"refresh.go", "case bound && (s.Raised || now >= end):", "case bound && now >= end:",
 		"FailFast: a permanent failure is remembered"},

@@ -1,8 +1,9 @@
-// Command mutants breaks the refresh engine on purpose, in one place at a time, and runs the tests: each mutant
+// Command mutants breaks the refresh engine and Pool on purpose, in one place at a time, and runs the tests: each mutant
 // must make one fail. A mutant that survives is a rule that no test checks.
 //
 //	go run ./internal/test/mutants                              # from the root of the module
-//	go run ./internal/test/mutants -packages ./internal/refresh -run TestSimulation
+//	go run ./internal/test/mutants -of pool
+//	go run ./internal/test/mutants -of engine -packages ./internal/refresh -run TestSimulation
 //
 // It changes no file: go test reads the mutant through an overlay. It fails if a mutant survives, does not
 // compile, or no longer applies because the text that it replaces has changed.
@@ -10,6 +11,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -22,11 +24,23 @@ import (
 	"strings"
 )
 
-const folder = "internal/refresh"
+// suite is mutants of the files of one folder, with the tests that must find them.
+type suite struct {
+	name, folder string
+	packages     string // whose tests run, one after the other until one fails
+	tests        string // as go test -run
+	mutants      []mutant
+}
+
+var suites = []suite{
+	{"engine", "internal/refresh", "./internal/refresh .", "", engineMutants},
+	{"pool", ".", ".", "TestPool", poolMutants},
+}
 
 var (
-	packages = flag.String("packages", "./internal/refresh .", "the packages whose tests run, one after the other until one fails")
-	tests    = flag.String("run", "", "only these tests, as go test -run")
+	of       = flag.String("of", "", "only this suite: engine or pool")
+	packages = flag.String("packages", "", "other packages than those of the suite")
+	tests    = flag.String("run", "", "other tests than those of the suite, as go test -run")
 	only     = flag.String("only", "", "only mutants whose description contains this")
 )
 
@@ -44,46 +58,61 @@ func run() error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if killers, err := test(""); err != nil || len(killers) > 0 {
-		return errors.Join(fmt.Errorf("the tests must pass without a mutant, and these fail: %v", killers), err)
-	}
-	var killed, survived, broken int
-	for _, m := range mutants {
-		if !strings.Contains(m.breaks, *only) {
+	var total counts
+	for _, s := range suites {
+		if *of != "" && *of != s.name {
 			continue
 		}
-		overlay, err := m.overlay(dir)
-		var killers []string
-		if err == nil {
-			killers, err = test(overlay)
-		}
-		switch {
-		case err != nil:
-			broken++
-			fmt.Printf("BROKEN    %s: %v\n", m.breaks, err)
-		case len(killers) == 0:
-			survived++
-			fmt.Printf("SURVIVED  %s (%s: %q)\n", m.breaks, m.file, m.new)
-		default:
-			killed++
-			fmt.Printf("killed    %s: %s\n", m.breaks, strings.Join(killers, ", "))
+		s.packages, s.tests = cmp.Or(*packages, s.packages), cmp.Or(*tests, s.tests)
+		if err := s.run(dir, &total); err != nil {
+			return err
 		}
 	}
-	fmt.Printf("%d killed, %d survived, %d broken\n", killed, survived, broken)
-	if survived+broken > 0 || killed == 0 {
+	fmt.Printf("%d killed, %d survived, %d broken\n", total.killed, total.survived, total.broken)
+	if total.survived+total.broken > 0 || total.killed == 0 {
 		return errors.New("every mutant must be killed")
 	}
 	return nil
 }
 
-// mutant is one edit of one file of the engine.
+type counts struct{ killed, survived, broken int }
+
+func (s suite) run(dir string, total *counts) error {
+	if killers, err := s.test(""); err != nil || len(killers) > 0 {
+		return errors.Join(fmt.Errorf("the tests must pass without a mutant, and these fail: %v", killers), err)
+	}
+	for _, m := range s.mutants {
+		if !strings.Contains(m.breaks, *only) {
+			continue
+		}
+		overlay, err := m.overlay(s.folder, dir)
+		var killers []string
+		if err == nil {
+			killers, err = s.test(overlay)
+		}
+		switch {
+		case err != nil:
+			total.broken++
+			fmt.Printf("BROKEN    %s: %v\n", m.breaks, err)
+		case len(killers) == 0:
+			total.survived++
+			fmt.Printf("SURVIVED  %s (%s: %q)\n", m.breaks, m.file, m.new)
+		default:
+			total.killed++
+			fmt.Printf("killed    %s: %s\n", m.breaks, strings.Join(killers, ", "))
+		}
+	}
+	return nil
+}
+
+// mutant is one edit of one file.
 type mutant struct {
-	file     string // in folder
+	file     string // in the folder of its suite
 	old, new string // old occurs once
 	breaks   string // the rule that is broken
 }
 
-func (m mutant) apply() ([]byte, error) {
+func (m mutant) apply(folder string) ([]byte, error) {
 	path := filepath.Join(folder, m.file)
 	code, err := os.ReadFile(path)
 	if err != nil {
@@ -96,8 +125,8 @@ func (m mutant) apply() ([]byte, error) {
 }
 
 // overlay writes the mutant to dir, and returns the file that go test -overlay takes.
-func (m mutant) overlay(dir string) (string, error) {
-	code, err := m.apply()
+func (m mutant) overlay(folder, dir string) (string, error) {
+	code, err := m.apply(folder)
 	if err != nil {
 		return "", err
 	}
@@ -105,7 +134,7 @@ func (m mutant) overlay(dir string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	copied, overlay := filepath.Join(dir, m.file), filepath.Join(dir, "overlay.json")
+	copied, overlay := filepath.Join(dir, filepath.Base(m.file)), filepath.Join(dir, "overlay.json")
 	list, err := json.Marshal(map[string]any{"Replace": map[string]string{original: copied}})
 	if err != nil {
 		return "", err
@@ -119,9 +148,9 @@ var (
 )
 
 // test returns the tests that fail with an overlay, of the first package that has any.
-func test(overlay string) ([]string, error) {
-	for _, pkg := range strings.Fields(*packages) {
-		cmd := exec.Command("go", "test", "-short", "-vet=off", "-timeout=5m", "-run="+*tests, "-overlay="+overlay, pkg)
+func (s suite) test(overlay string) ([]string, error) {
+	for _, pkg := range strings.Fields(s.packages) {
+		cmd := exec.Command("go", "test", "-short", "-vet=off", "-timeout=5m", "-run="+s.tests, "-overlay="+overlay, pkg)
 		out, err := cmd.CombinedOutput()
 		if err == nil {
 			continue
