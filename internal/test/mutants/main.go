@@ -145,6 +145,7 @@ func (m mutant) overlay(folder, dir string) (string, error) {
 var (
 	failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
 	timeout    = regexp.MustCompile(`(?m)^panic: test timed out`)
+	crash      = regexp.MustCompile(`(?m)^(panic|fatal error): `)
 )
 
 // test returns the tests that fail with an overlay, of the first package that has any.
@@ -161,6 +162,9 @@ func (s suite) test(overlay string) ([]string, error) {
 		}
 		if timeout.Match(out) {
 			killers = append(killers, "the time limit")
+		}
+		if len(killers) == 0 && crash.Match(out) {
+			killers = append(killers, "a crash")
 		}
 		if len(killers) == 0 {
 			return nil, fmt.Errorf("%s: %w\n%s", pkg, err, out)
