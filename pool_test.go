@@ -176,6 +176,24 @@ func TestPoolShares(t *testing.T) {
 	})
 }
 
+// Every key is found again while the table grows, and after others were removed.
+func TestPoolFinds(t *testing.T) {
+	bubble(t, func(t *testing.T, w *tenants) {
+		const keys = 1_000
+		for i := range keys {
+			w.get(t, fmt.Sprint(i))
+		}
+		for i := 0; i < keys; i += 2 {
+			w.pool.Forget(fmt.Sprint(i))
+		}
+		for i := 1; i < keys; i += 2 {
+			require.Equal(t, fmt.Sprintf("ASIA-%d-1", i), w.get(t, fmt.Sprint(i)))
+		}
+		require.Equal(t, keys, w.total())
+		require.Equal(t, keys/2, w.pool.Status().Entries)
+	})
+}
+
 // Rule 3: names that do not work displace no tenant, and wait while there is no room for them.
 func TestPoolProbation(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
