@@ -368,6 +368,8 @@ func TestPoolRefusals(t *testing.T) {
 }
 
 // Rule 6: roles that are made in one minute and used all day are not renewed in one minute.
+// At full size, 2,723,208 calls in a day, the highest minute has 1.28 times the average, 1,891. With 2,000 roles chance
+// alone brings that to 2.1 now and then.
 func TestPoolSpreads(t *testing.T) {
 	roles, day := 5_000, 3*time.Hour
 	if *poolFull {
