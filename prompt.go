@@ -53,10 +53,11 @@ const (
 type attempt struct {
 	values   context.Context
 	cache    *Cache
-	above    *attempt  // of another Cache, whose provider began this one; nil: none
-	quiet    bool      // it cannot prompt
-	began    time.Time // on the system clock
-	slot     *slot     // of a Pool
+	above    *attempt      // of another Cache, whose provider began this one; nil: none
+	quiet    bool          // it cannot prompt
+	atLeast  time.Duration // that its first caller requires
+	began    time.Time     // on the system clock
+	slot     *slot         // of a Pool
 	limit    atomic.Int64
 	timer    *time.Timer
 	callers  singleflight.Group // that wait; joined under the lock of the cache

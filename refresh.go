@@ -79,13 +79,24 @@ func (c *Cache) call(a *attempt) (r result) {
 	c.mu.Unlock()
 	ctx, end := Step{Kind: StepRefresh, Name: n, Provider: c}.Start(a)
 	defer func() { end(r.creds, r.err) }()
-	r.creds, r.err = c.Provider.Retrieve(ctx)
+	r.creds, r.err = c.retrieveProvider(ctx, a.atLeast)
 	r.note = a.notes.String()
 	if err := r.creds.complete(); err != nil && r.err == nil {
 		r.err = fmt.Errorf("stschain: %s returned %w", n, err)
 	}
 	r.class, r.throttled = classify(r.err, a.quiet), errors.Is(r.err, ErrThrottled)
 	return r
+}
+
+// retrieveProvider tells a provider that caches how long the credentials of the caller that began the attempt must be
+// valid. If they cannot be, it may have others that are better than the cached ones.
+func (c *Cache) retrieveProvider(ctx context.Context, atLeast time.Duration) (Credentials, error) {
+	if p, ok := c.Provider.(CachedProvider); ok && atLeast > 0 {
+		if creds, err := p.RetrieveFor(ctx, atLeast); err == nil {
+			return creds, nil
+		}
+	}
+	return c.Provider.Retrieve(ctx)
 }
 
 func classify(err error, quiet bool) refresh.Class {

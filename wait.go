@@ -39,7 +39,7 @@ func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, er
 	}
 	if waits := d.Action == refresh.Wait && canWait; waits || background {
 		if d.joined = c.inFlight != nil; !d.joined {
-			c.begin(ctx, above, free, quiet || background)
+			c.begin(ctx, above, free, quiet || background, atLeast)
 		}
 		a := c.inFlight
 		d.attempt, d.outcome = a, a.callers.DoChan("", func() (any, error) { return c.run(a), nil })
@@ -69,8 +69,9 @@ func (c *Cache) above(ctx context.Context) bool {
 }
 
 // begin begins an attempt. The callers of begin, blocked and unreturned hold the lock.
-func (c *Cache) begin(ctx context.Context, above *attempt, free *slot, quiet bool) {
+func (c *Cache) begin(ctx context.Context, above *attempt, free *slot, quiet bool, atLeast time.Duration) {
 	c.inFlight = newAttempt(ctx, c, above, quiet)
+	c.inFlight.atLeast = atLeast
 	if c.inFlight.slot = free; c.member != nil {
 		c.member.begin(ctx, c.inFlight)
 	}

@@ -1,0 +1,401 @@
+package shared_test
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/stschain-go/stschain/shared"
+)
+
+// successors calls emit with every state that can follow s.
+func (w world) successors(s *state, emit func(t state, event, violation string)) {
+	say := func(t state, i int, violation, format string, args ...any) {
+		who := ""
+		if i >= 0 {
+			who = fmt.Sprintf("p%d ", i)
+		}
+		emit(t, fmt.Sprintf("%d: %s%s", s.now, who, fmt.Sprintf(format, args...)), violation)
+	}
+	busy := false
+	for i := range s.p {
+		p := &s.p[i]
+		switch {
+		case p.paused:
+			t := *s
+			t.p[i].paused = false
+			say(t, i, "", "resumes")
+			busy = busy || s.calm > 0
+		case !p.running && s.needs(p):
+			busy = busy || w.eager || s.calm > 0
+			t := *s
+			q := &t.p[i]
+			q.running = true
+			q.attempt = shared.Attempt{Rules: shared.Rules{Lease: at(2), Wait: at(3)}}
+			q.next = q.attempt.Begin(at(s.now))
+			say(t, i, "", "begins")
+		case !p.running, p.asleep:
+		case p.calling:
+			busy = busy || s.now-p.since >= w.slow
+			w.sourceReturns(s, i, say)
+		default:
+			busy = true
+			w.perform(s, i, say)
+		}
+	}
+	if !busy && s.now < w.until+s.calm && (s.calm == 0 || s.calm <= w.live) {
+		w.ticks(s, say)
+	}
+	if s.calm == 0 {
+		w.faults(s, say)
+	}
+}
+
+type sayFunc = func(t state, i int, violation, format string, args ...any)
+
+// perform is the next operation of process i.
+func (w world) perform(s *state, i int, say sayFunc) {
+	t := *s
+	p := &t.p[i]
+	a, next := &p.attempt, p.next
+	now := at(s.now)
+	down := func() {
+		p.next = a.Failed()
+		say(t, i, "", "finds the store down")
+	}
+	switch next.Op {
+	case shared.OpLoad:
+		if s.down {
+			down()
+			return
+		}
+		v := s.view(&s.p[i])
+		p.next = a.GotLoad(v)
+		say(t, i, "", "loads %s, generation %d", what(v, s.v.id), s.generation)
+	case shared.OpLease:
+		if s.down {
+			down()
+			return
+		}
+		l := t.lease(owner(i), next.Pause, int8((next.TTL+tick-1)/tick))
+		p.next = a.GotLease(l, l.Owner == owner(i), now)
+		say(t, i, "", "lease (pause %v, %v): %s has it", next.Pause, next.TTL, l.Owner)
+	case shared.OpRevoke:
+		if s.down {
+			down()
+			return
+		}
+		violation := ""
+		if uint64(s.generation) == next.Generation {
+			if id := s.v.id; id != 0 && id != poisonID && s.rejected&s.bit(id) == 0 && !s.lost {
+				violation = "Revoke dropped a value that no service rejected"
+			}
+			t.revoke()
+		}
+		p.next = a.GotRevoke()
+		say(t, i, violation, "revokes generation %d", next.Generation)
+	case shared.OpSave:
+		w.save(s, i, say)
+	case shared.OpSleep:
+		p.next, p.asleep = shared.Action{Op: shared.OpLoad}, true
+		say(t, i, "", "waits")
+	case shared.OpDirect:
+		if s.good(p, p.held) { // it has time, and returns what it has until it draws to call
+			u := t
+			w.returns(&u, i, p.held)
+			say(u, i, "", "would call directly, and returns what it has")
+		}
+		p.next = a.Directed()
+		say(t, i, "", "will call directly")
+	case shared.OpCall:
+		violation := w.callBegins(&t, i)
+		say(t, i, violation, "calls the source")
+	case shared.ReturnValue:
+		id := idOf(a.Value)
+		w.returns(&t, i, id)
+		say(t, i, s.mayReturn(id), "returns #%d from the store", id)
+	case shared.ReturnResult:
+		id := idOf(a.Result)
+		w.returns(&t, i, id)
+		say(t, i, s.mayReturn(id), "returns #%d", id)
+	case shared.ReturnFailure:
+		violation := ""
+		if s.good(&s.p[i], idOf(a.Value)) {
+			violation = "an error, though a valid value was loaded"
+		}
+		t.fails(i, w.backoff)
+		say(t, i, violation, "returns the failure")
+	case shared.FailPaused, shared.FailYoung:
+		t.fails(i, 1)
+		say(t, i, "", "returns an error: paused, or too young")
+	}
+}
+
+// mayReturn finds credentials of another kind than those that were made. That they are valid is looked at in returns.
+func (s *state) mayReturn(id int8) string {
+	if id <= 0 || id > s.n {
+		return "returned credentials that do not exist"
+	}
+	return ""
+}
+
+func what(v shared.View, id int8) string {
+	switch {
+	case id == poisonID:
+		return "poison"
+	case id == 0:
+		return "nothing"
+	}
+	return fmt.Sprintf("#%d (kind %d)", id, v.Kind)
+}
+
+// lease is Store.Lease.
+func (s *state) lease(owner string, pause bool, ttl int8) shared.Lease {
+	if s.owner == nobody && s.generation == 0 {
+		s.generations += 10
+		s.generation = s.generations
+	}
+	if s.owner == nobody || s.owner == owner {
+		s.owner, s.end, s.pause = owner, s.now+ttl, pause
+		if ttl == 0 {
+			s.owner, s.end, s.pause = nobody, 0, false
+		}
+	}
+	if s.owner == nobody {
+		return shared.Lease{}
+	}
+	return shared.Lease{Owner: s.owner, Pause: s.pause, Left: at(s.end - s.now)}
+}
+
+func (s *state) write() { s.before, s.beforeGen = s.v, s.generation }
+
+func (s *state) revoke() {
+	s.write()
+	if id := s.v.id; id != poisonID {
+		s.revoked |= s.bit(id)
+	}
+	s.v = value{}
+	s.generation++
+}
+
+// keep is Store.Save of process i.
+func (s *state) keep(i int, id, generation int8) bool {
+	if s.generation != generation || generation == 0 {
+		return false
+	}
+	s.write()
+	s.old = s.v
+	s.generation++
+	s.v = value{id, s.generation}
+	if s.owner == owner(i) {
+		s.owner = nobody
+	}
+	return true
+}
+
+func (w world) save(s *state, i int, say sayFunc) {
+	t := *s
+	p := &t.p[i]
+	id, generation := idOf(p.attempt.Result), int8(p.next.Generation)
+	if s.down {
+		p.next = p.attempt.Failed()
+		say(t, i, "", "finds the store down")
+		return
+	}
+	kept := t.keep(i, id, generation)
+	violation := ""
+	if kept && s.revoked&s.bit(id) != 0 && !s.lost {
+		violation = "a revoked value was saved again"
+	}
+	if !kept {
+		t.failedAt = s.now + 1
+	}
+	p.next = p.attempt.GotSave(kept, at(s.now))
+	say(t, i, violation, "saves #%d after generation %d: %v", id, generation, kept)
+	if s.left.lateSave > 0 && s.late.id == 0 && s.calm == 0 { // it is executed, and once more later
+		u := *s
+		u.left.lateSave--
+		u.faults++
+		u.keep(i, id, generation)
+		u.late = value{id, generation}
+		u.p[i].next = u.p[i].attempt.Failed()
+		say(u, i, "", "saves #%d, gets no response, and it arrives again later", id)
+	}
+}
+
+// callBegins returns the violation, if the call is needless.
+func (w world) callBegins(s *state, i int) string {
+	needless, again := false, false
+	for j := range s.p {
+		q := &s.p[j]
+		if j != i && !q.paused && q.running && (q.calling || q.next.Op == shared.OpSave) && (s.owner == owner(j) || q.attempt.Direct) {
+			needless = true
+		}
+	}
+	for id := int8(1); id <= s.n; id++ {
+		if at(s.ends[id]-s.now) > shared.WindowOf(at(life)) && s.rejected&s.bit(id) == 0 {
+			needless = true
+		}
+		if w.always && s.n > 0 && s.faults == s.rejections && s.now == s.ends[s.n]-life {
+			again = true
+		}
+	}
+	if needless {
+		s.excess++
+	}
+	s.p[i].calling, s.p[i].since = true, s.now
+	switch {
+	case needless && !s.wasDown && s.excess > s.faults:
+		return fmt.Sprintf("%d needless calls of the source, and %d faults", s.excess, s.faults)
+	case again:
+		return "two calls of the source for a value that was too young to be replaced"
+	case w.fixed > 0 && s.failedAt > 0 && s.now < s.failedAt:
+		return "useless calls are not spaced"
+	case w.refuse && s.failedAt > 0 && s.faults == 0 && s.now < s.failedAt-1+w.backoff:
+		return "the source was called again within the backoff after a refusal"
+	}
+	return ""
+}
+
+func (w world) sourceReturns(s *state, i int, say sayFunc) {
+	fail := func(t state, event string) {
+		q := &t.p[i]
+		q.calling = false
+		q.next = q.attempt.GotRefusal(true, at(w.backoff))
+		say(t, i, "", "the source %s", event)
+	}
+	if w.refuse && s.calm == 0 {
+		t := *s
+		t.failedAt = s.now + 1
+		fail(t, "refuses")
+		return
+	}
+	if s.left.transient > 0 && s.calm == 0 {
+		t := *s
+		t.left.transient--
+		t.faults++
+		fail(t, "fails")
+	}
+	end := s.now + life
+	if w.fixed > 0 {
+		end = min(end, w.fixed)
+	}
+	switch {
+	case s.n == most:
+		return
+	case end <= s.now:
+		fail(*s, "has ended")
+		return
+	}
+	t := *s
+	t.n++
+	t.ends[t.n] = end
+	q := &t.p[i]
+	q.calling = false
+	left := at(end - s.now)
+	result := shared.View{Kind: shared.Usable, ID: strconv.Itoa(int(t.n)), Life: left, Left: left, Until: at(end)}
+	if w.fixed > 0 && q.attempt.Loaded.Kind == shared.Usable { // the source has what it returned before
+		t.failedAt = s.now + 1
+	}
+	q.next = q.attempt.GotCall(result, true, at(s.now))
+	say(t, i, "", "the source returns #%d until %d", t.n, end)
+}
+
+// ticks lets time pass.
+func (w world) ticks(s *state, say sayFunc) {
+	t := *s
+	t.now++
+	if t.calm > 0 {
+		t.calm++
+	}
+	for i := range t.p {
+		q := &t.p[i]
+		q.asleep = false
+		if t.owner == owner(i) && q.calling && !q.paused && !q.attempt.Direct && !t.down { // renewed while the source is called
+			t.end = t.now + 2
+		}
+	}
+	if t.owner != nobody && t.end <= t.now {
+		t.owner, t.end, t.pause = nobody, 0, false
+	}
+	if id := t.v.id; id != 0 && id != poisonID && t.ends[id] <= t.now {
+		t.v = value{}
+	}
+	violation := ""
+	for i := range t.p {
+		q := &t.p[i]
+		switch good := t.good(q, q.held); {
+		case w.eager && s.faults == 0 && !w.refuse && w.fixed == 0 && q.held != 0 && !good:
+			violation = fmt.Sprintf("p%d came to the end of its credentials without any fault", i)
+		case w.live > 0 && t.calm == w.live+1 && !good:
+			violation = fmt.Sprintf("p%d has no valid credentials %d ticks after the last fault", i, w.live)
+		}
+	}
+	say(t, -1, violation, "tick")
+}
+
+// faults are all that can go wrong now.
+func (w world) faults(s *state, say sayFunc) {
+	fault := func(left func(*budget) *int8, when bool, i int, event string, f func(t *state)) {
+		t := *s
+		n := left(&t.left)
+		if *n == 0 || !when {
+			return
+		}
+		*n--
+		t.faults++
+		f(&t)
+		say(t, i, "", "%s", event)
+	}
+	if w.live > 0 && s.faults > 0 {
+		t := *s
+		t.calm, t.down, t.left, t.late = 1, false, budget{}, value{}
+		say(t, -1, "", "the faults end")
+	}
+	for i := range s.p {
+		p := &s.p[i]
+		fault(func(b *budget) *int8 { return &b.crash }, p.running || p.held != 0, i, "crashes", func(t *state) {
+			t.stops(i)
+			t.p[i] = process{}
+		})
+		fault(func(b *budget) *int8 { return &b.pause }, p.running && !p.paused, i, "is paused", func(t *state) { t.p[i].paused = true })
+		fault(func(b *budget) *int8 { return &b.reject }, !p.paused && s.good(p, p.held), i, fmt.Sprintf("sees #%d rejected", p.held), func(t *state) {
+			t.p[i].rejected |= s.bit(p.held)
+			t.p[i].rest = s.now
+			t.rejected |= s.bit(p.held)
+			t.rejections++
+		})
+	}
+	fault(func(b *budget) *int8 { return &b.flush }, !s.down, -1, "the store loses everything", func(t *state) {
+		t.faults++ // both the value and the lease
+		t.v, t.generation, t.owner, t.end, t.pause = value{}, 0, nobody, 0, false
+	})
+	fault(func(b *budget) *int8 { return &b.failover }, s.v != s.before || s.generation != s.beforeGen, -1, "failover: the last write is lost", func(t *state) {
+		t.faults++
+		t.v, t.generation, t.lost = s.before, s.beforeGen, true
+		if id := t.v.id; id != 0 && id != poisonID && t.ends[id] <= t.now {
+			t.v = value{}
+		}
+	})
+	fault(func(b *budget) *int8 { return &b.storeDown }, !s.down, -1, "the store goes down", func(t *state) { t.down, t.wasDown = true, true })
+	if s.down {
+		t := *s
+		t.down = false
+		say(t, -1, "", "the store is up")
+	}
+	fault(func(b *budget) *int8 { return &b.replay }, s.old.id != 0 && s.old.id != poisonID && s.ends[s.old.id] > s.now, -1, "an old value is replayed", func(t *state) {
+		t.v, t.generation, t.lost = s.old, s.old.generation, true
+	})
+	fault(func(b *budget) *int8 { return &b.resetGen }, s.generation > 0, -1, "the generation is reset", func(t *state) {
+		t.v, t.generation, t.lost = value{}, 0, true
+	})
+	fault(func(b *budget) *int8 { return &b.poison }, true, -1, "poison is written", func(t *state) { t.v = value{poisonID, s.generation} })
+	if s.late.id != 0 {
+		t := *s
+		t.late = value{}
+		violation := ""
+		if id := s.late.id; s.ends[id] > s.now && t.keep(-1, id, s.late.generation) && s.revoked&s.bit(id) != 0 && !s.lost {
+			violation = "a revoked value was saved again"
+		}
+		say(t, -1, violation, "the Save arrives again")
+	}
+}

@@ -1,0 +1,314 @@
+package shared
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/system"
+)
+
+// run performs the operations of one attempt.
+type run struct {
+	attempt
+	p     *Provider
+	ctx   context.Context
+	entry entry
+	owner string
+	began time.Time // the epoch of the attempt
+
+	value  stschain.Credentials // of attempt.Value
+	result stschain.Credentials // of attempt.Result
+	err    error                // of the provider
+}
+
+// now is on the attempt's time, which neither the Clock nor the wall clock of the process moves.
+func (r *run) now() time.Duration { return time.Since(r.began) }
+
+func (r *run) retrieve() (stschain.Credentials, error) {
+	r.began = time.Now()
+	next := r.begin(0)
+	if !r.p.storeWorks(r.p.now()) {
+		r.Down = true
+		next = r.direct()
+	}
+	for {
+		if err := system.ContextErr(r.ctx); err != nil && next.Op < returnValue && r.Phase != closing && r.Phase != saving && r.Phase != resaving {
+			return r.giveUp(err)
+		}
+		switch next.Op {
+		case opLoad:
+			next = r.load()
+		case opLease:
+			next = r.lease(next)
+		case opRevoke:
+			next = r.revoke(next.Generation)
+		case opSave:
+			next = r.store(next.Generation)
+		case opCall:
+			next = r.call()
+		case opDirect:
+			creds, ok := r.valid()
+			wait, now := r.p.waitDirect(creds, r.p.now())
+			if ok && !now {
+				r.Value, r.value = view{Kind: usable}, creds
+				next = action{Op: returnValue}
+				continue
+			}
+			r.emit(Direct, creds, nil)
+			if err := system.Sleep(r.ctx, wait); err != nil {
+				return r.giveUp(err)
+			}
+			next = r.directed()
+		case opSleep:
+			// Half of it is random, so that those that wait do not load at once.
+			if err := system.Sleep(r.ctx, next.Wait/2+rand.N(next.Wait/2+1)); err != nil {
+				return r.giveUp(err)
+			}
+			next = action{Op: opLoad}
+		case returnValue:
+			return r.done(r.value, Loaded)
+		case returnResult:
+			return r.done(r.result, Refreshed)
+		case returnFailure:
+			return stschain.Credentials{}, fmt.Errorf("shared: %w", r.err)
+		case failPaused:
+			return stschain.Credentials{}, fmt.Errorf("shared: %s: another process could not refresh the credentials, and the next attempt is allowed in %v", r.entry.identity, next.Wait.Round(time.Millisecond))
+		case failYoung:
+			return stschain.Credentials{}, fmt.Errorf("shared: %s: the credentials in the store were rejected, or have expired by this machine's clock, less than %v after they were issued; they are not replaced for another %v",
+				r.entry.identity, young, next.Wait.Round(time.Millisecond))
+		}
+	}
+}
+
+// done returns credentials, if they are still good.
+func (r *run) done(creds stschain.Credentials, kind EventKind) (stschain.Credentials, error) {
+	if err := r.p.keep(creds); err != nil {
+		return stschain.Credentials{}, err
+	}
+	if r.err == nil {
+		r.emit(kind, creds, nil)
+	}
+	if kind == Loaded {
+		stschain.Note(r.ctx, func() string { return "shared: another process obtained the credentials" })
+	}
+	return creds, nil
+}
+
+func (r *run) giveUp(err error) (stschain.Credentials, error) {
+	if r.Leads && !r.Direct { // so that no other process waits for it
+		_, _ = r.leaseOp(context.WithoutCancel(r.ctx), false, 0)
+	}
+	return stschain.Credentials{}, fmt.Errorf("shared: %s: waiting for the store, or for another process: %w", r.entry.identity, err)
+}
+
+func (r *run) emit(kind EventKind, creds stschain.Credentials, err error) {
+	if r.p.OnEvent != nil {
+		r.p.OnEvent(Event{kind, r.p.now(), r.entry.identity.String(), creds.Expires, err})
+	}
+}
+
+// valid returns the later one of the value that was loaded and the credentials that the process has.
+func (r *run) valid() (stschain.Credentials, bool) {
+	now := r.p.now()
+	creds, ok := r.p.held(now)
+	if r.Value.Kind == usable && (!ok || r.value.Expires.After(creds.Expires)) {
+		creds, ok = r.value, true
+	}
+	if !ok || r.Rules.AtLeast > 0 && creds.Expires.Sub(now) < r.Rules.AtLeast {
+		return stschain.Credentials{}, false
+	}
+	return creds, true
+}
+
+// operate bounds an operation of the store, and records whether it worked.
+func (r *run) operate(ctx context.Context, op func(ctx context.Context) error) error {
+	timeout := r.p.OpTimeout
+	if timeout == 0 {
+		timeout = 250 * time.Millisecond
+	}
+	bounded, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := op(bounded)
+	if ctx.Err() != nil && err != nil { // the caller left: that says nothing about the store
+		return err
+	}
+	if errors.Is(err, ErrMissing) {
+		err = nil
+	}
+	r.p.storeResult(err, r.p.now())
+	if err != nil {
+		r.emit(StoreFailed, stschain.Credentials{}, err)
+	}
+	return err
+}
+
+func (r *run) load() action {
+	var v Value
+	var missing bool
+	err := r.operate(r.ctx, func(ctx context.Context) (err error) {
+		v, err = r.p.Store.Load(ctx, r.entry.name)
+		missing = errors.Is(err, ErrMissing)
+		return err
+	})
+	if err != nil {
+		return r.failed()
+	}
+	seen := view{Generation: v.Generation}
+	var creds stschain.Credentials
+	if !missing {
+		seen, creds = r.look(v)
+	}
+	had := r.Value
+	next := r.loaded(seen)
+	if r.Value != had {
+		r.value = creds
+	}
+	return next
+}
+
+// look opens a value, and tells what it is for this process.
+func (r *run) look(v Value) (view, stschain.Credentials) {
+	seen := view{Generation: v.Generation}
+	rec, err := r.p.sealer.open(r.entry, v)
+	if err != nil {
+		r.emit(Unusable, stschain.Credentials{}, fmt.Errorf("shared: the value in the store cannot be used: %w", err))
+		return seen, stschain.Credentials{}
+	}
+	// Neither clock can make the credentials last longer.
+	now := r.p.now().Round(0)
+	expires := now.Add(v.Left)
+	if rec.Ends.Before(expires) {
+		expires = rec.Ends
+	}
+	creds := rec.credentials(expires)
+	seen.Kind, seen.ID, seen.Life, seen.Left = usable, rec.AccessKeyID, rec.Life, v.Left
+	seen.Until = r.now() + expires.Sub(now)
+	held, holds := r.p.held(now)
+	r.p.mu.Lock()
+	_, isRejected := r.p.rejected[rec.AccessKeyID]
+	r.p.mu.Unlock()
+	switch {
+	case isRejected:
+		seen.Kind = rejected
+	case !now.Before(expires):
+		seen.Kind = ended
+	case holds && held.AccessKeyID != rec.AccessKeyID && (held.Expires.IsZero() || expires.Add(gain).Before(held.Expires)):
+		seen.Kind = older
+	}
+	return seen, creds
+}
+
+func (r *run) lease(next action) action {
+	ctx := r.ctx
+	if r.Phase == closing {
+		ctx = context.WithoutCancel(ctx)
+	}
+	l, err := r.leaseOp(ctx, next.Pause, next.TTL)
+	if err != nil {
+		return r.failed()
+	}
+	return r.leased(l, l.Owner == r.owner, r.now())
+}
+
+func (r *run) leaseOp(ctx context.Context, pause bool, ttl time.Duration) (l Lease, err error) {
+	err = r.operate(ctx, func(ctx context.Context) (err error) {
+		l, err = r.p.Store.Lease(ctx, r.entry.name, r.owner, pause, ttl)
+		return err
+	})
+	return l, err
+}
+
+func (r *run) revoke(generation uint64) action {
+	err := r.operate(r.ctx, func(ctx context.Context) error { return r.p.Store.Revoke(ctx, r.entry.name, generation) })
+	if err != nil {
+		return r.failed()
+	}
+	r.emit(Revoked, stschain.Credentials{}, nil)
+	return r.revoked()
+}
+
+func (r *run) store(generation uint64) action {
+	v, err := r.p.sealer.seal(r.entry, r.result, generation, r.p.now())
+	var kept bool
+	if err == nil {
+		err = r.operate(context.WithoutCancel(r.ctx), func(ctx context.Context) (err error) {
+			kept, err = r.p.Store.Save(ctx, r.entry.name, r.owner, v)
+			return err
+		})
+	}
+	if err != nil {
+		return r.failed()
+	}
+	return r.saved(kept, r.now())
+}
+
+// call calls the provider, and renews the lease meanwhile.
+func (r *run) call() action {
+	stop := r.renew()
+	defer stop() // if the provider panics
+	creds, err := r.p.Provider.Retrieve(r.ctx)
+	stop()
+	if err == nil {
+		err = r.check(creds)
+	}
+	if err != nil {
+		r.err = err
+		r.emit(RefreshFailed, stschain.Credentials{}, err)
+		r.value, _ = r.valid()
+		if r.value.AccessKeyID != "" {
+			r.Value.Kind = usable
+		} else {
+			r.Value.Kind = missing
+		}
+		prompt, left := errors.Is(err, stschain.ErrPrompt), errors.Is(r.ctx.Err(), context.Canceled)
+		return r.refused(!prompt && !left, time.Second+rand.N(4*time.Second))
+	}
+	if r.result = creds; creds.AccountID == "" {
+		r.result.AccountID = r.entry.account
+	}
+	now := r.p.now()
+	left := creds.Expires.Sub(now)
+	return r.called(view{Kind: usable, ID: creds.AccessKeyID, Life: left, Left: left, Until: r.now() + left}, !creds.Expires.IsZero() && left <= maxLife, r.now())
+}
+
+// check finds out whether a result may be returned.
+func (r *run) check(creds stschain.Credentials) error {
+	switch account := r.entry.account; {
+	case creds.AccessKeyID == "" || creds.SecretAccessKey.IsZero():
+		return fmt.Errorf("%s returned no credentials and no error", r.p)
+	case creds.ExpiredAt(r.p.now()):
+		return fmt.Errorf("%s returned credentials that expired at %s: check the clock of this machine", r.p, creds.Expires.UTC().Format(time.RFC3339))
+	case account != "" && creds.AccountID != "" && creds.AccountID != account:
+		return stschain.Permanent(fmt.Errorf("%s returned credentials of account %s, and %s is required", r.p, redact.OneLine(creds.AccountID, 20), account))
+	}
+	return nil
+}
+
+// renew keeps the lease until the function that it returns is called, which waits for a renewal in flight: it
+// must not take the lease again after the attempt has given it up.
+func (r *run) renew() (stop func()) {
+	if r.Direct {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		ticker := time.NewTicker(r.Rules.Lease / 3)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				_, _ = r.leaseOp(context.WithoutCancel(r.ctx), false, r.Rules.Lease)
+			}
+		}
+	})
+	return sync.OnceFunc(func() { close(done); wg.Wait() })
+}
