@@ -1,6 +1,7 @@
 package shared_test
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -14,7 +15,8 @@ func (w world) successors(s *state, emit func(t state, event, violation string))
 		if i >= 0 {
 			who = fmt.Sprintf("p%d ", i)
 		}
-		emit(t, fmt.Sprintf("%d: %s%s", s.now, who, fmt.Sprintf(format, args...)), violation)
+		text, wrong := w.settle(&t, i)
+		emit(t, fmt.Sprintf("%d: %s%s%s", s.now, who, fmt.Sprintf(format, args...), text), cmp.Or(violation, wrong))
 	}
 	busy := false
 	for i := range s.p {
@@ -109,25 +111,34 @@ func (w world) perform(s *state, i int, say sayFunc) {
 	case shared.OpCall:
 		violation := w.callBegins(&t, i)
 		say(t, i, violation, "calls the source")
+	}
+}
+
+// settle ends the attempt of process i if it returns, which is not an operation of its own: nothing happens in between.
+func (w world) settle(t *state, i int) (text, violation string) {
+	if i < 0 || !t.p[i].running {
+		return "", ""
+	}
+	p := &t.p[i]
+	value, result := idOf(p.attempt.Value), idOf(p.attempt.Result)
+	switch p.next.Op {
 	case shared.ReturnValue:
-		id := idOf(a.Value)
-		w.returns(&t, i, id)
-		say(t, i, s.mayReturn(id), "returns #%d from the store", id)
+		w.returns(t, i, value)
+		return fmt.Sprintf(", returns #%d from the store", value), t.mayReturn(value)
 	case shared.ReturnResult:
-		id := idOf(a.Result)
-		w.returns(&t, i, id)
-		say(t, i, s.mayReturn(id), "returns #%d", id)
+		w.returns(t, i, result)
+		return fmt.Sprintf(", returns #%d", result), t.mayReturn(result)
 	case shared.ReturnFailure:
-		violation := ""
-		if s.good(&s.p[i], idOf(a.Value)) {
+		if t.good(p, value) {
 			violation = "an error, though a valid value was loaded"
 		}
 		t.fails(i, w.backoff)
-		say(t, i, violation, "returns the failure")
+		return ", returns the failure", violation
 	case shared.FailPaused, shared.FailYoung:
 		t.fails(i, 1)
-		say(t, i, "", "returns an error: paused, or too young")
+		return ", returns an error: paused, or too young", ""
 	}
+	return "", ""
 }
 
 // mayReturn finds credentials of another kind than those that were made. That they are valid is looked at in returns.
@@ -386,6 +397,7 @@ func (w world) faults(s *state, say sayFunc) {
 		t.v, t.generation, t.lost = s.old, s.old.generation, true
 	})
 	fault(func(b *budget) *int8 { return &b.resetGen }, s.generation > 0, -1, "the generation is reset", func(t *state) {
+		t.faults++ // a Save has no generation until the next Lease
 		t.v, t.generation, t.lost = value{}, 0, true
 	})
 	fault(func(b *budget) *int8 { return &b.poison }, true, -1, "poison is written", func(t *state) { t.v = value{poisonID, s.generation} })

@@ -114,13 +114,13 @@ const (
 type attempt struct {
 	Rules    rules
 	Phase    phase
-	Leads    bool // it has, or had, the lease
-	Direct   bool // it calls the provider without the lease
-	Down     bool // the store failed in this attempt
-	Again    bool // a Save was refused
-	Value    view // a valid one that may be returned
-	Loaded   view // the latest
-	Result   view // of the provider
+	Leads    bool          // it has, or had, the lease
+	Direct   bool          // it calls the provider without the lease
+	Down     bool          // the store failed in this attempt
+	Again    bool          // a Save was refused
+	Value    view          // a valid one that may be returned
+	Loaded   view          // the latest
+	Result   view          // of the provider
 	Owner    string        // of the lease of another process
 	Ends     time.Duration // when that lease ends
 	Progress time.Duration // when its owner or its end last changed
