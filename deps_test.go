@@ -53,7 +53,7 @@ func mustNotReach(pkg, dep string) string {
 		return "" // helpers of tests, which nothing but tests imports; see below
 	case isOurs && under(ours, "internal/test"):
 		return "it is for tests"
-	case dep == "testing":
+	case dep == "testing" && pkg != "shared/storetest":
 		return "it would register flags and link test code in every program"
 	case under(pkg, "examples"):
 		return ""
@@ -79,6 +79,8 @@ func mustNotReach(pkg, dep string) string {
 		return "it verifies signatures with its own code, so that it does not share the bugs of sigv4"
 	case under(pkg, "serve") && !under(ours, "internal", "serve"):
 		return "serving needs a Provider and nothing else"
+	case under(pkg, "shared") && !under(ours, "internal", "shared"):
+		return "sharing needs a Provider and nothing else"
 	case under(pkg, "cmd") && under(ours, "ststest"):
 		return "a program does not link a fake"
 	case under(pkg, "source/env", "source/process", "source/container", "source/imds", "source/sso", "source/login") &&
@@ -118,6 +120,10 @@ func TestMustNotReach(t *testing.T) {
 		{"cmd/stschain", module + "/ststest", false},
 		{"proof", module + "/stsquery", true},
 		{"proof", module + "/assumerole", false},
+		{"shared/dirstore", module + "/internal/system", true},
+		{"shared/dirstore", module + "/stsquery", false},
+		{"shared/dirstore", "testing", false},
+		{"shared/storetest", "testing", true},
 	} {
 		require.Equal(t, tt.ok, mustNotReach(tt.pkg, tt.dep) == "", "%s -> %s", tt.pkg, tt.dep)
 	}
