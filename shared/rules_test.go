@@ -1,0 +1,347 @@
+package shared_test
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/shared"
+	"github.com/stschain-go/stschain/shared/storetest"
+)
+
+// The rules are those of docs/design.md.
+
+const (
+	opLoad, opLease, opSave, opRevoke = storetest.Load, storetest.Lease, storetest.Save, storetest.Revoke
+)
+
+// Rule 1: processes adopt the generation that the store has, even if it is lower than one that they saw.
+func TestRuleGeneration(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		a, b := w.process(), w.process()
+		require.Equal(t, "ASIA1", w.get(a))
+		w.store.Flush()
+		require.Equal(t, "ASIA2", w.get(b))
+		require.Equal(t, "ASIA2", w.get(a))
+		w.store.SetGeneration(w.store.Keys()[0], 1)
+		require.Equal(t, "ASIA3", w.get(a), "the value does not open under another generation")
+		require.Equal(t, "ASIA3", w.get(b))
+	})
+}
+
+// Rule 2: a value is returned until its window, which is a quarter wider than that of a Cache. In the window the process
+// with the lease calls the provider, and the others get the value at once.
+func TestRuleWindow(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		a, b := w.process(), w.process()
+		require.Equal(t, "ASIA1", w.get(a))
+		window := 15 * time.Minute * 5 / 4
+		after(time.Hour - window - time.Millisecond)
+		w.did()
+		require.Equal(t, "ASIA1", w.get(b))
+		ops, _ := w.did()
+		require.Equal(t, []storetest.Operation{opLoad}, ops)
+		after(time.Millisecond)
+		w.source = func(ctx context.Context, n int) (stschain.Credentials, error) {
+			after(10 * time.Second)
+			return w.credentials(n), nil
+		}
+		done := make(chan string)
+		go func() { done <- w.get(a) }()
+		synctest.Wait()
+		began := time.Now()
+		require.Equal(t, "ASIA1", w.get(b))
+		require.Zero(t, time.Since(began))
+		require.Equal(t, "ASIA2", <-done)
+		require.Equal(t, "ASIA2", w.get(b))
+		require.Equal(t, 2, w.called())
+	})
+}
+
+// Rule 3: the process with the lease loads again: another one may have saved since it loaded.
+func TestRuleLeader(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		a, b := w.process(), w.process()
+		first := true
+		w.fault = func(op storetest.Operation) storetest.Fault {
+			if op == opLease && first {
+				first = false
+				require.Equal(t, "ASIA1", w.get(b)) // between Load and Lease of a
+			}
+			return storetest.None
+		}
+		require.Equal(t, "ASIA1", w.get(a))
+		require.Equal(t, 1, w.called())
+		w.fault = nil
+		w.store.Flush()
+		require.Equal(t, "ASIA2", w.get(a), "the lease was freed")
+	})
+}
+
+// Rule 3: the lease is renewed while the provider runs, even for much longer than Wait.
+func TestRuleLeaseIsRenewed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		w.source = func(ctx context.Context, n int) (stschain.Credentials, error) {
+			after(25 * time.Second)
+			return w.credentials(n), nil
+		}
+		var all sync.WaitGroup
+		for range 50 {
+			all.Go(func() {
+				if creds, err := w.process().Retrieve(t.Context()); err != nil || creds.AccessKeyID != "ASIA1" {
+					t.Error(creds.AccessKeyID, err)
+				}
+			})
+		}
+		all.Wait()
+		require.Equal(t, 1, w.called())
+	})
+}
+
+// Rule 3: each attempt draws an owner, so processes that were cloned do not share a lease.
+func TestRuleOwner(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		owners := map[string]bool{}
+		p := w.process()
+		p.Store = spy{p.Store, func(owner string) { owners[owner] = true }}
+		for range 10 {
+			w.get(p)
+			w.store.Flush()
+		}
+		require.Len(t, owners, 10)
+	})
+}
+
+// spy reports the owners of leases.
+type spy struct {
+	shared.Store
+	lease func(owner string)
+}
+
+func (s spy) Lease(ctx context.Context, key, owner string, pause bool, ttl time.Duration) (shared.Lease, error) {
+	s.lease(owner)
+	return s.Store.Lease(ctx, key, owner, pause, ttl)
+}
+
+// Rule 4: the result of a process that was paused across its lease is saved, if it gains something.
+func TestRuleSave(t *testing.T) {
+	for name, tt := range map[string]struct {
+		late, saved string
+		age         time.Duration // of the late result when it comes
+	}{
+		"as good as what another process saved": {"ASIA1", "ASIA2", 0},
+		"better than that":                      {"ASIA1", "ASIA1", -10 * time.Minute},
+	} {
+		bubble(t, func(t *testing.T, w *fleet) {
+			w.source = func(ctx context.Context, n int) (stschain.Credentials, error) {
+				if n == 1 {
+					w.store.Flush() // the lease is lost
+					require.Equal(t, "ASIA2", w.get(w.process()))
+				}
+				creds := w.credentials(n)
+				if n == 1 {
+					creds.Expires = creds.Expires.Add(-tt.age)
+				}
+				return creds, nil
+			}
+			require.Equal(t, tt.late, w.get(w.process()), name)
+			require.Equal(t, tt.saved, w.get(w.process()), name)
+			require.Equal(t, 2, w.called(), name)
+		})
+	}
+}
+
+// Rule 5: after a result that outlives the value by less than a second, nobody calls the provider for a quarter of the
+// remaining time, at least 1 s and at most 60 s.
+func TestRuleGainedNothing(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		end := time.Now().Add(time.Hour)
+		w.source = func(ctx context.Context, n int) (stschain.Credentials, error) {
+			creds := w.credentials(n)
+			creds.Expires = end.Add(time.Duration(n) * 100 * time.Millisecond)
+			return creds, nil
+		}
+		a, b := w.process(), w.process()
+		w.get(a)
+		after(50 * time.Minute)
+		require.Equal(t, "ASIA2", w.get(a))
+		require.Equal(t, "ASIA1", w.get(b))
+		after(time.Minute - time.Millisecond)
+		require.Equal(t, "ASIA1", w.get(b))
+		after(time.Millisecond)
+		require.Equal(t, "ASIA3", w.get(b))
+		after(8*time.Minute + 58*time.Second) // 2 s are left
+		w.get(a)
+		after(time.Second - time.Millisecond)
+		calls := w.called()
+		w.get(b)
+		require.Equal(t, calls, w.called())
+	})
+}
+
+// Rule 6: if the provider fails, a valid value is returned, with an event. Without one there is an error. For the next 1 to 5 s no
+// process calls the provider.
+func TestRuleFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		a := w.process()
+		w.get(a)
+		w.source = func(context.Context, int) (stschain.Credentials, error) {
+			return stschain.Credentials{}, stschain.Permanent(errors.New("AccessDenied"))
+		}
+		after(50 * time.Minute)
+		w.did()
+		require.Equal(t, "ASIA1", w.get(a))
+		_, events := w.did()
+		require.Equal(t, []string{"refresh failed"}, events)
+		for range 1000 {
+			require.Equal(t, "ASIA1", w.get(w.process()))
+		}
+		require.Equal(t, 2, w.called())
+
+		after(10 * time.Minute)
+		calls := w.called()
+		require.ErrorIs(t, w.fails(a), stschain.ErrPermanent)
+		began := time.Now()
+		for time.Since(began) < 100*time.Second {
+			err := w.fails(w.process())
+			if !errors.Is(err, stschain.ErrPermanent) {
+				require.ErrorContains(t, err, "another process could not refresh the credentials, and the next attempt is allowed in ")
+			}
+			after(10 * time.Millisecond)
+		}
+		require.Greater(t, w.called()-calls, 20)
+		require.Less(t, w.called()-calls, 100)
+	})
+}
+
+// Rule 6: a refresh that needed a prompt does not pause those that may prompt.
+func TestRulePrompt(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		w.source = func(ctx context.Context, n int) (stschain.Credentials, error) {
+			if err := stschain.Prompt(ctx); err != nil {
+				return stschain.Credentials{}, err
+			}
+			return w.credentials(n), nil
+		}
+		_, err := w.process().Retrieve(stschain.WithoutPrompt(t.Context()))
+		require.ErrorIs(t, err, stschain.ErrPrompt)
+		require.Equal(t, "ASIA2", w.get(w.process()))
+	})
+}
+
+// Rule 7: a caller without credentials waits while other processes make progress. After Wait without progress it calls
+// the provider.
+func TestRuleWaiting(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		p := w.process()
+		p.Wait, p.Spread = 3*time.Second, time.Nanosecond
+		_, err := w.store.Lease(t.Context(), w.keyOf(p), "another", false, time.Hour) // that process gets nowhere
+		require.NoError(t, err)
+		began := time.Now()
+		require.Equal(t, "ASIA1", w.get(p))
+		require.InDelta(t, 3, time.Since(began).Seconds(), 0.5)
+		require.Equal(t, "ASIA1", w.get(w.process()), "the result was saved")
+	})
+}
+
+// keyOf returns the key of a role in the store.
+func (w *fleet) keyOf(p *shared.Provider) (key string) {
+	w.t.Helper()
+	probe := &shared.Provider{Provider: p.Provider, Keys: p.Keys, NamingKey: p.NamingKey, Store: keySpy{p.Store, &key}}
+	_, err := probe.Retrieve(w.t.Context())
+	require.NoError(w.t, err)
+	w.store.Flush()
+	w.set(func() { w.calls = nil })
+	return key
+}
+
+type keySpy struct {
+	shared.Store
+	key *string
+}
+
+func (s keySpy) Load(ctx context.Context, key string) (shared.Value, error) {
+	*s.key = key
+	return s.Store.Load(ctx, key)
+}
+
+// Rule 8: rejections and the expiry are looked at again when credentials are returned.
+func TestRuleReturn(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		p := w.process()
+		w.source = func(ctx context.Context, n int) (stschain.Credentials, error) {
+			creds := w.credentials(n)
+			p.Invalidate(creds)
+			return creds, nil
+		}
+		require.ErrorContains(t, w.fails(p), "a service rejected ASIA1 while it was retrieved")
+
+		w.source = nil
+		p = w.process()
+		w.store.Flush()
+		w.fault = func(op storetest.Operation) storetest.Fault {
+			if op == opSave {
+				after(200 * time.Millisecond)
+			}
+			return storetest.None
+		}
+		w.life = 100 * time.Millisecond
+		require.ErrorContains(t, w.fails(p), "while it was retrieved, by this machine's clock")
+	})
+}
+
+// Rule 9: rejected credentials are dropped from the store if they are still there, but not before they are 30 s old. A
+// process never takes back what it saw rejected.
+func TestRuleRejection(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		a, b := w.process(), w.process()
+		creds, err := a.Retrieve(t.Context())
+		require.NoError(t, err)
+		a.Invalidate(creds)
+		require.ErrorContains(t, w.fails(a), "they are not replaced for another 30s")
+		after(30*time.Second - 1)
+		w.fails(a)
+		require.Equal(t, "ASIA1", w.get(b), "it was not rejected there")
+		after(1)
+		w.did()
+		require.Equal(t, "ASIA2", w.get(a))
+		ops, events := w.did()
+		require.Equal(t, []storetest.Operation{opLoad, opRevoke, opLoad, opLease, opLoad, opSave}, ops)
+		require.Equal(t, []string{"revoked", "refreshed"}, events)
+		b.Invalidate(creds)
+		require.Equal(t, "ASIA2", w.get(b), "another process had replaced it")
+		require.Equal(t, 2, w.called())
+
+		w.store.Replay(w.store.Keys()[0]) // the store's owner stores the rejected value again, as if it were new
+		w.fails(a)
+		after(30 * time.Second)
+		require.Equal(t, "ASIA3", w.get(a))
+	})
+}
+
+// Rule 9: services that reject everything cause one call in 30 s, of all processes.
+func TestRuleRejectedForever(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		var processes []*shared.Provider
+		for range 20 {
+			processes = append(processes, w.process())
+		}
+		began := time.Now()
+		for time.Since(began) < 10*time.Minute {
+			for _, p := range processes {
+				if creds, err := p.Retrieve(t.Context()); err == nil {
+					p.Invalidate(creds)
+				}
+			}
+			after(time.Second)
+		}
+		require.LessOrEqual(t, w.called(), 21)
+		require.Greater(t, w.called(), 15)
+	})
+}
