@@ -118,6 +118,7 @@ type attempt struct {
 	Direct   bool          // it calls the provider without the lease
 	Down     bool          // the store failed in this attempt
 	Again    bool          // a Save was refused
+	Dropped  bool          // a Revoke was executed
 	Value    view          // a valid one that may be returned
 	Loaded   view          // the latest
 	Result   view          // of the provider
@@ -183,7 +184,7 @@ func (a *attempt) loaded(v view) action {
 	case a.Phase == checking:
 		a.Phase = calling
 		return action{Op: opCall}
-	case v.Kind == rejected:
+	case v.Kind == rejected && !a.Dropped: // otherwise the store still has it, and it is replaced
 		a.Phase = revoking
 		return action{Op: opRevoke, Generation: v.Generation}
 	}
@@ -193,7 +194,7 @@ func (a *attempt) loaded(v view) action {
 
 // revoked continues after a Revoke.
 func (a *attempt) revoked() action {
-	a.Phase = loading
+	a.Phase, a.Dropped = loading, true
 	return action{Op: opLoad}
 }
 

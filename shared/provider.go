@@ -188,7 +188,10 @@ func (p *Provider) keep(creds stschain.Credentials) error {
 	if creds.ExpiredAt(p.now()) {
 		return fmt.Errorf("shared: %s expired at %s while it was retrieved, by this machine's clock", creds.AccessKeyID, creds.Expires.UTC().Format(time.RFC3339))
 	}
-	p.last, p.directAt = creds, time.Time{}
+	if creds.AccessKeyID != p.last.AccessKeyID {
+		p.directAt = time.Time{}
+	}
+	p.last = creds
 	return nil
 }
 
@@ -219,15 +222,18 @@ func (p *Provider) storeResult(err error, now time.Time) {
 // waitDirect returns how long to wait before Provider is called without the lease, at now. A process with valid
 // credentials does not wait: ok is false until a time that it draws once.
 func (p *Provider) waitDirect(valid stschain.Credentials, now time.Time) (wait time.Duration, ok bool) {
-	if valid.AccessKeyID == "" {
+	switch {
+	case valid.AccessKeyID == "":
 		return rand.N(cmp.Or(p.Spread, 5*time.Second) + 1), true
+	case valid.Expires.IsZero():
+		return 0, true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	left := valid.Expires.Sub(now)
 	if p.directAt.IsZero() {
+		left := valid.Expires.Sub(now)
 		rest := max(left-refresh.WindowsFor(left, 0, 0, 0).Mandatory, 0)
 		p.directAt = now.Add(rand.N(min(cmp.Or(p.Spread, rest), left) + 1))
 	}
-	return 0, valid.Expires.IsZero() || !now.Before(p.directAt)
+	return 0, !now.Before(p.directAt)
 }

@@ -266,8 +266,12 @@ func (r *run) call() action {
 		} else {
 			r.Value.Kind = missing
 		}
+		backoff := time.Second + rand.N(4*time.Second)
+		if creds.AccessKeyID != "" && creds.ExpiredAt(r.p.now()) { // by the clock of this machine only, perhaps
+			backoff = young
+		}
 		prompt, left := errors.Is(err, stschain.ErrPrompt), errors.Is(r.ctx.Err(), context.Canceled)
-		return r.refused(!prompt && !left, time.Second+rand.N(4*time.Second))
+		return r.refused(!prompt && !left, backoff)
 	}
 	if r.result = creds; creds.AccountID == "" {
 		r.result.AccountID = r.entry.account
