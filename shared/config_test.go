@@ -45,6 +45,29 @@ func TestConfiguration(t *testing.T) {
 	}
 }
 
+// Other hosts cannot use a session with the default name. Processes of this one can.
+func TestSessionOfHost(t *testing.T) {
+	w := &fleet{t: t}
+	p := w.process()
+	p.Provider = ofHost{role{w, "backup"}}
+	_, err := p.Retrieve(t.Context())
+	require.ErrorIs(t, err, stschain.ErrPermanent)
+	require.EqualError(t, err, "shared: test session-of-host=app@host: the default session name has the name of this host, so other hosts could not use the session: "+
+		"set SessionName, also of the roles that assume this one")
+	p.Store = local{p.Store}
+	w.get(p)
+}
+
+type ofHost struct{ role }
+
+func (ofHost) Identity(context.Context) (stschain.Identity, error) {
+	return stschain.NewIdentity("test", "session-of-host=app@host"), nil
+}
+
+type local struct{ shared.Store }
+
+func (local) Local() bool { return true }
+
 // No key and no credentials are in the store, in errors and events, or in what fmt prints.
 func TestShowsNoSecret(t *testing.T) {
 	w := &fleet{t: t}

@@ -87,6 +87,9 @@ func (p *Provider) retrieve(ctx context.Context, atLeast time.Duration) (creds s
 	if err != nil {
 		return stschain.Credentials{}, fmt.Errorf("shared: %w", err)
 	}
+	if l, ok := p.Store.(interface{ Local() bool }); strings.Contains(id.String(), "-of-host=") && (!ok || !l.Local()) {
+		return stschain.Credentials{}, stschain.Permanent(fmt.Errorf("shared: %s: the default session name has the name of this host, so other hosts could not use the session: set SessionName, also of the roles that assume this one", id))
+	}
 	r := run{p: p, ctx: ctx, entry: entry{p.sealer.name(id), id, cmp.Or(p.Account, accountOf(id))}, owner: newOwner()}
 	r.Rules = rules{cmp.Or(p.Lease, 2*time.Second), cmp.Or(p.Wait, 5*time.Second), atLeast}
 	return r.retrieve()

@@ -17,6 +17,9 @@ import (
 // The generation of a key names one value of it. It is never 0 and below 2^53, and rises by one with each Save that is kept
 // and each Revoke that drops a value. A key without a generation gets one from Lease, at random from 1 to 2^52-1, so that
 // no generation comes back after the store lost its data. It may be forgotten after a week without an operation on its key.
+//
+// A store whose callers are all on one machine has the method Local() bool and returns true: these can share
+// sessions whose default names have the name of the host.
 type Store interface {
 	// Load returns the value of a key. If there is none, or it has expired, the error is [ErrMissing] and
 	// the Value has only the current generation, which is 0 if there is none.
