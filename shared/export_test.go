@@ -1,6 +1,11 @@
 package shared
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/stschain-go/stschain"
+)
 
 // The tests explore the protocol.
 type (
@@ -35,3 +40,19 @@ func (a *attempt) GotSave(kept bool, d Duration) Action           { return a.sav
 func WindowOf(life Duration) Duration { return window(life) }
 
 type Duration = time.Duration
+
+// Seal seals a record for the entry of p, as any holder of a key could. change changes it first.
+func (p *Provider) Seal(id stschain.Identity, generation uint64, change func(*Record)) []byte {
+	if err := p.setUp(); err != nil {
+		panic(err)
+	}
+	r := Record{AccessKeyID: "ASIAGOOD", SecretAccessKey: "secret", SessionToken: "token", Account: accountOf(id), Life: time.Hour, Ends: p.now().Add(time.Hour)}
+	change(&r)
+	plain, err := json.Marshal(r)
+	if err != nil {
+		panic(err)
+	}
+	return p.sealer.aeads[0].Seal(nil, nil, plain, entry{name: p.sealer.name(id), identity: id}.associated(generation))
+}
+
+type Record = record

@@ -20,13 +20,14 @@ import (
 	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/proof"
 	"github.com/stschain-go/stschain/serve"
+	"github.com/stschain-go/stschain/shared"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
 
 // secretName matches the names of fields that may be secret. Those that are not are in public.
-var secretName = regexp.MustCompile(`(?i)secret|token|password|assertion|signature|code$|^(url|value)$`)
+var secretName = regexp.MustCompile(`(?i)secret|token|password|assertion|signature|namingkey|code$|^(url|value)$`)
 
 // confidential returns the exported struct types of the module with a field that is secret, by its type or its name, or
 // that gives credentials.
@@ -89,6 +90,7 @@ var values = []any{
 	federation.SignIn{}, federation.SignInURL{},
 	proof.DSQL{}, proof.ElastiCache{}, proof.Header{}, proof.MSK{}, proof.MemoryDB{}, proof.RDS{}, proof.Request{}, proof.Token{},
 	serve.Handler{},
+	shared.Provider{},
 	sigv4.Presigned{}, sigv4.Transport{},
 	stsquery.AssumeRoleInput{}, stsquery.AssumeRoleOutput{}, stsquery.AssumeRoleWithSAMLInput{}, stsquery.AssumeRoleWithSAMLOutput{},
 	stsquery.AssumeRoleWithWebIdentityInput{}, stsquery.AssumeRoleWithWebIdentityOutput{}, stsquery.AssumeRootOutput{},
@@ -133,6 +135,8 @@ func fill(t *testing.T, v reflect.Value, secret string) {
 		case *stschain.Secret:
 			require.Regexp(t, secretName, f.Name, "secretName must match every Secret, or it could become a string")
 			*value = stschain.NewSecret(secret)
+		case *[]stschain.Secret:
+			*value = []stschain.Secret{stschain.NewSecret(secret)}
 		case *stschain.Provider:
 			*value = stschain.Static("AKIDEXAMPLE", secret, secret)
 		case *string:
