@@ -31,8 +31,8 @@ func TestStoreDown(t *testing.T) {
 				w.get(processes[len(processes)-1])
 			}
 			require.Equal(t, 1, w.called(), name)
-			w.fault = always(fault)
-			w.calls = nil
+			w.set(func() { w.fault = always(fault) })
+			w.took()
 			began := time.Now()
 			for range 59 {
 				after(time.Minute)
@@ -42,25 +42,25 @@ func TestStoreDown(t *testing.T) {
 					require.Less(t, time.Since(before), 300*time.Millisecond)
 				}
 			}
-			minutes := map[int]int{}
-			for _, at := range w.calls {
+			minutes, calls := map[int]int{}, w.took()
+			for _, at := range calls {
 				minutes[int(at.Sub(began)/time.Minute)]++
 			}
-			require.GreaterOrEqual(t, len(w.calls), 200)
+			require.GreaterOrEqual(t, len(calls), 200)
 			require.Greater(t, len(minutes), 10, "%v", minutes)
 			for minute, n := range minutes {
 				require.Less(t, n, 60, "minute %d of %v", minute, minutes)
 			}
 
-			w.calls = nil
 			began = time.Now()
 			for range 200 {
 				go func() { _, _ = w.process().Retrieve(t.Context()) }()
 			}
 			after(6 * time.Second)
-			require.Len(t, w.calls, 200)
+			calls = w.took()
+			require.Len(t, calls, 200)
 			seconds := map[int]int{}
-			for _, at := range w.calls {
+			for _, at := range calls {
 				seconds[int(at.Sub(began)/time.Second)]++
 			}
 			require.GreaterOrEqual(t, len(seconds), 5)
@@ -85,7 +85,7 @@ func TestStoreCircuit(t *testing.T) {
 		w.get(p)
 		ops, _ = w.did()
 		require.Len(t, ops, 1)
-		w.fault = nil
+		w.set(func() { w.fault = nil })
 		after(5 * time.Second)
 		calls := w.called()
 		require.Equal(t, w.get(p), w.get(w.process()), "it is used again")
@@ -313,7 +313,7 @@ func TestResponsesLost(t *testing.T) {
 					require.NoError(t, err, "%v %v", op, fault)
 					require.NotEqual(t, "ASIA1", creds.AccessKeyID)
 				}
-				w.fault = nil
+				w.set(func() { w.fault = nil })
 				after(time.Minute)
 				require.NotEqual(t, "ASIA1", w.get(p))
 			})

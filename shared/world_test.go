@@ -133,6 +133,15 @@ func (w *fleet) called() int {
 	return len(w.calls)
 }
 
+// took returns when the source was called since it was called last.
+func (w *fleet) took() []time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	calls := w.calls
+	w.calls = nil
+	return calls
+}
+
 // did returns the operations and events since it was called last.
 func (w *fleet) did() (ops []storetest.Operation, events []string) {
 	w.mu.Lock()
