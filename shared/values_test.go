@@ -68,7 +68,8 @@ func TestBadValues(t *testing.T) {
 func pick(rnd *rand.Rand, texts ...string) string { return texts[rnd.IntN(len(texts))] }
 
 // spoil changes sealed bytes in a way that happens: bits flip, the end is lost, parts are swapped with another value.
-func spoil(rnd *rand.Rand, sealed, other []byte) []byte {
+func spoil(rnd *rand.Rand, good, other []byte) []byte {
+	sealed := bytes.Clone(good)
 	switch n := rnd.IntN(len(sealed)); rnd.IntN(5) {
 	case 0:
 		sealed[n] ^= 1 << rnd.IntN(8)
@@ -81,7 +82,10 @@ func spoil(rnd *rand.Rand, sealed, other []byte) []byte {
 	case 4:
 		sealed = append(sealed[:n:n], other[min(n, len(other)):]...)
 	}
-	return bytes.Clone(sealed)
+	if bytes.Equal(sealed, good) { // the part of the other value is the same, by chance
+		sealed[0] ^= 1
+	}
+	return sealed
 }
 
 // fixed always has the same value, and takes no other.
