@@ -76,7 +76,7 @@ func readFile(open func(path string) (fs.File, error), path string, limit int64)
 }
 
 func openNonBlocking(path string) (fs.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|nonBlock, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|NonBlock, 0)
 	if err != nil {
 		return nil, err // not f: a nil *os.File is not a nil fs.File
 	}

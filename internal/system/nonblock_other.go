@@ -2,4 +2,5 @@
 
 package system
 
-const nonBlock = 0
+// NonBlock is the flag of os.OpenFile that makes opening a pipe without a writer return immediately, where there is one.
+const NonBlock = 0

@@ -4,5 +4,5 @@ package system
 
 import "syscall"
 
-// nonBlock makes opening a pipe without a writer return immediately.
-const nonBlock = syscall.O_NONBLOCK
+// NonBlock is the flag of os.OpenFile that makes opening a pipe without a writer return immediately, where there is one.
+const NonBlock = syscall.O_NONBLOCK

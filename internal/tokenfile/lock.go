@@ -22,8 +22,6 @@ type Locked struct {
 
 const suffix = ".lock"
 
-var errLocked = errors.New("another process has the lock")
-
 // Lock waits for the lock of a file. The lock is a separate file, path with
 // ".lock" appended, which is not removed. The system releases the lock of a
 // process that ends.
@@ -39,11 +37,11 @@ func Lock(ctx context.Context, path string) (*Locked, error) {
 		switch {
 		case err == nil:
 			return &Locked{path: path, release: release}, nil
-		case !errors.Is(err, errLocked):
+		case !errors.Is(err, system.ErrLocked):
 			return nil, system.WithoutPath(err)
 		}
 		if err := system.Sleep(ctx, pause); err != nil {
-			return nil, fmt.Errorf("%w: %s: %w", errLocked, path+suffix, err)
+			return nil, fmt.Errorf("%w: %s: %w", system.ErrLocked, path+suffix, err)
 		}
 	}
 }

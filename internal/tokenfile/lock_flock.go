@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 // copyOwner changes the owner of a file that root created to that of another file: a container that runs as root may have
@@ -45,12 +47,9 @@ func tryLock(path string) (release func() error, err error) {
 	if err != nil {
 		return nil, err
 	}
-	switch err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); {
-	case err == nil:
-		return f.Close, nil
-	case errors.Is(err, syscall.EWOULDBLOCK), errors.Is(err, syscall.EINTR):
-		err = errLocked
+	if err = system.TryLock(f, false); err != nil {
+		f.Close()
+		return nil, err
 	}
-	f.Close()
-	return nil, err
+	return f.Close, nil
 }

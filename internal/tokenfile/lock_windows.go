@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 const sharingViolation = syscall.Errno(32) // ERROR_SHARING_VIOLATION
@@ -23,7 +25,7 @@ func tryLock(path string) (release func() error, err error) {
 		syscall.OPEN_ALWAYS, syscall.FILE_ATTRIBUTE_NORMAL, 0)
 	switch {
 	case errors.Is(err, sharingViolation):
-		return nil, errLocked
+		return nil, system.ErrLocked
 	case err != nil:
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
