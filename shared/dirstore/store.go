@@ -29,7 +29,7 @@ type Store struct {
 	once  sync.Once
 	slots chan struct{} // one for each operation that runs
 
-	mu    sync.Mutex // no I/O under it
+	mu    sync.Mutex      // no I/O under it
 	locks map[string]held // of leases of this Store, by ID
 	swept time.Time
 }
@@ -118,31 +118,38 @@ func (s *Store) lease(ctx context.Context, d *keyDir, owner string, pause bool, 
 			return got, false, err
 		}
 	}
-	if done, err = s.replace(ctx, d, next); done && ttl > 0 {
-		got = shared.Lease{Owner: owner, Pause: pause, Left: ttl}
+	done, err = s.replace(ctx, d, next)
+	if !done || ttl <= 0 {
+		return got, done, err
 	}
-	return got, done, err
+	if left = next.lease.left(system.Now(s.Clock)); left == 0 { // this process was stopped meanwhile
+		return got, false, nil
+	}
+	return shared.Lease{Owner: owner, Pause: pause, Left: left}, true, nil
 }
 
 // lock returns the ID of the lock that owner has by this Store, or of a new one.
 func (s *Store) lock(d *keyDir, owner string, until time.Time) (id string, err error) {
 	s.mu.Lock()
 	lock, ok := s.locks[d.Lock]
-	s.mu.Unlock()
-	id = d.Lock
-	if !ok || lock.owner != owner {
-		lock.owner = owner
-		if id, lock.file, err = d.lock(); err != nil {
-			return "", err
-		}
+	if ok = ok && lock.owner == owner; ok {
+		lock.until = until
+		s.locks[d.Lock] = lock
 	}
-	lock.until = until
+	s.mu.Unlock()
+	if ok {
+		return d.Lock, nil
+	}
+	id, file, err := d.lock()
+	if err != nil {
+		return "", err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.locks == nil {
 		s.locks = map[string]held{}
 	}
-	s.locks[id] = lock
+	s.locks[id] = held{owner, file, until}
 	return id, nil
 }
 
