@@ -122,8 +122,8 @@ func (s *Store) lease(ctx context.Context, d *keyDir, owner string, pause bool, 
 	if !done || ttl <= 0 {
 		return got, done, err
 	}
-	if left = next.lease.left(system.Now(s.Clock)); left == 0 { // this process was stopped meanwhile
-		return got, false, nil
+	if left = next.lease.left(system.Now(s.Clock)); left == 0 { // this process was stopped, or the disk is slow
+		return got, true, nil
 	}
 	return shared.Lease{Owner: owner, Pause: pause, Left: left}, true, nil
 }
