@@ -277,7 +277,7 @@ func (d *keyDir) touch() {
 		return
 	}
 	now := time.Now() // the clock of the file system
-	if info, err := d.dir.Stat("."); err == nil && now.Sub(info.ModTime()) > sweepInterval {
+	if info, err := d.dir.Stat("."); err == nil && now.Sub(info.ModTime()) > touchInterval {
 		_ = d.root.Chtimes(d.key, now, now)
 	}
 }

@@ -14,5 +14,9 @@ func TestMain(m *testing.M) {
 		runProcess(dir)
 		return
 	}
+	if dir := os.Getenv(leaser); dir != "" {
+		runLeaser(dir)
+		return
+	}
 	leak.Main(m)
 }

@@ -3,6 +3,7 @@
 package dirstore_test
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/sha256"
@@ -35,6 +36,7 @@ var (
 
 const (
 	process = "STSCHAIN_TEST_PROCESS" // the variable that makes the test binary use this directory until it is killed
+	leaser  = "STSCHAIN_TEST_LEASER"  // that makes it take leases
 	journal = "STSCHAIN_TEST_JOURNAL" // the file that it writes what happened to
 	ttl     = 300 * time.Millisecond
 )
@@ -291,6 +293,47 @@ func watch(dir string, done chan struct{}, group *sync.WaitGroup) chan error {
 		}
 	})
 	return result
+}
+
+// A lease ends with its process, but not one for a pause.
+func TestKill(t *testing.T) {
+	dir := t.TempDir()
+	c := exec.Command(os.Args[0])
+	c.Env = append(os.Environ(), leaser+"="+dir)
+	stdin, err := c.StdinPipe()
+	require.NoError(t, err)
+	defer stdin.Close()
+	stdout, err := c.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, c.Start())
+	ready, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", ready)
+
+	store := &dirstore.Store{Dir: dir}
+	owner := func(key string) string {
+		lease, err := store.Lease(t.Context(), key, "test", false, time.Minute)
+		require.NoError(t, err)
+		return lease.Owner
+	}
+	require.NoError(t, c.Process.Signal(syscall.SIGSTOP))
+	require.Equal(t, "child", owner(one))
+	require.NoError(t, c.Process.Kill())
+	require.Error(t, c.Wait())
+	require.Equal(t, "test", owner(one))
+	require.Equal(t, "child", owner(two))
+}
+
+// runLeaser takes a lease of each kind, and keeps them until its standard input ends.
+func runLeaser(dir string) {
+	store := &dirstore.Store{Dir: dir}
+	for key, pause := range map[string]bool{one: false, two: true} {
+		if _, err := store.Lease(context.Background(), key, "child", pause, time.Hour); err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println("ready")
+	_, _ = io.Copy(io.Discard, os.Stdin)
 }
 
 // requireJournals checks what happened, and returns the number of leases and Saves.

@@ -2,7 +2,9 @@ package dirstore
 
 import (
 	"bytes"
+	"crypto/rand"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -71,10 +73,18 @@ func parse(content []byte) (record, error) {
 	switch err := json.Unmarshal(text, &r); {
 	case err != nil:
 		return record{}, err
-	case r.Generation == 0, r.Saved < 0, r.Life < 0, r.Taken < 0, r.TTL < 0, (len(r.Owner) == 0) != (r.TTL == 0), len(r.Sealed) > maxSealed, r.Lock != "" && !isID(r.Lock):
+	case r.Generation == 0, r.Generation >= 1<<53, r.Saved < 0, r.Life < 0, r.Taken < 0, r.TTL < 0, (len(r.Owner) == 0) != (r.TTL == 0), len(r.Sealed) > maxSealed, r.Lock != "" && !isID(r.Lock):
 		return record{}, errors.New("a member is out of range")
 	}
 	return r, nil
+}
+
+// firstGeneration draws a generation for a key without one. It reads the system's random numbers, because those of the
+// runtime repeat in processes cloned from one snapshot.
+func firstGeneration() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return 1 + binary.BigEndian.Uint64(b[:])%(1<<52-1)
 }
 
 // isID reports whether name may be one that newID made.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -29,15 +28,15 @@ type Store struct {
 	once  sync.Once
 	slots chan struct{} // one for each operation that runs
 
-	mu    sync.Mutex      // no I/O under it
-	locks map[string]held // of leases of this Store, by ID
+	mu    sync.Mutex         // no I/O under it
+	locks map[string]ownLock // of leases of this Store, by ID
 	swept time.Time
 }
 
 var _ shared.Store = (*Store)(nil)
 
-// held is the lock of a lease of this Store.
-type held struct {
+// ownLock is the lock of a lease of this Store.
+type ownLock struct {
 	owner string
 	file  *os.File
 	until time.Time
@@ -81,12 +80,14 @@ func (s *Store) Lease(ctx context.Context, key, owner string, pause bool, ttl ti
 			return shared.Lease{}, err
 		}
 		defer root.Close()
-		s.sweep(ctx, root)
 		var got shared.Lease
 		err = change(ctx, root, key, func(d *keyDir) (done bool, err error) {
 			got, done, err = s.lease(ctx, d, owner, pause, ttl)
 			return done, err
 		})
+		if err == nil {
+			s.sweep(root)
+		}
 		return got, err
 	})
 }
@@ -94,7 +95,7 @@ func (s *Store) Lease(ctx context.Context, key, owner string, pause bool, ttl ti
 // lease leases the key for owner once. done is false if another process changed the key meanwhile.
 func (s *Store) lease(ctx context.Context, d *keyDir, owner string, pause bool, ttl time.Duration) (got shared.Lease, done bool, err error) {
 	if d.Generation == 0 {
-		next := record{Generation: 1 + rand.Uint64N(1<<52-1)}
+		next := record{Generation: firstGeneration()}
 		_, err := s.replace(ctx, d, next)
 		return got, false, err
 	}
@@ -147,9 +148,9 @@ func (s *Store) lock(d *keyDir, owner string, until time.Time) (id string, err e
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.locks == nil {
-		s.locks = map[string]held{}
+		s.locks = map[string]ownLock{}
 	}
-	s.locks[id] = held{owner, file, until}
+	s.locks[id] = ownLock{owner, file, until}
 	return id, nil
 }
 
@@ -175,6 +176,9 @@ func (s *Store) replace(ctx context.Context, d *keyDir, next record) (replaced b
 	s.mu.Unlock()
 	for _, f := range files {
 		f.Close()
+	}
+	if !replaced && useless != "" {
+		_ = d.dir.Remove(useless + lockSuffix)
 	}
 	return replaced, err
 }

@@ -1,7 +1,6 @@
 package dirstore
 
 import (
-	"context"
 	"errors"
 	"io/fs"
 	"math/rand/v2"
@@ -12,18 +11,20 @@ import (
 
 const (
 	marker        = "swept" // its time is when the directory was swept last
-	sweepInterval = 24 * time.Hour
+	sweepInterval = time.Hour
+	touchInterval = 24 * time.Hour
 	unused        = 7 * 24 * time.Hour
 
-	maxSwept  = 100_000 // names that a sweep reads
-	maxLooked = 1_000   // names of them, at random, that it looks at
+	maxSwept   = 100_000 // names that a sweep reads
+	maxLooked  = 1_000   // names of them, at random, that it looks at
+	maxRemoved = 50      // directories that it removes
 )
 
-// sweep removes what was not used for a week, once a day. It does not matter what it misses.
-func (s *Store) sweep(ctx context.Context, root *os.Root) {
+// sweep removes what was not used for a week, once an hour. It does not matter what it misses.
+func (s *Store) sweep(root *os.Root) {
 	now := time.Now() // the clock of the file system
 	s.mu.Lock()
-	due := now.Sub(s.swept) >= time.Hour
+	due := now.Sub(s.swept) >= sweepInterval
 	if due {
 		s.swept = now
 	}
@@ -51,10 +52,8 @@ func (s *Store) sweep(ctx context.Context, root *os.Root) {
 		return
 	}
 	rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	removed := 0
 	for _, name := range names[:min(len(names), maxLooked)] {
-		if ctx.Err() != nil {
-			return
-		}
 		id, isTemp := strings.CutPrefix(name, tempPrefix)
 		isKey := len(name) == keySize && isHex(name)
 		if !isKey && !(isTemp && isID(id)) { // of another program or version
@@ -62,6 +61,9 @@ func (s *Store) sweep(ctx context.Context, root *os.Root) {
 		}
 		if info, err := root.Lstat(name); err != nil || now.Sub(info.ModTime()) < unused {
 			continue
+		}
+		if removed++; removed > maxRemoved {
+			return
 		}
 		if isTemp {
 			_ = root.RemoveAll(name)
