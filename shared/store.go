@@ -9,7 +9,7 @@ import (
 // Store keeps sealed values and leases for a fleet: a key-value engine, or a directory. It never sees credentials, and
 // decides nothing but which of several callers was first. Package storetest is this contract as a test.
 //
-// A key is 64 hexadecimal digits. Each method is one atomic operation on one key. All times are durations by the
+// A key is 64 lower-case hexadecimal digits. Each method is one atomic operation on one key. All times are durations by the
 // store's own clock: the clocks of its callers may differ. A method returns when its ctx ends. No operation is
 // repeated after an error, neither by a Provider nor by an implementation, because the first one may
 // have been executed.
@@ -27,14 +27,14 @@ type Store interface {
 
 	// Lease takes the lease of a key for owner if it is free, and renews it if it is the owner's. Then it lasts for ttl, and a
 	// ttl of 0 frees it. In both cases pause replaces what was set before. Lease returns the lease that the key has
-	// afterwards: that of another owner if it was not free, and the zero Lease if it is free.
+	// afterwards: that of another owner if it was not free, and the zero Lease if it is free, or ended meanwhile.
 	Lease(ctx context.Context, key, owner string, pause bool, ttl time.Duration) (Lease, error)
 
-	// Save replaces the value if v.Generation is the current generation, and reports whether it did. A value that is kept ends
+	// Save replaces the value if v.Generation is the current generation and not 0, and reports whether it did. A value that is kept ends
 	// the lease of owner, expires after v.Left, and has the next generation. Save does not require a lease.
 	Save(ctx context.Context, key, owner string, v Value) (kept bool, err error)
 
-	// Revoke drops the value if generation is the current one, which then rises. Otherwise it does nothing.
+	// Revoke drops the value if generation is the current one, which then rises. Otherwise, or if there is no value, it does nothing.
 	Revoke(ctx context.Context, key string, generation uint64) error
 }
 

@@ -42,6 +42,9 @@ type ownLock struct {
 	until time.Time
 }
 
+// Local reports whether all processes that use the directory are on this machine.
+func (s *Store) Local() bool { return !s.AllowNetwork }
+
 // Load implements [shared.Store].
 func (s *Store) Load(ctx context.Context, key string) (shared.Value, error) {
 	return operate(ctx, s, key, func() (v shared.Value, err error) {
