@@ -88,7 +88,7 @@ func (c *Cache) call(a *attempt) (r result) {
 	return r
 }
 
-// retrieveProvider tells a provider that caches how long the credentials of the caller that began the attempt must be
+// retrieveProvider passes on to a provider that caches how long the credentials of the caller that began the attempt must be
 // valid. If they cannot be, it may have others that are better than the cached ones.
 func (c *Cache) retrieveProvider(ctx context.Context, atLeast time.Duration) (Credentials, error) {
 	if p, ok := c.Provider.(CachedProvider); ok && atLeast > 0 {

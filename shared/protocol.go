@@ -101,7 +101,7 @@ type phase int
 
 const (
 	loading  phase = iota
-	leasing        // it asked for the lease
+	leasing        // it requested the lease
 	checking       // it has the lease, and loads again
 	calling        // the provider
 	saving

@@ -172,8 +172,8 @@ func (p *Provider) String() string {
 
 func (p *Provider) now() time.Time { return system.Now(p.Clock) }
 
-// held returns the credentials that were returned last, if they can be used at now.
-func (p *Provider) held(now time.Time) (stschain.Credentials, bool) {
+// lastGood returns the credentials that were returned last, if they can be used at now.
+func (p *Provider) lastGood(now time.Time) (stschain.Credentials, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	_, rejected := p.rejected[p.last.AccessKeyID]

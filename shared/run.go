@@ -116,7 +116,7 @@ func (r *run) emit(kind EventKind, creds stschain.Credentials, err error) {
 // valid returns the later one of the value that was loaded and the credentials that the process has.
 func (r *run) valid() (stschain.Credentials, bool) {
 	now := r.p.now()
-	creds, ok := r.p.held(now)
+	creds, ok := r.p.lastGood(now)
 	if r.Value.Kind == usable && (!ok || r.value.Expires.After(creds.Expires)) {
 		creds, ok = r.value, true
 	}
@@ -172,7 +172,7 @@ func (r *run) load() action {
 	return next
 }
 
-// look opens a value, and tells what it is for this process.
+// look opens a value, and decides what it is for this process.
 func (r *run) look(v Value) (view, stschain.Credentials) {
 	seen := view{Generation: v.Generation}
 	rec, err := r.p.sealer.open(r.entry, v)
@@ -189,7 +189,7 @@ func (r *run) look(v Value) (view, stschain.Credentials) {
 	creds := rec.credentials(expires)
 	seen.Kind, seen.ID, seen.Life, seen.Left = usable, rec.AccessKeyID, rec.Life, v.Left
 	seen.Until = r.now() + expires.Sub(now)
-	held, holds := r.p.held(now)
+	last, has := r.p.lastGood(now)
 	r.p.mu.Lock()
 	_, isRejected := r.p.rejected[rec.AccessKeyID]
 	r.p.mu.Unlock()
@@ -198,7 +198,7 @@ func (r *run) look(v Value) (view, stschain.Credentials) {
 		seen.Kind = rejected
 	case !now.Before(expires):
 		seen.Kind = ended
-	case holds && held.AccessKeyID != rec.AccessKeyID && (held.Expires.IsZero() || expires.Add(gain).Before(held.Expires)):
+	case has && last.AccessKeyID != rec.AccessKeyID && (last.Expires.IsZero() || expires.Add(gain).Before(last.Expires)):
 		seen.Kind = older
 	}
 	return seen, creds

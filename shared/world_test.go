@@ -2,7 +2,6 @@ package shared_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -152,5 +151,3 @@ func (w *fleet) did() (ops []storetest.Operation, events []string) {
 }
 
 func after(d time.Duration) { <-time.After(d) }
-
-var errDown = errors.New("503")
