@@ -61,14 +61,8 @@ func (s *Store) options() valkey.ClientOption {
 	return o
 }
 
-// disconnect closes a connection that is not used any more. The next operation makes a new one.
-func (s *Store) disconnect(c *connection) {
-	if s.forget(c) {
-		c.client.Close()
-	}
-}
-
-// forget reports whether c was the current connection.
+// forget makes the next operation connect again. It reports whether c was the current connection, and so is the caller's
+// to close.
 func (s *Store) forget(c *connection) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +83,7 @@ func (s *Store) Close() {
 		return
 	}
 	<-c.ready
-	if c.err == nil {
-		s.disconnect(c)
+	if c.err == nil && s.forget(c) {
+		c.client.Close()
 	}
 }

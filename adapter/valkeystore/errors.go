@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/valkey-io/valkey-go"
@@ -21,8 +22,13 @@ func (s *Store) explain(o operation, key string, err error) error {
 	case !ok:
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	text := s.text(refused)
-	if hint := s.hint(code(err), text); hint != "" {
+	text, hint := s.text(refused), s.hint(refused)
+	switch {
+	case hint == "" && s.Client.AuthCredentialsFn != nil:
+		text = "the server returned an error, which may contain the password of Client.AuthCredentialsFn"
+	case s.Client.AuthCredentialsFn != nil:
+		text = hint
+	case hint != "":
 		text += ": " + hint
 	}
 	return fmt.Errorf("%s: %s", what, text)
@@ -30,15 +36,25 @@ func (s *Store) explain(o operation, key string, err error) error {
 
 func short(key string) string { return key[:min(8, len(key))] }
 
-// code returns the first word of an error of the server, or "".
+// code returns the code of an error of the server, or "".
 func code(err error) string {
 	refused, ok := errors.AsType[*valkey.ValkeyError](err)
 	if !ok || refused.IsNil() {
 		return ""
 	}
-	word, _, _ := strings.Cut(refused.Error(), " ")
+	text := refused.Error()
+	switch inner := scriptError.FindStringSubmatch(text); {
+	case strings.Contains(text, "The user executing the script can't"):
+		return "NOPERM"
+	case inner != nil:
+		return inner[1]
+	}
+	word, _, _ := strings.Cut(text, " ")
 	return word
 }
+
+// scriptError finds the code of an error of a command in a script, which Redis 6 puts at the end.
+var scriptError = regexp.MustCompile(`^Error running script .*@user_script: *\d+: -?([A-Z]+) `)
 
 const maxText = 200 // bytes of a server's text in an error
 
@@ -52,9 +68,6 @@ func (s *Store) text(refused *valkey.ValkeyError) string {
 			text = strings.ReplaceAll(text, secret, "[redacted]")
 		}
 	}
-	if s.Client.AuthCredentialsFn != nil { // its passwords are not known here
-		text, _, _ = strings.Cut(text, " ")
-	}
 	if len(text) > maxText {
 		text = text[:maxText] + "..."
 	}
@@ -62,8 +75,8 @@ func (s *Store) text(refused *valkey.ValkeyError) string {
 }
 
 // hint returns what to do about an error of the server, or "".
-func (s *Store) hint(code, text string) string {
-	switch code {
+func (s *Store) hint(refused *valkey.ValkeyError) string {
+	switch code(refused) {
 	case "NOAUTH":
 		return "set Client.Username and Client.Password"
 	case "WRONGPASS":
@@ -81,7 +94,7 @@ func (s *Store) hint(code, text string) string {
 	case "WRONGTYPE":
 		return "another program uses these keys: set another Store.Prefix"
 	}
-	if strings.Contains(strings.ToLower(text), "unknown command") {
+	if strings.HasPrefix(refused.Error(), "unknown command") {
 		return "Valkey, or Redis 6 or later, with EVAL and EVALSHA enabled is required"
 	}
 	return ""

@@ -32,7 +32,11 @@ func (r *reply) string(i int) string {
 
 // uint returns a number, which scripts return as an integer or, if it may be large, as a string.
 func (r *reply) uint(i int) uint64 {
-	if r.has(i) && (r.fields[i].IsInt64() || r.fields[i].IsString()) {
+	if r.has(i) && r.fields[i].IsInt64() {
+		if n, err := r.fields[i].AsInt64(); err == nil && n >= 0 {
+			return uint64(n)
+		}
+	} else if r.has(i) && r.fields[i].IsString() {
 		if n, err := r.fields[i].AsUint64(); err == nil {
 			return n
 		}

@@ -59,10 +59,12 @@ func option(address string) valkey.ClientOption {
 // port is used.
 func start(t *testing.T, args ...string) *server {
 	t.Helper()
-	return startAs(t, option, func(port string) []string { return append([]string{"--port", port}, args...) })
+	return startAs(t, option, func(port, dir string) []string {
+		return append([]string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir}, args...)
+	})
 }
 
-func startAs(t *testing.T, admin func(address string) valkey.ClientOption, args func(port string) []string) *server {
+func startAs(t *testing.T, admin func(address string) valkey.ClientOption, args func(port, dir string) []string) *server {
 	t.Helper()
 	path := binary(t)
 	for range 10 {
@@ -72,7 +74,7 @@ func startAs(t *testing.T, admin func(address string) valkey.ClientOption, args 
 		log, err := os.Create(filepath.Join(dir, "log"))
 		require.NoError(t, err)
 		defer log.Close()
-		run := exec.Command(path, append([]string{"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir}, args(port)...)...)
+		run := exec.Command(path, args(port, dir)...)
 		run.Env = []string{"PATH=" + os.Getenv("PATH")} // libraries of the test's environment may not fit the server
 		run.Stdout, run.Stderr = log, log
 		require.NoError(t, run.Start())

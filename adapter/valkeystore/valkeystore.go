@@ -130,9 +130,10 @@ func (s *Store) run(ctx context.Context, o operation, key string, args ...string
 			return
 		}
 		fields, err := c.scripts[o].Exec(ctx, c.client, keys, args).ToArray()
+		demoted := code(err) == "READONLY" && s.forget(c) // the address may lead to the new primary by now
 		done <- result{fields, err}
-		if code(err) == "READONLY" { // a primary that became a replica; the address may lead to the new one by now
-			s.disconnect(c)
+		if demoted {
+			c.client.Close()
 		}
 	}()
 	select {
@@ -171,6 +172,8 @@ func (s *Store) prefix() string {
 }
 
 // Format implements [fmt.Formatter]: it prints the prefix only, because Client has a password.
-func (s *Store) Format(f fmt.State, _ rune) { fmt.Fprintf(f, "valkeystore.Store{Prefix:%q}", s.prefix()) }
+func (s *Store) Format(f fmt.State, _ rune) {
+	fmt.Fprintf(f, "valkeystore.Store{Prefix:%q}", s.prefix())
+}
 
 func milliseconds(d time.Duration) string { return strconv.FormatInt(max(0, d.Milliseconds()), 10) }

@@ -13,6 +13,10 @@ import (
 	"github.com/stschain-go/stschain/shared"
 )
 
+func value(sealed string, generation uint64) shared.Value {
+	return shared.Value{Sealed: []byte(sealed), Left: time.Hour, Generation: generation}
+}
+
 // prepare gives a key its first generation.
 func prepare(t *testing.T, s shared.Store) uint64 {
 	t.Helper()
@@ -26,7 +30,7 @@ func prepare(t *testing.T, s shared.Store) uint64 {
 
 func keep(t *testing.T, s shared.Store, generation uint64, sealed string) {
 	t.Helper()
-	kept, err := s.Save(bounded(t), key, "owner", shared.Value{Sealed: []byte(sealed), Left: time.Hour, Generation: generation})
+	kept, err := s.Save(bounded(t), key, "owner", value(sealed, generation))
 	require.NoError(t, err)
 	require.True(t, kept)
 }
