@@ -162,7 +162,7 @@ func TestTLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := store(t, test.address)
-			s.Client.TLSConfig = test.config
+			s.Client.TLSConfig, s.Client.Dialer.Timeout = test.config, time.Second/4 // the server waits for a command
 			for op, err := range operations(bounded(t), s, 1) {
 				require.ErrorContains(t, err, "valkeystore: "+op+" 6b86b273: ")
 			}
