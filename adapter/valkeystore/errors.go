@@ -87,7 +87,7 @@ func (s *Store) hint(refused *valkey.ValkeyError) string {
 		return "the server is a replica: connect to the primary, or set Client.Sentinel"
 	case "OOM":
 		return "raise maxmemory of the server, or let it evict keys (maxmemory-policy volatile-lru)"
-	case "MOVED", "ASK":
+	case "MOVED":
 		return "the server is part of a cluster: remove ForceSingleClient, and allow the user CLUSTER SLOTS and CLUSTER SHARDS"
 	case "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY":
 		return "the server is not ready; later operations may succeed"

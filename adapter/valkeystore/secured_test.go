@@ -1,3 +1,5 @@
+//go:build unix
+
 package valkeystore_test
 
 import (
@@ -209,4 +211,16 @@ func certificates(t *testing.T) (dir string, roots *x509.CertPool, client tls.Ce
 	write("server.key", "EC PRIVATE KEY", encoded)
 	der, key = issue(template(3), parsed, signer)
 	return dir, roots, tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// The files in docs give the user the same rights as the manual.
+func TestDocumentedUser(t *testing.T) {
+	for _, name := range []string{"users.acl", "kubernetes.yaml"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "docs", "how-to", "fleet", name))
+		if os.IsNotExist(err) {
+			t.Skip("this is not the whole repository")
+		}
+		require.NoError(t, err)
+		require.Contains(t, string(text), strings.ReplaceAll("user stschain "+strings.Join(rights(t), " "), password, "change-this-password"), name)
+	}
 }
