@@ -4,6 +4,7 @@ package valkeystore_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,6 +18,8 @@ import (
 	"github.com/stschain-go/stschain/adapter/valkeystore"
 	"github.com/stschain-go/stschain/shared"
 )
+
+var processes = flag.Int("fleet.processes", 100, "processes of TestFleet; 2,000 need a quiet machine")
 
 // fleet is many processes with one role, whose calls of STS it counts.
 type fleet struct {
@@ -88,13 +91,10 @@ func retrieve(t *testing.T, caches []*stschain.Cache) (waits []time.Duration, id
 	return waits, ids, errs
 }
 
-// TestFleet is what shared promises, on a real server: 1 call for a cold start of 2,000 processes, however slow, and one more if the
+// TestFleet is what shared promises, on a real server: 1 call for a cold start of many processes, however slow, and one more if the
 // process with the lease dies; at most 1 in 1 to 5 s for a role that is denied; no error when the server is away.
 func TestFleet(t *testing.T) {
-	n := 2000
-	if testing.Short() {
-		n = 200
-	}
+	n := *processes
 	for _, delay := range []time.Duration{200 * time.Millisecond, 5 * time.Second} {
 		f := &fleet{delay: delay, life: time.Hour}
 		waits, ids, errs := retrieve(t, f.processes(t, n, start(t)))
