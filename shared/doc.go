@@ -23,7 +23,7 @@
 //	machine := &shared.Provider{Provider: fleet, Store: dir, Keys: keys, NamingKey: namingKey}
 //	creds := &stschain.Cache{Provider: machine}
 //
-// # Who shares with whom
+// # Which processes share
 //
 // Processes share credentials if their providers have the same [stschain.Identity]: the same operation with the same input, at the
 // same server, called with the same base credentials. A provider without an identity, such as imds or a ProviderFunc, is an error, since
