@@ -27,7 +27,8 @@
 //
 // Processes share credentials if their providers have the same [stschain.Identity]: the same operation with the same input, at the
 // same server, called with the same base credentials. A provider without an identity, such as imds or a ProviderFunc, is an error, since
-// the name of its entry would be a guess. The flows need a SessionName: the default has the name of the host, so other hosts could not use the session.
+// the name of its entry would be a guess. Set the SessionName of flows: the default is program@host, so other hosts could not use the session. It is
+// an error, unless the store is of one machine, where processes of the same program share it.
 //
 // # Refreshes
 //
