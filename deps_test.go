@@ -53,7 +53,7 @@ func mustNotReach(pkg, dep string) string {
 		return "" // helpers of tests, which nothing but tests imports; see below
 	case isOurs && under(ours, "internal/test"):
 		return "it is for tests"
-	case dep == "testing" && pkg != "shared/storetest":
+	case dep == "testing" && pkg != "shared/storetest": // which is for tests of stores: a program that reached it would reach testing
 		return "it would register flags and link test code in every program"
 	case under(pkg, "examples"):
 		return ""
@@ -79,8 +79,10 @@ func mustNotReach(pkg, dep string) string {
 		return "it verifies signatures with its own code, so that it does not share the bugs of sigv4"
 	case under(pkg, "serve") && !under(ours, "internal", "serve"):
 		return "serving needs a Provider and nothing else"
+	case pkg == "shared" && !under(ours, "internal/refresh", "internal/redact", "internal/system"):
+		return "sharing needs a Provider and a Store, and imports neither flows nor implementations"
 	case under(pkg, "shared") && !under(ours, "internal", "shared"):
-		return "sharing needs a Provider and nothing else"
+		return "a store needs the interface and nothing else"
 	case under(pkg, "cmd") && under(ours, "ststest"):
 		return "a program does not link a fake"
 	case under(pkg, "source/env", "source/process", "source/container", "source/imds", "source/sso", "source/login") &&
@@ -120,6 +122,10 @@ func TestMustNotReach(t *testing.T) {
 		{"cmd/stschain", module + "/ststest", false},
 		{"proof", module + "/stsquery", true},
 		{"proof", module + "/assumerole", false},
+		{"shared", module + "/internal/refresh", true},
+		{"shared", module + "/assumerole", false},
+		{"shared", module + "/internal/flow", false},
+		{"shared", module + "/shared/dirstore", false},
 		{"shared/dirstore", module + "/internal/system", true},
 		{"shared/dirstore", module + "/stsquery", false},
 		{"shared/dirstore", "testing", false},

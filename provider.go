@@ -13,6 +13,7 @@
 //     default chain, and the packages below source are its members
 //   - proof generates identity tokens, and auth tokens for databases, caches and brokers
 //   - serve provides credentials to other programs on the machine
+//   - shared lets processes and machines share the credentials that one of them obtained
 //   - ststest is a fake STS for the tests of your program
 //
 // Most programs build a provider at start-up and pass it to a sigv4.Transport:

@@ -64,5 +64,5 @@ func TestExamples(t *testing.T) {
 			}
 		})
 	}
-	require.GreaterOrEqual(t, ran, 13)
+	require.GreaterOrEqual(t, ran, 15)
 }

@@ -30,6 +30,15 @@ func (u User) Retrieve(context.Context) (stschain.Credentials, error) {
 	return u.Credentials, nil
 }
 
+// Identity returns that of the user's keys.
+func (u User) Identity(ctx context.Context) (stschain.Identity, error) {
+	creds, err := u.Retrieve(ctx)
+	if err != nil {
+		return stschain.Identity{}, err
+	}
+	return creds.Identity(), nil
+}
+
 // String names the user.
 func (u User) String() string { return "ststest " + u.ARN }
 
