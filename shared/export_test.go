@@ -41,6 +41,9 @@ func WindowOf(life Duration) Duration { return window(life) }
 
 type Duration = time.Duration
 
+// SetRandom replaces the random numbers of p. f is called concurrently.
+func (p *Provider) SetRandom(f func() uint64) { p.random = f }
+
 // Seal seals a record for the entry of p, as any holder of a key could. change changes it first.
 func (p *Provider) Seal(id stschain.Identity, generation uint64, change func(*Record)) []byte {
 	if err := p.setUp(); err != nil {

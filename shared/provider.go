@@ -45,7 +45,8 @@ type Provider struct {
 
 	once   sync.Once
 	sealer *sealer
-	bad    error // of the configuration
+	bad    error         // of the configuration
+	random func() uint64 // nil: rand.Uint64
 
 	mu       sync.Mutex
 	last     stschain.Credentials // that were returned
@@ -90,7 +91,7 @@ func (p *Provider) retrieve(ctx context.Context, atLeast time.Duration) (creds s
 	if l, ok := p.Store.(interface{ Local() bool }); strings.Contains(id.String(), "-of-host=") && (!ok || !l.Local()) {
 		return stschain.Credentials{}, stschain.Permanent(fmt.Errorf("shared: %s: the default session name has the name of this host, so other hosts could not use the session: set SessionName, also of the roles that assume this one", id))
 	}
-	r := run{p: p, ctx: ctx, entry: entry{p.sealer.name(id), id, cmp.Or(p.Account, accountOf(id))}, owner: newOwner()}
+	r := run{p: p, ctx: ctx, entry: entry{p.sealer.name(id), id, cmp.Or(p.Account, accountOf(id))}, owner: p.newOwner()}
 	r.Rules = rules{cmp.Or(p.Lease, 2*time.Second), cmp.Or(p.Wait, 5*time.Second), atLeast}
 	return r.retrieve()
 }
@@ -134,7 +135,19 @@ func accountOf(id stschain.Identity) string {
 }
 
 // newOwner is drawn for each attempt, so that processes which were cloned do not share a lease.
-func newOwner() string { return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) }
+func (p *Provider) newOwner() string { return fmt.Sprintf("%016x%016x", p.draw(), p.draw()) }
+
+func (p *Provider) draw() uint64 {
+	if p.random == nil {
+		return rand.Uint64()
+	}
+	return p.random()
+}
+
+// upTo draws a duration from 0 to d.
+func (p *Provider) upTo(d time.Duration) time.Duration {
+	return time.Duration(p.draw() % (uint64(d) + 1))
+}
 
 // Invalidate reports that a service rejected credentials. The next Retrieve drops them from the
 // store, unless they are younger than 30 s: until then it returns an error, if they are still there.
@@ -227,7 +240,7 @@ func (p *Provider) storeResult(err error, now time.Time) {
 func (p *Provider) waitDirect(valid stschain.Credentials, now time.Time) (wait time.Duration, ok bool) {
 	switch {
 	case valid.AccessKeyID == "":
-		return rand.N(cmp.Or(p.Spread, 5*time.Second) + 1), true
+		return p.upTo(cmp.Or(p.Spread, 5*time.Second)), true
 	case valid.Expires.IsZero():
 		return 0, true
 	}
@@ -236,7 +249,7 @@ func (p *Provider) waitDirect(valid stschain.Credentials, now time.Time) (wait t
 	if p.directAt.IsZero() {
 		left := valid.Expires.Sub(now)
 		rest := max(left-refresh.WindowsFor(left, 0, 0, 0).Mandatory, 0)
-		p.directAt = now.Add(rand.N(min(cmp.Or(p.Spread, rest), left) + 1))
+		p.directAt = now.Add(p.upTo(min(cmp.Or(p.Spread, rest), left)))
 	}
 	return 0, !now.Before(p.directAt)
 }

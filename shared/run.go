@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -67,7 +66,7 @@ func (r *run) retrieve() (stschain.Credentials, error) {
 			next = r.directed()
 		case opSleep:
 			// Half of it is random, so that those that wait do not load at once.
-			if err := system.Sleep(r.ctx, next.Wait/2+rand.N(next.Wait/2+1)); err != nil {
+			if err := system.Sleep(r.ctx, next.Wait/2+r.p.upTo(next.Wait/2)); err != nil {
 				return r.giveUp(err)
 			}
 			next = action{Op: opLoad}
@@ -266,7 +265,7 @@ func (r *run) call() action {
 		} else {
 			r.Value.Kind = missing
 		}
-		backoff := time.Second + rand.N(4*time.Second)
+		backoff := time.Second + r.p.upTo(4*time.Second)
 		if creds.AccessKeyID != "" && creds.ExpiredAt(r.p.now()) { // by the clock of this machine only, perhaps
 			backoff = young
 		}
