@@ -1,0 +1,226 @@
+package shared_test
+
+import (
+	"flag"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var (
+	fleetProcesses = flag.Int("fleet.processes", 20, "how many processes TestFleet has")
+	fleetDays      = flag.Float64("fleet.days", 1, "how many virtual days each fleet lives")
+	fleetSeeds     = flag.Int("fleet.seeds", 6, "how many fleets")
+	fleetSeed      = flag.Uint64("fleet.seed", 0, "the one fleet that TestFleet replays; 0: all")
+	fleetLife      = flag.Duration("fleet.life", 0, "the lifetime of credentials; 0: 1 h or 12 h, by seed")
+)
+
+// TestFleet lives through virtual days of fleets whose store, STS and clocks fail, and whose processes are killed. What must
+// hold is in fleet_check_test.go. A fleet that fails prints its seed:
+//
+//	go test -run 'TestFleet$' ./shared -fleet.seed 4711
+//	go test -run 'TestFleet$' ./shared -fleet.processes 50 -fleet.days 2 -fleet.seeds 1000 -timeout 0
+//	go test -run 'TestFleet$' ./shared -fleet.processes 10000 -fleet.days 30 -fleet.seed 1 -fleet.life 12h -timeout 0
+func TestFleet(t *testing.T) {
+	first, n := uint64(1), *fleetSeeds
+	if *fleetSeed != 0 {
+		first, n = *fleetSeed, 1
+	}
+	for i := range n {
+		seed := first + uint64(i)
+		ok := t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			w := liveFleet(t, seed, *fleetProcesses, time.Duration(*fleetDays*float64(24*time.Hour)))
+			require.NoError(t, w.broken, "seed %d", seed)
+			if n == 1 {
+				t.Logf("%d calls of %d roles, trace %016x", w.total, len(w.roles), w.trace)
+			}
+		})
+		if !ok {
+			return
+		}
+	}
+}
+
+// A seed always leads to the same calls of STS at the same times.
+func TestFleetReplays(t *testing.T) {
+	for seed := range uint64(3) {
+		a := liveFleet(t, 100+seed, 10, 12*time.Hour)
+		b := liveFleet(t, 100+seed, 10, 12*time.Hour)
+		require.Equal(t, a.calls, b.calls)
+		require.Equal(t, a.trace, b.trace)
+	}
+}
+
+// liveFleet returns a fleet at the end of its time. Every fifth has no faults, and every third has exact clocks.
+func liveFleet(t *testing.T, seed uint64, processes int, last time.Duration) (w *region) {
+	synctest.Test(t, func(t *testing.T) {
+		draws := newStream(seed, 2)
+		life := []time.Duration{time.Hour, 12 * time.Hour}[draws.n(2)]
+		if *fleetLife > 0 {
+			life = *fleetLife
+		}
+		w = newWorld(seed, 1+draws.n(3), life)
+		if w.quota = 600; seed%3 != 0 {
+			w.skew = 10 * time.Minute
+		}
+		for n := range processes {
+			w.start(seed, n)
+		}
+		const recovery = 20 * time.Minute
+		quiet := last - recovery
+		started := processes
+		for seed%5 != 0 {
+			// About 30 faults a day
+			time.Sleep(time.Second + draws.upTo(96*time.Minute))
+			if time.Since(w.began) > quiet || w.isBroken() {
+				break
+			}
+			started += w.fault(draws, seed, started)
+		}
+		w.mu.Lock()
+		w.mode, w.source = "", ""
+		w.mu.Unlock()
+		if left := last - time.Since(w.began); left > 0 && !w.isBroken() {
+			time.Sleep(left)
+		}
+		w.mustBeFresh()
+		close(w.end)
+		time.Sleep(5 * time.Minute) // until all attempts have ended
+	})
+	return w
+}
+
+func (w *region) isBroken() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.broken != nil
+}
+
+// mustBeFresh checks that all processes have credentials, some time after the last fault.
+func (w *region) mustBeFresh() {
+	for _, p := range w.processes {
+		if w.isBroken() || !p.alive() {
+			continue
+		}
+		for _, m := range p.roles {
+			began := time.Now()
+			creds, err := m.cache.Retrieve(w.context())
+			w.check(m, creds, err, began)
+			if s := m.cache.Status(); err != nil || s.Err != nil {
+				w.mu.Lock()
+				w.breaks("process %d has no fresh credentials of %s: %v, %v", m.n, m.role.name, err, s.Err)
+				w.mu.Unlock()
+			}
+		}
+	}
+}
+
+// fault causes a fault, and returns how many processes were started to replace others.
+func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
+	lasts := time.Second + draws.upTo([]time.Duration{5 * time.Second, time.Minute, time.Hour}[draws.n(3)])
+	kind := draws.n(14)
+	victim := w.processes[draws.n(len(w.processes))]
+	during := func(f func(on bool)) {
+		w.mu.Lock()
+		f(true)
+		w.mu.Unlock()
+		time.Sleep(lasts)
+		w.mu.Lock()
+		f(false)
+		w.mu.Unlock()
+	}
+	mode := func(mode string) {
+		during(func(on bool) {
+			if w.mode = mode; !on {
+				w.mode, w.recovered = "", time.Now()
+				w.loses(2, w.roles...)
+			}
+		})
+	}
+	source := func(source string) {
+		during(func(on bool) {
+			if w.source = source; !on {
+				w.source = ""
+			}
+		})
+	}
+	lost := func() {
+		w.mu.Lock()
+		w.loses(2, w.roles...)
+		w.mu.Unlock()
+	}
+	keys := w.store.Keys()
+	if len(keys) == 0 {
+		return 0
+	}
+	one, other := keys[draws.n(len(keys))], keys[draws.n(len(keys))]
+	switch kind {
+	case 0:
+		mode("down")
+	case 1:
+		mode("slow")
+	case 2:
+		mode("flaky")
+	case 3:
+		lost()
+		w.store.Flush()
+	case 4:
+		lost()
+		w.store.Failover()
+	case 5:
+		lost()
+		w.store.Corrupt(one)
+	case 6:
+		lost()
+		w.store.Swap(one, other)
+	case 7:
+		lost()
+		w.mu.Lock()
+		w.replayed = true
+		w.mu.Unlock()
+		w.store.Replay(one)
+	case 8:
+		lost()
+		w.store.SetGeneration(one, draws.Uint64()%(1<<52))
+	case 9:
+		if w.skew > 0 {
+			victim.clock.offset.Store(int64(draws.upTo(2*w.skew) - w.skew))
+		}
+	case 10:
+		source("denied")
+	case 11:
+		source("out")
+	case 12:
+		source("slow")
+	case 13: // before or after any operation of its next refresh
+		lost()
+		w.mu.Lock()
+		victim.killIn = 1 + draws.n(14)
+		w.mu.Unlock()
+		time.Sleep(lasts)
+		w.mu.Lock()
+		dead := victim.dead
+		w.loses(2, w.roles...)
+		w.mu.Unlock()
+		if dead {
+			w.replace(victim, seed, next)
+			return 1
+		}
+	}
+	return 0
+}
+
+// replace starts a process in the place of one that was killed.
+func (w *region) replace(victim *pod, seed uint64, next int) {
+	p := w.launch(seed, next)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i := range w.processes {
+		if w.processes[i] == victim {
+			w.processes[i] = p
+		}
+	}
+}
