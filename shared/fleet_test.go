@@ -3,6 +3,7 @@ package shared_test
 import (
 	"flag"
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,9 +12,10 @@ import (
 )
 
 var (
-	fleetProcesses = flag.Int("fleet.processes", 20, "how many processes TestFleet has")
+	fleetProcesses = flag.Int("fleet.processes", 50, "how many processes TestFleet has")
 	fleetDays      = flag.Float64("fleet.days", 1, "how many virtual days each fleet lives")
 	fleetSeeds     = flag.Int("fleet.seeds", 6, "how many fleets")
+	fleetFirst     = flag.Uint64("fleet.first", 1, "the seed of the first of them; the others follow")
 	fleetSeed      = flag.Uint64("fleet.seed", 0, "the one fleet that TestFleet replays; 0: all")
 	fleetLife      = flag.Duration("fleet.life", 0, "the lifetime of credentials; 0: 1 h or 12 h, by seed")
 )
@@ -25,7 +27,7 @@ var (
 //	go test -run 'TestFleet$' ./shared -fleet.processes 50 -fleet.days 2 -fleet.seeds 1000 -timeout 0
 //	go test -run 'TestFleet$' ./shared -fleet.processes 10000 -fleet.days 30 -fleet.seed 1 -fleet.life 12h -timeout 0
 func TestFleet(t *testing.T) {
-	first, n := uint64(1), *fleetSeeds
+	first, n := *fleetFirst, *fleetSeeds
 	if *fleetSeed != 0 {
 		first, n = *fleetSeed, 1
 	}
@@ -159,6 +161,19 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 	one, other := keys[draws.n(len(keys))], keys[draws.n(len(keys))]
 	switch kind {
 	case 0:
+		if draws.n(2) == 0 { // all are replaced meanwhile
+			w.mu.Lock()
+			old := slices.Clone(w.processes)
+			w.mode = "down"
+			for _, p := range old {
+				p.dead = true
+			}
+			w.mu.Unlock()
+			for i, p := range old {
+				w.replace(p, seed, next+i)
+			}
+			started = len(old)
+		}
 		mode("down")
 	case 1:
 		mode("slow")
@@ -210,7 +225,7 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 			return 1
 		}
 	}
-	return 0
+	return started
 }
 
 // replace starts a process in the place of one that was killed.
