@@ -64,7 +64,7 @@ func liveFleet(t *testing.T, seed uint64, processes int, last time.Duration) (w 
 		if *fleetLife > 0 {
 			life = *fleetLife
 		}
-		w = newWorld(seed, 1+draws.n(3), life)
+		w = newRegion(seed, 1+draws.n(3), life)
 		if w.quota = 600; seed%3 != 0 {
 			w.skew = 10 * time.Minute
 		}

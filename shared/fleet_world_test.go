@@ -69,7 +69,7 @@ func (s *stream) upTo(d time.Duration) time.Duration {
 }
 func (s *stream) n(n int) int { return int(s.Uint64() % uint64(n)) }
 
-func newWorld(seed uint64, roles int, life time.Duration) *region {
+func newRegion(seed uint64, roles int, life time.Duration) *region {
 	w := &region{life: life, began: time.Now(), end: make(chan struct{}), faults: newStream(seed, 1)}
 	for i := range roles {
 		w.roles = append(w.roles, &roleState{name: fmt.Sprintf("role%d", i), ends: map[string]time.Time{}})

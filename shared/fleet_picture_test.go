@@ -1,0 +1,175 @@
+package shared_test
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var fleetPicture = flag.String("fleet.picture", "", `"write" or "check" ../docs/fleet.svg`)
+
+// scene is one graph of docs/fleet.svg: what happens to pods whose credentials are valid for an hour.
+type scene struct {
+	title, about string
+	from, to     time.Duration // that the graph shows
+	step         time.Duration // of the graph; it shows the second with the most calls in each step
+	play         func(w *region)
+}
+
+const (
+	pods  = 10_000
+	quota = 600 // calls of STS a second
+)
+
+var scenes = []scene{
+	{"Cold start", "all pods start within 10 s", 0, time.Minute, time.Second, func(w *region) {
+		w.begin(10 * time.Second)
+	}},
+	{"Rollout", "a quarter is replaced each minute", 20 * time.Minute, 24 * time.Minute, 2 * time.Second, func(w *region) {
+		w.begin(10 * time.Second)
+		for i := range pods {
+			if i%(pods/4) == 0 {
+				w.until(20*time.Minute + time.Duration(i/(pods/4))*time.Minute)
+			}
+			w.mu.Lock()
+			w.processes[i].dead = true
+			w.mu.Unlock()
+			p := w.launch(4711, pods+i)
+			w.mu.Lock()
+			w.processes[i] = p
+			w.mu.Unlock()
+			time.Sleep(2 * time.Millisecond)
+		}
+	}},
+	{"Engine lost for an hour", "from minute 30, then it is empty", 20 * time.Minute, 140 * time.Minute, time.Minute, func(w *region) {
+		w.begin(10 * time.Second)
+		for at, mode := range []string{"down", ""} {
+			w.until(30*time.Minute + time.Duration(at)*time.Hour)
+			w.mu.Lock()
+			w.mode, w.recovered = mode, time.Now()
+			w.loses(2, w.roles...)
+			w.mu.Unlock()
+		}
+		w.store.Flush()
+	}},
+}
+
+// begin starts all pods over a time.
+func (w *region) begin(over time.Duration) {
+	for i := range pods {
+		w.start(4711, i)
+		time.Sleep(over / pods)
+	}
+}
+
+func (w *region) until(d time.Duration) { time.Sleep(d - time.Since(w.began)) }
+
+// calls plays a scene, and returns the calls of STS in each second.
+func (s scene) calls(t *testing.T, alone bool) (calls []int) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newRegion(4711, 1, time.Hour)
+		w.alone, w.quota = alone, quota
+		s.play(w)
+		w.until(s.to)
+		w.mu.Lock()
+		calls = w.calls
+		require.NoError(t, w.broken, s.title)
+		w.mu.Unlock()
+		close(w.end)
+		time.Sleep(5 * time.Minute)
+	})
+	calls = append(calls, make([]int, int(s.to/time.Second))...)
+	return calls[int(s.from/time.Second):int(s.to/time.Second)]
+}
+
+// TestFleetPicture makes docs/fleet.svg, or checks that it is current:
+//
+//	go test -run 'TestFleetPicture$' ./shared -fleet.picture write
+func TestFleetPicture(t *testing.T) {
+	if *fleetPicture == "" {
+		t.Skip("10,000 pods take some seconds: -fleet.picture check")
+	}
+	const path = "../docs/fleet.svg"
+	var graphs strings.Builder
+	for i, s := range scenes {
+		s.draw(&graphs, 70+float64(i)*280, s.calls(t, true), s.calls(t, false))
+	}
+	svg := fmt.Sprintf(picture, graphs.String())
+	if *fleetPicture == "write" {
+		require.NoError(t, os.WriteFile(path, []byte(svg), 0o644))
+		return
+	}
+	got, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, svg, string(got), "make it again: go test -run 'TestFleetPicture$' ./shared -fleet.picture write")
+}
+
+const (
+	bottom = 300.0
+	height = 200.0
+	width  = 240.0
+)
+
+// level is the height of a number of calls, on a logarithmic scale from 0.5 to 2,000.
+func level(calls int) float64 {
+	if calls == 0 {
+		return bottom
+	}
+	return bottom - height*math.Log10(float64(calls)/0.5)/math.Log10(2000/0.5)
+}
+
+func (s scene) draw(b *strings.Builder, left float64, alone, shared []int) {
+	fmt.Fprintf(b, "  <text x=\"%.0f\" y=\"66\" font-size=\"14\" font-weight=\"600\" class=\"text\">%s</text>\n", left, s.title)
+	fmt.Fprintf(b, "  <text x=\"%.0f\" y=\"84\" font-size=\"12\" class=\"faint\">%s</text>\n", left, s.about)
+	for _, n := range []int{1, 10, 100, 1000} {
+		fmt.Fprintf(b, "  <line x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\" class=\"line\"/>\n", left, left+width, level(n), level(n))
+		if left < 100 {
+			fmt.Fprintf(b, "  <text x=\"%.0f\" y=\"%.1f\" font-size=\"12\" text-anchor=\"end\" class=\"faint\">%d</text>\n", left-8, level(n)+4, n)
+		}
+	}
+	for i, calls := range [][]int{alone, shared} {
+		name := []string{"alone", "shared"}[i]
+		step, total, most := int(s.step/time.Second), 0, 0
+		steps := len(calls) / step
+		fmt.Fprintf(b, "  <path class=\"%s\" d=\"M%.1f %.1f", name, left, bottom)
+		for j := range steps {
+			peak := 0
+			for _, n := range calls[j*step : (j+1)*step] {
+				total += n
+				peak = max(peak, n)
+			}
+			most = max(most, peak)
+			fmt.Fprintf(b, "V%.1fH%.1f", level(peak), left+width*float64(j+1)/float64(steps))
+		}
+		fmt.Fprintf(b, "V%.1fZ\"/>\n", bottom)
+		fmt.Fprintf(b, "  <text x=\"%.0f\" y=\"%d\" font-size=\"13\" class=\"text\"><tspan font-weight=\"600\">%s:</tspan> calls: %d, at most %d a second</text>\n", left, 346+i*20, name, total, most)
+	}
+	fmt.Fprintf(b, "  <line x1=\"%.0f\" x2=\"%.0f\" y1=\"%.1f\" y2=\"%.1f\" class=\"quota\"/>\n", left, left+width, level(quota), level(quota))
+	unit, name := time.Minute, "min"
+	if s.to <= time.Minute {
+		unit, name = time.Second, "s"
+	}
+	fmt.Fprintf(b, "  <text x=\"%.0f\" y=\"318\" font-size=\"12\" class=\"faint\">%d %s</text>\n", left, s.from/unit, name)
+	fmt.Fprintf(b, "  <text x=\"%.0f\" y=\"318\" font-size=\"12\" text-anchor=\"end\" class=\"faint\">%d %s</text>\n", left+width, s.to/unit, name)
+}
+
+const picture = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 900 384" font-family="system-ui, -apple-system, 'Segoe UI', Helvetica, Arial, sans-serif" role="img" aria-labelledby="title desc">
+  <title id="title">Calls of STS by 10,000 pods</title>
+  <desc id="desc">Three graphs of the calls of STS a second by 10,000 pods, without and with a shared store, against the quota of 600: a cold start, a rollout, and the engine of the store lost for an hour. Simulated with the code of the library.</desc>
+  <style>
+    .text { fill: #1f2430 } .faint { fill: #5a6272 } .line { stroke: #d5d9e0 } .quota { stroke: #a33a3a; stroke-width: 1.5; stroke-dasharray: 6 4 }
+    .alone { fill: #a8650f; fill-opacity: 0.45 } .shared { fill: #2f6fb3; fill-opacity: 0.85 }
+    @media (prefers-color-scheme: dark) {
+      .text { fill: #e6edf3 } .faint { fill: #9da7b3 } .line { stroke: #3d444d } .quota { stroke: #e06c6c }
+    }
+  </style>
+  <text x="24" y="32" font-size="17" font-weight="600" class="text">Calls of STS a second by 10,000 pods, and the quota of 600 (dashed)</text>
+%s</svg>
+`
