@@ -201,8 +201,10 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 		lost()
 		w.store.SetGeneration(one, draws.Uint64()%(1<<52))
 	case 9:
-		if w.skew > 0 {
-			victim.clock.offset.Store(int64(draws.upTo(2*w.skew) - w.skew))
+		for _, p := range w.processes {
+			if w.skew > 0 && draws.n(2) == 0 {
+				p.clock.offset.Store(int64(draws.upTo(2*w.skew) - w.skew))
+			}
 		}
 	case 10:
 		source("denied")
