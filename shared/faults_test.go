@@ -2,6 +2,7 @@ package shared_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"testing"
 	"time"
@@ -377,5 +378,28 @@ func TestTiers(t *testing.T) {
 			after(50 * time.Minute)
 		}
 		require.Equal(t, 3, w.called())
+	})
+}
+
+// Credentials that were returned before the wall clock was set back end when they would have ended without that.
+func TestClockSetBack(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		clock := &wallClock{began: time.Now()}
+		w.source = func(_ context.Context, n int) (stschain.Credentials, error) {
+			if n > 1 {
+				return stschain.Credentials{}, errors.New("503")
+			}
+			creds := w.credentials(n)
+			creds.Expires = clock.Now().Round(0).Add(time.Hour)
+			return creds, nil
+		}
+		p := w.process()
+		p.Clock = clock
+		require.Equal(t, "ASIA1", w.get(p))
+		clock.offset.Store(int64(-10 * time.Minute))
+		after(time.Hour - time.Second)
+		require.Equal(t, "ASIA1", w.get(p))
+		after(6 * time.Second) // after the pause of the refusal
+		require.Error(t, w.fails(p))
 	})
 }

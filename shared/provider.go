@@ -50,6 +50,7 @@ type Provider struct {
 
 	mu       sync.Mutex
 	last     stschain.Credentials // that were returned
+	lastAt   time.Time
 	rejected map[string]time.Time // access key IDs, and when
 	directAt time.Time            // when to call Provider while the store is away; zero: not drawn
 	retryAt  time.Time            // when to use the store again after it failed; zero: it works
@@ -185,12 +186,17 @@ func (p *Provider) String() string {
 
 func (p *Provider) now() time.Time { return system.Now(p.Clock) }
 
-// lastGood returns the credentials that were returned last, if they can be used at now.
-func (p *Provider) lastGood(now time.Time) (stschain.Credentials, bool) {
+// lastGood returns the credentials that were returned last, if they can be used now. Like those of a Cache, they expire by
+// the monotonic clock if the wall clock was set back.
+func (p *Provider) lastGood() (stschain.Credentials, bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	_, rejected := p.rejected[p.last.AccessKeyID]
-	return p.last, p.last.AccessKeyID != "" && !rejected && !p.last.ExpiredAt(now)
+	now, creds := p.now(), p.last
+	if lag := now.Sub(p.lastAt) - now.Round(0).Sub(p.lastAt.Round(0)); lag >= time.Second && !creds.Expires.IsZero() {
+		creds.Expires = creds.Expires.Add(-lag)
+	}
+	_, rejected := p.rejected[creds.AccessKeyID]
+	return creds, creds.AccessKeyID != "" && !rejected && !creds.ExpiredAt(now)
 }
 
 // keep remembers credentials that are returned. It returns why they cannot be, which is looked at last, because an
@@ -201,13 +207,14 @@ func (p *Provider) keep(creds stschain.Credentials) error {
 	if _, rejected := p.rejected[creds.AccessKeyID]; rejected {
 		return fmt.Errorf("shared: a service rejected %s while it was retrieved", creds.AccessKeyID)
 	}
-	if creds.ExpiredAt(p.now()) {
+	now := p.now()
+	if creds.ExpiredAt(now) {
 		return fmt.Errorf("shared: %s expired at %s while it was retrieved, by this machine's clock", creds.AccessKeyID, creds.Expires.UTC().Format(time.RFC3339))
 	}
 	if creds.AccessKeyID != p.last.AccessKeyID {
 		p.directAt = time.Time{}
 	}
-	p.last = creds
+	p.last, p.lastAt = creds, now
 	return nil
 }
 

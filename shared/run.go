@@ -115,7 +115,7 @@ func (r *run) emit(kind EventKind, creds stschain.Credentials, err error) {
 // valid returns the later one of the value that was loaded and the credentials that the process has.
 func (r *run) valid() (stschain.Credentials, bool) {
 	now := r.p.now()
-	creds, ok := r.p.lastGood(now)
+	creds, ok := r.p.lastGood()
 	if r.Value.Kind == usable && (!ok || r.value.Expires.After(creds.Expires)) {
 		creds, ok = r.value, true
 	}
@@ -188,7 +188,7 @@ func (r *run) look(v Value) (view, stschain.Credentials) {
 	creds := rec.credentials(expires)
 	seen.Kind, seen.ID, seen.Life, seen.Left = usable, rec.AccessKeyID, rec.Life, v.Left
 	seen.Until = r.now() + expires.Sub(now)
-	last, has := r.p.lastGood(now)
+	last, has := r.p.lastGood()
 	r.p.mu.Lock()
 	_, isRejected := r.p.rejected[rec.AccessKeyID]
 	r.p.mu.Unlock()
