@@ -129,8 +129,10 @@ func (p *pod) alive() bool {
 func (p *pod) step() bool {
 	p.w.mu.Lock()
 	if p.killIn > 0 {
-		p.killIn--
-		p.dead = p.dead || p.killIn == 0
+		if p.killIn--; p.killIn == 0 {
+			p.dead = true
+			p.w.loses(2, p.w.roles...)
+		}
 	}
 	dead := p.dead
 	p.w.mu.Unlock()
