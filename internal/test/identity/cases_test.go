@@ -16,6 +16,8 @@ import (
 	"github.com/stschain-go/stschain/federation"
 	"github.com/stschain-go/stschain/saml"
 	"github.com/stschain-go/stschain/sessiontoken"
+	"github.com/stschain-go/stschain/shared"
+	"github.com/stschain-go/stschain/shared/storetest"
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/source/login"
 	"github.com/stschain-go/stschain/source/profile"
@@ -224,6 +226,14 @@ var kinds = map[string]kind{
 			return &assumerole.Provider{Client: newClient(), SessionName: "nightly", ProvidedContexts: []stsquery.ProvidedContext{*v.(*stsquery.ProvidedContext)}}
 		},
 		in: fields{"ProviderARN": "arn:b", "Assertion": stschain.NewSecret(secret + "2")},
+	},
+	"shared.Provider": {
+		value: func() any { return &shared.Provider{Provider: keys} },
+		in:    fields{"Provider": otherKeys},
+		out: fields{
+			"Store": &storetest.Memory{}, "Keys": []stschain.Secret{stschain.NewSecret(secret)}, "NamingKey": stschain.NewSecret(secret), "Account": "210987654321",
+			"Lease": time.Second, "Wait": time.Second, "OpTimeout": time.Second, "Spread": time.Second, "OnEvent": func(shared.Event) {}, "Clock": clock{},
+		},
 	},
 	"env.Provider": {
 		value: func() any { return &env.Provider{LookupEnv: environment("AKIA", "")} },

@@ -10,6 +10,7 @@ var digests = map[string]string{
 	"saml.Provider":             "ae8dbdb8df9557137c563a481ad710d166810f03fb65f202d1395178d87b48aa",
 	"sessiontoken.Provider":     "00a48fc87c141e58e5739faac9b270f853e78bac8df7938ca99030503749b838",
 	"sso.Provider":              "3f503124177d7953b329a73e6397df641fbd1ec97d05d79ffca100d529be80a3",
+	"shared.Provider":           "a3f77f83672e509db0c003b25754393e668ce9092b785163cea625bdf8ab267a",
 	"stsquery.Client":           "63fe2617431e446525d277ba8f5433fdcacdb6a087344021b133684689cf14c1",
 	"stsquery.ProvidedContext":  "1077651418b08546d42e32a59cb212d3f39be80a3fdec282d00886bd9cb93c2d",
 	"stsquery.Tag":              "53693724f246545b73b9f534795492e8ec7326e517a73b1131f89602f4e9ac30",
