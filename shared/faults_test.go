@@ -236,6 +236,19 @@ func TestResultOfAnotherAccount(t *testing.T) {
 	})
 }
 
+// Malformed credentials are an error, and not saved: all processes would find them unusable.
+func TestResultMalformed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		w.source = func(ctx context.Context, n int) (stschain.Credentials, error) {
+			creds := w.credentials(n)
+			creds.SecretAccessKey = stschain.NewSecret("with space")
+			return creds, nil
+		}
+		require.EqualError(t, w.fails(w.process()), "shared: shared role backup: the secret access key contains white space; trim it where it is read")
+		require.ErrorContains(t, w.fails(w.process()), "another process could not refresh the credentials")
+	})
+}
+
 // Clocks differ: neither makes credentials last longer, and a process whose clock is wrong cannot make the fleet refresh.
 func TestClocks(t *testing.T) {
 	bubble(t, func(t *testing.T, w *fleet) {

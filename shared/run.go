@@ -1,6 +1,7 @@
 package shared
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -282,9 +283,15 @@ func (r *run) call() action {
 
 // check finds out whether a result may be returned.
 func (r *run) check(creds stschain.Credentials) error {
+	malformed := cmp.Or( // no process could use them
+		redact.MalformedID("the access key ID", creds.AccessKeyID),
+		redact.Malformed("the secret access key", creds.SecretAccessKey.Reveal()),
+		redact.Malformed("the session token", creds.SessionToken.Reveal()))
 	switch account := r.entry.account; {
 	case creds.AccessKeyID == "" || creds.SecretAccessKey.IsZero():
-		return fmt.Errorf("%s returned no credentials and no error", r.p)
+		return fmt.Errorf("%s returned no complete credentials and no error", r.p)
+	case malformed != nil:
+		return fmt.Errorf("%s: %w", r.p, malformed)
 	case creds.ExpiredAt(r.p.now()):
 		return fmt.Errorf("%s returned credentials that expired at %s: check the clock of this machine", r.p, creds.Expires.UTC().Format(time.RFC3339))
 	case account != "" && creds.AccountID != "" && creds.AccountID != account:
