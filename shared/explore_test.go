@@ -21,6 +21,9 @@ var exploreFull = flag.Bool("explore.full", false, "explore larger worlds, of up
 // source is needless, beyond those that a fault explains; refusals and useless calls are spaced. Liveness: some time
 // after the last fault each process has valid credentials.
 func TestExplore(t *testing.T) {
+	if raceDetector {
+		t.Skip("the protocol runs on one goroutine")
+	}
 	for _, tt := range []world{
 		{name: "no fault", until: 7, slow: 2},
 		{name: "a source slower than Wait", until: 9, slow: 5},
