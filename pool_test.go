@@ -514,18 +514,18 @@ func TestPoolWarm(t *testing.T) {
 // A caller that joins the warming of its key does not wait behind the others.
 func TestPoolWarmRaised(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
+		ctx := t.Context()
 		w.pool.MaxInFlight, w.delay = 1, time.Second
 		go func() { _ = w.pool.Warm(t.Context(), slices.Values([]string{"a"})) }()
 		synctest.Wait()
-		go func() { w.get(t, "b") }()
+		go func() { _, _ = w.pool.Retrieve(ctx, "b") }()
 		synctest.Wait()
 		done := make(chan error)
-		ctx := t.Context()
 		go func() { done <- w.pool.Warm(ctx, slices.Values([]string{"c"})) }()
 		synctest.Wait()
-		go func() { w.get(t, "c") }()
+		go func() { _, _ = w.pool.Retrieve(ctx, "c") }()
 		synctest.Wait()
-		go func() { w.get(t, "d") }()
+		go func() { _, _ = w.pool.Retrieve(ctx, "d") }()
 		<-time.After(2*time.Second + 1)
 		require.Equal(t, 1, w.count(w.calls, "c"))
 		require.Zero(t, w.count(w.calls, "d"), "d waits behind c")
