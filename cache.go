@@ -126,7 +126,8 @@ func (c *Cache) Retrieve(ctx context.Context) (Credentials, error) {
 
 // RetrieveFor returns credentials that are valid for at least this long. It refreshes
 // first if the cached ones are not, and returns an error immediately if the last ones
-// that the provider returned had a shorter lifetime. Use it for presigned URLs and
+// that the provider returned had a shorter lifetime, unless the provider is a [CachedProvider]
+// itself and may have better ones. Use it for presigned URLs and
 // tokens, which expire with the credentials that signed them.
 func (c *Cache) RetrieveFor(ctx context.Context, atLeast time.Duration) (Credentials, error) {
 	return c.retrieve(ctx, atLeast)

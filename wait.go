@@ -24,9 +24,10 @@ type decision struct {
 // flight. A caller whose context has ended does not wait, nor does one that the attempt waits for.
 func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, error) {
 	quiet, above, canWait := cannotPrompt(ctx), attemptOf(ctx), ctx.Err() == nil && !c.above(ctx)
+	_, tiered := c.Provider.(CachedProvider)
 	c.mu.Lock()
 	now, lag := c.now()
-	need := refresh.Need{AtLeast: atLeast, NoPrompt: quiet, Blocked: c.blocked()}
+	need := refresh.Need{AtLeast: atLeast, NoPrompt: quiet, Blocked: c.blocked(), Tiered: tiered}
 	if c.inFlight != nil {
 		need.Elapsed = time.Since(c.inFlight.began)
 	}

@@ -356,6 +356,23 @@ func TestRetrieveFor(t *testing.T) {
 		require.ErrorContains(t, err, "shared: credentials from role are valid for another 1h0m0s, and 2h0m0s are required")
 		require.Equal(t, 2, w.called())
 		require.Equal(t, "ASIA2", w.get(w.process()))
+
+		after(10 * time.Minute)
+		late := &stschain.Cache{Provider: w.process()}
+		require.Equal(t, "ASIA2", w.get(late), "valid for 50 minutes")
+		after(time.Second) // between attempts
+		creds, err = late.RetrieveFor(t.Context(), 55*time.Minute)
+		require.NoError(t, err, "new ones are valid for longer")
+		require.Equal(t, "ASIA3", creds.AccessKeyID)
+		after(time.Second)
+		w.did()
+		for range 10 {
+			_, err = late.RetrieveFor(t.Context(), 2*time.Hour)
+			require.ErrorContains(t, err, "2h0m0s are required")
+			after(time.Second)
+		}
+		ops, _ = w.did()
+		require.Len(t, ops, 2, "one attempt, which the cache does not repeat for a while")
 	})
 }
 

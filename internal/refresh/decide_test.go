@@ -244,6 +244,7 @@ func TestDecideAtLeast(t *testing.T) {
 		{"long enough, and due", defaults, hourOld(), 45 * minute, atLeast(15 * minute), renew},
 		{"in flight, and too short", defaults, hourOld(begun(45 * minute)), 50 * minute, atLeast(15 * minute), wait},
 		{"longer than the source's entries live", defaults, hourOld(), 45*minute - 1, atLeast(time.Hour + 1), refuse(refresh.TooShort)},
+		{"a source that caches may return more", defaults, hourOld(), 45*minute - 1, refresh.Need{AtLeast: time.Hour + 1, Tiered: true}, wait},
 		{"the source may return more once it is due", defaults, hourOld(), 45 * minute, atLeast(time.Hour + 1), wait},
 		{"as long as they live, just now", defaults, hourOld(), second - 1, atLeast(time.Hour), refuse(refresh.TooShortJustCame)},
 		{"a second later", defaults, hourOld(), second, atLeast(time.Hour), wait},

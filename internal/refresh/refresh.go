@@ -23,6 +23,7 @@ type Need struct {
 	NoPrompt bool          // the caller cannot prompt the user
 	Elapsed  time.Duration // since the attempt in flight began
 	Blocked  bool          // no attempt may begin
+	Tiered   bool          // the source caches: it may return entries with a longer lifetime than the rest of the last one
 }
 
 // Action is what a caller does next.
@@ -98,7 +99,7 @@ func decide(cfg Config, s State, now int64, need Need) Decision {
 // decideShort decides if the entry is not valid for need.AtLeast.
 func decideShort(s State, now int64, need Need, bound bool) Decision {
 	switch {
-	case s.Lifetime < need.AtLeast && now < s.due():
+	case s.Lifetime < need.AtLeast && now < s.due() && !need.Tiered:
 		return Decision{Action: Refuse, Reason: TooShort}
 	case bound && (s.Failed || s.PromptNeeded):
 		return Decision{Action: Refuse, Reason: TooShortFailed}
