@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/shared"
 )
 
 // The invariants of a fleet, which are checked at each call of STS, and at each return to a caller.
@@ -37,8 +36,9 @@ func (w *region) loses(n int, roles ...*roleState) {
 	}
 }
 
-// call records a call of STS. It returns how STS works, and whether the call exceeds the quota.
-func (w *region) call(m *member) (source string, throttled bool) {
+// call records a call of STS by an attempt that requires credentials for at least a time. It returns how STS works, and
+// whether the call exceeds the quota.
+func (w *region) call(m *member, atLeast time.Duration) (source string, throttled bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now, r := time.Now(), m.role
@@ -59,16 +59,15 @@ func (w *region) call(m *member) (source string, throttled bool) {
 	}
 	if w.mode != "" || now.Sub(w.recovered) < settling && !w.recovered.IsZero() {
 		mean := float64(len(w.processes)*len(w.roles)) / 5
+		if mean > float64(w.quota) { // those that are throttled call again, after a backoff and another wait
+			mean *= 5 / 3.
+		}
 		if most := mean + 6*math.Sqrt(mean) + 5; float64(w.calls[second]) > most {
 			w.breaks("%d calls a second without the store, and at most %.0f are expected", w.calls[second], most)
 		}
 		return w.source, throttled
 	}
-	gap := time.Second // after a failure
-	if r.ok {
-		gap = w.life - shared.WindowOf(w.life) - 2*w.skew - rounding
-	}
-	if !r.last.IsZero() && now.Sub(r.last) < gap || r.inFlight > 1 {
+	if !r.last.IsZero() && now.Sub(r.last) < w.gap(m, atLeast) || r.inFlight > 1 {
 		for len(r.losses) > 0 && now.Sub(r.losses[0]) > w.life {
 			r.losses = r.losses[1:]
 		}
@@ -81,8 +80,8 @@ func (w *region) call(m *member) (source string, throttled bool) {
 	return w.source, throttled
 }
 
-// check checks what a caller got.
-func (w *region) check(m *member, creds stschain.Credentials, err error, began time.Time) {
+// check checks what a caller got that required credentials for at least a time.
+func (w *region) check(m *member, atLeast time.Duration, creds stschain.Credentials, err error, began time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now, r := time.Now(), m.role
@@ -90,7 +89,11 @@ func (w *region) check(m *member, creds stschain.Credentials, err error, began t
 		began = r.progress
 	}
 	// shared.Provider.Wait, Spread, and operations that time out
-	if most := 5*time.Second + 5*time.Second + slowest + 3*time.Second; now.Sub(began) > most {
+	most := 5*time.Second + 5*time.Second + slowest + 3*time.Second
+	if atLeast > 0 { // a Cache calls Retrieve if RetrieveFor failed
+		most *= 2
+	}
+	if now.Sub(began) > most {
 		w.breaks("a caller of process %d waited for %v without progress of %s: %v", m.n, now.Sub(began), r.name, err)
 	}
 	if err != nil {
@@ -104,7 +107,12 @@ func (w *region) check(m *member, creds stschain.Credentials, err error, began t
 	switch {
 	case !ok, creds.SecretAccessKey.Reveal() != "secret-of-"+creds.AccessKeyID, !strings.Contains(creds.AccessKeyID, r.name):
 		w.breaks("process %d got %s for %s", m.n, creds.AccessKeyID, r.name)
+	case m.rejected[creds.AccessKeyID] && creds.AccessKeyID != m.last:
+		w.breaks("process %d took back %s, which it saw rejected", m.n, creds.AccessKeyID)
+	case now.Add(atLeast).Sub(ends) >= tolerance && atLeast > 0:
+		w.breaks("process %d got %s for another %v, and required %v", m.n, creds.AccessKeyID, ends.Sub(now), atLeast)
 	case now.Sub(ends) >= tolerance:
 		w.breaks("process %d got %s, which expired %v ago", m.n, creds.AccessKeyID, now.Sub(ends))
 	}
+	m.last = creds.AccessKeyID
 }

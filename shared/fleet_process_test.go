@@ -16,7 +16,8 @@ type pod struct {
 	w      *region
 	clock  *wallClock
 	dead   bool
-	killIn int // 0: it is not killed
+	broken bool // services reject all that it sends
+	killIn int  // 0: it is not killed
 	roles  []*member
 }
 
@@ -28,6 +29,11 @@ type member struct {
 	cache  *stschain.Cache
 	random *stream // of what runs in the background
 	own    *stream // of the caller
+
+	demands  bool            // it requires credentials for longer than the rest of an entry
+	rejected map[string]bool // key IDs
+	got      string          // key ID that the shared.Provider returned last
+	last     string          // key ID that the Cache returned last
 }
 
 // wallClock is off by an offset that jumps. The monotonic readings of its times are right.
@@ -67,12 +73,13 @@ func (w *region) launch(seed uint64, n int) *pod {
 	}
 	for i, role := range w.roles {
 		stream := uint64(n)<<8 + 16*uint64(i)
-		m := &member{pod: p, n: n, role: role, random: newStream(seed, stream+1), own: newStream(seed, stream+2)}
+		m := &member{pod: p, n: n, role: role, random: newStream(seed, stream+1), own: newStream(seed, stream+2), rejected: map[string]bool{}}
+		m.demands = w.demanding && n%10 == 0
 		m.cache = &stschain.Cache{Provider: sts{m}, Clock: p.clock}
 		if !w.alone {
 			provider := &shared.Provider{Provider: sts{m}, Store: engine{m}, Keys: []stschain.Secret{key}, NamingKey: names, Clock: p.clock}
 			provider.SetRandom(m.random.Uint64)
-			m.cache.Provider = provider
+			m.cache.Provider = tier{provider, m}
 		}
 		setJitter(m.cache, m.random)
 		p.roles = append(p.roles, m)
@@ -81,14 +88,14 @@ func (w *region) launch(seed uint64, n int) *pod {
 	return p
 }
 
-// setJitter replaces the random numbers of a Cache, which its package does not export.
+// setJitter replaces the random numbers of a Cache, or no seed would replay. It writes an unexported field: the
+// export_test.go of another package is out of reach, and no user needs this.
 func setJitter(c *stschain.Cache, s *stream) {
-	field, ok := reflect.TypeFor[stschain.Cache]().FieldByName("random")
-	if !ok {
-		panic("Cache has no field random")
+	field := reflect.ValueOf(c).Elem().FieldByName("random").Addr()
+	if field.Type() != reflect.TypeFor[*func() float64]() {
+		panic("the type of Cache.random has changed")
 	}
-	f := func() float64 { return float64(s.Uint64()>>11) / (1 << 53) }
-	*(*func() float64)(unsafe.Add(unsafe.Pointer(c), field.Offset)) = f
+	*(*func() float64)(field.UnsafePointer()) = func() float64 { return float64(s.Uint64()>>11) / (1 << 53) }
 }
 
 // live retrieves credentials when the Cache is due, and at random times.
@@ -98,14 +105,13 @@ func (m *member) live() {
 	}
 	retry := 200 * time.Millisecond
 	for m.alive() {
-		began := time.Now()
-		creds, err := m.cache.Retrieve(m.w.context())
+		creds, err := m.retrieve(m.atLeast())
 		if !m.alive() {
 			return
 		}
-		m.w.check(m, creds, err, began)
+		accepted := err == nil && m.use(creds)
 		wait := retry/2 + m.own.upTo(retry)
-		if retry = min(retry*2, time.Minute); err == nil {
+		if retry = min(retry*2, m.patience()); accepted {
 			retry = 200 * time.Millisecond
 			wait = max(m.cache.Status().Next.Sub(m.clock.Now().Round(0)), 0)
 			if m.own.n(4) == 0 {
@@ -117,6 +123,20 @@ func (m *member) live() {
 			return
 		}
 	}
+}
+
+// retrieve retrieves credentials that are valid for at least a time, and checks them.
+func (m *member) retrieve(atLeast time.Duration) (creds stschain.Credentials, err error) {
+	began := time.Now()
+	if atLeast > 0 {
+		creds, err = m.cache.RetrieveFor(m.w.context(), atLeast)
+	} else {
+		creds, err = m.cache.Retrieve(m.w.context())
+	}
+	if m.alive() {
+		m.w.check(m, atLeast, creds, err, began)
+	}
+	return creds, err
 }
 
 func (p *pod) alive() bool {

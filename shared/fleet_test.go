@@ -74,6 +74,7 @@ func liveFleet(t *testing.T, seed uint64, processes int, last time.Duration) (w 
 		if w.quota = 600; seed%3 != 0 {
 			w.skew = 10 * time.Minute
 		}
+		w.demanding = draws.n(4) == 0
 		for n := range processes {
 			w.start(seed, n)
 		}
@@ -107,29 +108,50 @@ func (w *region) isBroken() bool {
 	return w.broken != nil
 }
 
-// mustBeFresh checks that all processes have credentials, some time after the last fault.
+// mustBeFresh checks that all processes have credentials, some time after the last fault, and can get new ones.
 func (w *region) mustBeFresh() {
-	for _, p := range w.processes {
-		if w.isBroken() || !p.alive() {
-			continue
-		}
-		for _, m := range p.roles {
-			began := time.Now()
-			creds, err := m.cache.Retrieve(w.context())
-			w.check(m, creds, err, began)
-			if s := m.cache.Status(); err != nil || s.Err != nil {
-				w.mu.Lock()
-				w.breaks("process %d has no fresh credentials of %s: %v, %v", m.n, m.role.name, err, s.Err)
-				w.mu.Unlock()
+	members := func(retrieve func(m *member) error) {
+		for _, p := range w.processes {
+			for _, m := range p.roles {
+				if w.isBroken() || !p.alive() {
+					continue
+				}
+				err := retrieve(m)
+				if s := m.cache.Status(); p.alive() && (err != nil || s.Err != nil) {
+					w.mu.Lock()
+					w.breaks("process %d has no fresh credentials of %s: %v, %v", m.n, m.role.name, err, s.Err)
+					w.mu.Unlock()
+				}
 			}
 		}
 	}
+	members(func(m *member) error {
+		creds, err := m.retrieve(0)
+		for err == nil && !m.use(creds) { // services rejected them meanwhile
+			creds, err = m.retrieve(0)
+		}
+		return err
+	})
+	const between = time.Minute // attempts that gain nothing, at most
+	time.Sleep(between)
+	members(func(m *member) error {
+		if m.n >= 10 || m.demands || w.skew > 0 { // by clocks that differ, what the store has may be long enough for one process only
+			return nil
+		}
+		longer := w.life - young - rounding
+		_, err := m.retrieve(longer)
+		if err != nil {
+			time.Sleep(between)
+			_, err = m.retrieve(longer)
+		}
+		return err
+	})
 }
 
 // fault causes a fault, and returns how many processes were started to replace others.
 func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 	lasts := time.Second + draws.upTo([]time.Duration{5 * time.Second, time.Minute, time.Hour}[draws.n(3)])
-	kind := draws.n(14)
+	kind := draws.n(16)
 	victim := w.processes[draws.n(len(w.processes))]
 	during := func(f func(on bool)) {
 		w.mu.Lock()
@@ -176,7 +198,7 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 			}
 			w.mu.Unlock()
 			for i, p := range old {
-				w.replace(p, seed, next+i)
+				w.replace(p, w.launch(seed, next+i))
 			}
 			started = len(old)
 		}
@@ -229,16 +251,30 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 		w.loses(2, w.roles...)
 		w.mu.Unlock()
 		if dead {
-			w.replace(victim, seed, next)
+			w.replace(victim, w.launch(seed, next))
 			return 1
 		}
+	case 14: // services reject the credentials that were obtained last
+		w.mu.Lock()
+		r := w.roles[draws.n(len(w.roles))]
+		r.revoked[r.newest] = true
+		w.mu.Unlock()
+	case 15: // services reject all that a process sends, for example because its clock is wrong
+		p := w.launch(seed, next)
+		during(func(on bool) {
+			if p.broken = on; !on {
+				victim.dead = true
+				w.loses(2, w.roles...)
+			}
+		})
+		w.replace(victim, p)
+		return 1
 	}
 	return started
 }
 
-// replace starts a process in the place of one that was killed.
-func (w *region) replace(victim *pod, seed uint64, next int) {
-	p := w.launch(seed, next)
+// replace puts a process in the place of one that was killed.
+func (w *region) replace(victim, p *pod) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i := range w.processes {

@@ -15,14 +15,15 @@ import (
 
 // region is a fleet in virtual time: processes, their store, and an STS. Its time passes in a synctest bubble.
 type region struct {
-	alone bool          // processes do not share
-	skew  time.Duration // of the processes' clocks, at most
-	life  time.Duration // of credentials
-	quota int           // calls a second; 0: any number
-	roles []*roleState
-	began time.Time
-	store storetest.Memory
-	end   chan struct{} // closed when the world ends
+	alone     bool          // processes do not share
+	demanding bool          // some processes require credentials for longer than the rest of an entry
+	skew      time.Duration // of the processes' clocks, at most
+	life      time.Duration // of credentials
+	quota     int           // calls a second; 0: any number
+	roles     []*roleState
+	began     time.Time
+	store     storetest.Memory
+	end       chan struct{} // closed when the world ends
 
 	faults *stream // of the operations of the store
 
@@ -46,7 +47,10 @@ type roleState struct {
 	last     time.Time // when a call ended
 	ok       bool      // it succeeded
 	losses   []time.Time
-	progress time.Time // of the process that has the lease
+	progress time.Time       // of the process that has the lease
+	newest   string          // key ID
+	refused  bool            // a process saw newest rejected
+	revoked  map[string]bool // key IDs that services reject
 }
 
 // stream draws numbers for several goroutines, which never draw at the same instant.
@@ -72,7 +76,7 @@ func (s *stream) n(n int) int { return int(s.Uint64() % uint64(n)) }
 func newRegion(seed uint64, roles int, life time.Duration) *region {
 	w := &region{life: life, began: time.Now(), end: make(chan struct{}), faults: newStream(seed, 1)}
 	for i := range roles {
-		w.roles = append(w.roles, &roleState{name: fmt.Sprintf("role%d", i), ends: map[string]time.Time{}})
+		w.roles = append(w.roles, &roleState{name: fmt.Sprintf("role%d", i), ends: map[string]time.Time{}, revoked: map[string]bool{}})
 	}
 	w.store.Seed = seed
 	w.store.Fault = func(storetest.Operation, string) storetest.Fault {
@@ -172,7 +176,8 @@ func (s sts) Retrieve(ctx context.Context) (creds stschain.Credentials, err erro
 	if !m.step() {
 		return creds, errKilled
 	}
-	source, throttled := w.call(m)
+	atLeast, _ := ctx.Value(atLeastKey{}).(time.Duration)
+	source, throttled := w.call(m, atLeast)
 	took := 50*time.Millisecond + m.random.upTo(time.Second)
 	if source == "slow" {
 		took += m.random.upTo(8 * time.Second)
@@ -197,6 +202,7 @@ func (s sts) Retrieve(ctx context.Context) (creds stschain.Credentials, err erro
 	if err == nil {
 		id := fmt.Sprintf("ASIA%s%07d", m.role.name, len(m.role.ends))
 		m.role.ends[id] = time.Now().Add(w.life)
+		m.role.newest, m.role.refused = id, false
 		creds = stschain.Credentials{
 			AccessKeyID: id, SecretAccessKey: stschain.NewSecret("secret-of-" + id), SessionToken: stschain.NewSecret("token"),
 			AccountID: account, Origin: m.role.name, Expires: m.clock.Now().Round(0).Add(w.life),
