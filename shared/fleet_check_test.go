@@ -100,19 +100,23 @@ func (w *region) check(m *member, atLeast time.Duration, creds stschain.Credenti
 		return
 	}
 	ends, ok := r.ends[creds.AccessKeyID]
-	tolerance := rounding
-	if w.replayed { // a store that replays a value lies about its age, so the clocks decide when it ends
-		tolerance += 2 * w.skew
-	}
 	switch {
 	case !ok, creds.SecretAccessKey.Reveal() != "secret-of-"+creds.AccessKeyID, !strings.Contains(creds.AccessKeyID, r.name):
 		w.breaks("process %d got %s for %s", m.n, creds.AccessKeyID, r.name)
 	case m.rejected[creds.AccessKeyID] && creds.AccessKeyID != m.last:
 		w.breaks("process %d took back %s, which it saw rejected", m.n, creds.AccessKeyID)
-	case now.Add(atLeast).Sub(ends) >= tolerance && atLeast > 0:
+	case atLeast > 0 && ends.Sub(now) <= atLeast-w.tolerance():
 		w.breaks("process %d got %s for another %v, and required %v", m.n, creds.AccessKeyID, ends.Sub(now), atLeast)
-	case now.Sub(ends) >= tolerance:
+	case now.Sub(ends) >= w.tolerance():
 		w.breaks("process %d got %s, which expired %v ago", m.n, creds.AccessKeyID, now.Sub(ends))
 	}
 	m.last = creds.AccessKeyID
+}
+
+// tolerance is how long after their end credentials are returned at most. The caller has the lock.
+func (w *region) tolerance() time.Duration {
+	if w.replayed { // a store that replays a value lies about its age, so the clocks decide when it ends
+		return rounding + 2*w.skew
+	}
+	return rounding
 }

@@ -63,22 +63,28 @@ type tier struct {
 }
 
 func (t tier) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	return t.check(t.Provider.Retrieve(ctx))
+	creds, err := t.Provider.Retrieve(ctx)
+	return creds, t.check(creds, err, 0)
 }
 
 type atLeastKey struct{}
 
 // RetrieveFor passes atLeast on to sts, which checks that a call was due.
 func (t tier) RetrieveFor(ctx context.Context, atLeast time.Duration) (stschain.Credentials, error) {
-	return t.check(t.Provider.RetrieveFor(context.WithValue(ctx, atLeastKey{}, atLeast), atLeast))
+	creds, err := t.Provider.RetrieveFor(context.WithValue(ctx, atLeastKey{}, atLeast), atLeast)
+	return creds, t.check(creds, err, atLeast)
 }
 
-func (t tier) check(creds stschain.Credentials, err error) (stschain.Credentials, error) {
+// check checks what a process got that requires credentials for at least a time. It returns err.
+func (t tier) check(creds stschain.Credentials, err error, atLeast time.Duration) error {
 	w, m, id := t.m.w, t.m, creds.AccessKeyID
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if err != nil || m.dead {
-		return creds, err
+		return err
+	}
+	if left := time.Until(m.role.ends[id]); atLeast > 0 && left <= atLeast-w.tolerance() {
+		w.breaks("process %d got %s from the store for another %v, and required %v", m.n, id, left, atLeast)
 	}
 	if m.rejected[id] {
 		w.breaks("process %d got %s from the store, which it saw rejected", m.n, id)
@@ -87,7 +93,7 @@ func (t tier) check(creds stschain.Credentials, err error) (stschain.Credentials
 		w.breaks("process %d got %s from the store, which ends %v before %s, which it has", m.n, id, had.Sub(m.role.ends[id]), m.got)
 	}
 	m.got = id
-	return creds, nil
+	return nil
 }
 
 // gap returns how long after the last call of a role the next one may follow, without a fault, by a process that
