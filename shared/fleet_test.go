@@ -182,6 +182,13 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 		w.loses(2, w.roles...)
 		w.mu.Unlock()
 	}
+	replay := func(key string) {
+		lost()
+		w.mu.Lock()
+		w.replayed = true
+		w.mu.Unlock()
+		w.store.Replay(key)
+	}
 	keys := w.store.Keys()
 	if len(keys) == 0 {
 		return 0
@@ -220,11 +227,7 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 		lost()
 		w.store.Swap(one, other)
 	case 7:
-		lost()
-		w.mu.Lock()
-		w.replayed = true
-		w.mu.Unlock()
-		w.store.Replay(one)
+		replay(one)
 	case 8:
 		lost()
 		w.store.SetGeneration(one, draws.Uint64()%(1<<52))
@@ -261,12 +264,18 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 		w.mu.Unlock()
 	case 15: // services reject all that a process sends, for example because its clock is wrong
 		p := w.launch(seed, next)
-		during(func(on bool) {
-			if p.broken = on; !on {
-				victim.dead = true
-				w.loses(2, w.roles...)
-			}
-		})
+		w.mu.Lock()
+		p.broken = true
+		w.mu.Unlock()
+		time.Sleep(lasts / 2)
+		if draws.n(2) == 0 {
+			replay(one)
+		}
+		time.Sleep(lasts / 2)
+		w.mu.Lock()
+		p.broken, victim.dead = false, true
+		w.loses(2, w.roles...)
+		w.mu.Unlock()
 		w.replace(victim, p)
 		return 1
 	}
