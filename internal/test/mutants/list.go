@@ -25,7 +25,7 @@ var engineMutants = []mutant{
 		"FailFast: after a refusal the entry is not served while no attempt may begin"},
 	{"refresh.go", "|| s.InFlight || !need.Blocked {", "|| !need.Blocked {",
 		"blocked callers join an attempt that is in flight"},
-	{"refresh.go", "s.Lifetime < need.AtLeast && now < s.due():", "s.Lifetime < need.AtLeast:",
+	{"refresh.go", "s.Lifetime < need.AtLeast && now < s.due() && ", "s.Lifetime < need.AtLeast && ",
 		"a source whose entries were too short is called again when they are due"},
 	{"refresh.go", "case bound && (s.Failed || s.PromptNeeded):", "case bound && s.Failed:",
 		"a caller learns that its entry is too short because a prompt was needed"},
