@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -15,11 +16,13 @@ type comparison struct {
 	rounds int // of the guard, which takes a second for each comparison or less
 }
 
-func comparisons() []comparison {
+// comparisons are all of them. tb ends after them.
+func comparisons(tb testing.TB) []comparison {
 	of := func(works func(testing.TB) []work) func(testing.TB) []bench.Loop {
 		return func(tb testing.TB) []bench.Loop { return loops(works(tb)) }
 	}
-	return []comparison{
+	processes := sync.OnceValue(func() map[string][]bench.Loop { return coldProcesses(tb) })
+	all := []comparison{
 		{"CacheHit", func(testing.TB) []bench.Loop { return cacheHits() }, 50 * time.Microsecond, 1000},
 		{"CacheHitParallel", func(testing.TB) []bench.Loop { return inParallel(cacheHits(), 2) }, 100 * time.Microsecond, 500},
 		{"SignAssumeRole/keys=static", of(func(tb testing.TB) []work { return signAssumeRole(tb, "") }), 100 * time.Microsecond, 500},
@@ -30,4 +33,10 @@ func comparisons() []comparison {
 		{"Transport/wire=loopback", of(overLoopback), time.Millisecond, 300},
 		{"AssumeRole", of(assumeRole), time.Millisecond, 300},
 	}
+	for _, setting := range coldSettings {
+		all = append(all, comparison{
+			"ColdProcess/" + setting, func(testing.TB) []bench.Loop { return processes()[setting] }, 1, 30, // a process is a slice
+		})
+	}
+	return all
 }

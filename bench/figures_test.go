@@ -25,7 +25,7 @@ func TestFigures(t *testing.T) {
 	require.NoError(t, err)
 	defer file.Close()
 	out := json.NewEncoder(file)
-	for _, c := range comparisons() {
+	for _, c := range comparisons(t) {
 		t.Run(c.name, func(t *testing.T) {
 			loops := c.loops(t)
 			figures, err := bench.Interleave(loops, c.rounds**figuresTimes, c.slice)

@@ -30,8 +30,17 @@ const (
 	here = ours + "/bench/size/"
 )
 
-// Build builds the program of a name, in a temporary folder. It needs the go
-// command, and to run inside this module.
+// Compile builds the program of a name for this system. It needs the go command, and to run inside this module.
+func Compile(ctx context.Context, name, file string, env ...string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", file, here+name)
+	cmd.Env = append(append(os.Environ(), "CGO_ENABLED=0"), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("size: building %s: %w: %s", name, err, out)
+	}
+	return nil
+}
+
+// Build builds the program of a name as Compile does, for linux/amd64 and in a temporary folder.
 func Build(ctx context.Context, name string) (Program, error) {
 	dir, err := os.MkdirTemp("", "size")
 	if err != nil {
@@ -39,10 +48,8 @@ func Build(ctx context.Context, name string) (Program, error) {
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, name)
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", file, here+name)
-	cmd.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1", "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return Program{}, fmt.Errorf("size: building %s: %w: %s", name, err, out)
+	if err := Compile(ctx, name, file, "GOOS=linux", "GOARCH=amd64", "GOAMD64=v1"); err != nil {
+		return Program{}, err
 	}
 	info, err := os.Stat(file)
 	if err != nil {

@@ -14,7 +14,11 @@ import (
 )
 
 func main() {
-	resp, err := http.PostForm("https://sts."+os.Getenv("AWS_REGION")+".amazonaws.com/", url.Values{
+	endpoint := os.Getenv("AWS_ENDPOINT_URL_STS")
+	if endpoint == "" {
+		endpoint = "https://sts." + os.Getenv("AWS_REGION") + ".amazonaws.com/"
+	}
+	resp, err := http.PostForm(endpoint, url.Values{
 		"Action":          {"AssumeRole"},
 		"Version":         {"2011-06-15"},
 		"RoleArn":         {os.Args[1]},
