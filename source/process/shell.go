@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -148,7 +149,7 @@ func (t *tail) shown(command string, stdout []byte) string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		bare := strings.NewReplacer("_", "", "-", "", " ", "", `"`, "", `'`, "").Replace(line)
-		if namesSecret.MatchString(bare) {
+		if namesSecret().MatchString(bare) {
 			line = "[redacted]"
 		}
 		lines = append(lines, strings.TrimSpace(line))
@@ -160,8 +161,11 @@ func (t *tail) shown(command string, stdout []byte) string {
 	return redact.OneLine(text, 2*maxStderr)
 }
 
-// namesSecret matches a line with the name of a secret, after punctuation is removed.
-var namesSecret = regexp.MustCompile(`(?i)(secretaccesskey|sessiontoken)[=:]`)
+// namesSecret matches a line with the name of a secret, after punctuation is removed. It is compiled when it is
+// first needed, since most programs start without it.
+var namesSecret = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`(?i)(secretaccesskey|sessiontoken)[=:]`)
+})
 
 // notInSecrets are the characters between the words of JSON and of shells; keys and tokens do not contain them.
 func notInSecrets(r rune) bool { return strings.ContainsRune(" \t\r\n\"'`,:;{}[]()<>\\", r) }
