@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,120 +15,78 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/bench"
 )
 
-var (
-	poolKeys   = flag.Int("pool.keys", 10_000, "keys of TestPoolHit and TestPoolBytes")
-	poolRounds = flag.Int("pool.rounds", 60, "rounds of TestPoolHit")
-)
+var poolKeys = flag.Int("pool.keys", 10_000, "keys of PoolHit and TestPoolBytes")
 
-// TestPoolHit compares a hit of a Pool, among many keys in random order, with a map of the same caches
-// under an RWMutex, and with a map of the SDK's caches under a mutex, as projects write it by hand.
-//
-//	go test -run TestPoolHit -v . -pool.keys 100000 -pool.rounds 300
-//
-// In each round every implementation makes a short run, in random order, so that a busy machine slows down all
-// of them. Each has calls of its own: two of them use the same caches, and the second would find them in
-// the processor's cache. The minima are compared. Their bounds leave room for noise; README.md has the goals.
-func TestPoolHit(t *testing.T) {
-	if raceDetector {
-		t.Skip("the race detector changes what is measured")
-	}
-	names := roleNames(*poolKeys)
-	works := poolWorks(t, names)
-	for goroutines := 1; goroutines <= min(2, runtime.GOMAXPROCS(0)); goroutines++ {
-		taken := make([][]time.Duration, len(works))
-		for range *poolRounds {
-			for _, i := range rand.Perm(len(works)) {
-				taken[i] = append(taken[i], hits(t, randomCalls(names, goroutines), works[i].hit))
-			}
-		}
-		best := map[string]float64{}
-		for i, w := range works {
-			slices.Sort(taken[i])
-			best[w.impl] = float64(taken[i][0])
-			t.Logf("%d keys, %d goroutines: %-10s %4d ns, median %4d", len(names), goroutines, w.impl, taken[i][0], taken[i][len(taken[i])/2])
-		}
-		require.Less(t, best["Pool"], 2*best["RWMutex"])
-		require.Less(t, best["Pool"], 2.5*best["aws"])
-	}
-}
-
-type poolWork struct {
-	impl string
-	hit  func(key string) error
-}
-
-func poolWorks(t *testing.T, names []string) []poolWork {
-	ctx := t.Context()
+// poolHits are hits of a Pool, among many keys in random order, and of a map of the same caches under an RWMutex, and of a
+// map of the SDK's caches under a mutex, as projects write them by hand. A map without a lock is the floor.
+func poolHits(tb testing.TB, names []string) []bench.Loop {
+	ctx := context.Background()
 	pool := &stschain.Pool[string]{MaxEntries: len(names), New: func(key string) (stschain.Provider, error) {
 		return &ourRole{key, stschain.NewSecret(roleToken(key, 800))}, nil
 	}}
 	byHand := make(map[string]*aws.CredentialsCache)
 	for _, name := range names {
 		_, err := pool.Retrieve(ctx, name)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 		byHand[name] = aws.NewCredentialsCache(&sdkRole{name, roleToken(name, 800)})
 		_, err = byHand[name].Retrieve(ctx)
-		require.NoError(t, err)
+		require.NoError(tb, err)
 	}
 	caches := make(map[string]*stschain.Cache)
 	for name, cache := range pool.All() {
 		caches[name] = cache
 	}
-	require.Len(t, caches, len(names))
+	require.Len(tb, caches, len(names))
 	var (
 		reading sync.RWMutex
 		mu      sync.Mutex
 		one     = caches[names[0]]
 	)
-	return []poolWork{
-		{"Pool", func(key string) error { _, err := pool.Retrieve(ctx, key); return err }},
-		{"RWMutex", func(key string) error {
+	return []bench.Loop{
+		randomKeys(names, "map", func(key string) error { return check(caches[key] != nil, nil) }),
+		randomKeys(names, "stschain", func(key string) error { _, err := pool.Retrieve(ctx, key); return err }),
+		randomKeys(names, "RWMutex", func(key string) error {
 			reading.RLock()
 			c := caches[key]
 			reading.RUnlock()
 			_, err := c.Retrieve(ctx)
 			return err
-		}},
-		{"aws", func(key string) error {
+		}),
+		randomKeys(names, "aws", func(key string) error {
 			mu.Lock()
 			c := byHand[key]
 			mu.Unlock()
 			_, err := c.Retrieve(ctx)
 			return err
-		}},
-		{"one Cache", func(string) error { _, err := one.Retrieve(ctx); return err }},
+		}),
+		randomKeys(names, "one Cache", func(string) error { _, err := one.Retrieve(ctx); return err }),
 	}
 }
 
-// randomCalls are keys for each goroutine. They are not the strings of the maps, and are in memory in the
-// order of the calls, as if each came with a request.
-func randomCalls(names []string, goroutines int) [][]string {
-	calls := make([][]string, goroutines)
-	for g := range calls {
-		for range 5_000 {
-			calls[g] = append(calls[g], strings.Clone(names[rand.IntN(len(names))]))
-		}
-	}
-	return calls
-}
-
-// hits returns the time that a call takes.
-func hits(t *testing.T, calls [][]string, hit func(string) error) time.Duration {
-	var all sync.WaitGroup
-	began := time.Now()
-	for _, keys := range calls {
-		all.Go(func() {
-			for _, key := range keys {
+// randomKeys calls hit with random keys, which differ in each run: those of the run before are in the processor's cache.
+// They are not the strings of the maps, and are in memory in the order of the calls, as if each came with a request.
+func randomKeys(names []string, impl string, hit func(key string) error) bench.Loop {
+	var keys []string
+	return bench.Loop{
+		Impl: impl,
+		Prepare: func(n int) {
+			keys = keys[:0]
+			for range n {
+				keys = append(keys, strings.Clone(names[rand.IntN(len(names))]))
+			}
+		},
+		Run: func(n int) error {
+			for _, key := range keys[:n] {
 				if err := hit(key); err != nil {
-					t.Error(err)
+					return err
 				}
 			}
-		})
+			return nil
+		},
 	}
-	all.Wait()
-	return time.Since(began) / time.Duration(len(calls[0]))
 }
 
 // TestPoolBytes compares the memory of a key, without its token and its name, with that of the SDK's cache in a map.

@@ -1,0 +1,32 @@
+package bench
+
+// Expectation is what a call of stschain is expected to cost. The guard, TestGuard, fails if it costs more: a change that
+// costs, or saves, edits the table below, and its commit says why.
+type Expectation struct {
+	Name   string  // of the comparison
+	Allocs int     // exact, over those of Base
+	Ratio  float64 // (stschain - Base) / (Floor - Base), of minima on a processor with SHA instructions
+	Floor  string  // what cannot be avoided
+	Base   string  // what is left out of both; empty is nothing
+}
+
+// Slack is how many times a Ratio may be exceeded: machines differ, and are busy.
+const Slack = 1.5
+
+// Expected is the table of the guard, measured with ExpectedWith.
+var Expected = []Expectation{
+	{"CacheHit", 0, 1.07, "time.Now", ""},
+	{"PoolHit/goroutines=1", 0, 1.2, "RWMutex", ""},
+	{"SignAssumeRole/keys=static", 4, 2.7, "sha256", ""},
+	{"SignAssumeRole/keys=temporary", 5, 2.75, "sha256", ""},
+	{"PresignGetCallerIdentity/keys=static", 24, 6.3, "sha256", ""},
+	{"PresignGetCallerIdentity/keys=temporary", 25, 6.8, "sha256", ""},
+	{"Transport/wire=none", 12, 3, "sha256", "plain"},
+	{"Transport/wire=loopback", 70, 1.25, "plain", ""},
+	{"AssumeRole", 236, 1.8, "net/http", ""},
+	{"ColdProcess/env", 0, 0.55, "aws", "plain"},
+	{"ColdProcess/irsa", 0, 0.55, "aws", "plain"},
+}
+
+// ExpectedWith is the release of Go whose allocations and sizes these are. With others they are not checked.
+const ExpectedWith = "go1.26"
