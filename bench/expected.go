@@ -28,5 +28,14 @@ var Expected = []Expectation{
 	{"ColdProcess/irsa", 0, 0.55, "aws", "plain"},
 }
 
+// Sizes are how many bytes programs of bench/size are larger than the plain one. They may exceed that by SizeSlack.
+var Sizes = map[string]int64{
+	"stschain":        438_000,
+	"stschaindefault": 1_982_000,
+}
+
+// SizeSlack is how many times a size may be exceeded.
+const SizeSlack = 1.02
+
 // ExpectedWith is the release of Go whose allocations and sizes these are. With others they are not checked.
 const ExpectedWith = "go1.26"
