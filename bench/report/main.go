@@ -1,11 +1,10 @@
 // Report measures everything that the module bench can measure, and prints it
-// as the Markdown table that README shows, with the required figures.
+// as the Markdown table of the module's README, with the figures to reach.
 //
-//	go run ./report [-short] [-rounds n] [-raw file]
+//	go run ./report [-times n] [-paced n] [-raw file]
 //
-// Times are compared with those of the same round only, and rounds are short and
-// many, because other work on the machine comes and goes; the table shows their
-// median. It needs the go command, and to be run inside the module.
+// It needs the go command, and to be run inside the module. It exits with an error if
+// something could not be measured, but not if a figure is missed.
 package main
 
 import (
@@ -20,25 +19,23 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
-	"time"
+
+	"github.com/klauspost/cpuid/v2"
 
 	"github.com/stschain-go/stschain/bench/size"
 )
 
 func main() {
 	log.SetFlags(log.Ltime)
-	short := flag.Bool("short", false, "fewer and shorter rounds: under 3 minutes")
-	rounds := flag.Int("rounds", 0, "how many; 0: 30, or 12 if short")
-	raw := flag.String("raw", "", "a `file` for the lines of all benchmarks, for benchstat")
+	var p plan
+	flag.IntVar(&p.times, "times", 1, "rounds, as a multiple of those of the guard")
+	flag.IntVar(&p.paced, "paced", 1, "trials of paced callers, of half a minute each")
+	flag.IntVar(&p.poolKeys, "pool.keys", 100_000, "roles in a pool")
+	raw := flag.String("raw", "", "`file` for what the tests print")
 	flag.Parse()
-	p := plan{rounds: 30, time: 200 * time.Millisecond, paced: 3, raw: io.Discard}
-	if *short {
-		p = plan{rounds: 12, time: 100 * time.Millisecond, paced: 1, raw: io.Discard}
-	}
-	if *rounds > 0 {
-		p.rounds = *rounds
-	}
+	p.raw = io.Discard
 	if *raw != "" {
 		f, err := os.Create(*raw)
 		if err != nil {
@@ -53,15 +50,13 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Printf("%s\n\n%s", header(ctx, m.cpu), table(m.rows()))
+	fmt.Printf("%s\n\n%s", header(ctx, m), table(m.rows()))
 }
 
 // plan is how much is measured.
 type plan struct {
-	rounds int
-	time   time.Duration // for each benchmark in a round
-	paced  int           // trials of paced callers
-	raw    io.Writer
+	times, paced, poolKeys int
+	raw                    io.Writer
 }
 
 func (p plan) measure(ctx context.Context) (*measured, error) {
@@ -70,53 +65,42 @@ func (p plan) measure(ctx context.Context) (*measured, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	binary := filepath.Join(dir, "bench.test")
+	binary, figures := filepath.Join(dir, "bench.test"), filepath.Join(dir, "figures")
 	log.Print("building")
 	if _, err := output(ctx, "go", "test", "-c", "-o", binary, "github.com/stschain-go/stschain/bench"); err != nil {
 		return nil, err
 	}
-	m := new(measured)
-	bench := func(pattern, cpu, benchtime string) (round, error) {
-		out, err := output(ctx, binary, "-test.run=^$", "-test.benchmem",
-			"-test.bench="+pattern, "-test.cpu="+cpu, "-test.benchtime="+benchtime)
+	run := func(args ...string) ([]byte, error) {
+		out, err := output(ctx, binary, args...)
 		p.raw.Write(out)
-		if err != nil {
-			return nil, err
-		}
-		r, cpuModel := parse(bytes.NewReader(out))
-		m.cpu = cpuModel
-		return r, nil
+		return out, err
 	}
-	for i := range p.rounds {
-		log.Printf("round %d of %d", i+1, p.rounds)
-		together := make(round)
-		for _, run := range []struct{ pattern, cpu string }{
-			{"^BenchmarkCacheHit$", "1"},
-			{"^BenchmarkCacheHitParallel$", "1,2"},
-			{"^Benchmark(SignAssumeRole|PresignGetCallerIdentity|AssumeRole|Transport|ColdStart)$", "2"},
-		} {
-			r, err := bench(run.pattern, run.cpu, p.time.String())
-			if err != nil {
-				return nil, err
-			}
-			together.add(r)
-		}
-		m.rounds = append(m.rounds, together)
+	m := &measured{poolKeys: p.poolKeys, sizes: make(map[string]size.Program)}
+	log.Print("slices: a minute, for -times 1 on an idle machine")
+	if _, err := run("-test.v", "-test.run=^Test(Figures|UploadHashesOnce)$", "-figures="+figures,
+		"-figures.times="+strconv.Itoa(p.times), "-pool.keys="+strconv.Itoa(p.poolKeys)); err != nil {
+		return nil, err
+	}
+	if m.figures, err = readFigures(figures); err != nil {
+		return nil, err
+	}
+	benchmark := func(pattern string) (round, error) {
+		out, err := run("-test.run=^$", "-test.bench="+pattern, "-test.cpu=2", "-test.benchtime=1x")
+		return parse(bytes.NewReader(out)), err
 	}
 	for i := range p.paced {
 		log.Printf("paced callers %d of %d: half a minute", i+1, p.paced)
-		r, err := bench("^BenchmarkPacedCallers$", "2", "1x")
+		r, err := benchmark("^BenchmarkPacedCallers$")
 		if err != nil {
 			return nil, err
 		}
 		m.paced = append(m.paced, r)
 	}
 	log.Print("1 GiB")
-	if m.upload, err = bench("^BenchmarkUploadGiB$", "2", "1x"); err != nil {
+	if m.upload, err = benchmark("^BenchmarkUploadGiB$"); err != nil {
 		return nil, err
 	}
 	log.Print("sizes")
-	m.sizes = make(map[string]size.Program)
 	for _, name := range size.Programs {
 		if m.sizes[name], err = size.Build(ctx, name); err != nil {
 			return nil, err
@@ -136,9 +120,15 @@ func output(ctx context.Context, name string, args ...string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// header is the origin of the figures.
-func header(ctx context.Context, cpu string) string {
-	line := fmt.Sprintf("%s, %s/%s, %s, %d cores", runtime.Version(), runtime.GOOS, runtime.GOARCH, cpu, runtime.NumCPU())
+// header is the origin of the figures: Go, the processor, and the versions of the peers.
+func header(ctx context.Context, m *measured) string {
+	with := "without"
+	if cpuid.CPU.Has(cpuid.SHA) || cpuid.CPU.Has(cpuid.SHA2) {
+		with = "with"
+	}
+	line := fmt.Sprintf("%s, %s/%s, %s, %d cores, %s SHA instructions: SHA-256 takes %v a kB",
+		runtime.Version(), runtime.GOOS, runtime.GOARCH, cpuid.CPU.BrandName, runtime.NumCPU(),
+		with, m.of("SHA-256 of 1 kB")["sha256"].duration())
 	versions, err := output(ctx, "go", "list", "-m", "-f={{.Path}} {{.Version}}",
 		"github.com/aws/aws-sdk-go-v2", "github.com/minio/minio-go/v7")
 	if err != nil {

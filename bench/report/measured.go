@@ -2,42 +2,73 @@ package main
 
 import (
 	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
+	"github.com/stschain-go/stschain/bench"
 	"github.com/stschain-go/stschain/bench/size"
 )
 
 // measured is all that the report is made of.
 type measured struct {
-	cpu    string
-	rounds []round
-	paced  []round
-	upload round
-	sizes  map[string]size.Program
+	figures  []bench.Figure
+	paced    []round
+	upload   round
+	sizes    map[string]size.Program
+	poolKeys int
+}
+
+// figure is a bench.Figure of one implementation.
+type figure struct{ bench.Figure }
+
+func (f figure) duration() time.Duration { return about(time.Duration(f.Min)) }
+
+// of returns the figures of a comparison, by implementation.
+func (m *measured) of(name string) map[string]figure {
+	all := make(map[string]figure)
+	for _, f := range m.figures {
+		if f.Name == name {
+			all[f.Impl] = figure{f}
+		}
+	}
+	return all
+}
+
+// readFigures reads the lines of JSON that the tests wrote.
+func readFigures(path string) ([]bench.Figure, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var all []bench.Figure
+	for in := json.NewDecoder(file); ; {
+		var f bench.Figure
+		if err := in.Decode(&f); errors.Is(err, io.EOF) {
+			return all, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("report: %s: %w", path, err)
+		}
+		all = append(all, f)
+	}
 }
 
 // round is the results of benchmarks in one run: by name (without "Benchmark", with
 // the number of cores after a hyphen unless it is 1) and unit.
 type round map[string]map[string]float64
 
-func (r round) add(other round) {
-	for name, values := range other {
-		r[name] = values
-	}
-}
-
-// parse reads the output of go test -bench, and the CPU that it names.
-func parse(in io.Reader) (r round, cpu string) {
-	r = make(round)
+// parse reads the output of go test -bench.
+func parse(in io.Reader) round {
+	r := make(round)
 	for lines := bufio.NewScanner(in); lines.Scan(); {
-		line := lines.Text()
-		if model, ok := strings.CutPrefix(line, "cpu: "); ok {
-			cpu = model
-		}
-		fields := strings.Fields(line)
+		fields := strings.Fields(lines.Text())
 		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
 		}
@@ -49,38 +80,15 @@ func parse(in io.Reader) (r round, cpu string) {
 		}
 		r[strings.TrimPrefix(fields[0], "Benchmark")] = values
 	}
-	return r, cpu
+	return r
 }
 
-// median of what f finds in each round.
-func median(rounds []round, f func(round) float64) float64 {
-	found := make([]float64, len(rounds))
-	for i, r := range rounds {
-		found[i] = f(r)
+// median of the results of a benchmark.
+func median(rounds []round, name, unit string) float64 {
+	var found []float64
+	for _, r := range rounds {
+		found = append(found, r[name][unit])
 	}
-	slices.Sort(found)
-	middle := len(found) / 2
-	if len(found)%2 == 1 {
-		return found[middle]
-	}
-	return (found[middle-1] + found[middle]) / 2
+	_, middle := bench.MinMedian(found)
+	return middle
 }
-
-// value is the median of the results of a benchmark.
-func value(rounds []round, name, unit string) float64 {
-	return median(rounds, func(r round) float64 { return r[name][unit] })
-}
-
-// times is how many times as long as base a benchmark takes.
-func (m *measured) times(name, base string) float64 {
-	return median(m.rounds, func(r round) float64 { return r[name]["ns/op"] / r[base]["ns/op"] })
-}
-
-// longer is how many nanoseconds longer than base a benchmark takes.
-func (m *measured) longer(name, base string) float64 {
-	return median(m.rounds, func(r round) float64 { return r[name]["ns/op"] - r[base]["ns/op"] })
-}
-
-func (m *measured) has(name string) bool { return len(m.rounds) > 0 && m.rounds[0][name] != nil }
-
-func (m *measured) allocs(name string) int { return int(value(m.rounds, name, "allocs/op")) }

@@ -1,17 +1,19 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/stschain-go/stschain/bench"
 )
 
 const goTestOutput = `goos: linux
 cpu: Some CPU @ 2.50GHz
-BenchmarkSignAssumeRole/keys=static/impl=stschain-2         	   29043	     10000 ns/op	    1168 B/op	       4 allocs/op
-BenchmarkSignAssumeRole/keys=static/impl=aws-2              	   12147	     40000 ns/op	    6392 B/op	      45 allocs/op
 BenchmarkPacedCallers/impl=aws-window-2   	       1	    420532 calls	 203525429 max-ns	     211.5 p50-ns
 --- BENCH: BenchmarkPacedCallers
 BenchmarkCut
@@ -19,87 +21,75 @@ PASS
 `
 
 func TestParse(t *testing.T) {
-	r, cpu := parse(strings.NewReader(goTestOutput))
-	require.Equal(t, "Some CPU @ 2.50GHz", cpu)
 	require.Equal(t, round{
-		"SignAssumeRole/keys=static/impl=stschain-2": {"ns/op": 10000, "B/op": 1168, "allocs/op": 4},
-		"SignAssumeRole/keys=static/impl=aws-2":      {"ns/op": 40000, "B/op": 6392, "allocs/op": 45},
-		"PacedCallers/impl=aws-window-2":             {"calls": 420532, "max-ns": 203525429, "p50-ns": 211.5},
-	}, r)
+		"PacedCallers/impl=aws-window-2": {"calls": 420532, "max-ns": 203525429, "p50-ns": 211.5},
+	}, parse(strings.NewReader(goTestOutput)))
 }
 
 func FuzzParse(f *testing.F) {
 	f.Add(goTestOutput)
 	f.Add("BenchmarkX 1 2 ns/op 3")
 	f.Fuzz(func(t *testing.T, s string) {
-		r, _ := parse(strings.NewReader(s))
-		for name := range r {
+		for name := range parse(strings.NewReader(s)) {
 			require.Contains(t, s, "Benchmark"+name)
 		}
 	})
 }
 
-// TestMedianOfRatios: a round that the machine slowed down as a whole says the
-// same as the others.
-func TestMedianOfRatios(t *testing.T) {
-	one := func(a, b float64) round { return round{"a": {"ns/op": a}, "b": {"ns/op": b}} }
-	m := &measured{rounds: []round{one(10, 20), one(100, 210), one(10, 15)}}
-	require.InDelta(t, 2, m.times("b", "a"), 1e-9)
-	require.InDelta(t, 10, m.longer("b", "a"), 1e-9)
-	m.rounds = m.rounds[:2]
-	require.InDelta(t, 2.05, m.times("b", "a"), 1e-9)
+func TestReadFigures(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "figures")
+	require.NoError(t, os.WriteFile(path, []byte(`{"name":"CacheHit","impl":"stschain","min":50,"median":60.5,"allocs":1}`+"\n"), 0o600))
+	got, err := readFigures(path)
+	require.NoError(t, err)
+	require.Equal(t, []bench.Figure{{Name: "CacheHit", Impl: "stschain", Min: 50, Median: 60.5, Allocs: 1}}, got)
+	require.NoError(t, os.WriteFile(path, []byte("{"), 0o600))
+	_, err = readFigures(path)
+	require.ErrorContains(t, err, "report: ")
 }
 
-func TestAgainstSDK(t *testing.T) {
+func transport(ours float64, allocs int) *measured {
+	return &measured{figures: []bench.Figure{
+		{Name: "Transport/wire=none", Impl: "plain", Min: 400, Median: 500, Allocs: 9},
+		{Name: "Transport/wire=none", Impl: "sha256", Min: 1400, Median: 1500, Allocs: 9},
+		{Name: "Transport/wire=none", Impl: "stschain", Min: ours, Median: 3500, Allocs: allocs},
+	}}
+}
+
+// The base is left out of the ratio and of the allocations.
+func TestSigning(t *testing.T) {
 	for _, tt := range []struct {
-		name                 string
-		ours, sdk, allocated float64
-		holds                bool
+		name   string
+		ours   float64
+		allocs int
+		cell   string
+		holds  bool
 	}{
-		{"a third", 10, 30, 10, true},
-		{"more than a third", 10, 29, 10, false},
-		{"one allocation more", 10, 40, 11, false},
+		{"reached", 2400, 18, "2.00 x (3.00), 9 allocs", true},
+		{"too slow", 2900, 18, "2.50 x (3.00), 9 allocs", false},
+		{"one allocation more", 2400, 19, "2.00 x (3.00), 10 allocs", false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := &measured{rounds: []round{{
-				"Sign/impl=stschain-2": {"ns/op": tt.ours, "allocs/op": tt.allocated},
-				"Sign/impl=aws-2":      {"ns/op": tt.sdk, "allocs/op": 45},
-			}}}
-			r := m.againstSDK("sign", "Sign", 10)
-			require.Equal(t, tt.holds, r.holds)
-			require.Empty(t, r.minio)
-			require.Empty(t, r.floor)
+			rows := transport(tt.ours, tt.allocs).signing()
+			got := rows[len(rows)-1]
+			require.Equal(t, "SHA-256: 1µs", got.floor)
+			require.Equal(t, tt.cell, got.ours)
+			require.Equal(t, tt.holds, got.holds)
+			require.Empty(t, got.minio)
 		})
 	}
 }
 
-// TestScaling: where time.Now() does not gain by a second core, nobody does.
-func TestScaling(t *testing.T) {
-	for _, tt := range []struct {
-		name      string
-		now, ours float64 // how much longer one core takes
-		required  string
-		holds     bool
-	}{
-		{"scales", 2, 1.9, "scales with cores", true},
-		{"does not", 2, 1.1, "scales with cores", false},
-		{"busy machine", 1.1, 1.1, "", false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			of := make(round)
-			for _, impl := range []string{"time.Now", "stschain", "aws", "minio"} {
-				gain := tt.ours
-				if impl == "time.Now" {
-					gain = tt.now
-				}
-				of["CacheHitParallel/impl="+impl] = map[string]float64{"ns/op": gain}
-				of["CacheHitParallel/impl="+impl+"-2"] = map[string]float64{"ns/op": 1}
-			}
-			r := (&measured{rounds: []round{of}}).scaling()
-			require.Equal(t, tt.required, r.required)
-			require.Equal(t, tt.holds, r.holds)
-		})
-	}
+func TestColdStarts(t *testing.T) {
+	m := &measured{figures: []bench.Figure{
+		{Name: "ColdProcess/env", Impl: "plain", Min: 10e6, Median: 11e6},
+		{Name: "ColdProcess/env", Impl: "stschain", Min: 15e6, Median: 17e6},
+		{Name: "ColdProcess/env", Impl: "aws", Min: 20e6, Median: 23e6},
+	}}
+	got := m.coldStarts()[0]
+	require.Equal(t, "process that assumes a role, cold: keys in the environment", got.what)
+	require.Equal(t, "+5ms (6ms)", got.ours)
+	require.Equal(t, "+10ms (12ms)", got.sdk)
+	require.True(t, got.holds)
 }
 
 func TestTable(t *testing.T) {
@@ -108,7 +98,7 @@ func TestTable(t *testing.T) {
 		{what: "b", ours: "2", sdk: "3", required: "y"},
 		{what: "c", floor: "0"},
 	})
-	require.Equal(t, `| what | floor | stschain | AWS SDK | minio-go | required | holds |
+	require.Equal(t, `| what | floor | stschain | AWS SDK | minio-go | figure | reached |
 |---|---|---|---|---|---|---|
 | a |  | 1 |  |  | x | yes |
 | b |  | 2 | 3 |  | y | **no** |
@@ -118,7 +108,7 @@ func TestTable(t *testing.T) {
 
 func TestAbout(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0s", 99: "99ns", 141: "140ns", 9025: "9µs", 202_624_553: "200ms", -1234: "-1.2µs",
+		0: "0s", 99: "99ns", 1414: "1.41µs", 9025: "9.03µs", 202_624_553: "203ms", -12345: "-12.3µs",
 	} {
 		require.Equal(t, want, about(d).String())
 	}
