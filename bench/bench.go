@@ -1,15 +1,16 @@
-// Package bench measures stschain next to its peers: the AWS SDK for Go v2,
-// minio-go, and net/http or time.Now alone, which are the floor. It is a module
-// of its own, so that nothing that uses stschain sees those.
+// Package bench measures stschain next to its peers, the AWS SDK for Go v2 and
+// minio-go, and next to what cannot be avoided: SHA-256 of the same bytes, net/http,
+// time.Now, a map read. It is a separate module, so that nothing that uses stschain
+// depends on them.
 //
-//	go run ./report            # all of it, as the table that README shows; about 7 minutes
-//	go run ./report -short     # fewer rounds; under 3 minutes
-//	go test ./...              # what does not depend on time: allocations, sizes, linked modules
+//	go run ./report            # all of it, as the table of README.md; about 3 minutes
+//	go test ./...              # the guard: allocations, ratios to the floor, sizes, linked modules
 //
-// The report runs the benchmarks of this package in several rounds and takes
-// the median of each round, since machines are noisy: only figures of
-// one round are compared with each other. They are ordinary benchmarks, and their
-// names are what benchstat expects:
+// Interleave measures several implementations in many short slices, in random order,
+// and returns minima and medians: other work on the machine only adds to a slice, so
+// minima are comparable where medians are not. Expected is the table of the guard.
+//
+// The same work is there as ordinary benchmarks, with the names that benchstat expects:
 //
 //	go test -run '^$' -bench 'CacheHit|Sign|AssumeRole' -cpu 1,2 -count 10 | tee new
 //	benchstat -col /impl new

@@ -3,7 +3,6 @@ package profile
 import (
 	"regexp"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -64,16 +63,13 @@ func isIdentifier(s string) bool {
 	}) < 0
 }
 
-// inBrackets matches a header up to its bracket. A bracket in quotes is part of the name. Like the other expressions
-// it is compiled when it is first needed, since most programs start without it.
-var inBrackets = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^\[(?:[^\]'"]|'[^']*'|"[^"]*")*\]`)
-})
+// inBrackets matches a header up to its bracket. A bracket in quotes is part of the name.
+var inBrackets = regexp.MustCompile(`^\[(?:[^\]'"]|'[^']*'|"[^"]*")*\]`)
 
 // cutHeader returns what is between the brackets of a section header. Only a comment may follow
 // them; otherwise ok is false, and the header is only a guess.
 func cutHeader(line string) (header string, ok bool) {
-	end := len(inBrackets().FindString(line)) - 1
+	end := len(inBrackets.FindString(line)) - 1
 	if end < 0 { // a quote that does not end is part of the name
 		end = strings.IndexByte(line, ']')
 	}
@@ -100,21 +96,17 @@ func unquote(text string) (name string, listed bool) {
 
 // The parts of one word of a POSIX shell: as it is, in single or double quotes, or escaped.
 var (
-	shellPart = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`(?s)[^\s\p{Z}'"\\]+|'[^']*'|"(?:[^"\\]|\\.)*"|\\.`)
-	})
-	oneWord = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(?:` + shellPart().String() + `)+$`)
-	})
+	shellPart = regexp.MustCompile(`(?s)[^\s\p{Z}'"\\]+|'[^']*'|"(?:[^"\\]|\\.)*"|\\.`)
+	oneWord   = regexp.MustCompile(`^(?:` + shellPart.String() + `)+$`)
 )
 
 // shellWord returns the one word that text is to a shell, in the manner of Python's
 // shlex.split, with which the AWS CLI reads headers.
 func shellWord(text string) (string, bool) {
-	if !oneWord().MatchString(text) {
+	if !oneWord.MatchString(text) {
 		return "", false
 	}
-	name := shellPart().ReplaceAllStringFunc(text, func(part string) string {
+	name := shellPart.ReplaceAllStringFunc(text, func(part string) string {
 		switch part[0] {
 		case '\'':
 			return part[1 : len(part)-1]
