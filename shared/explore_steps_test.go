@@ -321,6 +321,7 @@ func (w world) ticks(s *state, say sayFunc) {
 	for i := range t.p {
 		q := &t.p[i]
 		q.asleep = false
+		q.rest = max(q.rest, t.now)                                                        // what is past makes no difference
 		if t.owner == owner(i) && q.calling && !q.paused && !q.attempt.Direct && !t.down { // renewed while the source is called
 			t.end = t.now + 2
 		}
