@@ -26,30 +26,30 @@ func TestExplore(t *testing.T) {
 		t.Skip("the protocol runs on one goroutine")
 	}
 	for _, tt := range []world{
-		{name: "no fault", until: 7, slow: 2},
-		{name: "a source slower than Wait", until: 9, slow: 5},
-		{name: "retrieved all the time, for two lifetimes", until: 26, slow: 1, eager: true, wide: true},
+		{name: "no fault", until: 6, slow: 2},
+		{name: "a source slower than Wait", until: 8, slow: 5},
+		{name: "retrieved all the time, for three lifetimes", until: 26, slow: 1, eager: true, wide: true},
 		{name: "refused", until: 12, slow: 1, refuse: true, eager: true},
 		{name: "refused, backoff longer than Wait", until: 12, slow: 1, refuse: true, eager: true, backoff: 4},
-		{name: "the end of the credentials is fixed", until: 12, fixed: 13, eager: true},
-		{name: "poison", until: 4, slow: 1, budget: budget{poison: 1}},
+		{name: "the end of the credentials is fixed", until: 9, fixed: 10, eager: true},
+		{name: "poison", until: 5, slow: 1, budget: budget{poison: 1}},
 		{name: "rejection", until: 6, eager: true, budget: budget{reject: 1}},
 		{name: "a failure of the source", until: 6, budget: budget{transient: 1}},
 		{name: "pause", until: 9, eager: true, budget: budget{pause: 1}},
 		{name: "flush", until: 10, eager: true, budget: budget{flush: 1}},
 		{name: "services reject all", until: 2, eager: true, always: true, budget: budget{reject: 3}},
-		{name: "services reject all, four times", until: 3, eager: true, always: true, full: true, budget: budget{reject: 4}},
-		{name: "crash, liveness", until: 3, slow: 1, eager: true, live: 9, budget: budget{crash: 1}},
-		{name: "pause, liveness", until: 5, slow: 1, eager: true, live: 9, full: true, budget: budget{pause: 1}},
+		{name: "services reject all, six times", until: 4, eager: true, always: true, full: true, budget: budget{reject: 6}},
+		{name: "crash, liveness", until: 7, slow: 1, eager: true, live: 9, budget: budget{crash: 1}},
+		{name: "pause, liveness", until: 7, slow: 1, eager: true, live: 9, full: true, budget: budget{pause: 1}},
 		{name: "rejection, flush, a Save that arrives later", until: 1, full: true, budget: budget{reject: 1, flush: 1, lateSave: 1}},
 		{name: "failover, rejection", until: 3, full: true, budget: budget{failover: 1, reject: 1}},
-		{name: "crash, pause", until: 3, slow: 1, full: true, budget: budget{crash: 1, pause: 1}},
+		{name: "crash, pause", until: 4, slow: 1, full: true, budget: budget{crash: 1, pause: 1}},
 		{name: "replay, generation reset, rejection", until: 3, full: true, budget: budget{replay: 1, resetGen: 1, reject: 1}},
 		{name: "store down, pause", until: 2, slow: 1, full: true, budget: budget{storeDown: 1, pause: 1}},
-		{name: "flush, rejection, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{flush: 1, reject: 1}},
-		{name: "two failures of the source, poison, liveness", until: 4, slow: 1, eager: true, live: 9, full: true, budget: budget{transient: 2, poison: 1}},
+		{name: "flush, two rejections, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{flush: 1, reject: 2}},
+		{name: "two failures of the source, poison, liveness", until: 5, slow: 1, eager: true, live: 9, full: true, budget: budget{transient: 2, poison: 1}},
 		{name: "store down, failover, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{storeDown: 1, failover: 1}},
-		{name: "replay, reset, rejection, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{replay: 1, resetGen: 1, reject: 1}},
+		{name: "replay, reset, rejection, liveness", until: 4, slow: 1, eager: true, live: 9, full: true, budget: budget{replay: 1, resetGen: 1, reject: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.full && !*exploreFull {
@@ -63,9 +63,10 @@ func TestExplore(t *testing.T) {
 
 const (
 	procs  = 3
-	tick   = 100 * time.Second
-	life   = 12 // ticks: 20 min, so that the window of a Cache is 3 ticks and that of the protocol 3.75
-	window = 3
+	tick   = 75 * time.Second
+	life   = 8 // ticks: 10 min, so that the window of a Cache is 4 ticks, and 5 with the most jitter, as that of the protocol
+	window = 4
+	widest = 5
 	most   = 15 // credentials
 	poisonID
 	nobody = "" // has the lease
@@ -135,7 +136,7 @@ type state struct {
 	lost, wasDown              bool // what explains more calls
 	failedAt                   int8 // 1 + the tick of the last refusal or useless call
 	calm                       int8 // ticks since the last fault, plus 1
-	generations                int8
+	drawn                      int8
 }
 
 type node struct {
@@ -144,7 +145,10 @@ type node struct {
 }
 
 func (w world) explore(t *testing.T) {
-	const limit = 4_000_000
+	limit := 200_000
+	if w.full {
+		limit = 4_000_000
+	}
 	if w.backoff == 0 {
 		w.backoff = 2
 	}
@@ -268,17 +272,23 @@ func idOf(v shared.View) int8 {
 }
 
 // returns ends an attempt whose Cache gets the credentials with this id.
-func (w world) returns(s *state, i int, id int8) {
+func (w world) returns(s *state, i int, id int8) (violation string) {
 	p := &s.p[i]
+	if id <= 0 || id > s.n {
+		return "returned credentials that do not exist"
+	}
 	if !s.good(p, id) { // the Provider looks again
 		s.fails(i, 1)
-		return
+		return ""
+	}
+	if p.rejected&s.bit(id) != 0 || s.ends[id] <= s.now {
+		violation = "returned credentials that were rejected, or have expired"
 	}
 	gains := !s.good(p, p.held) || s.ends[id] > s.ends[p.held]
 	if left := s.ends[id] - s.now; id != p.held {
 		p.window = window
-		if i == 1 && w.wide { // by a quarter of it, less than a tick: the worst that fits the protocol's window
-			p.window++
+		if i == 1 && w.wide {
+			p.window = widest
 		}
 		p.window = min(p.window, left*3/4)
 	}
@@ -287,6 +297,7 @@ func (w world) returns(s *state, i int, id int8) {
 		p.rest += max(1, (s.ends[id]-s.now)/4)
 	}
 	s.stops(i)
+	return violation
 }
 
 func (s *state) fails(i int, pause int8) {

@@ -35,10 +35,11 @@ type suite struct {
 var suites = []suite{
 	{"engine", "internal/refresh", "./internal/refresh .", "", engineMutants},
 	{"pool", ".", ".", "TestPool", poolMutants},
+	{"shared", "shared", "./shared ./shared/storetest", "^Test([^F]|Failover)", sharedMutants},
 }
 
 var (
-	of       = flag.String("of", "", "only this suite: engine or pool")
+	of       = flag.String("of", "", "only this suite: engine, pool or shared")
 	packages = flag.String("packages", "", "other packages than those of the suite")
 	tests    = flag.String("run", "", "other tests than those of the suite, as go test -run")
 	only     = flag.String("only", "", "only mutants whose description contains this")
