@@ -94,6 +94,24 @@ func TestStoreCircuit(t *testing.T) {
 	})
 }
 
+// Of attempts that begin together, one finds out whether the store works again.
+func TestStoreProbe(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		p := w.process()
+		p.Spread = time.Nanosecond
+		w.fault = always(storetest.Slow)
+		w.get(p)
+		after(5 * time.Second)
+		w.did()
+		for range 10 {
+			go func() { _, _ = p.Retrieve(t.Context()) }()
+		}
+		after(time.Second)
+		ops, _ := w.did()
+		require.Len(t, ops, 1)
+	})
+}
+
 func count(events []string, kind string) (n int) {
 	for _, e := range events {
 		if e == kind {
@@ -373,6 +391,33 @@ func TestRetrieveFor(t *testing.T) {
 		}
 		ops, _ = w.did()
 		require.Len(t, ops, 2, "one attempt, which the cache does not repeat for a while")
+	})
+}
+
+// RetrieveFor of more than what is left refreshes, if that can help and the value is not too young. In the meantime a value
+// that is too short is not returned.
+func TestRetrieveForRefreshes(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		p := w.process()
+		require.Equal(t, "ASIA1", w.get(p))
+		after(30*time.Second - 1)
+		_, err := p.RetrieveFor(t.Context(), time.Hour)
+		require.ErrorContains(t, err, "1h0m0s are required")
+		after(1)
+		_, err = p.RetrieveFor(t.Context(), time.Hour+1)
+		require.ErrorContains(t, err, "are required")
+		require.Equal(t, 1, w.called(), "it could not help")
+		creds, err := p.RetrieveFor(t.Context(), time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, "ASIA2", creds.AccessKeyID)
+
+		after(50 * time.Minute)
+		_, err = w.store.Lease(t.Context(), w.store.Keys()[0], "another", false, 3*time.Second)
+		require.NoError(t, err)
+		require.Equal(t, "ASIA2", w.get(p))
+		creds, err = p.RetrieveFor(t.Context(), 20*time.Minute)
+		require.NoError(t, err)
+		require.Equal(t, "ASIA3", creds.AccessKeyID)
 	})
 }
 

@@ -104,6 +104,36 @@ func TestRuleLeaseIsRenewed(t *testing.T) {
 	})
 }
 
+// Rule 3: a renewal in flight when the provider returns does not take the lease again after it was freed.
+func TestRuleLeaseIsFreed(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		leases := 0
+		w.fault = func(op storetest.Operation) storetest.Fault {
+			if op == opLease {
+				leases++
+				if leases == 2 { // the renewal after a third of the lease
+					after(200 * time.Millisecond)
+				}
+			}
+			return storetest.None
+		}
+		w.source = func(_ context.Context, n int) (stschain.Credentials, error) {
+			if n == 1 {
+				after(1100 * time.Millisecond)
+				return stschain.Credentials{}, stschain.ErrPrompt
+			}
+			return w.credentials(n), nil
+		}
+		p := w.process()
+		p.Lease = 3 * time.Second
+		w.fails(p)
+		after(time.Second)
+		began := time.Now()
+		require.Equal(t, "ASIA2", w.get(w.process()))
+		require.Zero(t, time.Since(began))
+	})
+}
+
 // Rule 3: each attempt draws an owner, so processes that were cloned do not share a lease.
 func TestRuleOwner(t *testing.T) {
 	bubble(t, func(t *testing.T, w *fleet) {
@@ -208,6 +238,8 @@ func TestRuleFailure(t *testing.T) {
 		calls := w.called()
 		require.ErrorIs(t, w.fails(a), stschain.ErrPermanent)
 		began := time.Now()
+		require.ErrorContains(t, w.fails(w.process()), "another process could not refresh the credentials")
+		require.Zero(t, time.Since(began), "it neither waits nor calls")
 		for time.Since(began) < 100*time.Second {
 			err := w.fails(w.process())
 			if !errors.Is(err, stschain.ErrPermanent) {
@@ -218,6 +250,38 @@ func TestRuleFailure(t *testing.T) {
 		require.Greater(t, w.called()-calls, 20)
 		require.Less(t, w.called()-calls, 100)
 	})
+}
+
+// Rule 6: the pause is 1 to 5 s, and 30 s after credentials that had expired when they came, since this clock may be wrong.
+func TestRuleBackoff(t *testing.T) {
+	for name, tt := range map[string]struct {
+		random uint64
+		creds  bool
+		pause  time.Duration
+	}{
+		"the shortest": {0, false, time.Second},
+		"the longest":  {uint64(4 * time.Second), false, 5 * time.Second},
+		"expired":      {0, true, 30 * time.Second},
+	} {
+		bubble(t, func(t *testing.T, w *fleet) {
+			w.source = func(_ context.Context, n int) (stschain.Credentials, error) {
+				if creds := w.credentials(n); tt.creds {
+					creds.Expires = time.Now()
+					return creds, nil
+				}
+				return stschain.Credentials{}, errors.New("503")
+			}
+			p := w.process()
+			p.SetRandom(func() uint64 { return tt.random })
+			w.fails(p)
+			after(tt.pause - 1)
+			w.fails(w.process())
+			require.Equal(t, 1, w.called(), name)
+			after(1)
+			w.fails(w.process())
+			require.Equal(t, 2, w.called(), name)
+		})
+	}
 }
 
 // Rule 6: a refresh that needed a prompt does not pause those that may prompt.
@@ -343,5 +407,22 @@ func TestRuleRejectedForever(t *testing.T) {
 		}
 		require.LessOrEqual(t, w.called(), 21)
 		require.Greater(t, w.called(), 15)
+	})
+}
+
+// Rule 9: a process does not go back to credentials that end more than a second before those that it has.
+func TestRuleOlder(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		a := w.process()
+		require.Equal(t, "ASIA1", w.get(a))
+		after(50 * time.Minute)
+		require.Equal(t, "ASIA2", w.get(a))
+		w.store.Replay(w.store.Keys()[0]) // ASIA1, as if it were new
+		require.Equal(t, "ASIA3", w.get(a))
+
+		w.store.Flush()
+		w.life = time.Hour - time.Second
+		require.Equal(t, "ASIA4", w.get(w.process()))
+		require.Equal(t, "ASIA4", w.get(a), "a second earlier is as good")
 	})
 }
