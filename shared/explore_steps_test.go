@@ -11,12 +11,15 @@ import (
 // successors calls emit with every state that can follow s.
 func (w world) successors(s *state, emit func(t state, event, violation string)) {
 	say := func(t state, i int, violation, format string, args ...any) {
-		who := ""
-		if i >= 0 {
-			who = fmt.Sprintf("p%d ", i)
-		}
 		text, wrong := w.settle(&t, i)
-		emit(t, fmt.Sprintf("%d: %s%s%s", s.now, who, fmt.Sprintf(format, args...), text), cmp.Or(violation, wrong))
+		event := ""
+		if w.explain {
+			if i >= 0 {
+				event = fmt.Sprintf("p%d ", i)
+			}
+			event = fmt.Sprintf("%d: %s%s%s", s.now, event, fmt.Sprintf(format, args...), text)
+		}
+		emit(t, event, cmp.Or(violation, wrong))
 	}
 	busy := false
 	for i := range s.p {
@@ -72,7 +75,7 @@ func (w world) perform(s *state, i int, say sayFunc) {
 		}
 		v := s.view(&s.p[i])
 		p.next = a.GotLoad(v)
-		say(t, i, "", "loads %s, generation %d", what(v, s.v.id), s.generation)
+		say(t, i, "", "loads %s, generation %d", stored{v.Kind, s.v.id}, s.generation)
 	case shared.OpLease:
 		if s.down {
 			down()
@@ -144,14 +147,20 @@ func (w world) settle(t *state, i int) (text, violation string) {
 	return "", ""
 }
 
-func what(v shared.View, id int8) string {
-	switch {
-	case id == poisonID:
-		return "poison"
-	case id == 0:
+// stored is what a Load brought.
+type stored struct {
+	kind shared.ViewKind
+	id   int8
+}
+
+func (s stored) String() string {
+	switch s.id {
+	case 0:
 		return "nothing"
+	case poisonID:
+		return "poison"
 	}
-	return fmt.Sprintf("#%d (kind %d)", id, v.Kind)
+	return fmt.Sprintf("#%d (kind %d)", s.id, s.kind)
 }
 
 // lease is Store.Lease.

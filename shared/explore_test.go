@@ -4,6 +4,7 @@ import (
 	"flag"
 	"hash/maphash"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -87,6 +88,7 @@ type world struct {
 	live    int8 // ticks after the last fault in which all processes must have valid credentials; 0: not checked
 	full    bool // only with -explore.full
 	budget  budget
+	explain bool // emit what happens
 }
 
 // budget is how many faults of each kind may still happen.
@@ -139,9 +141,9 @@ type state struct {
 	drawn                      int8
 }
 
+// node is a state that was reached: the nth of those that can follow its parent.
 type node struct {
-	parent int32
-	event  string
+	parent, nth int32
 }
 
 func (w world) explore(t *testing.T) {
@@ -155,27 +157,25 @@ func (w world) explore(t *testing.T) {
 	seed := maphash.MakeSeed()
 	first := state{left: w.budget}
 	seen := map[uint64]struct{}{w.hash(seed, &first): {}}
-	nodes := []node{{-1, ""}}
+	nodes := []node{{-1, 0}}
 	level, at := []state{first}, []int32{0}
-	for len(level) > 0 && !t.Failed() {
+	for broken := false; len(level) > 0 && !broken; {
 		var below []state
 		var belowAt []int32
 		for i := range level {
-			w.successors(&level[i], func(s state, event, violation string) {
-				if t.Failed() {
-					return
-				}
-				nodes = append(nodes, node{at[i], event})
-				if violation != "" {
-					t.Errorf("%s:\n%s", violation, trace(nodes))
-					return
+			nth := int32(-1)
+			w.successors(&level[i], func(s state, _, violation string) {
+				nth++
+				if violation != "" && !broken {
+					broken = true
+					t.Errorf("%s:\n%s", violation, w.trace(first, append(nodes, node{at[i], nth})))
 				}
 				h := w.hash(seed, &s)
-				if _, ok := seen[h]; ok {
-					nodes = nodes[:len(nodes)-1]
+				if _, ok := seen[h]; ok || broken {
 					return
 				}
 				seen[h] = struct{}{}
+				nodes = append(nodes, node{at[i], nth})
 				below, belowAt = append(below, s), append(belowAt, int32(len(nodes)-1))
 			})
 		}
@@ -185,6 +185,27 @@ func (w world) explore(t *testing.T) {
 		level, at = below, belowAt
 	}
 	t.Logf("%d states", len(seen))
+}
+
+// trace returns the events from the first state to the last node.
+func (w world) trace(first state, nodes []node) string {
+	var path []int32
+	for i := int32(len(nodes) - 1); i > 0; i = nodes[i].parent {
+		path = append(path, nodes[i].nth)
+	}
+	w.explain = true
+	var events []string
+	s := first
+	for _, nth := range slices.Backward(path) {
+		from := s
+		w.successors(&from, func(t state, event, _ string) {
+			if nth == 0 {
+				s, events = t, append(events, event)
+			}
+			nth--
+		})
+	}
+	return strings.Join(events, "\n")
 }
 
 // hash is the same for states that differ only in the order of the processes. Nothing depends on that order, except that the
@@ -224,14 +245,6 @@ func (w world) hash(seed maphash.Seed, s *state) uint64 {
 		processes uint64
 		rest      state
 	}{least, rest})
-}
-
-func trace(nodes []node) string {
-	var events []string
-	for i := int32(len(nodes) - 1); i > 0; i = nodes[i].parent {
-		events = append([]string{nodes[i].event}, events...)
-	}
-	return strings.Join(events, "\n")
 }
 
 func at(ticks int8) time.Duration { return time.Duration(ticks) * tick }
