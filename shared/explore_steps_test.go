@@ -101,8 +101,12 @@ func (w world) perform(s *state, i int, say sayFunc) {
 	case shared.OpSave:
 		w.save(s, i, say)
 	case shared.OpSleep:
+		violation := ""
+		if id := idOf(a.Value); s.good(p, id) {
+			violation = "waits, though a valid value was loaded"
+		}
 		p.next, p.asleep = shared.Action{Op: shared.OpLoad}, true
-		say(t, i, "", "waits")
+		say(t, i, violation, "waits")
 	case shared.OpDirect:
 		if s.good(p, p.held) { // it has time, and returns what it has until it draws to call
 			u := t
@@ -124,27 +128,31 @@ func (w world) settle(t *state, i int) (text, violation string) {
 	}
 	p := &t.p[i]
 	value, result := idOf(p.attempt.Value), idOf(p.attempt.Result)
+	leased := t.owner == owner(i) && !t.pause && !p.attempt.Down
+	idle := w.eager && t.faults == 0 && p.next.Op == shared.ReturnValue && value == p.held && t.owner == nobody && t.good(p, value)
 	switch p.next.Op {
 	case shared.ReturnValue:
-		idle := w.eager && t.faults == 0 && value == p.held && t.owner == nobody && t.good(p, value)
-		if violation = w.returns(t, i, value); idle {
-			violation = "a Cache began a refresh, and got what it has, though no other process refreshes"
-		}
-		return fmt.Sprintf(", returns #%d from the store", value), violation
+		text, violation = fmt.Sprintf(", returns #%d from the store", value), w.returns(t, i, value)
 	case shared.ReturnResult:
-		violation = w.returns(t, i, result)
-		return fmt.Sprintf(", returns #%d", result), violation
+		text, violation = fmt.Sprintf(", returns #%d", result), w.returns(t, i, result)
 	case shared.ReturnFailure:
-		if t.good(p, value) {
+		if text = ", returns the failure"; t.good(p, value) {
 			violation = "an error, though a valid value was loaded"
 		}
 		t.fails(i, w.backoff)
-		return ", returns the failure", violation
 	case shared.FailPaused, shared.FailYoung:
+		text = ", returns an error: paused, or too young"
 		t.fails(i, 1)
-		return ", returns an error: paused, or too young", ""
+	default:
+		return "", ""
 	}
-	return "", ""
+	switch {
+	case idle:
+		violation = "a Cache began a refresh, and got what it has, though no other process refreshes"
+	case leased:
+		violation = "an attempt ended, and its lease did not"
+	}
+	return text, violation
 }
 
 // stored is what a Load brought.

@@ -169,6 +169,28 @@ func TestLeaderLeaves(t *testing.T) {
 	})
 }
 
+// A caller that gives up before its provider is called frees the lease too.
+func TestLeaderLeavesEarly(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		ctx, cancel := context.WithCancel(t.Context())
+		loads := 0
+		w.fault = func(op storetest.Operation) storetest.Fault {
+			if op == opLoad {
+				loads++
+				if loads == 2 { // with the lease
+					cancel()
+				}
+			}
+			return storetest.None
+		}
+		_, err := w.process().Retrieve(ctx)
+		require.ErrorIs(t, err, context.Canceled)
+		began := time.Now()
+		require.Equal(t, "ASIA1", w.get(w.process()))
+		require.Zero(t, time.Since(began))
+	})
+}
+
 // A value that was changed, moved, cut or sealed with another key is as none: it is replaced, with an event, and no error.
 func TestValueUnusable(t *testing.T) {
 	for name, spoil := range map[string]func(w *fleet, key string){

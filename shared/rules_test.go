@@ -78,9 +78,29 @@ func TestRuleLeader(t *testing.T) {
 		}
 		require.Equal(t, "ASIA1", w.get(a))
 		require.Equal(t, 1, w.called())
-		w.fault = nil
-		w.store.Flush()
-		require.Equal(t, "ASIA2", w.get(a), "the lease was freed")
+		l, err := w.store.Lease(t.Context(), w.store.Keys()[0], "another", false, time.Second)
+		require.NoError(t, err)
+		require.Equal(t, "another", l.Owner, "the lease was freed")
+	})
+}
+
+// Rule 3: the same if this process can use neither that value, which is expired by its clock, nor replace it.
+func TestRuleLeaderWithWrongClock(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		fast, b := w.process(), w.process()
+		fast.Clock = clock(2 * time.Hour)
+		first := true
+		w.fault = func(op storetest.Operation) storetest.Fault {
+			if op == opLease && first {
+				first = false
+				require.Equal(t, "ASIA1", w.get(b))
+			}
+			return storetest.None
+		}
+		require.ErrorContains(t, w.fails(fast), "have expired by this machine's clock")
+		l, err := w.store.Lease(t.Context(), w.store.Keys()[0], "another", false, time.Second)
+		require.NoError(t, err)
+		require.Equal(t, "another", l.Owner)
 	})
 }
 
@@ -233,6 +253,8 @@ func TestRuleFailure(t *testing.T) {
 			require.Equal(t, "ASIA1", w.get(w.process()))
 		}
 		require.Equal(t, 2, w.called())
+		w.store.Flush()
+		require.Equal(t, "ASIA1", w.get(a), "the process has it, though the store does not")
 
 		after(10 * time.Minute)
 		calls := w.called()

@@ -101,7 +101,7 @@ func (r *run) done(creds stschain.Credentials, kind EventKind) (stschain.Credent
 }
 
 func (r *run) giveUp(err error) (stschain.Credentials, error) {
-	if r.Leads && !r.Direct { // so that no other process waits for it
+	if r.Leads { // so that no other process waits for it
 		_, _ = r.leaseOp(context.WithoutCancel(r.ctx), false, 0)
 	}
 	return stschain.Credentials{}, fmt.Errorf("shared: %s: waiting for the store, or for another process: %w", r.entry.identity, err)
