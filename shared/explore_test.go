@@ -39,7 +39,7 @@ func TestExplore(t *testing.T) {
 		{name: "pause", until: 9, eager: true, budget: budget{pause: 1}},
 		{name: "flush", until: 10, eager: true, budget: budget{flush: 1}},
 		{name: "services reject all", until: 2, eager: true, always: true, budget: budget{reject: 3}},
-		{name: "services reject all, six times", until: 4, eager: true, always: true, full: true, budget: budget{reject: 6}},
+		{name: "services reject all, five times", until: 4, eager: true, always: true, full: true, budget: budget{reject: 5}},
 		{name: "crash, liveness", until: 7, slow: 1, eager: true, live: 9, budget: budget{crash: 1}},
 		{name: "pause, liveness", until: 7, slow: 1, eager: true, live: 9, full: true, budget: budget{pause: 1}},
 		{name: "rejection, flush, a Save that arrives later", until: 1, full: true, budget: budget{reject: 1, flush: 1, lateSave: 1}},
@@ -50,7 +50,7 @@ func TestExplore(t *testing.T) {
 		{name: "flush, two rejections, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{flush: 1, reject: 2}},
 		{name: "two failures of the source, poison, liveness", until: 5, slow: 1, eager: true, live: 9, full: true, budget: budget{transient: 2, poison: 1}},
 		{name: "store down, failover, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{storeDown: 1, failover: 1}},
-		{name: "replay, reset, rejection, liveness", until: 4, slow: 1, eager: true, live: 9, full: true, budget: budget{replay: 1, resetGen: 1, reject: 1}},
+		{name: "replay, reset, rejection, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{replay: 1, resetGen: 1, reject: 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if tt.full && !*exploreFull {

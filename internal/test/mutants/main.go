@@ -1,4 +1,4 @@
-// Command mutants breaks the refresh engine and Pool on purpose, in one place at a time, and runs the tests: each mutant
+// Command mutants breaks the refresh engine, Pool and the shared tier on purpose, in one place at a time, and runs the tests: each mutant
 // must make one fail. A mutant that survives is a rule that no test checks.
 //
 //	go run ./internal/test/mutants                              # from the root of the module
