@@ -111,6 +111,7 @@ func TestRuleLeaseIsRenewed(t *testing.T) {
 			after(25 * time.Second)
 			return w.credentials(n), nil
 		}
+		began := time.Now()
 		var all sync.WaitGroup
 		for range 50 {
 			all.Go(func() {
@@ -121,6 +122,7 @@ func TestRuleLeaseIsRenewed(t *testing.T) {
 		}
 		all.Wait()
 		require.Equal(t, 1, w.called())
+		require.Less(t, time.Since(began), 25*time.Second+400*time.Millisecond, "they load that often")
 	})
 }
 
@@ -205,6 +207,23 @@ func TestRuleSave(t *testing.T) {
 			require.Equal(t, 2, w.called(), name)
 		})
 	}
+}
+
+// Rule 4: a Save that is refused again and again is not repeated a third time, and refreshes pause.
+func TestRuleSaveTwice(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		saves := uint64(0)
+		w.fault = func(op storetest.Operation) storetest.Fault {
+			if op == opSave && saves < 10 {
+				saves++
+				w.store.SetGeneration(w.store.Keys()[0], saves)
+			}
+			return storetest.None
+		}
+		require.Equal(t, "ASIA1", w.get(w.process()))
+		require.EqualValues(t, 2, saves)
+		require.ErrorContains(t, w.fails(w.process()), "the next attempt is allowed in 1m0s")
+	})
 }
 
 // Rule 5: after a result that outlives the value by less than a second, nobody calls the provider for a quarter of the
@@ -317,7 +336,9 @@ func TestRulePrompt(t *testing.T) {
 		}
 		_, err := w.process().Retrieve(stschain.WithoutPrompt(t.Context()))
 		require.ErrorIs(t, err, stschain.ErrPrompt)
+		began := time.Now()
 		require.Equal(t, "ASIA2", w.get(w.process()))
+		require.Zero(t, time.Since(began))
 	})
 }
 
@@ -333,6 +354,48 @@ func TestRuleWaiting(t *testing.T) {
 		require.Equal(t, "ASIA1", w.get(p))
 		require.InDelta(t, 3, time.Since(began).Seconds(), 0.5)
 		require.Equal(t, "ASIA1", w.get(w.process()), "the result was saved")
+	})
+}
+
+// Rule 7: another owner is progress, even if its lease ends earlier.
+func TestRuleProgress(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		p := w.process()
+		p.Wait, p.Spread = 3*time.Second, time.Nanosecond
+		key := w.keyOf(p)
+		lease := func(owner string, ttl time.Duration) {
+			_, err := w.store.Lease(t.Context(), key, owner, false, ttl)
+			require.NoError(t, err)
+		}
+		lease("first", time.Hour)
+		began, done := time.Now(), make(chan string)
+		go func() { done <- w.get(p) }()
+		after(2 * time.Second)
+		lease("first", 0)
+		lease("second", 2*time.Second)
+		require.Equal(t, "ASIA1", <-done)
+		require.InDelta(t, 4.2, time.Since(began).Seconds(), 0.2)
+	})
+}
+
+// Rule 7: after the wait that spreads direct calls, a process loads again.
+func TestRuleDirect(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		p := w.process()
+		p.Wait, p.Spread = 3*time.Second, 10*time.Second
+		p.SetRandom(func() uint64 { return uint64(5 * time.Second) })
+		key := w.keyOf(p)
+		_, err := w.store.Lease(t.Context(), key, "another", false, time.Hour)
+		require.NoError(t, err)
+		began, done := time.Now(), make(chan string)
+		go func() { done <- w.get(p) }()
+		after(4 * time.Second)
+		_, err = w.store.Lease(t.Context(), key, "another", false, 0)
+		require.NoError(t, err)
+		require.Equal(t, "ASIA1", w.get(w.process()))
+		require.Equal(t, "ASIA1", <-done)
+		require.Greater(t, time.Since(began), 7*time.Second)
+		require.Equal(t, 1, w.called())
 	})
 }
 

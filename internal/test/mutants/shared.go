@@ -61,8 +61,6 @@ func (r *run) store(generation uint64) action {
 		"a value that is as good as the result is not replaced"},
 	{"protocol.go", "v.Kind == usable && v.Until > a.Result.Until-gain:", "v.Kind == usable:",
 		"a result that gains something replaces what another process saved meanwhile"},
-	{"protocol.go", "useful := a.Loaded.Kind != usable || result.Until >= a.Loaded.Until+gain", "useful := a.Value.Kind != usable || result.Until >= a.Value.Until+gain",
-		"a result gains something compared to the value that was loaded last"},
 	{"protocol.go", "	case !shared:\n		return a.close(false, 0, action{Op: returnResult})\n", "",
 		"credentials that never expire are not saved"},
 
