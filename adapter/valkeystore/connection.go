@@ -52,6 +52,7 @@ func (s *Store) options() valkey.ClientOption {
 	o := s.Client
 	o.DisableRetry = true // an operation whose reply was lost may have been executed
 	o.DisableCache = true // saves memory, and the right to CLIENT TRACKING
+	o.DialCtxFn = dialChecked(s.Client)
 	o.PipelineMultiplex = cmp.Or(o.PipelineMultiplex, -1)
 	o.ReadBufferEachConn = cmp.Or(o.ReadBufferEachConn, buffer)
 	o.WriteBufferEachConn = cmp.Or(o.WriteBufferEachConn, buffer)
