@@ -11,6 +11,7 @@ require (
 	github.com/minio/minio-go/v7 v7.4.1
 	github.com/stretchr/testify v1.12.1
 	github.com/stschain-go/stschain v0.0.0
+	github.com/valkey-io/valkey-go v1.0.79
 	go.uber.org/goleak v1.3.0
 )
 
@@ -26,6 +27,7 @@ require (
 	github.com/aws/aws-sdk-go-v2/service/ssooidc v1.44.5 // indirect
 	github.com/aws/smithy-go v1.28.9 // indirect
 	github.com/minio/md5-simd v1.1.2 // indirect
+	github.com/stschain-go/stschain/adapter/valkeystore v0.0.0
 	go.yaml.in/yaml/v3 v3.0.5 // indirect
 	golang.org/x/net v0.60.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect
@@ -35,3 +37,5 @@ require (
 )
 
 replace github.com/stschain-go/stschain => ../
+
+replace github.com/stschain-go/stschain/adapter/valkeystore => ../adapter/valkeystore

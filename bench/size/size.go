@@ -16,7 +16,7 @@ import (
 )
 
 // Programs are the folders.
-var Programs = []string{"plain", "stschain", "stschaindefault", "minio", "awssts", "awsconfig"}
+var Programs = []string{"plain", "stschain", "stschaindefault", "valkeystore", "minio", "awssts", "awsconfig"}
 
 // Program is what became of one.
 type Program struct {

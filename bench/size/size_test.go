@@ -12,6 +12,7 @@ import (
 	"github.com/stschain-go/stschain/bench/size"
 
 	// What the program is made of, so that go test measures again when it changes.
+	_ "github.com/stschain-go/stschain/adapter/valkeystore"
 	_ "github.com/stschain-go/stschain/assumerole"
 	_ "github.com/stschain-go/stschain/source"
 )
@@ -55,4 +56,17 @@ func requireSize(t *testing.T, plain, ours size.Program) {
 	}
 	require.LessOrEqual(t, float64(over), bench.SizeSlack*float64(want),
 		"%d bytes more than the plain program, want %d: if the change is worth it, edit bench/expected.go", over, want)
+}
+
+// TestProgramThatShares: what it adds with valkeystore, and so valkey-go.
+func TestProgramThatShares(t *testing.T) {
+	if _, err := exec.LookPath("go"); err != nil {
+		t.Skip("no go command to build programs with")
+	}
+	plain, err := size.Build(t.Context(), "plain")
+	require.NoError(t, err)
+	ours, err := size.Build(t.Context(), "valkeystore")
+	require.NoError(t, err)
+	require.Equal(t, []string{"github.com/valkey-io/valkey-go", "golang.org/x/sync", "golang.org/x/sys"}, ours.Modules)
+	requireSize(t, plain, ours)
 }
