@@ -19,11 +19,14 @@ import (
 	"github.com/stschain-go/stschain/shared"
 )
 
-var processes = flag.Int("fleet.processes", 100, "processes of TestFleet; 2,000 need a quiet machine")
+var processes = flag.Int("fleet.processes", 100, "processes of the fleets; 2,000 need a quiet machine")
 
 // fleet is many processes with one role, whose calls of STS it counts.
 type fleet struct {
-	delay, life time.Duration // of a call, and of its credentials
+	delay, life time.Duration  // of a call, and of its credentials
+	lease       time.Duration  // 0: 2 s
+	clock       stschain.Clock // nil: the real one
+	during      func(call int) // nil: nothing; it is called during each call
 
 	mu    sync.Mutex
 	calls []time.Time
@@ -32,18 +35,28 @@ type fleet struct {
 
 func (f *fleet) Retrieve(context.Context) (stschain.Credentials, error) {
 	f.mu.Lock()
-	f.calls = append(f.calls, time.Now())
+	f.calls = append(f.calls, f.now())
 	n, err := len(f.calls), f.err
 	f.mu.Unlock()
+	if f.during != nil {
+		f.during(n)
+	}
 	<-time.After(f.delay)
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	return stschain.Credentials{AccessKeyID: fmt.Sprint("ASIA", n), SecretAccessKey: stschain.NewSecret("s"), AccountID: "123456789012", Expires: time.Now().Add(f.life)}, nil
+	return stschain.Credentials{AccessKeyID: fmt.Sprint("ASIA", n), SecretAccessKey: stschain.NewSecret("s"), AccountID: "123456789012", Expires: f.now().Add(f.life)}, nil
 }
 
 func (f *fleet) Identity(context.Context) (stschain.Identity, error) {
 	return stschain.NewIdentity("test", "fleet"), nil
+}
+
+func (f *fleet) now() time.Time {
+	if f.clock == nil {
+		return time.Now()
+	}
+	return f.clock.Now()
 }
 
 func (f *fleet) count() int {
@@ -58,10 +71,10 @@ func (f *fleet) processes(t *testing.T, n int, server *server) (caches []*stscha
 	var s *valkeystore.Store
 	for i := range n {
 		if i%8 == 0 {
-			s = store(t, server.Address)
+			s = server.store(t)
 		}
-		caches = append(caches, &stschain.Cache{Timeout: time.Minute, Provider: &shared.Provider{
-			Provider: f, Store: s, OpTimeout: 10 * time.Second, Wait: 30 * time.Second, Lease: 2 * time.Second,
+		caches = append(caches, &stschain.Cache{Timeout: time.Minute, Clock: f.clock, Provider: &shared.Provider{
+			Provider: f, Store: s, OpTimeout: 10 * time.Second, Wait: 30 * time.Second, Lease: f.lease, Clock: f.clock,
 			Keys: []stschain.Secret{stschain.NewSecret(strings.Repeat("k", 32))}, NamingKey: stschain.NewSecret(strings.Repeat("n", 32)),
 		}})
 	}
@@ -106,7 +119,7 @@ func TestFleet(t *testing.T) {
 
 	server := start(t)
 	f := &fleet{delay: 200 * time.Millisecond, life: time.Hour}
-	f.lease(t, server, 2*time.Second)
+	f.takeLease(t, server, 2*time.Second)
 	waits, ids, errs := retrieve(t, f.processes(t, n, server))
 	require.Empty(t, errs)
 	require.Len(t, ids, 1)
@@ -131,8 +144,8 @@ func TestFleet(t *testing.T) {
 	t.Logf("denied for 6 s: %d calls", f.count())
 }
 
-// lease takes the lease of the fleet's role for a process that has died.
-func (f *fleet) lease(t *testing.T, server *server, ttl time.Duration) {
+// takeLease takes the lease of the fleet's role for a process that has died.
+func (f *fleet) takeLease(t *testing.T, server *server, ttl time.Duration) {
 	var key string
 	s := store(t, server.Address)
 	p := f.processes(t, 1, server)[0].Provider.(*shared.Provider)

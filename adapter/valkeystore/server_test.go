@@ -45,6 +45,7 @@ func binary(t *testing.T) string {
 // server is a Valkey or Redis server that runs until its test ends.
 type server struct {
 	Address string
+	Socket  string // by which stores connect; "": Address. A server that is started again can have it again
 	Process *os.Process
 	admin   valkey.Client
 }
@@ -157,6 +158,36 @@ func store(t *testing.T, address ...string) *valkeystore.Store {
 	s := &valkeystore.Store{Client: valkey.ClientOption{InitAddress: address}}
 	t.Cleanup(s.Close)
 	return s
+}
+
+// store returns a store on s, which is closed when the test ends.
+func (s *server) store(t *testing.T) *valkeystore.Store {
+	v := store(t, s.Address)
+	if s.Socket != "" {
+		v.Client.DialCtxFn = func(ctx context.Context, _ string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", s.Socket)
+		}
+	}
+	return v
+}
+
+// startOn starts a server on a socket.
+func startOn(t *testing.T, socket string) *server {
+	s := start(t, "--unixsocket", socket)
+	s.Socket = socket
+	return s
+}
+
+// kill kills a server on a socket, and returns when it refuses connections.
+func (s *server) kill(t *testing.T) {
+	require.NoError(t, s.Process.Kill())
+	await(t, "the server still runs", func() bool {
+		conn, err := net.Dial("unix", s.Socket)
+		if err == nil {
+			conn.Close()
+		}
+		return err != nil
+	})
 }
 
 // bounded returns a context that ends only if something hangs.
