@@ -41,6 +41,9 @@
 // EVALSHA, and by EVAL if the server does not have them yet, which it reports before it runs anything. Nothing is repeated after
 // an error: a script whose reply was lost may have been executed.
 //
-// valkey-go trusts the server with the size of replies and with the order of its protocol: a server that was written to do so
-// could crash its clients. Use TLS if others can reach the network between them.
+// valkey-go panics at sizes that are negative or huge, at replies to no command, and at redirections without an address
+// (https://github.com/valkey-io/valkey-go/pull/183). So each connection checks what the server sends before valkey-go reads it: strings of at
+// most 256 KiB, arrays of at most 32,768 elements, 8 arrays in one another, and 4 MiB in all. With Sentinel that is not sufficient: a malformed
+// announcement of a sentinel, or of a client that can publish on it, or a malformed reply to ROLE, can crash the clients. Use passwords and
+// TLS there.
 package valkeystore

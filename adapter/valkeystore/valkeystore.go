@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -21,7 +22,7 @@ import (
 type Store struct {
 	// Client is how to connect; Client.InitAddress is required. TLSConfig, Username, Password, Sentinel and all other
 	// options of valkey-go work, except those that read from replicas: all operations go to the primary. DisableCache and
-	// DisableRetry are always set. If PipelineMultiplex is 0, there is one connection to a server; buffers whose size is 0
+	// DisableRetry are always set, and DisableTCPNoDelay has no effect. If PipelineMultiplex is 0, there is one connection to a server; buffers whose size is 0
 	// have 64 KiB.
 	Client valkey.ClientOption
 
@@ -152,7 +153,7 @@ func (s *Store) check(key string) error {
 	switch {
 	case len(s.Client.InitAddress) == 0:
 		return errors.New(`valkeystore: Store.Client.InitAddress is missing: set it to []string{"host:6379"}`)
-	case strings.ContainsAny(strings.Join(s.Client.InitAddress, ""), "/@"): // the URL may have a password
+	case slices.ContainsFunc(s.Client.InitAddress, isURL): // which may have a password
 		return errors.New("valkeystore: Store.Client.InitAddress contains a URL: it takes host:port; valkey.ParseURL makes a Client from a URL")
 	case s.Client.SendToReplicas != nil || s.Client.ReplicaOnly || len(s.Client.Standalone.ReplicaAddress) > 0:
 		return errors.New("valkeystore: Store.Client reads from replicas, which may return old values: remove SendToReplicas, ReplicaOnly and Standalone.ReplicaAddress")
@@ -162,6 +163,11 @@ func (s *Store) check(key string) error {
 		return fmt.Errorf("valkeystore: invalid key of %d characters: a key has 64 hexadecimal digits", len(key))
 	}
 	return nil
+}
+
+// isURL reports whether an address is neither host:port nor the path of a socket.
+func isURL(address string) bool {
+	return !strings.HasPrefix(address, "/") && strings.ContainsAny(address, "/@")
 }
 
 func (s *Store) prefix() string {

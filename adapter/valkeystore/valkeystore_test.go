@@ -191,6 +191,8 @@ func TestSettings(t *testing.T) {
 			require.NotContains(t, err.Error(), "hunter4711")
 		})
 	}
+	_, err := store(t, "/run/valkey/socket").Load(bounded(t), key)
+	require.NotContains(t, err.Error(), "URL", "DialCtxFn may dial a socket")
 	s := store(t, "127.0.0.1:1")
 	for _, key := range []string{"", "short", strings.Repeat("x", 64)} {
 		_, err := s.Load(bounded(t), key)
@@ -200,7 +202,7 @@ func TestSettings(t *testing.T) {
 		_, err := s.Lease(bounded(t), key, owner, false, time.Second)
 		require.ErrorContains(t, err, "the owner of a lease has")
 	}
-	_, err := s.Save(bounded(t), key, "owner", shared.Value{Sealed: make([]byte, 64<<10+1)})
+	_, err = s.Save(bounded(t), key, "owner", shared.Value{Sealed: make([]byte, 64<<10+1)})
 	require.ErrorContains(t, err, "65537 bytes: at most 65536")
 }
 

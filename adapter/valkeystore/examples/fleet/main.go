@@ -1,11 +1,11 @@
-// Fleet shows fifty processes that share one role through a directory: one of them calls STS, and the others use what it
-// obtained. Processes are killed meanwhile, the one that calls STS among them, and the directory is removed.
+// Fleet shows fifty processes that share one role through a server, Valkey or Redis: one of them calls STS, and the others use
+// what it obtained. Processes are killed meanwhile, the one that calls STS among them, and the server loses everything.
 //
 //	go run ./examples/fleet
 //
-// It needs nothing: STS is a fake in the parent process, and each process of the fleet is this program with the argument
-// "process". process.go is what they run. On Valkey or Redis, see examples/fleet in the module adapter/valkeystore, and
-// docs/how-to/fleet.md.
+// It needs nothing: it starts valkey-server or redis-server, and uses a directory if neither is installed. STS is a fake in the
+// parent process, and each process of the fleet is this program with the argument "process". process.go is what they run.
+// docs/how-to/fleet.md explains what to decide for a real fleet.
 //
 // The last line and the exit code say whether everything worked that should.
 package main
@@ -31,7 +31,7 @@ const (
 func main() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	run, ok := demonstrate, "ok: the processes shared one role, and survived what was killed and removed"
+	run, ok := demonstrate, "ok: the processes shared one role, and survived what was killed and lost"
 	if len(os.Args) > 1 && os.Args[1] == "process" {
 		run, ok = process, ""
 	}
@@ -50,7 +50,11 @@ func demonstrate(ctx context.Context) (err error) {
 		return err
 	}
 	defer os.RemoveAll(temp)
-	dir := filepath.Join(temp, "shared")
+	engine := newEngine(filepath.Join(temp, "shared"))
+	defer engine.stop()
+	if err := engine.start(ctx); err != nil {
+		return err
+	}
 
 	var f fleet
 	var killCaller atomic.Bool
@@ -66,9 +70,9 @@ func demonstrate(ctx context.Context) (err error) {
 	defer f.stop() // before sts.Close and os.RemoveAll
 
 	// step starts processes, waits until each has credentials, and checks how often they called STS.
-	step := func(what, dir string, processes, least, most int) error {
+	step := func(what, store string, processes, least, most int) error {
 		began, before := time.Now(), sts.Count("AssumeRole")
-		if err := f.start(ctx, processes, dir); err != nil {
+		if err := f.start(ctx, processes, store); err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
 		calls := sts.Count("AssumeRole") - before
@@ -85,17 +89,17 @@ func demonstrate(ctx context.Context) (err error) {
 		return err
 	}
 	killCaller.Store(true)
-	if err := step("50 processes share a directory; the one that calls STS is killed, and another one takes over", dir, size, 2, limit); err != nil {
+	if err := step("50 processes share a "+engine.name+"; the one that calls STS is killed, and another one takes over", engine.address, size, 2, limit); err != nil {
 		return err
 	}
 	f.killSome(killed)
-	if err := step("20 of them are killed, and 20 new ones use what is there", dir, killed, 0, limit); err != nil {
+	if err := step("20 of them are killed, and 20 new ones use what is there", engine.address, killed, 0, limit); err != nil {
 		return err
 	}
-	if err := os.RemoveAll(dir); err != nil {
+	if err := engine.lose(ctx); err != nil {
 		return err
 	}
-	if err := step("the directory is removed, and 20 new ones start; the others use what they have", dir, killed, 1, limit); err != nil {
+	if err := step("the "+engine.name+" loses everything, and 20 new ones start; the others use what they have", engine.address, killed, 1, limit); err != nil {
 		return err
 	}
 	if running := f.running(); running != size-1+killed {

@@ -14,7 +14,6 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/shared"
-	"github.com/stschain-go/stschain/shared/dirstore"
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -52,7 +51,7 @@ func process(ctx context.Context) error {
 	}
 }
 
-// newCredentials returns the credentials of the role, which are shared if there is a directory.
+// newCredentials returns the credentials of the role, which are shared if there is a store.
 func newCredentials() (stschain.CachedProvider, error) {
 	role := &assumerole.Provider{
 		Client: &stsquery.Client{
@@ -64,18 +63,19 @@ func newCredentials() (stschain.CachedProvider, error) {
 		RoleARN:     roleARN,
 		SessionName: "fleet", // the default has the name of the host, and is different in each program
 	}
-	dir := os.Getenv("FLEET_DIR")
-	if dir == "" {
+	address := os.Getenv("FLEET_STORE")
+	if address == "" {
 		return &stschain.Cache{Provider: role}, nil
 	}
-	key, err := secret("FLEET_KEY")
-	namingKey, err2 := secret("FLEET_NAMING_KEY")
-	if err = cmp.Or(err, err2); err != nil {
+	store, err := openStore(address)
+	key, err2 := secret("FLEET_KEY")
+	namingKey, err3 := secret("FLEET_NAMING_KEY")
+	if err = cmp.Or(err, err2, err3); err != nil {
 		return nil, err
 	}
 	return &stschain.Cache{Provider: &shared.Provider{
 		Provider:  role,
-		Store:     &dirstore.Store{Dir: dir},
+		Store:     store,
 		Keys:      []stschain.Secret{key},
 		NamingKey: namingKey,
 		OpTimeout: 5 * time.Second, // a machine that starts 50 processes at once is busy

@@ -51,7 +51,7 @@ type member struct {
 }
 
 // start starts processes, and returns when each has credentials or was killed.
-func (f *fleet) start(ctx context.Context, n int, dir string) error {
+func (f *fleet) start(ctx context.Context, n int, store string) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -59,7 +59,7 @@ func (f *fleet) start(ctx context.Context, n int, dir string) error {
 	var started []*member
 	for range n {
 		cmd := exec.Command(program, "process")
-		cmd.Env = append(f.env[:len(f.env):len(f.env)], "FLEET_DIR="+dir)
+		cmd.Env = append(f.env[:len(f.env):len(f.env)], "FLEET_STORE="+store)
 		cmd.Stderr = os.Stderr
 		m := &member{cmd: cmd, first: make(chan string, 1), ended: make(chan struct{})}
 		stdin, err := cmd.StdinPipe()
