@@ -64,7 +64,7 @@ func hasTest(t *testing.T, pkg, name string) bool {
 // TestWords checks that documents, comments and texts use the terms of AWS and Go; CONTRIBUTING.md has the rule.
 func TestWords(t *testing.T) {
 	avoided := regexp.MustCompile(`(?i)\b(nobody|somebody|everybody|whoever|persons?|people|answer(s|ed)?|ask(s|ed|ing)?|tries|held|mend(s|ed)?|dead|beside|tells?|told|unattended)\b|([^e]|[^r]e) is no\b`)
-	allowed := regexp.MustCompile(`^docs/faults.md:\d+: |^CONTRIBUTING.md:\d+: .*\*, not \*|http\.NoBody|is no later`) // the names of faults, the rule, and what is right
+	allowed := regexp.MustCompile(`^docs/faults.md:\d+: |^CONTRIBUTING.md:\d+: .*\*, not \*|http\.NoBody|"ASK"|is no later`) // the names of faults, the rule, and what is right
 	var files []string
 	for _, pattern := range []string{"*.md", "docs/*.md", "docs/*/*.md", "*.go", "*/*.go", "*/*/*.go"} {
 		found, err := filepath.Glob(pattern)

@@ -73,8 +73,8 @@ func (f *fleet) processes(t *testing.T, n int, server *server) (caches []*stscha
 		if i%8 == 0 {
 			s = server.store(t)
 		}
-		caches = append(caches, &stschain.Cache{Timeout: time.Minute, Clock: f.clock, Provider: &shared.Provider{
-			Provider: f, Store: s, OpTimeout: 10 * time.Second, Wait: 30 * time.Second, Lease: f.lease, Clock: f.clock,
+		caches = append(caches, &stschain.Cache{Timeout: 5 * time.Minute, Clock: f.clock, Provider: &shared.Provider{
+			Provider: f, Store: s, OpTimeout: time.Minute, Wait: time.Minute, Lease: f.lease, Clock: f.clock,
 			Keys: []stschain.Secret{stschain.NewSecret(strings.Repeat("k", 32))}, NamingKey: stschain.NewSecret(strings.Repeat("n", 32)),
 		}})
 	}

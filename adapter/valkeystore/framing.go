@@ -150,11 +150,10 @@ func (f *framing) header() bool {
 
 // hasAddress reports whether an error has the field that valkey-go uses, if it is a redirection.
 func hasAddress(text string) bool {
-	switch fields := strings.Count(text, " ") + 1; {
-	case strings.HasPrefix(text, "MOVED"), strings.HasPrefix(text, "ASK"):
-		return fields >= 3
-	case strings.HasPrefix(text, "REDIRECT"):
-		return fields >= 2
+	for code, spaces := range map[string]int{"MOVED": 2, "ASK": 2, "REDIRECT": 1} {
+		if strings.HasPrefix(text, code) && strings.Count(text, " ") < spaces {
+			return false
+		}
 	}
 	return true
 }

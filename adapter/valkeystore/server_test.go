@@ -163,6 +163,7 @@ func store(t *testing.T, address ...string) *valkeystore.Store {
 // store returns a store on s, which is closed when the test ends.
 func (s *server) store(t *testing.T) *valkeystore.Store {
 	v := store(t, s.Address)
+	v.Client.Dialer.Timeout = limit
 	if s.Socket != "" {
 		v.Client.DialCtxFn = func(ctx context.Context, _ string, dialer *net.Dialer, _ *tls.Config) (net.Conn, error) {
 			return dialer.DialContext(ctx, "unix", s.Socket)
