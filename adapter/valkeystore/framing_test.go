@@ -1,3 +1,5 @@
+//go:build unix
+
 package valkeystore_test
 
 import (
