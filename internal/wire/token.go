@@ -15,7 +15,8 @@ import (
 	"github.com/stschain-go/stschain/internal/refresh"
 )
 
-// Token is a token as the refresh engine sees it. The Entry of the zero Token has no ID.
+// Token is a token as the refresh engine sees it. The Entry of the zero Token has no ID. Use pointers,
+// all of which share one instance of the generic code (10 kB of it).
 type Token interface{ Entry() refresh.Entry }
 
 // TokenSource says how to get a token.

@@ -59,7 +59,7 @@ type Provider struct {
 
 	Clock stschain.Clock // for the expiry of the session token; nil: the system clock
 
-	tokens sync.Map // of *wire.TokenCache[sessionToken] by place
+	tokens sync.Map // of *wire.TokenCache[*sessionToken] by place
 	once   sync.Once
 	client *http.Client
 }

@@ -32,7 +32,10 @@ type sessionToken struct {
 	expires time.Time
 }
 
-func (t sessionToken) Entry() refresh.Entry {
+func (t *sessionToken) Entry() refresh.Entry {
+	if t == nil {
+		return refresh.Entry{}
+	}
 	return refresh.Entry{ID: wire.Fingerprint(t.value), Expires: refresh.Expiry(t.expires)}
 }
 
@@ -97,13 +100,15 @@ func (s *service) session(ctx context.Context) error {
 	if s.v1 != nil {
 		return nil
 	}
-	kept, _ := s.tokens.LoadOrStore(s.place, new(wire.TokenCache[sessionToken]))
-	s.cache = kept.(*wire.TokenCache[sessionToken])
-	t, err := s.cache.Get(ctx, wire.TokenSource[sessionToken]{
+	kept, _ := s.tokens.LoadOrStore(s.place, new(wire.TokenCache[*sessionToken]))
+	s.cache = kept.(*wire.TokenCache[*sessionToken])
+	t, err := s.cache.Get(ctx, wire.TokenSource[*sessionToken]{
 		Advisory: window, Now: s.now, Refresh: s.newToken,
-		Load: func(_ context.Context, cached sessionToken) (sessionToken, error) { return cached, nil },
+		Load: func(_ context.Context, cached *sessionToken) (*sessionToken, error) { return cached, nil },
 	})
-	s.token = t.value
+	if t != nil {
+		s.token = t.value
+	}
 	if unknown, ok := errors.AsType[unknownV2](err); ok && !s.noV1 {
 		s.v1, err = unknown.error, nil
 	}
@@ -111,34 +116,32 @@ func (s *service) session(ctx context.Context) error {
 }
 
 // newToken gets a session token.
-func (s *service) newToken(ctx context.Context, _ sessionToken) (t sessionToken, err error) {
+func (s *service) newToken(ctx context.Context, _ *sessionToken) (*sessionToken, error) {
 	life := tokenLife
 	sent := s.now()
 	response, err := s.call(ctx, http.MethodPut, tokenPath, http.Header{lifeHeader: {strconv.Itoa(int(life.Seconds()))}}, stschain.Secret{})
 	if none, ok := errors.AsType[*wire.NoResponse](err); ok {
 		if none.Connected && none.TimedOut && !s.noV1 {
-			return t, unknownV2{fmt.Errorf("%w (in a container the instance's hop limit must be 2 or more)", err)}
+			return nil, unknownV2{fmt.Errorf("%w (in a container the instance's hop limit must be 2 or more)", err)}
 		}
-		return t, s.absent(ctx, err, err)
+		return nil, s.absent(ctx, err, err)
 	}
 	if err != nil {
-		return t, err
+		return nil, err
 	}
-	switch token := strings.TrimSpace(string(response.Body)); {
+	token := strings.TrimSpace(string(response.Body))
+	switch {
 	case (response.Status == http.StatusNotFound || response.Status == http.StatusMethodNotAllowed) && !s.noV1:
-		return t, unknownV2{s.refused(tokenPath, response.Status)}
+		return nil, unknownV2{s.refused(tokenPath, response.Status)}
 	case response.Status != http.StatusOK:
-		return t, s.refused(tokenPath, response.Status)
+		return nil, s.refused(tokenPath, response.Status)
 	case token == "" || len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return t, fmt.Errorf("%s%s did not return a valid session token", s.endpoint, tokenPath)
-	default:
-		t.value = stschain.NewSecret(token)
+		return nil, fmt.Errorf("%s%s did not return a valid session token", s.endpoint, tokenPath)
 	}
 	if n, err := strconv.Atoi(response.Header.Get(lifeHeader)); err == nil && n >= 0 && n < int(life.Seconds()) {
 		life = time.Duration(max(n, 1)) * time.Second
 	}
-	t.expires = sent.Add(life)
-	return t, nil
+	return &sessionToken{stschain.NewSecret(token), sent.Add(life)}, nil
 }
 
 // absent returns an Unavailable error around err if there was no response at the default

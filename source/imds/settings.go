@@ -46,8 +46,8 @@ type service struct {
 	probes   int           // while there is no response
 	v1       error         // why version 1 is used; nil: version 2
 
-	cache *wire.TokenCache[sessionToken] // of place
-	token stschain.Secret                // zero: version 1 is used
+	cache *wire.TokenCache[*sessionToken] // of place
+	token stschain.Secret                 // zero: version 1 is used
 }
 
 // service reads the settings.

@@ -95,7 +95,7 @@ type Provider struct {
 	HTTPClient *http.Client                              // follows no redirect and uses no cookies; nil: a client with timeouts
 	Clock      stschain.Clock                            // nil: the system clock
 
-	sessions wire.TokenCache[session]
+	sessions wire.TokenCache[*session]
 
 	mu    sync.Mutex
 	ahead time.Duration // by which the server's clock is ahead of this process's, as far as known
@@ -162,10 +162,13 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	s, err := tokenfile.File[session]{
+	s, err := tokenfile.File[*session]{
 		Path: path, Open: p.Open, KeepMode: keepMode, Advice: p.advice(), Advisory: window, Patience: patience, Now: p.now, Parse: p.read, Prepare: p.prepare,
 	}.Token(ctx, &p.sessions)
-	return s.creds, err
+	if err != nil {
+		return stschain.Credentials{}, err
+	}
+	return s.creds, nil
 }
 
 func (p *Provider) now() time.Time {

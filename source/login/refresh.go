@@ -14,7 +14,7 @@ import (
 const patience = 20 * time.Second
 
 // prepare returns the request that refreshes a session.
-func (p *Provider) prepare(s session) (redeem func(context.Context) (session, error), err error) {
+func (p *Provider) prepare(s *session) (redeem func(context.Context) (*session, error), err error) {
 	to, err := p.tokenURL()
 	if err != nil {
 		return nil, err
@@ -23,7 +23,7 @@ func (p *Provider) prepare(s session) (redeem func(context.Context) (session, er
 	if err != nil {
 		return nil, stschain.Permanent(fmt.Errorf("%w; %s", err, p.advice()))
 	}
-	return func(ctx context.Context) (session, error) {
+	return func(ctx context.Context) (*session, error) {
 		off := p.clockOff()
 		r, err := p.redeem(ctx, to, g)
 		if errors.Is(err, stschain.ErrPermanent) && p.clockOff() != off { // the proof had the wrong time
@@ -33,7 +33,7 @@ func (p *Provider) prepare(s session) (redeem func(context.Context) (session, er
 			p.sessions.Reject(s.creds.AccessKeyID, p.now(), err)
 		}
 		if err != nil {
-			return session{}, err
+			return nil, err
 		}
 		return s.with(r), nil
 	}, nil

@@ -24,9 +24,17 @@ type session struct {
 	creds   stschain.Credentials
 }
 
-func (s session) Content() tokenfile.Content { return s.content }
+func (s *session) Content() tokenfile.Content {
+	if s == nil {
+		return tokenfile.Content{}
+	}
+	return s.content
+}
 
-func (s session) Entry() refresh.Entry {
+func (s *session) Entry() refresh.Entry {
+	if s == nil {
+		return refresh.Entry{}
+	}
 	return refresh.Entry{ID: s.creds.AccessKeyID, Expires: refresh.Expiry(s.creds.Expires)}
 }
 
@@ -74,13 +82,13 @@ func (p *Provider) home() string {
 func (p *Provider) variable(name string) string { return system.Getenv(p.LookupEnv, name) }
 
 // read returns the session in a file, which may have expired.
-func (p *Provider) read(c tokenfile.Content) (session, error) {
+func (p *Provider) read(c tokenfile.Content) (*session, error) {
 	accessToken, err := c.Object("accessToken")
 	if err != nil {
-		return session{}, err
+		return nil, err
 	}
 	if accessToken.IsZero() {
-		return session{}, errors.New("it has no accessToken")
+		return nil, errors.New("it has no accessToken")
 	}
 	// In exactly this case, as a refresh replaces them.
 	_, err = accessToken.Required("accessKeyId", "secretAccessKey", "sessionToken", "expiresAt")
@@ -92,10 +100,10 @@ func (p *Provider) read(c tokenfile.Content) (session, error) {
 		creds.Expires, err = accessToken.Time("expiresAt")
 	}
 	if err != nil {
-		return session{}, fmt.Errorf("invalid accessToken: %w", err)
+		return nil, fmt.Errorf("invalid accessToken: %w", err)
 	}
 	creds.Origin = p.String()
-	return session{c, creds}, nil
+	return &session{c, creds}, nil
 }
 
 // grant contains the secrets that a refresh sends.
@@ -105,7 +113,7 @@ type grant struct {
 	key          func() *ecdsa.PrivateKey // in a function, so that it is not printed
 }
 
-func (s session) grant() (grant, error) {
+func (s *session) grant() (grant, error) {
 	texts, err := s.content.Required("clientId", "refreshToken", "dpopKey")
 	if err != nil {
 		return grant{}, err
@@ -115,7 +123,7 @@ func (s session) grant() (grant, error) {
 }
 
 // with returns the session after a refresh. The members of the file that the response lacks stay.
-func (s session) with(r renewal) session {
+func (s *session) with(r renewal) *session {
 	accessToken, _ := s.content.Object("accessToken") // it was read before
 	doc := s.content.WithObject("accessToken", accessToken.
 		WithText("accessKeyId", stschain.NewSecret(r.creds.AccessKeyID)).
@@ -125,8 +133,6 @@ func (s session) with(r renewal) session {
 	if !r.refreshToken.IsZero() {
 		doc = doc.WithText("refreshToken", r.refreshToken)
 	}
-	s.content = s.content.With(doc)
 	r.creds.AccountID, r.creds.Origin = s.creds.AccountID, s.creds.Origin
-	s.creds = r.creds
-	return s
+	return &session{s.content.With(doc), r.creds}
 }

@@ -16,7 +16,7 @@ import (
 )
 
 // credentials calls the operation GetRoleCredentials of the portal.
-func (p *Provider) credentials(ctx context.Context, at places, t token) (stschain.Credentials, error) {
+func (p *Provider) credentials(ctx context.Context, at places, t *token) (stschain.Credentials, error) {
 	bounded, cancel := context.WithTimeoutCause(ctx, portalPatience, fmt.Errorf("timed out after %v", portalPatience))
 	defer cancel()
 	u := at.portal.JoinPath("federation", "credentials")
@@ -62,7 +62,7 @@ func parse(body []byte) (stschain.Credentials, error) {
 }
 
 // explain adds the meaning of an error of the portal, and what to do. The portal's clock is ahead of this process's.
-func (p *Provider) explain(err error, t token, ahead time.Duration) error {
+func (p *Provider) explain(err error, t *token, ahead time.Duration) error {
 	refusal, ok := errors.AsType[*wire.Refusal](err)
 	switch {
 	case !ok:

@@ -16,7 +16,7 @@ import (
 type grant struct{ clientID, clientSecret, refreshToken stschain.Secret }
 
 // grant returns what refreshes a token, or why it cannot be refreshed.
-func (p *Provider) grant(t token) (grant, error) {
+func (p *Provider) grant(t *token) (grant, error) {
 	texts, err := t.content.Required("refreshToken", "clientId", "clientSecret")
 	var expires time.Time // of the client that the AWS CLI registered
 	if err == nil {
@@ -32,12 +32,12 @@ func (p *Provider) grant(t token) (grant, error) {
 }
 
 // redeem calls the operation CreateToken of the OIDC service.
-func (p *Provider) redeem(ctx context.Context, at places, t token, g grant) (token, error) {
+func (p *Provider) redeem(ctx context.Context, at places, t *token, g grant) (*token, error) {
 	body, err := json.Marshal(map[string]string{
 		"grantType": "refresh_token", "clientId": g.clientID.Reveal(), "clientSecret": g.clientSecret.Reveal(), "refreshToken": g.refreshToken.Reveal(),
 	})
 	if err != nil {
-		return token{}, err
+		return nil, err
 	}
 	response, err := p.call(ctx, at.oidc.JoinPath("token"), wire.Request{
 		Method: http.MethodPost,
@@ -45,14 +45,14 @@ func (p *Provider) redeem(ctx context.Context, at places, t token, g grant) (tok
 		Secrets: []stschain.Secret{g.clientID, g.clientSecret, g.refreshToken},
 	})
 	if errors.Is(err, stschain.ErrPermanent) {
-		return token{}, fmt.Errorf("%w; the session has probably ended: %s", err, p.advice())
+		return nil, fmt.Errorf("%w; the session has probably ended: %s", err, p.advice())
 	}
 	if err != nil {
-		return token{}, err
+		return nil, err
 	}
 	renewed, err := t.with(response)
 	if err != nil {
-		return token{}, fmt.Errorf("invalid response of %s: %w", at.oidc.Host, err)
+		return nil, fmt.Errorf("invalid response of %s: %w", at.oidc.Host, err)
 	}
 	return renewed, nil
 }
@@ -60,26 +60,26 @@ func (p *Provider) redeem(ctx context.Context, at places, t token, g grant) (tok
 const maxLife = 366 * 24 * time.Hour // of a token; AWS's are valid for an hour
 
 // with returns the token of a response. The members of the file that the response lacks stay.
-func (t token) with(response wire.Response) (token, error) {
+func (t *token) with(response wire.Response) (*token, error) {
 	var doc struct {
 		AccessToken  string `json:"accessToken"`
 		RefreshToken string `json:"refreshToken"`
 		ExpiresIn    int64  `json:"expiresIn"` // seconds
 	}
 	if json.Unmarshal(response.Body, &doc) != nil {
-		return token{}, errors.New("not a JSON object with accessToken and expiresIn")
+		return nil, errors.New("not a JSON object with accessToken and expiresIn")
 	}
 	access := stschain.NewSecret(doc.AccessToken)
 	if err := sendable(access); err != nil {
-		return token{}, err
+		return nil, err
 	}
 	if doc.ExpiresIn < 1 || doc.ExpiresIn > int64(maxLife/time.Second) {
-		return token{}, fmt.Errorf("expiresIn is not between 1 and %d seconds", int64(maxLife/time.Second))
+		return nil, fmt.Errorf("expiresIn is not between 1 and %d seconds", int64(maxLife/time.Second))
 	}
 	expires := response.Sent.Add(time.Duration(doc.ExpiresIn) * time.Second).Truncate(time.Second) // as the file has it
 	updated := t.content.WithText("accessToken", access).WithTime("expiresAt", expires)
 	if doc.RefreshToken != "" {
 		updated = updated.WithText("refreshToken", stschain.NewSecret(doc.RefreshToken))
 	}
-	return token{t.content.With(updated), access, expires}, nil
+	return &token{t.content.With(updated), access, expires}, nil
 }

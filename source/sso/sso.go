@@ -89,7 +89,7 @@ type Provider struct {
 	HTTPClient *http.Client                       // follows no redirect and uses no cookies; nil: a client with timeouts
 	Clock      stschain.Clock                     // nil: the system clock
 
-	tokens wire.TokenCache[token]
+	tokens wire.TokenCache[*token]
 }
 
 // Limits on waiting. Together they are within the default Timeout of a stschain.Cache, 30 s.
@@ -137,7 +137,7 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 // identifies the signed-in user. It changes with that token, about every hour. The token is refreshed if it is due.
 func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
 	at, err := p.places()
-	var t token
+	var t *token
 	if err == nil {
 		t, err = p.file(at).Token(ctx, &p.tokens)
 	}

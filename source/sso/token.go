@@ -25,21 +25,29 @@ type token struct {
 	expires time.Time
 }
 
-func (t token) Content() tokenfile.Content { return t.content }
+func (t *token) Content() tokenfile.Content {
+	if t == nil {
+		return tokenfile.Content{}
+	}
+	return t.content
+}
 
-func (t token) Entry() refresh.Entry {
+func (t *token) Entry() refresh.Entry {
+	if t == nil {
+		return refresh.Entry{}
+	}
 	return refresh.Entry{ID: wire.Fingerprint(t.access), Expires: refresh.Expiry(t.expires)}
 }
 
 // window is how long before it expires a token is refreshed, as in the AWS SDKs.
 const window = 5 * time.Minute
 
-func (p *Provider) file(at places) tokenfile.File[token] {
-	return tokenfile.File[token]{
+func (p *Provider) file(at places) tokenfile.File[*token] {
+	return tokenfile.File[*token]{
 		Path: at.file, Open: p.Open, Advice: p.advice(), Advisory: window, Patience: refreshPatience, Now: p.now, Parse: p.parse,
-		Prepare: func(t token) (func(context.Context) (token, error), error) {
+		Prepare: func(t *token) (func(context.Context) (*token, error), error) {
 			g, err := p.grant(t)
-			return func(ctx context.Context) (token, error) { return p.redeem(ctx, at, t, g) }, err
+			return func(ctx context.Context) (*token, error) { return p.redeem(ctx, at, t, g) }, err
 		},
 	}
 }
@@ -63,26 +71,29 @@ func (p *Provider) path() (string, error) {
 }
 
 // parse reads the token, which may have expired.
-func (p *Provider) parse(c tokenfile.Content) (token, error) {
+func (p *Provider) parse(c tokenfile.Content) (*token, error) {
 	startURL, err := c.Text("startUrl")
 	if err != nil {
-		return token{}, err
+		return nil, err
 	}
 	if have, want := bare(startURL.Reveal()), bare(p.StartURL); have != "" && want != "" && have != want {
-		return token{}, fmt.Errorf("its token is for a start URL other than %s", redact.OneLine(p.StartURL, 256))
+		return nil, fmt.Errorf("its token is for a start URL other than %s", redact.OneLine(p.StartURL, 256))
 	}
 	access, err := c.Text("accessToken")
 	if err != nil {
-		return token{}, err
+		return nil, err
 	}
 	if err := sendable(access); err != nil {
-		return token{}, err
+		return nil, err
 	}
 	expires, err := c.Time("expiresAt")
 	if err == nil && expires.IsZero() {
 		err = errors.New("it has no expiresAt")
 	}
-	return token{c, access, expires}, err
+	if err != nil {
+		return nil, err
+	}
+	return &token{c, access, expires}, nil
 }
 
 // bare is a start URL without a trailing slash or #, which browsers and users add.
