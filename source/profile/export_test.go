@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/stschain-go/stschain"
@@ -56,7 +57,7 @@ func (s Section) Exists() bool { return s.section != nil }
 func (s Section) Err() error { return s.err }
 
 // Keys returns the keys, sorted.
-func (s Section) Keys() []string { return slices.Sorted(slices.Values(s.keys().KeyStrings())) }
+func (s Section) Keys() []string { return slices.Sorted(maps.Keys(s.positions)) }
 
 // Value returns the value of a key.
 func (s Section) Value(key string) stschain.Secret { return s.get(key).value }
@@ -113,3 +114,9 @@ func (p *Provider) Steps(ctx context.Context) (chain []map[string]map[string]str
 
 // Quoted is how the AWS CLI writes a name into a header.
 var Quoted = quoted
+
+// ShellWord returns the one word that text is to a shell.
+func ShellWord(text string) (word string, ok bool) { return shellWord(text) }
+
+// EndOfHeader returns the index of the bracket that ends a header, -1 if there is none.
+func EndOfHeader(line string) int { return endOfHeader(line) }

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"syscall"
 
-	"gopkg.in/ini.v1"
-
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/system"
 )
@@ -20,7 +18,7 @@ import (
 type files struct {
 	config, credentials version
 
-	model    func() *ini.File // the keys and their values. printing does not call functions
+	model    model
 	sections map[string]*section
 	problems []error             // what cannot be read, in order of the lines; the first of each section
 	lost     []lost              // lines that belong to no section, by file
@@ -29,13 +27,9 @@ type files struct {
 }
 
 func newFiles(config, credentials location) *files {
-	model := ini.Empty(ini.LoadOptions{
-		AllowNonUniqueSections: true,   // so that NewSection does not search all others
-		ChildSectionDelimiter:  "\x00", // in no name: "a.b" inherits nothing from "a"
-	})
 	return &files{
 		config: version{location: config}, credentials: version{location: credentials},
-		model: func() *ini.File { return model }, sections: map[string]*section{},
+		model: newModel(), sections: map[string]*section{},
 		stray: map[string]position{}, indents: map[string]indent{},
 	}
 }
@@ -47,7 +41,7 @@ type section struct {
 	listed     bool     // the AWS SDKs list its name, or it is in quotes
 	err        error    // what cannot be read. The section may then lack keys, and is not used
 
-	keys      func() *ini.Section
+	values    values
 	positions map[string]position // of the keys
 	indents   map[string]indent   // keys that are indented, so that they continue another one
 }
@@ -93,12 +87,12 @@ func (f *files) enter(kind, name string, at position) (*section, error) {
 	if s := f.sections[full]; s != nil {
 		return s, nil
 	}
-	keys, err := f.model().NewSection(full)
+	values, err := f.model.newSection(full)
 	if err != nil {
 		return nil, err
 	}
 	s := &section{
-		kind: kind, name: name, position: at, keys: func() *ini.Section { return keys },
+		kind: kind, name: name, position: at, values: values,
 		positions: map[string]position{}, indents: map[string]indent{},
 	}
 	f.sections[full] = s
@@ -125,11 +119,11 @@ func (s *section) get(key string) property {
 	if s == nil {
 		return property{}
 	}
-	k, err := s.keys().GetKey(key)
-	if err != nil {
+	value, ok := s.values.value(key)
+	if !ok {
 		return property{}
 	}
-	return property{key, stschain.NewSecret(k.Value()), s.positions[key], s.String()}
+	return property{key, stschain.NewSecret(value), s.positions[key], s.String()}
 }
 
 // has reports whether one of the keys has a value.

@@ -1,7 +1,6 @@
 package profile
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -63,13 +62,27 @@ func isIdentifier(s string) bool {
 	}) < 0
 }
 
-// inBrackets matches a header up to its bracket. A bracket in quotes is part of the name.
-var inBrackets = regexp.MustCompile(`^\[(?:[^\]'"]|'[^']*'|"[^"]*")*\]`)
+// endOfHeader returns the index of the bracket that ends the header, -1 if there is none. A bracket in quotes is part of
+// the name.
+func endOfHeader(line string) int {
+	var quote byte // the open one; 0: none
+	for i := 1; i < len(line); i++ {
+		switch c := line[i]; {
+		case quote == 0 && c == ']':
+			return i
+		case c == quote:
+			quote = 0
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote = c
+		}
+	}
+	return -1
+}
 
 // cutHeader returns what is between the brackets of a section header. Only a comment may follow
 // them; otherwise ok is false, and the header is only a guess.
 func cutHeader(line string) (header string, ok bool) {
-	end := len(inBrackets.FindString(line)) - 1
+	end := endOfHeader(line)
 	if end < 0 { // a quote that does not end is part of the name
 		end = strings.IndexByte(line, ']')
 	}
@@ -94,28 +107,33 @@ func unquote(text string) (name string, listed bool) {
 	return text, isName(text)
 }
 
-// The parts of one word of a POSIX shell: as it is, in single or double quotes, or escaped.
-var (
-	shellPart = regexp.MustCompile(`(?s)[^\s\p{Z}'"\\]+|'[^']*'|"(?:[^"\\]|\\.)*"|\\.`)
-	oneWord   = regexp.MustCompile(`^(?:` + shellPart.String() + `)+$`)
-)
-
-// shellWord returns the one word that text is to a shell, in the manner of Python's
+// shellWord returns the one word that text is to a POSIX shell, in the manner of Python's
 // shlex.split, with which the AWS CLI reads headers.
 func shellWord(text string) (string, bool) {
-	if !oneWord.MatchString(text) {
-		return "", false
-	}
-	name := shellPart.ReplaceAllStringFunc(text, func(part string) string {
-		switch part[0] {
-		case '\'':
-			return part[1 : len(part)-1]
-		case '"':
-			return strings.NewReplacer(`\"`, `"`, `\\`, `\`).Replace(part[1 : len(part)-1])
+	var word strings.Builder
+	var quote rune // the open one; 0: none
+	escaped := false
+	for _, r := range text {
+		switch {
+		case escaped:
+			if quote == '"' && r != '"' && r != '\\' {
+				word.WriteByte('\\')
+			}
+			word.WriteRune(r)
+			escaped = false
+		case r == '\\' && quote != '\'':
+			escaped = true
+		case r == quote:
+			quote = 0
+		case quote == 0 && (r == '\'' || r == '"'):
+			quote = r
+		case quote == 0 && unicode.IsSpace(r):
+			return "", false
+		default:
+			word.WriteRune(r)
 		}
-		return strings.TrimPrefix(part, `\`)
-	})
-	return name, name != ""
+	}
+	return word.String(), quote == 0 && !escaped && word.Len() > 0
 }
 
 // quoted is how the AWS CLI writes a name into the header of a section.

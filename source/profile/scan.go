@@ -7,8 +7,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"gopkg.in/ini.v1"
-
 	"github.com/stschain-go/stschain"
 )
 
@@ -42,9 +40,9 @@ type scanner struct {
 // opened is a property whose value may continue in the next line.
 type opened struct {
 	line, indent int
-	empty        bool            // its own line has no value, so that it may have sub-properties
-	key          *ini.Key        // nil: it is not kept
-	value        strings.Builder // of key, so far
+	empty        bool               // its own line has no value, so that it may have sub-properties
+	keep         func(value string) // nil: the value is not kept
+	value        strings.Builder    // so far
 }
 
 // scan reads the text of a file. Only a file that is too large is an error: errors of lines are recorded in their section.
@@ -135,7 +133,7 @@ func (s *scanner) header(text string) error {
 		return nil
 	case isDefault && !s.prefixed && header != defaultProfile:
 		s.prefixed = true
-		s.model().DeleteSection(sectionName(kind, name))
+		s.model.deleteSection(sectionName(kind, name))
 		delete(s.sections, sectionName(kind, name))
 	}
 	known := len(s.sections)
@@ -174,12 +172,12 @@ func (s *scanner) property(text string, indent int) error {
 	if _, again := s.section.positions[name]; !again && len(s.section.positions) == maxKeys {
 		return fmt.Errorf("the section has more than %d keys", maxKeys)
 	}
-	key, err := s.section.keys().NewKey(name, "") // or the existing one of that name
+	keep, err := s.section.values.newKey(name)
 	if err != nil {
 		return err
 	}
 	s.section.positions[name] = s.at
-	s.open.key = key
+	s.open.keep = keep
 	s.open.value.WriteString(value)
 	return nil
 }
@@ -216,8 +214,8 @@ func (s *scanner) indented(text, name string) {
 
 // close ends the open property, if any.
 func (s *scanner) close() {
-	if s.open != nil && s.open.key != nil {
-		s.open.key.SetValue(s.open.value.String())
+	if s.open != nil && s.open.keep != nil {
+		s.open.keep(s.open.value.String())
 	}
 	s.open = nil
 }
