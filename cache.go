@@ -63,12 +63,12 @@ type Cache struct {
 	// No user code runs under the lock, except Clock.Now.
 	mu       sync.Mutex
 	state    refresh.State
-	cached   *cached            // nil: the provider has not returned any
-	err      error              // of the last attempt; nil: it succeeded
-	events   *eventQueue[Event] // nil: there was none
-	inFlight *attempt           // nil: none
-	running  []*attempt         // whose call of the provider has not returned, oldest first
-	name     string             // of the provider, when it was last called
+	cached   *cached     // nil: the provider has not returned any
+	err      error       // of the last attempt; nil: it succeeded
+	events   *eventQueue // nil: there was none
+	inFlight *attempt    // nil: none
+	running  []*attempt  // whose call of the provider has not returned, oldest first
+	name     string      // of the provider, when it was last called
 
 	attempts, failures, stale uint64
 }

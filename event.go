@@ -107,35 +107,35 @@ const maxQueued = 1024
 
 // eventQueue passes events to a function in order, on goroutines that exist
 // only while it is not empty.
-type eventQueue[E any] struct {
-	mu     sync.Mutex
-	events []E // the first is being delivered
+type eventQueue struct {
+	mu    sync.Mutex
+	calls []func() // the first is running
 }
 
-// push queues e for f and returns immediately. It drops e if the queue is full.
-func (q *eventQueue[E]) push(f func(E), e E) {
+// push queues the call of f and returns immediately. It drops f if the queue is full.
+func (q *eventQueue) push(f func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if len(q.events) == maxQueued {
+	if len(q.calls) == maxQueued {
 		return
 	}
-	if q.events = append(q.events, e); len(q.events) == 1 {
-		go q.deliver(f, e)
+	if q.calls = append(q.calls, f); len(q.calls) == 1 {
+		go q.deliver(f)
 	}
 }
 
-func (q *eventQueue[E]) deliver(f func(E), e E) {
-	defer q.next(f) // also if f calls runtime.Goexit
-	f(e)
+func (q *eventQueue) deliver(f func()) {
+	defer q.next() // also if f calls runtime.Goexit
+	f()
 }
 
 // next delivers the next event, on a separate goroutine.
-func (q *eventQueue[E]) next(f func(E)) {
+func (q *eventQueue) next() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.events = q.events[1:]; len(q.events) == 0 {
-		q.events = nil
+	if q.calls = q.calls[1:]; len(q.calls) == 0 {
+		q.calls = nil
 		return
 	}
-	go q.deliver(f, q.events[0])
+	go q.deliver(q.calls[0])
 }

@@ -178,5 +178,5 @@ func (r *reporter) name(p Provider) string {
 
 // alike is like same, but also reports true for functions of one type, which cannot be compared.
 func alike(a, b Provider) bool {
-	return same(a, b) || !canCompare(a) && !canCompare(b) && reflect.TypeOf(a) == reflect.TypeOf(b)
+	return same(a, b) || a != nil && b != nil && !reflect.ValueOf(a).Comparable() && !reflect.ValueOf(b).Comparable() && reflect.TypeOf(a) == reflect.TypeOf(b)
 }

@@ -55,7 +55,7 @@ type Pool[K comparable] struct {
 	table  poolTable[K]
 	hits   [poolCounters]poolCounter
 	slots  slots
-	events eventQueue[PoolEvent[K]]
+	events eventQueue
 
 	// No code of others runs under the lock. It is never taken under that of a cache.
 	// A hit does not take it.

@@ -97,7 +97,8 @@ func (e *poolEntry[K]) class(ctx context.Context) slotClass {
 
 func (e *poolEntry[K]) observe(event Event) {
 	if p := e.pool; p.OnEvent != nil {
-		p.events.push(p.OnEvent, PoolEvent[K]{e.key, event})
+		f, event := p.OnEvent, PoolEvent[K]{e.key, event}
+		p.events.push(func() { f(event) })
 	}
 }
 

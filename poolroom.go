@@ -157,6 +157,7 @@ func (p *Pool[K]) remove(e *poolEntry[K]) {
 func (p *Pool[K]) emit(e *poolEntry[K], kind EventKind) {
 	if p.OnEvent != nil {
 		st := e.cache.Status()
-		p.events.push(p.OnEvent, PoolEvent[K]{e.key, Event{Kind: kind, Time: system.Now(p.Clock), Origin: st.Origin, Expires: st.Expires}})
+		f, event := p.OnEvent, PoolEvent[K]{e.key, Event{Kind: kind, Time: system.Now(p.Clock), Origin: st.Origin, Expires: st.Expires}}
+		p.events.push(func() { f(event) })
 	}
 }

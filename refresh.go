@@ -177,33 +177,38 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 // bounded returns the value of f, which calls p, on a separate goroutine. It returns an error if f panics or
 // calls runtime.Goexit, or if ctx ends first; then f may still run.
 func bounded[T any](ctx context.Context, p Provider, f func() T) (T, error) {
-	type returned struct {
-		value T
-		err   error
+	value := new(T) // f may still write it when bounded has returned
+	if err := within(ctx, p, func() { *value = f() }); err != nil {
+		var zero T
+		return zero, err
 	}
-	results := make(chan returned, 1)
+	return *value, nil
+}
+
+func within(ctx context.Context, p Provider, f func()) error {
+	results := make(chan error, 1)
 	go func() {
-		r := returned{err: fmt.Errorf("stschain: %T called runtime.Goexit", p)}
+		err := fmt.Errorf("stschain: %T called runtime.Goexit", p)
 		defer func() {
 			if v := recover(); v != nil {
-				r.err = fmt.Errorf("stschain: %T panicked at %s: %v", p, panicSite(), v)
+				err = fmt.Errorf("stschain: %T panicked at %s: %v", p, panicSite(), v)
 			}
-			results <- r
+			results <- err
 		}()
-		r = returned{value: f()}
+		f()
+		err = nil
 	}()
-	var r returned
 	select {
-	case r = <-results:
-		return r.value, r.err
+	case err := <-results:
+		return err
 	case <-ctx.Done():
 	}
 	select {
-	case r = <-results:
+	case err := <-results:
+		return err
 	case <-time.After(grace):
-		r.err = ctx.Err()
+		return ctx.Err()
 	}
-	return r.value, r.err
 }
 
 // panicSite returns the file and line that panicked. Call it in a deferred function.
@@ -229,9 +234,10 @@ func (c *Cache) emit(e Event) {
 	e.Next = nextOf(c.state, now, lag)
 	if c.OnEvent != nil {
 		if c.events == nil {
-			c.events = new(eventQueue[Event])
+			c.events = new(eventQueue)
 		}
-		c.events.push(c.OnEvent, e)
+		f, event := c.OnEvent, e // so that e is on the heap only here
+		c.events.push(func() { f(event) })
 	}
 	if c.member != nil {
 		c.member.observe(e)

@@ -3,7 +3,6 @@ package stschain
 import (
 	"context"
 	"errors"
-	"reflect"
 	"slices"
 	"time"
 )
@@ -109,7 +108,8 @@ func (s *Step) describe(creds Credentials, err error) {
 	}
 }
 
-// same reports whether a and b are the same provider.
-func same(a, b Provider) bool { return canCompare(a) && canCompare(b) && a == b }
-
-func canCompare(p Provider) bool { return p != nil && reflect.ValueOf(p).Comparable() }
+// same reports whether a and b are the same provider. It is false for those that cannot be compared, for which == panics.
+func same(a, b Provider) (equal bool) {
+	defer func() { _ = recover() }()
+	return a != nil && a == b
+}

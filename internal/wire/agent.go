@@ -93,7 +93,7 @@ func Send(ctx context.Context, client *http.Client, r Request) (Response, error)
 	})
 	failed := func(err error) (Response, error) {
 		timedOut := bounded.Err() != nil
-		if n, ok := errors.AsType[net.Error](err); ok {
+		if n, ok := err.(net.Error); ok { // a *url.Error, or one of the body
 			timedOut = timedOut || n.Timeout()
 		}
 		err = Cause(ctx, err, r.Secrets...)

@@ -109,7 +109,7 @@ func (s *service) session(ctx context.Context) error {
 	if t != nil {
 		s.token = t.value
 	}
-	if unknown, ok := errors.AsType[unknownV2](err); ok && !s.noV1 {
+	if unknown, ok := errors.AsType[*unknownV2](err); ok && !s.noV1 {
 		s.v1, err = unknown.error, nil
 	}
 	return err
@@ -122,7 +122,7 @@ func (s *service) newToken(ctx context.Context, _ *sessionToken) (*sessionToken,
 	response, err := s.call(ctx, http.MethodPut, tokenPath, http.Header{lifeHeader: {strconv.Itoa(int(life.Seconds()))}}, stschain.Secret{})
 	if none, ok := errors.AsType[*wire.NoResponse](err); ok {
 		if none.Connected && none.TimedOut && !s.noV1 {
-			return nil, unknownV2{fmt.Errorf("%w (in a container the instance's hop limit must be 2 or more)", err)}
+			return nil, &unknownV2{fmt.Errorf("%w (in a container the instance's hop limit must be 2 or more)", err)}
 		}
 		return nil, s.absent(ctx, err, err)
 	}
@@ -132,7 +132,7 @@ func (s *service) newToken(ctx context.Context, _ *sessionToken) (*sessionToken,
 	token := strings.TrimSpace(string(response.Body))
 	switch {
 	case (response.Status == http.StatusNotFound || response.Status == http.StatusMethodNotAllowed) && !s.noV1:
-		return nil, unknownV2{s.refused(tokenPath, response.Status)}
+		return nil, &unknownV2{s.refused(tokenPath, response.Status)}
 	case response.Status != http.StatusOK:
 		return nil, s.refused(tokenPath, response.Status)
 	case token == "" || len(token) > maxToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):

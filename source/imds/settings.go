@@ -37,6 +37,8 @@ type place struct {
 
 // service has the settings of one call, and its state.
 type service struct {
+	_ [0]func() // nothing compares it, so no code for that is needed
+
 	*Provider
 	place
 	client   *http.Client

@@ -78,7 +78,7 @@ func homeOfUser() (string, error) {
 		return filepath.Clean(u.HomeDir), nil
 	}
 	u, err := user.LookupId(strconv.Itoa(id)) // Current would cache an error forever
-	_, unknown := errors.AsType[user.UnknownUserIdError](err)
+	_, unknown := err.(user.UnknownUserIdError)
 	switch {
 	case unknown, errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), err == nil && u.HomeDir == "":
 		return "", nil
