@@ -8,6 +8,7 @@ package size
 import (
 	"context"
 	"debug/buildinfo"
+	"debug/elf"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,7 +22,8 @@ var Programs = []string{"plain", "stschain", "stschaindefault", "valkeystore", "
 // Program is what became of one.
 type Program struct {
 	Name    string
-	Bytes   int64    // stripped, linux/amd64
+	Bytes   int64    // of the stripped file, linux/amd64
+	Content int64    // of Bytes, code and data: the linker pads segments, so that Bytes grows in steps of up to 64 kB
 	Modules []string // what it links besides the standard library and stschain
 }
 
@@ -59,11 +61,30 @@ func Build(ctx context.Context, name string) (Program, error) {
 	if err != nil {
 		return Program{}, fmt.Errorf("size: what %s links: %w", name, err)
 	}
-	p := Program{Name: name, Bytes: info.Size()}
+	content, err := contentOf(file)
+	if err != nil {
+		return Program{}, fmt.Errorf("size: sections of %s: %w", name, err)
+	}
+	p := Program{Name: name, Bytes: info.Size(), Content: content}
 	for _, m := range built.Deps {
 		if m.Path != ours && !strings.HasPrefix(m.Path, ours+"/") {
 			p.Modules = append(p.Modules, m.Path)
 		}
 	}
 	return p, nil
+}
+
+// contentOf returns the bytes of the sections that are loaded from a file.
+func contentOf(file string) (sum int64, err error) {
+	f, err := elf.Open(file)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	for _, s := range f.Sections {
+		if s.Flags&elf.SHF_ALLOC != 0 && s.Type != elf.SHT_NOBITS {
+			sum += int64(s.Size)
+		}
+	}
+	return sum, nil
 }
