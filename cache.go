@@ -55,7 +55,7 @@ type Cache struct {
 	Clock           Clock         // nil: the system clock
 	OnEvent         func(Event)   // nil: none. Called in order, on a separate goroutine; while it blocks, at most 1,024 events are queued
 
-	snapshot atomic.Pointer[snapshot] // read by the lock-free path of Retrieve
+	snapshot atomic.Pointer[snapshot] // read by the lock-free path of Retrieve, replaced under the lock; nil: nothing is cached
 	waits    atomic.Uint64
 	random   func() float64 // nil: rand.Float64
 	member   member         // of a Pool; nil: of none
@@ -63,7 +63,6 @@ type Cache struct {
 	// No user code runs under the lock, except Clock.Now.
 	mu       sync.Mutex
 	state    refresh.State
-	cached   *cached     // nil: the provider has not returned any
 	err      error       // of the last attempt; nil: it succeeded
 	events   *eventQueue // nil: there was none
 	inFlight *attempt    // nil: none
@@ -75,15 +74,16 @@ type Cache struct {
 
 // cached is what the provider returned, and when.
 type cached struct {
-	creds    Credentials
 	received time.Time
+	creds    Credentials
 }
 
-// snapshot is immutable. Retrieve returns its credentials at times in [from, until).
+// snapshot is immutable. Retrieve returns its credentials at times in [from, until). It contains them, because
+// the time of a garbage collection depends on the number of objects.
 type snapshot struct {
-	*cached
 	from, until int64
 	at          int64 // received, on the wall clock
+	cached
 }
 
 // CachedProvider is a provider that caches what it retrieved, such as a
@@ -161,12 +161,11 @@ var (
 // passed on.
 func (c *Cache) Invalidate(rejected Credentials) {
 	c.mu.Lock()
-	if c.state.Holding() && !c.state.Rejected && c.cached.creds.AccessKeyID == rejected.AccessKeyID {
-		c.rebase()
-		now, _ := c.now()
-		c.state = refresh.Reject(c.state, now)
-		c.publish()
-		c.emit(Event{Kind: Invalidated, Origin: c.cached.creds.Origin, Err: c.backoffError()})
+	if c.state.Holding() && !c.state.Rejected && c.state.Entry.ID == rejected.AccessKeyID {
+		k := c.rebase()
+		c.state = refresh.Reject(c.state, refresh.Nanos(k.received))
+		c.publish(k)
+		c.emit(Event{Kind: Invalidated, Origin: k.creds.Origin, Err: c.backoffError()})
 	}
 	c.mu.Unlock()
 	if i, ok := c.Provider.(Invalidator); ok {
@@ -206,9 +205,6 @@ func (c *Cache) time() time.Time { return system.Now(c.Clock) }
 // credentials were received, because it was set back; 0 if that is less than a
 // second. A Clock without monotonic readings has no lag.
 func (k *cached) lag(t time.Time) time.Duration {
-	if k == nil {
-		return 0
-	}
 	lag := t.Sub(k.received) - t.Round(0).Sub(k.received.Round(0))
 	if lag < time.Second {
 		return 0
@@ -223,29 +219,31 @@ func (k *cached) lag(t time.Time) time.Duration {
 // far the wall clock lags behind it.
 func (c *Cache) now() (int64, time.Duration) {
 	t := c.time()
-	lag := c.cached.lag(t)
+	var lag time.Duration
+	if s := c.snapshot.Load(); s != nil {
+		lag = s.lag(t)
+	}
 	return refresh.Nanos(t) + int64(lag), lag
 }
 
 // credentials returns the cached ones. Their expiry is on the wall clock as it is set now.
 func (c *Cache) credentials(lag time.Duration) Credentials {
-	if c.cached == nil {
+	s := c.snapshot.Load()
+	if s == nil {
 		return Credentials{}
 	}
-	creds := c.cached.creds
+	creds := s.creds
 	if !creds.Expires.IsZero() {
 		creds.Expires = creds.Expires.Add(-lag)
 	}
 	return creds
 }
 
-// rebase moves the state onto the wall clock as it is set now.
-func (c *Cache) rebase() {
-	if c.cached != nil {
-		_, lag := c.now()
-		c.state = refresh.Shift(c.state, -lag)
-		c.cached = &cached{c.credentials(lag), c.time()}
-	}
+// rebase moves the state onto the wall clock as it is set now, and returns what to publish with it.
+func (c *Cache) rebase() cached {
+	_, lag := c.now()
+	c.state = refresh.Shift(c.state, -lag)
+	return cached{c.time(), c.credentials(lag)}
 }
 
 // backoffError returns an error if a backoff delays the refresh of the rejected
@@ -260,10 +258,15 @@ func (c *Cache) backoffError() error {
 }
 
 // publish replaces the snapshot.
-func (c *Cache) publish() {
-	if c.cached != nil {
-		from, until := refresh.Quiet(c.config(), c.state)
-		c.snapshot.Store(&snapshot{c.cached, from, until, refresh.Nanos(c.cached.received)})
+func (c *Cache) publish(k cached) {
+	from, until := refresh.Quiet(c.config(), c.state)
+	c.snapshot.Store(&snapshot{from, until, refresh.Nanos(k.received), k})
+}
+
+// republish replaces the snapshot after a change of the state.
+func (c *Cache) republish() {
+	if s := c.snapshot.Load(); s != nil {
+		c.publish(s.cached)
 	}
 }
 

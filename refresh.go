@@ -125,7 +125,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		gains, r.err = c.accept(r.creds, draws)
 	}
 	if r.err != nil {
-		if c.cached != nil && IsUnavailable(r.err) { // a chain must not fall through to another identity
+		if c.state.Holding() && IsUnavailable(r.err) { // a chain must not fall through to another identity
 			r.err = fmt.Errorf("stschain: %s is not configured anymore: %w", c.knownName(), r.err)
 		}
 		now, _ := c.now()
@@ -133,19 +133,19 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		if c.err = r.err; r.class != refresh.NoPrompt {
 			c.failures++
 		}
+		c.republish()
 		c.emit(Event{Kind: RefreshFailed, Origin: c.knownName(), Took: took, Err: r.err})
 	} else if gains {
 		c.err = nil
-		c.emit(Event{Kind: Refreshed, Origin: c.cached.creds.Origin, Took: took, Note: r.note})
+		c.emit(Event{Kind: Refreshed, Origin: c.credentials(0).Origin, Took: took, Note: r.note})
 	}
-	c.publish()
 	now, lag := c.now()
 	switch noPrompt := r.class == refresh.NoPrompt; {
 	case r.err != nil && (noPrompt || c.state.Raised || now >= c.state.End(c.config())):
 		return outcome{err: r.err, noPrompt: noPrompt}
 	case r.err != nil && now >= c.state.Entry.Expires:
 		c.stale++
-		c.emit(Event{Kind: ServingStale, Origin: c.cached.creds.Origin, Err: r.err})
+		c.emit(Event{Kind: ServingStale, Origin: c.credentials(0).Origin, Err: r.err})
 	}
 	return outcome{creds: c.credentials(lag)}
 }
@@ -170,7 +170,7 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 	c.rebase()
 	gains = refresh.Gains(c.state, entry)
 	c.state = refresh.Succeed(c.config(), c.state, entry, now, draws)
-	c.cached = &cached{creds, t}
+	c.publish(cached{t, creds})
 	return gains, nil
 }
 

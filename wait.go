@@ -79,7 +79,7 @@ func (c *Cache) begin(ctx context.Context, above *attempt, free *slot, quiet boo
 	c.running = append(c.running, c.inFlight)
 	c.state = refresh.Begin(c.state)
 	c.attempts++
-	c.publish()
+	c.republish()
 }
 
 // blocked reports whether no attempt may begin, because calls of earlier ones have outlived them and still
