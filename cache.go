@@ -271,7 +271,7 @@ func (c *Cache) republish() {
 }
 
 // knownName returns the name that the provider had when it was last called: its String is not called under the lock.
-func (c *Cache) knownName() string { return cmp.Or(c.name, fmt.Sprintf("%T", c.Provider)) }
+func (c *Cache) knownName() string { return cmp.Or(c.name, typeName(c.Provider)) }
 
 // draws returns random numbers for jitter.
 func (c *Cache) draws() [2]float64 {

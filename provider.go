@@ -66,6 +66,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"time"
 
 	"github.com/stschain-go/stschain/internal/redact"
@@ -176,5 +177,13 @@ func name(p Provider) string {
 	if s, ok := p.(fmt.Stringer); ok {
 		return fmt.Sprint(s) // fmt recovers if String panics
 	}
-	return fmt.Sprintf("%T", p)
+	return typeName(p)
+}
+
+// typeName returns what the verb %T prints, without an allocation.
+func typeName(p Provider) string {
+	if p == nil {
+		return "<nil>"
+	}
+	return reflect.TypeOf(p).String()
 }

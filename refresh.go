@@ -73,7 +73,9 @@ func (c *Cache) call(a *attempt) (r result) {
 	n := name(c.Provider)
 	c.mu.Lock()
 	if c.inFlight == a { // otherwise String outlived the attempt
-		c.name = n
+		if c.name != n { // otherwise it shares the text of the cached origin
+			c.name = n
+		}
 		c.emit(Event{Kind: RefreshStarted, Origin: n})
 	}
 	c.mu.Unlock()
@@ -115,7 +117,9 @@ func classify(err error, quiet bool) refresh.Class {
 func (c *Cache) returned(a *attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.running = slices.DeleteFunc(c.running, func(b *attempt) bool { return a == b })
+	if c.running = slices.DeleteFunc(c.running, func(b *attempt) bool { return a == b }); len(c.running) == 0 {
+		c.running = nil // an idle cache has no array
+	}
 }
 
 // finish applies the result of an attempt to the state.
@@ -155,6 +159,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err error) {
 	t := c.time()
 	now := refresh.Nanos(t)
+	creds = c.compact(creds)
 	entry := refresh.Entry{ID: creds.AccessKeyID, Expires: refresh.Expiry(creds.Expires)}
 	switch refresh.Check(c.state, entry, now) {
 	case refresh.ArrivedExpired:
@@ -164,14 +169,26 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 		return false, fmt.Errorf("stschain: %s returned %s again, which a service rejected", c.knownName(), creds.AccessKeyID)
 	}
 	creds.Expires = creds.Expires.Round(0) // on the wall clock
-	if creds.Origin == "" {
-		creds.Origin = c.knownName()
-	}
 	c.rebase()
 	gains = refresh.Gains(c.state, entry)
 	c.state = refresh.Succeed(c.config(), c.state, entry, now, draws)
 	c.publish(cached{t, creds})
 	return gains, nil
+}
+
+// compact returns creds with an origin, and with their texts in one allocation: the time of a garbage collection depends on
+// the number of objects, and a text may be a part of a large response.
+func (c *Cache) compact(creds Credentials) Credentials {
+	n := c.knownName()
+	creds.Origin = cmp.Or(creds.Origin, n)
+	texts := creds.AccessKeyID + creds.AccountID + creds.Origin
+	for _, s := range []*string{&creds.AccessKeyID, &creds.AccountID, &creds.Origin} {
+		*s, texts = texts[:len(*s)], texts[len(*s):]
+	}
+	if n == creds.Origin {
+		c.name = creds.Origin
+	}
+	return creds
 }
 
 // bounded returns the value of f, which calls p, on a separate goroutine. It returns an error if f panics or
