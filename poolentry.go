@@ -17,11 +17,14 @@ type poolEntry[K comparable] struct {
 	hash    uint64
 	chained atomic.Pointer[poolEntry[K]] // the next one of its bucket
 	visited atomic.Bool
-	proven  atomic.Bool                  // it has brought credentials
-	busy    atomic.Int32                 // callers that made it and attempts: with any, it is not evicted from probation
-	cache   Cache                        // after what a hit also reads, in the same cache lines if the key is short
-	made    atomic.Pointer[madeProvider] // nil: New has not returned a provider
+	proven  atomic.Bool  // it has brought credentials
+	busy    atomic.Int32 // callers that made it and attempts: with any, it is not evicted from probation
+	cache   Cache        // after what a hit also reads, in the same cache lines if the key is short
 	pool    *Pool[K]
+
+	// Under the lock of the cache.
+	made   Provider      // nil: New has not returned a provider
+	making chan struct{} // closed when New returns; nil: it is not being called
 
 	// Under the lock of the pool.
 	gone       bool
@@ -130,38 +133,35 @@ func (s *poolSource[K]) Retrieve(ctx context.Context) (Credentials, error) {
 	return creds, err
 }
 
-// madeProvider is what New returned, or that it is being called.
-type madeProvider struct {
-	Provider
-	done chan struct{} // closed when New has returned; nil: it has returned a provider
-}
-
 // provider returns what New made of the key. It is called once, unless it fails.
 func (s *poolSource[K]) provider(ctx context.Context) (Provider, error) {
 	for {
-		m := s.made.Load()
+		s.cache.mu.Lock()
+		made, making := s.made, s.making
+		if made == nil && making == nil {
+			s.making = make(chan struct{})
+		}
+		s.cache.mu.Unlock()
 		switch {
-		case m == nil:
-			if m = (&madeProvider{done: make(chan struct{})}); s.made.CompareAndSwap(nil, m) {
-				return s.make(m)
-			}
-		case m.done == nil:
-			return m.Provider, nil
-		default: // an earlier attempt, which has taken too long, waits for it
-			select {
-			case <-m.done:
-			case <-ctx.Done():
-				return nil, system.ContextErr(ctx)
-			}
+		case made != nil:
+			return made, nil
+		case making == nil:
+			return s.make()
+		}
+		select { // an earlier attempt, which has taken too long, waits for it
+		case <-making:
+		case <-ctx.Done():
+			return nil, system.ContextErr(ctx)
 		}
 	}
 }
 
-func (s *poolSource[K]) make(m *madeProvider) (p Provider, err error) {
-	var made *madeProvider // nil also if New panics
-	defer func() {
-		s.made.Store(made)
-		close(m.done)
+func (s *poolSource[K]) make() (p Provider, err error) {
+	defer func() { // p is nil also if New panics
+		s.cache.mu.Lock()
+		defer s.cache.mu.Unlock()
+		close(s.making)
+		s.made, s.making = p, nil
 	}()
 	if p, err = s.pool.New(s.key); err != nil {
 		return nil, err
@@ -169,30 +169,34 @@ func (s *poolSource[K]) make(m *madeProvider) (p Provider, err error) {
 	if p == nil {
 		return nil, Permanent(errors.New("it returned no provider"))
 	}
-	made = &madeProvider{Provider: p}
 	return p, nil
+}
+
+// known returns the provider if New has made it, otherwise nil.
+func (s *poolSource[K]) known() Provider {
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	return s.made
 }
 
 // Invalidate passes a rejection on.
 func (s *poolSource[K]) Invalidate(rejected Credentials) {
-	if m := s.made.Load(); m != nil && m.done == nil {
-		if i, ok := m.Provider.(Invalidator); ok {
-			i.Invalidate(rejected)
-		}
+	if i, ok := s.known().(Invalidator); ok {
+		i.Invalidate(rejected)
 	}
 }
 
 func (s *poolSource[K]) Providers() []Provider {
-	if m := s.made.Load(); m != nil && m.done == nil {
-		return []Provider{m.Provider}
+	if p := s.known(); p != nil {
+		return []Provider{p}
 	}
 	return nil
 }
 
 // String is the name of the provider, if New has made it.
 func (s *poolSource[K]) String() string {
-	if m := s.made.Load(); m != nil && m.done == nil {
-		return name(m.Provider)
+	if p := s.known(); p != nil {
+		return name(p)
 	}
 	return "a new key of the pool"
 }
