@@ -63,13 +63,19 @@ type Cache struct {
 	// No user code runs under the lock, except Clock.Now.
 	mu       sync.Mutex
 	state    refresh.State
-	err      error       // of the last attempt; nil: it succeeded
+	failures *failures   // nil: no attempt has failed
 	events   *eventQueue // nil: there was none
 	inFlight *attempt    // nil: none
-	running  []*attempt  // whose call of the provider has not returned, oldest first
+	running  *attempt    // the newest whose call of the provider has not returned; nil: none
 	name     string      // of the provider, when it was last called
 
-	attempts, failures, stale uint64
+	attempts uint64
+}
+
+// failures are those of the attempts of a Cache.
+type failures struct {
+	last         error // nil: the last attempt succeeded
+	count, stale uint64
 }
 
 // cached is what the provider returned, and when.
@@ -255,6 +261,14 @@ func (c *Cache) backoffError() error {
 		return nil
 	}
 	return fmt.Errorf("stschain: the rejected credentials are returned until the next refresh, which backs off until %s", next.UTC().Format(time.RFC3339Nano))
+}
+
+// failed returns the failures so far.
+func (c *Cache) failed() failures {
+	if c.failures == nil {
+		return failures{}
+	}
+	return *c.failures
 }
 
 // publish replaces the snapshot.

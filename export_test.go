@@ -33,7 +33,7 @@ func (c *Cache) Inside() Inside {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, _ := c.now()
-	i := Inside{State: c.state, Now: now, Err: c.err}
+	i := Inside{State: c.state, Now: now, Err: c.failed().last}
 	if c.inFlight != nil {
 		i.Elapsed, i.Quiet = time.Since(c.inFlight.began), c.inFlight.quiet
 	}

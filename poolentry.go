@@ -19,6 +19,7 @@ type poolEntry[K comparable] struct {
 	visited atomic.Bool
 	proven  atomic.Bool  // it has brought credentials
 	busy    atomic.Int32 // callers that made it and attempts: with any, it is not evicted from probation
+	bytes   int32        // under the lock of the pool; 0: the entry is not in it
 	cache   Cache        // after what a hit also reads, in the same cache lines if the key is short
 	pool    *Pool[K]
 
@@ -27,8 +28,6 @@ type poolEntry[K comparable] struct {
 	making chan struct{} // closed when New returns; nil: it is not being called
 
 	// Under the lock of the pool.
-	gone       bool
-	bytes      int64
 	prev, next *poolEntry[K]
 }
 

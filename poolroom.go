@@ -3,6 +3,7 @@ package stschain
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/stschain-go/stschain/internal/system"
@@ -60,7 +61,7 @@ func (p *Pool[K]) insert(e *poolEntry[K]) (found, evicted *poolEntry[K], room ch
 	}
 	e.busy.Add(1)
 	e.bytes = poolEntryBytes
-	p.bytes += e.bytes
+	p.bytes += int64(e.bytes)
 	p.probation.push(e)
 	p.table.put(e)
 	p.misses++
@@ -101,9 +102,9 @@ func (p *Pool[K]) makeRoom() {
 func (p *Pool[K]) settle(e *poolEntry[K], creds Credentials) {
 	var evicted []*poolEntry[K]
 	p.mu.Lock()
-	if !e.gone {
-		bytes := poolEntryBytes + int64(len(creds.AccessKeyID)+len(creds.SecretAccessKey.Reveal())+len(creds.SessionToken.Reveal()))
-		p.bytes += bytes - e.bytes
+	if e.bytes > 0 {
+		bytes := int32(min(poolEntryBytes+len(creds.AccessKeyID)+len(creds.SecretAccessKey.Reveal())+len(creds.SessionToken.Reveal()), math.MaxInt32))
+		p.bytes += int64(bytes - e.bytes)
 		e.bytes = bytes
 		if !e.proven.Swap(true) {
 			p.probation.remove(e)
@@ -140,7 +141,6 @@ func (p *Pool[K]) leastUsed(came *poolEntry[K]) *poolEntry[K] {
 
 // remove takes an entry out of the pool. Its callers hold the lock.
 func (p *Pool[K]) remove(e *poolEntry[K]) {
-	e.gone = true
 	if p.hand == e {
 		p.hand = e.next
 	}
@@ -149,7 +149,8 @@ func (p *Pool[K]) remove(e *poolEntry[K]) {
 	} else {
 		p.probation.remove(e)
 	}
-	p.bytes -= e.bytes
+	p.bytes -= int64(e.bytes)
+	e.bytes = 0
 	p.table.drop(e)
 	p.makeRoom()
 }

@@ -53,6 +53,7 @@ const (
 type attempt struct {
 	values   context.Context
 	cache    *Cache
+	earlier  *attempt      // of the same Cache, whose call has not returned either
 	above    *attempt      // of another Cache, whose provider began this one; nil: none
 	quiet    bool          // it cannot prompt
 	atLeast  time.Duration // that its first caller requires

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -117,9 +116,11 @@ func classify(err error, quiet bool) refresh.Class {
 func (c *Cache) returned(a *attempt) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.running = slices.DeleteFunc(c.running, func(b *attempt) bool { return a == b }); len(c.running) == 0 {
-		c.running = nil // an idle cache has no array
+	at := &c.running
+	for *at != a {
+		at = &(*at).earlier
 	}
+	*at, a.earlier = a.earlier, nil
 }
 
 // finish applies the result of an attempt to the state.
@@ -134,13 +135,18 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		}
 		now, _ := c.now()
 		c.state = refresh.Fail(c.config(), c.state, r.class, now, draws)
-		if c.err = r.err; r.class != refresh.NoPrompt {
-			c.failures++
+		if c.failures == nil {
+			c.failures = new(failures)
+		}
+		if c.failures.last = r.err; r.class != refresh.NoPrompt {
+			c.failures.count++
 		}
 		c.republish()
 		c.emit(Event{Kind: RefreshFailed, Origin: c.knownName(), Took: took, Err: r.err})
 	} else if gains {
-		c.err = nil
+		if c.failures != nil {
+			c.failures.last = nil
+		}
 		c.emit(Event{Kind: Refreshed, Origin: c.credentials(0).Origin, Took: took, Note: r.note})
 	}
 	now, lag := c.now()
@@ -148,7 +154,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 	case r.err != nil && (noPrompt || c.state.Raised || now >= c.state.End(c.config())):
 		return outcome{err: r.err, noPrompt: noPrompt}
 	case r.err != nil && now >= c.state.Entry.Expires:
-		c.stale++
+		c.failures.stale++
 		c.emit(Event{Kind: ServingStale, Origin: c.credentials(0).Origin, Err: r.err})
 	}
 	return outcome{creds: c.credentials(lag)}

@@ -47,7 +47,7 @@ func (c *Cache) Status() Status {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	now, lag := c.now()
-	creds := c.credentials(lag)
+	creds, failed := c.credentials(lag), c.failed()
 	s := Status{
 		Origin:      cmp.Or(creds.Origin, c.knownName()),
 		AccessKeyID: creds.AccessKeyID,
@@ -56,10 +56,10 @@ func (c *Cache) Status() Status {
 		Rejected:    c.state.Rejected,
 		Refreshing:  c.state.InFlight,
 		Next:        nextOf(c.state, now, lag),
-		Err:         c.err,
+		Err:         failed.last,
 		Attempts:    c.attempts,
-		Failures:    c.failures,
-		Stale:       c.stale,
+		Failures:    failed.count,
+		Stale:       failed.stale,
 		Waits:       c.waits.Load(),
 	}
 	if c.state.Holding() {

@@ -52,7 +52,7 @@ func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, er
 		}
 	}
 	running, longest := c.unreturned()
-	refused := refusal{d.Reason, d.creds.Origin, time.Duration(c.state.Entry.Expires - now), c.state.Lifetime, c.err, running, longest}
+	refused := refusal{d.Reason, d.creds.Origin, time.Duration(c.state.Entry.Expires - now), c.state.Lifetime, c.failed().last, running, longest}
 	c.mu.Unlock()
 	if d.Action == refresh.Refuse {
 		return decision{}, refused.error(atLeast)
@@ -76,7 +76,7 @@ func (c *Cache) begin(ctx context.Context, above *attempt, free *slot, quiet boo
 	if c.inFlight.slot = free; c.member != nil {
 		c.member.begin(ctx, c.inFlight)
 	}
-	c.running = append(c.running, c.inFlight)
+	c.running, c.inFlight.earlier = c.inFlight, c.running
 	c.state = refresh.Begin(c.state)
 	c.attempts++
 	c.republish()
@@ -92,8 +92,9 @@ func (c *Cache) blocked() bool {
 
 // unreturned returns how many calls of the provider have not returned, and how long the oldest has run.
 func (c *Cache) unreturned() (n int, longest time.Duration) {
-	if n = len(c.running); n > 0 {
-		longest = time.Since(c.running[0].began)
+	for a := c.running; a != nil; a = a.earlier {
+		n++
+		longest = max(longest, time.Since(a.began))
 	}
 	return n, longest
 }
