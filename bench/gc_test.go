@@ -38,8 +38,8 @@ func TestGarbageCollection(t *testing.T) {
 		objects, scan int // at most, for a role
 		build         func(t *testing.T, names []string) any
 	}{
-		{"Pool", 24, 1_100, poolOfRoles},
-		{"Cache", 24, 1_000, cachesOfRoles},
+		{"Pool", 19, 950, poolOfRoles},
+		{"Cache", 19, 850, cachesOfRoles},
 		{"aws", 10, 600, sdkCachesOfRoles},
 	} {
 		t.Run(tt.impl, func(t *testing.T) {
