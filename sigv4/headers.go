@@ -10,29 +10,22 @@ import (
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// removeSignature removes the headers of an earlier signature, and reports whether
-// the request has X-Amz-Content-Sha256: then the new signature covers it too.
-func removeSignature(h http.Header) (contentHash bool) {
-	for name := range h {
-		if key := http.CanonicalHeaderKey(name); slices.Contains(ofSignature, key) {
-			contentHash = contentHash || key == "X-Amz-Content-Sha256"
-			delete(h, name)
-		}
-	}
-	return contentHash
-}
-
-var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token"}
-
-// fields appends the headers of a normalized request that are signed, in order.
-// host is scratch space for the host.
-func (s *Signer) fields(dst []signature.Field, req *http.Request, host []string) ([]signature.Field, error) {
-	host[0] = hostOf(req)
-	dst = append(dst, signature.Field{Name: "host", Values: host})
+// fields appends the headers of a normalized request that are signed, and removes those of an earlier signature.
+// hashed reports whether X-Amz-Content-Sha256 was one of these: then the new signature covers it too.
+func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature.Field, hashed bool) {
 	if n, ok := sentLength(req); ok && s.names("Content-Length") {
 		dst = append(dst, signature.Field{Name: "content-length", Values: []string{strconv.FormatInt(n, 10)}})
 	}
 	for name, values := range req.Header {
+		switch http.CanonicalHeaderKey(name) {
+		case "X-Amz-Content-Sha256":
+			hashed = true
+			delete(req.Header, name)
+			continue
+		case "Authorization", "X-Amz-Date", "X-Amz-Security-Token":
+			delete(req.Header, name)
+			continue
+		}
 		if !s.signs(name, values) {
 			continue
 		}
@@ -45,14 +38,18 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request, host []string)
 		}
 		dst = append(dst, signature.Field{Name: name, Values: values})
 	}
-	signature.SortFields(dst)
-	for i := range dst[1:] {
-		if strings.EqualFold(dst[i].Name, dst[i+1].Name) {
-			return nil, fmt.Errorf("sigv4: the request has the header %s twice, as %s and as %s; keep one",
-				http.CanonicalHeaderKey(dst[i].Name), dst[i].Name, dst[i+1].Name)
+	return dst, hashed
+}
+
+// sortFields sorts the headers that are signed, and refuses two that differ only in case.
+func sortFields(fields []signature.Field) error {
+	signature.SortFields(fields)
+	for i := range fields[1:] {
+		if a, b := fields[i].Name, fields[i+1].Name; len(a) == len(b) && strings.EqualFold(a, b) {
+			return fmt.Errorf("sigv4: the request has the header %s twice, as %s and as %s; keep one", http.CanonicalHeaderKey(a), a, b)
 		}
 	}
-	return dst, nil
+	return nil
 }
 
 // signs reports whether a header of the request is signed. The rule lists what

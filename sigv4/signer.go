@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
@@ -27,7 +26,8 @@ type Signer struct {
 	// User-Agent, Accept-Encoding, Expect, tracing, forwarding) is an error.
 	SignedHeaders []string
 
-	keys signature.Keys
+	keys  signature.Keys
+	dates signature.Dates
 }
 
 // Sign adds X-Amz-Date, X-Amz-Security-Token and Authorization to req, replacing
@@ -58,25 +58,31 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 	if req.Header == nil {
 		req.Header = make(http.Header)
 	}
-	values := make([]string, 5) // of the headers that are set below, and the host
-	set := func(i int, name, value string) {
-		values[i] = value
-		req.Header[name] = values[i : i+1 : i+1]
-	}
-	set(0, "X-Amz-Date", signing.Time)
-	if signing.token != "" {
-		set(1, "X-Amz-Security-Token", signing.token)
-	}
-	if signing.hashed {
-		set(2, "X-Amz-Content-Sha256", signing.payload)
-	}
 	var space [12]signature.Field
-	fields, err := s.fields(space[:0], req, values[3:4:4])
-	if err != nil {
+	fields, hashed := s.fields(space[:0], req)
+	values := make([]string, 0, 5) // of the headers that are set below, and the host
+	value := func(v string) []string {
+		values = append(values, v)
+		return values[len(values)-1 : len(values) : len(values)]
+	}
+	set := func(name, v string) {
+		own := signature.Field{Name: name, Values: value(v), Trimmed: true}
+		req.Header[name] = own.Values
+		fields = append(fields, own)
+	}
+	set("X-Amz-Date", signing.date)
+	if signing.key.Token != "" {
+		set("X-Amz-Security-Token", signing.key.Token)
+	}
+	if hashed || to.contentHash {
+		set("X-Amz-Content-Sha256", signing.payload)
+	}
+	fields = append(fields, signature.Field{Name: "host", Values: value(hostOf(req)), Trimmed: true})
+	if err := sortFields(fields); err != nil {
 		return err
 	}
 	r := parts(req, fields, signing.payload, to)
-	set(4, "Authorization", signing.Authorization(&r))
+	req.Header["Authorization"] = value(signing.key.Authorization(&r, signing.date))
 	return nil
 }
 
@@ -108,11 +114,12 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 	if err != nil {
 		return stschain.Secret{}, nil, err
 	}
+	fields, hashed := s.fields(nil, r)
 	if to.unsignedPayload { // this service reads it from a header, which must be sent with the URL
-		r.Header["X-Amz-Content-Sha256"] = []string{UnsignedPayload}
+		fields = append(fields, signature.Field{Name: "X-Amz-Content-Sha256", Values: []string{UnsignedPayload}})
 	}
-	fields, err := s.fields(nil, r, make([]string, 1))
-	if err != nil {
+	fields = append(fields, signature.Field{Name: "host", Values: []string{hostOf(r)}, Trimmed: true})
+	if err := sortFields(fields); err != nil {
 		return stschain.Secret{}, nil, err
 	}
 	signed = make(http.Header, len(fields))
@@ -123,56 +130,42 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 	target.Fragment, target.RawFragment = "", ""
 	target.Host = wireHost(target.Scheme, target.Host)
 	p := parts(r, fields, signing.payload, to)
-	target.RawQuery = signing.PresignedQuery(&p, signature.Presigning{
+	target.RawQuery = signing.key.PresignedQuery(&p, signing.date, signature.Presigning{
 		Seconds:       int64(life / time.Second),
-		Token:         signing.token,
 		TokenUnsigned: to.tokenAfter,
-		ContentHash:   signing.hashed && signing.payload != UnsignedPayload,
+		ContentHash:   (hashed || to.contentHash) && signing.payload != UnsignedPayload,
 	})
 	return stschain.NewSecret(target.String()), signed, nil
 }
 
 // signing contains the validated inputs of one signature.
 type signing struct {
-	signature.Signing
+	key     *signature.Key
+	date    string
 	payload string // hash of the body, or UnsignedPayload
-	token   string // session token, "" if there is none
-	hashed  bool   // the request or the URL has the hash of the body
 }
 
-// begin validates the inputs of a signature. It then normalizes req and removes
-// an earlier signature.
+// begin validates the inputs of a signature. It then normalizes req.
 func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) (signing, error) {
 	if to.unsignedPayload {
 		payloadHash = UnsignedPayload
 	}
-	token := c.SessionToken.Reveal()
-	if err := cmp.Or(redact.MalformedID("AccessKeyID", c.AccessKeyID), redact.Malformed("SessionToken", token)); err != nil {
-		return signing{}, fmt.Errorf("sigv4: %w", err)
-	}
 	switch {
-	case c.AccessKeyID == "" || c.SecretAccessKey.IsZero():
-		return signing{}, errors.New("sigv4: the credentials lack AccessKeyID or SecretAccessKey")
 	case !isPayloadHash(payloadHash):
 		return signing{}, errors.New("sigv4: the payload hash is neither a SHA-256 in lower-case hex nor " + UnsignedPayload)
 	case at.IsZero():
 		return signing{}, errors.New("sigv4: the time to sign at is zero; pass time.Now()")
 	}
-	var space [16]byte
-	now := string(at.UTC().AppendFormat(space[:0], dateFormat))
-	full := signature.Scope{Date: now[:8], Region: to.Region, Service: to.Service}
-	key, err := s.keys.Get(c.SecretAccessKey, full)
+	date := s.dates.Format(at)
+	key, err := s.keys.Get(c, signature.Scope{Date: date[:8], Region: to.Region, Service: to.Service}, at)
 	if err != nil {
 		return signing{}, fmt.Errorf("sigv4: %w", err)
 	}
 	if err := normalize(req, to.s3); err != nil {
 		return signing{}, err
 	}
-	hashed := removeSignature(req.Header) || to.contentHash
-	return signing{signature.Signing{AccessKeyID: c.AccessKeyID, Key: key, Time: now, Scope: full}, payloadHash, token, hashed}, nil
+	return signing{key, date, payloadHash}, nil
 }
-
-const dateFormat = "20060102T150405Z"
 
 // parts returns the parts of a normalized request that are signed.
 func parts(req *http.Request, fields []signature.Field, payload string, to service) signature.Request {

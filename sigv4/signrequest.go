@@ -67,7 +67,7 @@ func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	}
 	host := target(resp.Request.URL)
 	d := t.date(host)
-	if at, err := time.Parse(dateFormat, resp.Request.Header.Get("X-Amz-Date")); err == nil {
+	if at, err := time.Parse(signature.DateFormat, resp.Request.Header.Get("X-Amz-Date")); err == nil {
 		d.ahead = at.Sub(d.sent) // approximately: the time when it was sent is unknown
 	}
 	why := t.verdict(resp, host, d)

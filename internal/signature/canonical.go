@@ -7,8 +7,6 @@
 package signature
 
 import (
-	"bytes"
-	"cmp"
 	"path"
 	"slices"
 	"sort"
@@ -32,8 +30,9 @@ type Request struct {
 // Field is a header with its values in the order in which they are sent. The
 // case of its name does not matter.
 type Field struct {
-	Name   string
-	Values []string
+	Name    string
+	Values  []string
+	Trimmed bool // Values have no white space to remove
 }
 
 // SortFields sorts fields into the order in which they are signed.
@@ -67,31 +66,44 @@ func (o ordered[T]) Swap(i, j int)      { o.items[i], o.items[j] = o.items[j], o
 
 // AppendCanonical appends the canonical request.
 func AppendCanonical(dst []byte, r *Request) []byte {
+	return appendCanonical(dst, r, appendNames(nil, r.Header), nil)
+}
+
+// appendCanonical appends the canonical request. names is the list of signed headers; added is an escaped query
+// that is signed in addition to that of r.
+func appendCanonical(dst []byte, r *Request, names, added []byte) []byte {
 	dst = appendPath(appendAll(dst, r.Method, "\n"), r)
-	dst = AppendQuery(append(dst, '\n'), r.Query)
+	dst = appendQuery(append(dst, '\n'), r.Query, added)
 	dst = append(dst, '\n')
-	for _, f := range r.Header {
-		dst = appendLower(dst, f.Name)
+	at := 0
+	for i := range r.Header {
+		f := &r.Header[i]
+		dst = append(dst, names[at:at+len(f.Name)]...)
+		at += len(f.Name) + len(";")
 		dst = append(dst, ':')
 		for i, v := range f.Values {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendTrimmed(dst, v)
+			if f.Trimmed {
+				dst = append(dst, v...)
+			} else {
+				dst = appendTrimmed(dst, v)
+			}
 		}
 		dst = append(dst, '\n')
 	}
-	dst = appendNames(append(dst, '\n'), r.Header)
+	dst = append(append(dst, '\n'), names...)
 	return appendAll(dst, "\n", r.Payload)
 }
 
 // appendNames appends the list of signed headers.
 func appendNames(dst []byte, fields []Field) []byte {
-	for i, f := range fields {
+	for i := range fields {
 		if i > 0 {
 			dst = append(dst, ';')
 		}
-		dst = appendLower(dst, f.Name)
+		dst = appendLower(dst, fields[i].Name)
 	}
 	return dst
 }
@@ -112,81 +124,6 @@ func appendPath(dst []byte, r *Request) []byte {
 		return append(dst, p...)
 	}
 	return appendEscaped(dst, p, "/")
-}
-
-// AppendQuery appends the canonical query: each name and value decoded, "+"
-// read as a space, and escaped again; sorted by name, then by value. A name
-// without "=" has an empty value. An empty string between two "&" is not a pair.
-func AppendQuery(dst []byte, query string) []byte {
-	if query == "" {
-		return dst
-	}
-	var few [16]pair
-	pairs := few[:0]
-	base := len(dst)
-	for more := true; more; {
-		var p string
-		if p, query, more = strings.Cut(query, "&"); p == "" {
-			continue
-		}
-		if len(pairs) > 0 {
-			dst = append(dst, '&')
-		}
-		var at pair
-		name, value, _ := strings.Cut(p, "=")
-		at.name = len(dst) - base
-		dst = append(appendReescaped(dst, name), '=')
-		at.value = len(dst) - base
-		dst = appendReescaped(dst, value)
-		at.end = len(dst) - base
-		pairs = append(pairs, at)
-	}
-	if slices.IsSortedFunc(pairs, func(a, b pair) int { return a.compare(b, dst[base:]) }) {
-		return dst
-	}
-	written := bytes.Clone(dst[base:])
-	sorted := slices.Clone(pairs) // as in SortFields
-	sort.Sort(ordered[pair]{sorted, func(a, b pair) int { return a.compare(b, written) }})
-	dst = dst[:base]
-	for i, p := range sorted {
-		if i > 0 {
-			dst = append(dst, '&')
-		}
-		dst = append(dst, written[p.name:p.end]...)
-	}
-	return dst
-}
-
-// pair has the offsets of a name and a value in the output, and of their end.
-type pair struct{ name, value, end int }
-
-func (a pair) compare(b pair, written []byte) int {
-	return cmp.Or(bytes.Compare(written[a.name:a.value-1], written[b.name:b.value-1]),
-		bytes.Compare(written[a.value:a.end], written[b.value:b.end]))
-}
-
-// appendReescaped decodes s as a query is decoded and escapes the result. A "%"
-// that starts no escape stands for itself.
-func appendReescaped(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		c := s[i]
-		switch {
-		case unreserved[c]:
-			start := i
-			for i+1 < len(s) && unreserved[s[i+1]] {
-				i++
-			}
-			dst = append(dst, s[start:i+1]...)
-			continue
-		case c == '+':
-			c = ' '
-		case c == '%' && i+2 < len(s) && unhex(s[i+1]) >= 0 && unhex(s[i+2]) >= 0:
-			c = byte(unhex(s[i+1])<<4 | unhex(s[i+2]))
-			i += 2
-		}
-		dst = appendByte(dst, c)
-	}
-	return dst
 }
 
 // Escape returns s with every byte escaped that is neither unreserved in RFC 3986
@@ -281,8 +218,10 @@ func isTrimmed(v string) bool {
 func isSpace(c rune) bool { return c == ' ' || '\t' <= c && c <= '\r' }
 
 func appendLower(dst []byte, s string) []byte {
-	for i := 0; i < len(s); i++ {
-		dst = append(dst, lower(s[i]))
+	start := len(dst)
+	dst = append(dst, s...)
+	for i, c := range dst[start:] {
+		dst[start+i] = lower(c)
 	}
 	return dst
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/signature"
 	"github.com/stschain-go/stschain/internal/test/conformance"
 )
@@ -49,6 +50,7 @@ func TestConformance(t *testing.T) {
 // vector is one case of the suite.
 type vector struct {
 	dir     string
+	keys    signature.Keys
 	context struct {
 		Credentials struct {
 			ID     string `json:"access_key_id"`
@@ -111,14 +113,19 @@ func (v *vector) want(t *testing.T, mode, what string) string {
 	return string(text)
 }
 
-func (v *vector) signing() (*signature.Signing, string) {
-	now := v.context.Timestamp.UTC().Format("20060102T150405Z")
-	scope := signature.Scope{Date: now[:8], Region: v.context.Region, Service: v.context.Service}
-	key := signature.DeriveKey(v.context.Credentials.Secret, scope)
+// signing is the key, the date and the hash of the payload.
+func (v *vector) signing() (key *signature.Key, date, payload string) {
+	at := v.context.Timestamp
+	date = new(signature.Dates).Format(at)
+	c := v.context.Credentials
+	key, err := v.keys.Get(stschain.Credentials{
+		AccessKeyID: c.ID, SecretAccessKey: stschain.NewSecret(c.Secret), SessionToken: stschain.NewSecret(c.Token),
+	}, signature.Scope{Date: date[:8], Region: v.context.Region, Service: v.context.Service}, at)
+	if err != nil {
+		panic(err)
+	}
 	sum := sha256.Sum256([]byte(v.body))
-	return &signature.Signing{
-		AccessKeyID: v.context.Credentials.ID, Key: &key, Time: now, Scope: scope,
-	}, hex.EncodeToString(sum[:])
+	return key, date, hex.EncodeToString(sum[:])
 }
 
 func (v *vector) request(payload string) *signature.Request {
@@ -129,7 +136,7 @@ func (v *vector) request(payload string) *signature.Request {
 }
 
 func (v *vector) signHeader() (canonical, toSign, sig, signed string) {
-	s, payload := v.signing()
+	key, date, payload := v.signing()
 	add := func(before bool, name, value string) {
 		line := name + ":" + value
 		if before {
@@ -140,25 +147,24 @@ func (v *vector) signHeader() (canonical, toSign, sig, signed string) {
 	if token := v.context.Credentials.Token; token != "" {
 		add(!v.context.OmitToken, "X-Amz-Security-Token", token)
 	}
-	add(true, "X-Amz-Date", s.Time)
+	add(true, "X-Amz-Date", date)
 	if v.context.SignBody {
 		add(true, "x-amz-content-sha256", payload)
 	}
 	signature.SortFields(v.fields)
 	r := v.request(payload)
-	authorization := s.Authorization(r)
+	authorization := key.Authorization(r, date)
 	add(false, "Authorization", authorization)
-	canonical, toSign = texts(s, r)
+	canonical, toSign = texts(key, date, r)
 	return canonical, toSign, after(authorization, "Signature="), v.print(v.query)
 }
 
 func (v *vector) signQuery() (canonical, toSign, sig, signed string) {
-	s, payload := v.signing()
+	key, date, payload := v.signing()
 	signature.SortFields(v.fields)
 	r := v.request(payload)
-	query := s.PresignedQuery(r, signature.Presigning{
+	query := key.PresignedQuery(r, date, signature.Presigning{
 		Seconds:       v.context.Expiration,
-		Token:         v.context.Credentials.Token,
 		TokenUnsigned: v.context.OmitToken,
 	})
 	sig = after(query, "&X-Amz-Signature=")
@@ -166,13 +172,13 @@ func (v *vector) signQuery() (canonical, toSign, sig, signed string) {
 	if v.context.OmitToken {
 		r.Query, _, _ = strings.Cut(r.Query, "&X-Amz-Security-Token=")
 	}
-	canonical, toSign = texts(s, r)
+	canonical, toSign = texts(key, date, r)
 	return canonical, toSign, sig, v.print(query)
 }
 
-func texts(s *signature.Signing, r *signature.Request) (canonical, toSign string) {
+func texts(key *signature.Key, date string, r *signature.Request) (canonical, toSign string) {
 	c := signature.AppendCanonical(nil, r)
-	return string(c), string(s.AppendStringToSign(nil, c))
+	return string(c), string(key.AppendStringToSign(nil, date, c))
 }
 
 func after(s, mark string) string {

@@ -1,8 +1,17 @@
 package signature
 
-// Len is how many keys are remembered.
+// Len is how many keys are cached.
 func (k *Keys) Len() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return len(k.table)
 }
+
+// FreeMemory takes memory that would be used for the next signature.
+func (k *Keys) FreeMemory() [][]byte {
+	s := k.spaces.get()
+	return [][]byte{s.text, s.line}
+}
+
+// Inner is a state that a signature can be made with.
+func (k *Key) Inner() []byte { return k.inner }

@@ -3,11 +3,9 @@ package signature
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding"
+	"hash"
 	"sync"
-	"sync/atomic"
-
-	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/internal/redact"
 )
 
 // Scope is what a signing key is valid for.
@@ -24,80 +22,102 @@ func appendAll(dst []byte, parts ...string) []byte {
 	return dst
 }
 
-// Key is a signing key: for one secret, day, region and service.
-type Key [sha256.Size]byte
+// Key signs for one scope with the credentials that it was derived from. It is never changed.
+type Key struct {
+	Token string // the session token, as it is sent
+
+	credential   string // AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request
+	scope        string // its part after the first slash of the scope
+	inner, outer []byte // states of SHA-256 after the padded key: where HMAC begins (RFC 2104)
+	spaces       *spaces
+}
+
+func newKey(accessKeyID, secret, token string, s Scope, spaces *spaces) *Key {
+	credential := string(s.append(appendAll(nil, accessKeyID, "/")))
+	derived := DeriveKey(secret, s)
+	return &Key{
+		Token:      token,
+		credential: credential,
+		scope:      credential[len(accessKeyID)+1:],
+		inner:      padded(derived, 0x36),
+		outer:      padded(derived, 0x5c),
+		spaces:     spaces,
+	}
+}
 
 // DeriveKey derives the signing key of a secret access key.
-func DeriveKey(secret string, s Scope) Key {
+func DeriveKey(secret string, s Scope) [sha256.Size]byte {
 	key := []byte("AWS4" + secret)
 	for _, part := range []string{s.Date, s.Region, s.Service, "aws4_request"} {
 		mac := hmac.New(sha256.New, key)
 		mac.Write([]byte(part))
 		key = mac.Sum(nil)
 	}
-	return Key(key)
+	return [sha256.Size]byte(key)
 }
 
-// hmac is RFC 2104 for a key that is shorter than a block. crypto/hmac would
-// allocate five times for each signature.
-func (k *Key) hmac(message []byte) [sha256.Size]byte {
-	var pad [sha256.BlockSize]byte
-	for i := range pad {
-		pad[i] = 0x36
+// padded returns the state of SHA-256 after a block of the key, padded and combined with pad. Keeping it saves each
+// signature two of the four blocks that HMAC takes.
+func padded(key [sha256.Size]byte, pad byte) []byte {
+	var block [sha256.BlockSize]byte
+	copy(block[:], key[:])
+	for i := range block {
+		block[i] ^= pad
 	}
-	for i, b := range k {
-		pad[i] ^= b
+	h := sha256.New()
+	h.Write(block[:])
+	state, err := h.(encoding.BinaryMarshaler).MarshalBinary()
+	if err != nil {
+		panic(err) // documented to work
 	}
-	var space [512]byte
-	inner := sha256.Sum256(append(append(space[:0], pad[:]...), message...))
-	for i := range pad {
-		pad[i] ^= 0x36 ^ 0x5c
+	return state
+}
+
+// space is memory for one signature at a time.
+type space struct {
+	text  []byte            // the canonical request, which has the session token
+	names []byte            // of the signed headers
+	line  []byte            // the result, which may have the token too
+	small [512]byte         // for the string to sign
+	sum   [sha256.Size]byte // of the canonical request, then the signature
+	hash  hash.Hash
+}
+
+// mac returns the HMAC of a message.
+func (s *space) mac(k *Key, message []byte) []byte {
+	s.restore(k.inner)
+	s.hash.Write(message)
+	inner := s.hash.Sum(s.sum[:0])
+	s.restore(k.outer)
+	s.hash.Write(inner)
+	return s.hash.Sum(s.sum[:0])
+}
+
+func (s *space) restore(state []byte) {
+	if err := s.hash.(encoding.BinaryUnmarshaler).UnmarshalBinary(state); err != nil {
+		panic(err) // the state is from the same package
 	}
-	return sha256.Sum256(append(append(space[:0], pad[:]...), inner[:]...))
 }
 
-// Keys caches derived keys. The zero value is ready to use, and safe for concurrent
-// use. Its contents cannot be printed: a secret is masked, and a key is inside a function.
-type Keys struct {
-	last  atomic.Pointer[derived] // most programs use one key at a time
-	mu    sync.Mutex
-	table map[keyOf]*derived
-}
+// spaces lends spaces. The zero value is ready to use.
+type spaces struct{ free sync.Pool }
 
-type keyOf struct {
-	secret stschain.Secret
-	scope  Scope
-}
-
-type derived struct {
-	of  keyOf
-	key func() *Key
-}
-
-const maxKeys = 64
-
-// Get returns the signing key of secret for scope. A secret that no service issues
-// is an error, which does not show it.
-func (k *Keys) Get(secret stschain.Secret, scope Scope) (*Key, error) {
-	of := keyOf{secret, scope}
-	if d := k.last.Load(); d != nil && d.of == of {
-		return d.key(), nil
+func (p *spaces) get() *space {
+	if s, ok := p.free.Get().(*space); ok {
+		return s
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	d := k.table[of]
-	if d == nil {
-		text := secret.Reveal()
-		if err := redact.Malformed("SecretAccessKey", text); err != nil {
-			return nil, err
-		}
-		key := DeriveKey(text, scope)
-		d = &derived{of, func() *Key { return &key }}
-		if k.table == nil || len(k.table) >= maxKeys { // keys that are still in use are derived again
-			k.table = make(map[keyOf]*derived)
-		}
-		k.table[of] = d
-	}
-	k.last.Store(d)
-	return d.key(), nil
+	return &space{text: make([]byte, 0, 2048), hash: sha256.New()}
 }
+
+// put takes back a space. It wipes what credentials can be read from, so that nothing of it outlives them.
+func (p *spaces) put(s *space) {
+	if cap(s.text) > maxSpace || cap(s.line) > maxSpace {
+		return
+	}
+	clear(s.text[:cap(s.text)])
+	clear(s.line[:cap(s.line)])
+	s.hash.Reset()
+	p.free.Put(s)
+}
+
+const maxSpace = 64 << 10 // larger buffers are not kept: few requests need them

@@ -9,81 +9,75 @@ import (
 // Algorithm names the signatures made here.
 const Algorithm = "AWS4-HMAC-SHA256"
 
-// Signing contains the inputs of one signature.
-type Signing struct {
-	AccessKeyID string
-	Key         *Key
-	Time        string // 20060102T150405Z
-	Scope       Scope
-}
-
-// AppendStringToSign appends the string to sign.
-func (s *Signing) AppendStringToSign(dst, canonical []byte) []byte {
+// AppendStringToSign appends the string to sign. date is in DateFormat.
+func (k *Key) AppendStringToSign(dst []byte, date string, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
-	dst = s.Scope.append(appendAll(dst, Algorithm, "\n", s.Time, "\n"))
-	return hex.AppendEncode(append(dst, '\n'), sum[:])
+	return hex.AppendEncode(appendAll(dst, Algorithm, "\n", date, "\n", k.scope, "\n"), sum[:])
 }
 
-// appendSignature appends the signature of r in hex.
-func (s *Signing) appendSignature(dst []byte, r *Request) []byte {
-	var space [4096]byte // a session token alone may have 1 kB
-	canonical := AppendCanonical(space[:0], r)
-	var small [256]byte
-	mac := s.Key.hmac(s.AppendStringToSign(small[:0], canonical))
-	return hex.AppendEncode(dst, mac[:])
+// appendSignature appends the signature of the canonical request in s, in hex.
+func (k *Key) appendSignature(dst []byte, s *space, date string) []byte {
+	return hex.AppendEncode(dst, s.mac(k, k.AppendStringToSign(s.small[:0], date, s.text)))
 }
 
 // Authorization returns the header of that name. The date, and the session
 // token if there is one, are among the fields of r.
-func (s *Signing) Authorization(r *Request) string {
-	var space [512]byte
-	b := s.Scope.append(appendAll(space[:0], Algorithm, " Credential=", s.AccessKeyID, "/"))
-	b = appendNames(appendAll(b, ", SignedHeaders="), r.Header)
-	return string(s.appendSignature(appendAll(b, ", Signature="), r))
+func (k *Key) Authorization(r *Request, date string) string {
+	s := k.spaces.get()
+	defer k.spaces.put(s)
+	s.names = appendNames(s.names[:0], r.Header)
+	s.text = appendCanonical(s.text[:0], r, s.names, nil)
+	s.line = appendAll(s.line[:0], Algorithm, " Credential=", k.credential, ", SignedHeaders=")
+	s.line = appendAll(append(s.line, s.names...), ", Signature=")
+	s.line = k.appendSignature(s.line, s, date)
+	return string(s.line)
 }
 
 // Presigning contains the additional inputs of a presigned query.
 type Presigning struct {
-	Seconds       int64  // how long the signature is valid
-	Token         string // session token, if any
-	TokenUnsigned bool   // the token is added after signing, as a few services require
-	ContentHash   bool   // the hash of the payload is added, as S3 requires if there is one
+	Seconds       int64 // how long the signature is valid
+	TokenUnsigned bool  // the token is added after signing, as a few services require
+	ContentHash   bool  // the hash of the payload is added, as S3 requires if there is one
 }
 
 // PresignedQuery returns r.Query with the signature and its parameters appended.
-func (s *Signing) PresignedQuery(r *Request, p Presigning) string {
-	b := s.appendUnsignedQuery(make([]byte, 0, 512+len(r.Query)+len(p.Token)*5/4), r, p)
-	signed := *r
-	signed.Query = string(b)
-	if p.TokenUnsigned {
-		b = appendToken(b, p.Token)
+func (k *Key) PresignedQuery(r *Request, date string, p Presigning) string {
+	s := k.spaces.get()
+	defer k.spaces.put(s)
+	s.names = appendNames(s.names[:0], r.Header)
+	s.line = append(s.line[:0], r.Query...)
+	if r.Query != "" {
+		s.line = append(s.line, '&')
 	}
-	return string(s.appendSignature(appendAll(b, "&X-Amz-Signature="), &signed))
+	start := len(s.line)
+	s.line = k.appendParameters(s.line, r, s.names, date, p)
+	s.text = appendCanonical(s.text[:0], r, s.names, s.line[start:])
+	if p.TokenUnsigned {
+		s.line = k.appendToken(s.line)
+	}
+	s.line = k.appendSignature(appendAll(s.line, "&X-Amz-Signature="), s, date)
+	return string(s.line)
 }
 
-func (s *Signing) appendUnsignedQuery(b []byte, r *Request, p Presigning) []byte {
-	var space [256]byte
-	b = appendAll(b, r.Query)
-	if r.Query != "" {
-		b = append(b, '&')
-	}
+// appendParameters appends the parameters that are signed, escaped.
+func (k *Key) appendParameters(b []byte, r *Request, names []byte, date string, p Presigning) []byte {
 	b = appendAll(b, "X-Amz-Algorithm=", Algorithm, "&X-Amz-Credential=")
-	b = appendEscaped(b, string(s.Scope.append(appendAll(space[:0], s.AccessKeyID, "/"))), "")
-	b = appendAll(b, "&X-Amz-Date=", s.Time, "&X-Amz-SignedHeaders=")
-	b = appendEscaped(b, string(appendNames(space[:0], r.Header)), "")
+	b = appendEscaped(b, k.credential, "")
+	b = appendAll(b, "&X-Amz-Date=", date, "&X-Amz-SignedHeaders=")
+	b = appendEscaped(b, string(names), "")
 	b = strconv.AppendInt(appendAll(b, "&X-Amz-Expires="), p.Seconds, 10)
 	if p.ContentHash {
 		b = appendAll(b, "&X-Amz-Content-Sha256=", r.Payload)
 	}
 	if !p.TokenUnsigned {
-		b = appendToken(b, p.Token)
+		b = k.appendToken(b)
 	}
 	return b
 }
 
-func appendToken(b []byte, token string) []byte {
-	if token == "" {
+func (k *Key) appendToken(b []byte) []byte {
+	if k.Token == "" {
 		return b
 	}
-	return appendEscaped(appendAll(b, "&X-Amz-Security-Token="), token, "")
+	return appendEscaped(appendAll(b, "&X-Amz-Security-Token="), k.Token, "")
 }
