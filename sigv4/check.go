@@ -78,7 +78,11 @@ func (s *Signer) check(req *http.Request) error {
 // remove what is signed (RFC 9110, section 7.6.1). ReverseProxy.Director gets such
 // requests from clients, since ReverseProxy removes these headers after it.
 func (s *Signer) checkConnection(h http.Header) error {
-	for name := range strings.SplitSeq(strings.Join(h["Connection"], ","), ",") {
+	values := h["Connection"]
+	if len(values) == 0 {
+		return nil
+	}
+	for name := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		name = strings.Trim(name, " \t\r\n")
 		if strings.EqualFold(name, "Authorization") || hasPrefixFold(name, "X-Amz-") || s.signs(name, h.Values(name)) {
 			return fmt.Errorf("sigv4: the Connection header names %s, which the next hop would then remove although it is signed; behind a ReverseProxy, sign in Transport or Rewrite and not in Director", name)
@@ -100,8 +104,11 @@ func checkURL(req *http.Request) error {
 		return errors.New("sigv4: the URL contains a user name, which a signature replaces; remove it")
 	case u.Opaque != "":
 		return errors.New("sigv4: the URL is opaque; set Path and RawPath instead")
-	case !isHost(u.Host) || !isHost(req.Host):
+	case !isHost(u.Host) || req.Host != u.Host && !isHost(req.Host):
 		return errors.New("sigv4: the host contains characters that net/http does not send as they are; write names beyond ASCII in punycode")
+	}
+	if u.RawQuery == "" {
+		return nil
 	}
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, _ := strings.Cut(pair, "=")

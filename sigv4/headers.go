@@ -17,12 +17,8 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature
 		dst = append(dst, signature.Field{Name: "content-length", Values: []string{strconv.FormatInt(n, 10)}})
 	}
 	for name, values := range req.Header {
-		switch http.CanonicalHeaderKey(name) {
-		case "X-Amz-Content-Sha256":
-			hashed = true
-			delete(req.Header, name)
-			continue
-		case "Authorization", "X-Amz-Date", "X-Amz-Security-Token":
+		if isOfSignature(name) {
+			hashed = hashed || http.CanonicalHeaderKey(name) == "X-Amz-Content-Sha256"
 			delete(req.Header, name)
 			continue
 		}
@@ -40,6 +36,17 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature
 	}
 	return dst, hashed
 }
+
+// isOfSignature reports whether signing sets the header of this name.
+func isOfSignature(name string) bool {
+	switch len(name) { // most names have another length
+	case len("X-Amz-Date"), len("Authorization"), len("X-Amz-Security-Token"): // and X-Amz-Content-Sha256
+		return slices.Contains(ofSignature, http.CanonicalHeaderKey(name))
+	}
+	return false
+}
+
+var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token"}
 
 // sortFields sorts the headers that are signed, and refuses two that differ only in case.
 func sortFields(fields []signature.Field) error {

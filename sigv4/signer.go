@@ -60,24 +60,25 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 	}
 	var space [12]signature.Field
 	fields, hashed := s.fields(space[:0], req)
-	values := make([]string, 0, 5) // of the headers that are set below, and the host
+	host := [...]string{hostOf(req)}
+	fields = append(fields, signature.Field{Name: "host", Values: host[:], Canonical: true})
+	values := make([]string, 0, 4) // of the headers that are set below
 	value := func(v string) []string {
 		values = append(values, v)
 		return values[len(values)-1 : len(values) : len(values)]
 	}
-	set := func(name, v string) {
-		own := signature.Field{Name: name, Values: value(v), Trimmed: true}
-		req.Header[name] = own.Values
-		fields = append(fields, own)
-	}
-	set("X-Amz-Date", signing.date)
-	if signing.key.Token != "" {
-		set("X-Amz-Security-Token", signing.key.Token)
+	set := func(name, lower, v string) {
+		own := value(v)
+		req.Header[name] = own
+		fields = append(fields, signature.Field{Name: lower, Values: own, Canonical: true})
 	}
 	if hashed || to.contentHash {
-		set("X-Amz-Content-Sha256", signing.payload)
+		set("X-Amz-Content-Sha256", "x-amz-content-sha256", signing.payload)
 	}
-	fields = append(fields, signature.Field{Name: "host", Values: value(hostOf(req)), Trimmed: true})
+	set("X-Amz-Date", "x-amz-date", signing.date) // in this order they are often sorted
+	if signing.key.Token != "" {
+		set("X-Amz-Security-Token", "x-amz-security-token", signing.key.Token)
+	}
 	if err := sortFields(fields); err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 	if to.unsignedPayload { // this service reads it from a header, which must be sent with the URL
 		fields = append(fields, signature.Field{Name: "X-Amz-Content-Sha256", Values: []string{UnsignedPayload}})
 	}
-	fields = append(fields, signature.Field{Name: "host", Values: []string{hostOf(r)}, Trimmed: true})
+	fields = append(fields, signature.Field{Name: "host", Values: []string{hostOf(r)}, Canonical: true})
 	if err := sortFields(fields); err != nil {
 		return stschain.Secret{}, nil, err
 	}

@@ -2,6 +2,7 @@ package sigv4
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"net/url"
@@ -57,6 +58,9 @@ func wireHost(scheme, host string) string {
 // wireQuery escapes what RFC 3986 does not allow in a query, and what only some
 // servers read as a space ("+") or as a separator (";").
 func wireQuery(q string) (string, error) {
+	if q == "" {
+		return "", nil
+	}
 	if strings.ContainsFunc(q, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "", errors.New("sigv4: the query contains a control character")
 	}
@@ -71,5 +75,10 @@ func isPayloadHash(s string) bool {
 	if strings.HasPrefix(s, UnsignedPayload) || strings.HasPrefix(s, "STREAMING-") {
 		return redact.Visible(s)
 	}
-	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return len(s) == 2*sha256.Size
 }

@@ -30,9 +30,9 @@ type Request struct {
 // Field is a header with its values in the order in which they are sent. The
 // case of its name does not matter.
 type Field struct {
-	Name    string
-	Values  []string
-	Trimmed bool // Values have no white space to remove
+	Name      string
+	Values    []string
+	Canonical bool // Name is in lower case, and Values have no white space to remove
 }
 
 // SortFields sorts fields into the order in which they are signed.
@@ -85,7 +85,7 @@ func appendCanonical(dst []byte, r *Request, names, added []byte) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			if f.Trimmed {
+			if f.Canonical {
 				dst = append(dst, v...)
 			} else {
 				dst = appendTrimmed(dst, v)
@@ -103,7 +103,11 @@ func appendNames(dst []byte, fields []Field) []byte {
 		if i > 0 {
 			dst = append(dst, ';')
 		}
-		dst = appendLower(dst, fields[i].Name)
+		if fields[i].Canonical {
+			dst = append(dst, fields[i].Name...)
+		} else {
+			dst = appendLower(dst, fields[i].Name)
+		}
 	}
 	return dst
 }
@@ -205,14 +209,20 @@ func appendTrimmed(dst []byte, v string) []byte {
 	return dst
 }
 
-// isTrimmed is for speed: a session token has about a kilobyte and no white space.
+// isTrimmed is for speed: most values have no white space to remove.
 func isTrimmed(v string) bool {
-	for _, c := range [...]byte{'\t', '\n', '\v', '\f', '\r'} {
-		if strings.IndexByte(v, c) >= 0 {
+	space := true // before the next character
+	for i := 0; i < len(v); i++ {
+		c := v[i]
+		if c > ' ' || !isSpace(rune(c)) {
+			space = false
+		} else if space || c != ' ' {
 			return false
+		} else {
+			space = true
 		}
 	}
-	return !strings.HasPrefix(v, " ") && !strings.HasSuffix(v, " ") && !strings.Contains(v, "  ")
+	return !space || v == ""
 }
 
 func isSpace(c rune) bool { return c == ' ' || '\t' <= c && c <= '\r' }

@@ -26,19 +26,23 @@ func appendAll(dst []byte, parts ...string) []byte {
 type Key struct {
 	Token string // the session token, as it is sent
 
-	credential   string // AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request
-	scope        string // its part after the first slash of the scope
+	head         string // of the Authorization header, up to the list of signed headers
+	credential   string // in head: AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request
+	scope        string // the line of the string to sign, between line breaks
 	inner, outer []byte // states of SHA-256 after the padded key: where HMAC begins (RFC 2104)
 	spaces       *spaces
 }
 
 func newKey(accessKeyID, secret, token string, s Scope, spaces *spaces) *Key {
-	credential := string(s.append(appendAll(nil, accessKeyID, "/")))
+	scope := string(s.append(nil))
+	const before, after = Algorithm + " Credential=", ", SignedHeaders="
+	head := before + accessKeyID + "/" + scope + after
 	derived := DeriveKey(secret, s)
 	return &Key{
 		Token:      token,
-		credential: credential,
-		scope:      credential[len(accessKeyID)+1:],
+		head:       head,
+		credential: head[len(before) : len(head)-len(after)],
+		scope:      "\n" + scope + "\n",
 		inner:      padded(derived, 0x36),
 		outer:      padded(derived, 0x5c),
 		spaces:     spaces,
@@ -114,8 +118,8 @@ func (p *spaces) put(s *space) {
 	if cap(s.text) > maxSpace || cap(s.line) > maxSpace {
 		return
 	}
-	clear(s.text[:cap(s.text)])
-	clear(s.line[:cap(s.line)])
+	clear(s.text)
+	clear(s.line)
 	s.hash.Reset()
 	p.free.Put(s)
 }

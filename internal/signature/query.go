@@ -87,7 +87,9 @@ func sortPairs(dst []byte, start int, pairs []pair) []byte {
 	for i, p := range pairs { // behind the unsorted ones, which they then replace
 		dst = append(separate(dst, i), written[p.name:p.end]...)
 	}
-	return dst[:start+copy(dst[start:end], dst[end:])]
+	copy(dst[start:], dst[end:])
+	clear(dst[end:]) // dst is used again for other callers
+	return dst[:end]
 }
 
 // appendReescaped decodes s as a query is decoded and escapes the result. A "%"

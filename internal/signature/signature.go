@@ -12,7 +12,7 @@ const Algorithm = "AWS4-HMAC-SHA256"
 // AppendStringToSign appends the string to sign. date is in DateFormat.
 func (k *Key) AppendStringToSign(dst []byte, date string, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
-	return hex.AppendEncode(appendAll(dst, Algorithm, "\n", date, "\n", k.scope, "\n"), sum[:])
+	return hex.AppendEncode(appendAll(dst, Algorithm+"\n", date, k.scope), sum[:])
 }
 
 // appendSignature appends the signature of the canonical request in s, in hex.
@@ -24,13 +24,13 @@ func (k *Key) appendSignature(dst []byte, s *space, date string) []byte {
 // token if there is one, are among the fields of r.
 func (k *Key) Authorization(r *Request, date string) string {
 	s := k.spaces.get()
-	defer k.spaces.put(s)
 	s.names = appendNames(s.names[:0], r.Header)
 	s.text = appendCanonical(s.text[:0], r, s.names, nil)
-	s.line = appendAll(s.line[:0], Algorithm, " Credential=", k.credential, ", SignedHeaders=")
-	s.line = appendAll(append(s.line, s.names...), ", Signature=")
-	s.line = k.appendSignature(s.line, s, date)
-	return string(s.line)
+	s.line = append(append(s.line[:0], k.head...), s.names...)
+	s.line = k.appendSignature(append(s.line, ", Signature="...), s, date)
+	authorization := string(s.line)
+	k.spaces.put(s)
+	return authorization
 }
 
 // Presigning contains the additional inputs of a presigned query.
@@ -43,7 +43,6 @@ type Presigning struct {
 // PresignedQuery returns r.Query with the signature and its parameters appended.
 func (k *Key) PresignedQuery(r *Request, date string, p Presigning) string {
 	s := k.spaces.get()
-	defer k.spaces.put(s)
 	s.names = appendNames(s.names[:0], r.Header)
 	s.line = append(s.line[:0], r.Query...)
 	if r.Query != "" {
@@ -55,8 +54,10 @@ func (k *Key) PresignedQuery(r *Request, date string, p Presigning) string {
 	if p.TokenUnsigned {
 		s.line = k.appendToken(s.line)
 	}
-	s.line = k.appendSignature(appendAll(s.line, "&X-Amz-Signature="), s, date)
-	return string(s.line)
+	s.line = k.appendSignature(append(s.line, "&X-Amz-Signature="...), s, date)
+	query := string(s.line)
+	k.spaces.put(s)
+	return query
 }
 
 // appendParameters appends the parameters that are signed, escaped.
