@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -60,13 +61,12 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 	}
 	var space [12]signature.Field
 	fields, hashed := s.fields(space[:0], req)
-	host := [...]string{hostOf(req)}
-	fields = append(fields, signature.Field{Name: "host", Values: host[:], Canonical: true})
-	values := make([]string, 0, 4) // of the headers that are set below
+	values := make([]string, 0, 5) // of the host and the headers that are set below
 	value := func(v string) []string {
 		values = append(values, v)
 		return values[len(values)-1 : len(values) : len(values)]
 	}
+	fields = append(fields, signature.Field{Name: "host", Values: value(hostOf(req)), Canonical: true})
 	set := func(name, lower, v string) {
 		own := value(v)
 		req.Header[name] = own
@@ -110,12 +110,15 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 	if life < time.Second || life > 7*24*time.Hour || life%time.Second != 0 {
 		return stschain.Secret{}, nil, fmt.Errorf("sigv4: a life of %v cannot be presigned: it must be whole seconds, from 1s to 168h", life)
 	}
-	r := shallow(req)
+	r := new(http.Request)
+	*r = *req
+	r.Header = maps.Clone(req.Header)
 	signing, err := s.begin(to, r, payloadHash, c, at)
 	if err != nil {
 		return stschain.Secret{}, nil, err
 	}
-	fields, hashed := s.fields(nil, r)
+	var space [12]signature.Field
+	fields, hashed := s.fields(space[:0], r)
 	if to.unsignedPayload { // this service reads it from a header, which must be sent with the URL
 		fields = append(fields, signature.Field{Name: "X-Amz-Content-Sha256", Values: []string{UnsignedPayload}})
 	}
@@ -128,15 +131,15 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 		signed[http.CanonicalHeaderKey(f.Name)] = slices.Clone(f.Values)
 	}
 	target := *r.URL
-	target.Fragment, target.RawFragment = "", ""
+	target.Fragment, target.RawFragment, target.RawQuery, target.ForceQuery = "", "", "", false
 	target.Host = wireHost(target.Scheme, target.Host)
 	p := parts(r, fields, signing.payload, to)
-	target.RawQuery = signing.key.PresignedQuery(&p, signing.date, signature.Presigning{
+	text := signing.key.PresignedURL(target.String(), &p, signing.date, signature.Presigning{
 		Seconds:       int64(life / time.Second),
 		TokenUnsigned: to.tokenAfter,
 		ContentHash:   (hashed || to.contentHash) && signing.payload != UnsignedPayload,
 	})
-	return stschain.NewSecret(target.String()), signed, nil
+	return stschain.NewSecret(text), signed, nil
 }
 
 // signing contains the validated inputs of one signature.

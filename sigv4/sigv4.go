@@ -77,6 +77,9 @@ const UnsignedPayload = "UNSIGNED-PAYLOAD"
 // PayloadHash returns the hash of a body for [Signer]: SHA-256 in hex. Without a
 // body, it is PayloadHash(nil).
 func PayloadHash(body []byte) string {
+	if len(body) == 0 {
+		return emptyHash
+	}
 	sum := sha256.Sum256(body)
 	var space [2 * sha256.Size]byte
 	return string(hex.AppendEncode(space[:0], sum[:]))

@@ -58,8 +58,9 @@ func wireHost(scheme, host string) string {
 // wireQuery escapes what RFC 3986 does not allow in a query, and what only some
 // servers read as a space ("+") or as a separator (";").
 func wireQuery(q string) (string, error) {
-	if q == "" {
-		return "", nil
+	const same = "!$&'()*,=:@/?"
+	if signature.IsEscaped(q, same) {
+		return q, nil
 	}
 	if strings.ContainsFunc(q, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 		return "", errors.New("sigv4: the query contains a control character")
@@ -67,7 +68,7 @@ func wireQuery(q string) (string, error) {
 	if _, err := url.PathUnescape(q); err != nil {
 		return "", errors.New(`sigv4: the query contains a "%" that does not start an escape; write a literal one as %25`)
 	}
-	return signature.Escape(strings.ReplaceAll(q, "+", "%20"), "%!$&'()*,=:@/?"), nil
+	return signature.Escape(strings.ReplaceAll(q, "+", "%20"), "%"+same), nil
 }
 
 // isPayloadHash accepts a hash in hex, and the constants that S3 accepts instead of one.

@@ -163,7 +163,7 @@ func (v *vector) signQuery() (canonical, toSign, sig, signed string) {
 	key, date, payload := v.signing()
 	signature.SortFields(v.fields)
 	r := v.request(payload)
-	query := key.PresignedQuery(r, date, signature.Presigning{
+	query := query(key, r, date, signature.Presigning{
 		Seconds:       v.context.Expiration,
 		TokenUnsigned: v.context.OmitToken,
 	})

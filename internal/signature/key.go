@@ -26,10 +26,11 @@ func appendAll(dst []byte, parts ...string) []byte {
 type Key struct {
 	Token string // the session token, as it is sent
 
-	head         string // of the Authorization header, up to the list of signed headers
-	credential   string // in head: AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request
-	scope        string // the line of the string to sign, between line breaks
-	inner, outer []byte // states of SHA-256 after the padded key: where HMAC begins (RFC 2104)
+	head         string        // of the Authorization header, up to the list of signed headers
+	credential   string        // in head: AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request
+	scope        string        // the line of the string to sign, between line breaks
+	parameter    func() string // of a query, with the token, or ""; most signers do not presign
+	inner, outer []byte        // states of SHA-256 after the padded key: where HMAC begins (RFC 2104)
 	spaces       *spaces
 }
 
@@ -43,6 +44,7 @@ func newKey(accessKeyID, secret, token string, s Scope, spaces *spaces) *Key {
 		head:       head,
 		credential: head[len(before) : len(head)-len(after)],
 		scope:      "\n" + scope + "\n",
+		parameter:  sync.OnceValue(func() string { return string(appendToken(nil, token)) }),
 		inner:      padded(derived, 0x36),
 		outer:      padded(derived, 0x5c),
 		spaces:     spaces,

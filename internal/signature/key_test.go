@@ -50,9 +50,14 @@ func TestSignatureIsHMAC(t *testing.T) {
 		r := &signature.Request{Method: "GET", Payload: "p"}
 		for range 2 { // the second in the memory of the first
 			require.Equal(t, signed(secret, s, r), after(key.Authorization(r, date), "Signature="))
-			query := key.PresignedQuery(r, date, signature.Presigning{Seconds: 1})
+			query := query(key, r, date, signature.Presigning{Seconds: 1})
 			unsigned, sig, _ := strings.Cut(query, "&X-Amz-Signature=")
 			require.Equal(t, signed(secret, s, &signature.Request{Method: "GET", Payload: "p", Query: unsigned}), sig)
 		}
 	}
+}
+
+// query is the query of a presigned URL.
+func query(key *signature.Key, r *signature.Request, date string, p signature.Presigning) string {
+	return after(key.PresignedURL("https://h/", r, date, p), "?")
 }

@@ -44,7 +44,7 @@ func TestKeysOfManyCredentials(t *testing.T) {
 				if got := key.Authorization(r, date); got != want {
 					t.Errorf("credentials %d: Authorization is %q, want %q", i, got, want)
 				}
-				query := key.PresignedQuery(&signature.Request{Method: "GET", Payload: "p"}, date, signature.Presigning{Seconds: 1})
+				query := query(key, &signature.Request{Method: "GET", Payload: "p"}, date, signature.Presigning{Seconds: 1})
 				unsigned, sig, _ := strings.Cut(query, "&X-Amz-Signature=")
 				if want := signed(secrets[i], scope, &signature.Request{Method: "GET", Payload: "p", Query: unsigned}); sig != want || !strings.HasSuffix(unsigned, "-Token="+tokens[i]) {
 					t.Errorf("credentials %d: query is %q, want the signature %s", i, query, want)
@@ -129,8 +129,8 @@ func TestSpacesAreWiped(t *testing.T) {
 		r := &signature.Request{Method: "GET", Query: "b=2&a=1", Payload: "p",
 			Header: []signature.Field{{Name: "X-Amz-Security-Token", Values: []string{key.Token}}}}
 		key.Authorization(r, date)
-		key.PresignedQuery(r, date, signature.Presigning{Seconds: 1})
-		key.PresignedQuery(r, date, signature.Presigning{Seconds: 1, TokenUnsigned: true})
+		query(key, r, date, signature.Presigning{Seconds: 1})
+		query(key, r, date, signature.Presigning{Seconds: 1, TokenUnsigned: true})
 		for range 10 { // a Pool may drop what it was given
 			for _, memory := range keys.FreeMemory() {
 				require.LessOrEqual(t, cap(memory), 64<<10)

@@ -40,11 +40,12 @@ type Presigning struct {
 	ContentHash   bool  // the hash of the payload is added, as S3 requires if there is one
 }
 
-// PresignedQuery returns r.Query with the signature and its parameters appended.
-func (k *Key) PresignedQuery(r *Request, date string, p Presigning) string {
+// PresignedURL returns a URL with the query of r, the parameters of the signature and the signature. before is the URL up
+// to the "?".
+func (k *Key) PresignedURL(before string, r *Request, date string, p Presigning) string {
 	s := k.spaces.get()
 	s.names = appendNames(s.names[:0], r.Header)
-	s.line = append(s.line[:0], r.Query...)
+	s.line = appendAll(s.line[:0], before, "?", r.Query)
 	if r.Query != "" {
 		s.line = append(s.line, '&')
 	}
@@ -52,17 +53,17 @@ func (k *Key) PresignedQuery(r *Request, date string, p Presigning) string {
 	s.line = k.appendParameters(s.line, r, s.names, date, p)
 	s.text = appendCanonical(s.text[:0], r, s.names, s.line[start:])
 	if p.TokenUnsigned {
-		s.line = k.appendToken(s.line)
+		s.line = append(s.line, k.parameter()...)
 	}
 	s.line = k.appendSignature(append(s.line, "&X-Amz-Signature="...), s, date)
-	query := string(s.line)
+	url := string(s.line)
 	k.spaces.put(s)
-	return query
+	return url
 }
 
 // appendParameters appends the parameters that are signed, escaped.
 func (k *Key) appendParameters(b []byte, r *Request, names []byte, date string, p Presigning) []byte {
-	b = appendAll(b, "X-Amz-Algorithm=", Algorithm, "&X-Amz-Credential=")
+	b = append(b, "X-Amz-Algorithm="+Algorithm+"&X-Amz-Credential="...)
 	b = appendEscaped(b, k.credential, "")
 	b = appendAll(b, "&X-Amz-Date=", date, "&X-Amz-SignedHeaders=")
 	b = appendEscaped(b, string(names), "")
@@ -71,14 +72,14 @@ func (k *Key) appendParameters(b []byte, r *Request, names []byte, date string, 
 		b = appendAll(b, "&X-Amz-Content-Sha256=", r.Payload)
 	}
 	if !p.TokenUnsigned {
-		b = k.appendToken(b)
+		b = append(b, k.parameter()...)
 	}
 	return b
 }
 
-func (k *Key) appendToken(b []byte) []byte {
-	if k.Token == "" {
+func appendToken(b []byte, token string) []byte {
+	if token == "" {
 		return b
 	}
-	return appendEscaped(appendAll(b, "&X-Amz-Security-Token="), k.Token, "")
+	return appendEscaped(append(b, "&X-Amz-Security-Token="...), token, "")
 }
