@@ -57,5 +57,5 @@ func TestTransportAllocations(t *testing.T) {
 		Service: "execute-api", Region: "eu-west-1", Base: discard{},
 		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
 	}
-	require.LessOrEqual(t, count(signed)-count(discard{}), 12.0)
+	require.LessOrEqual(t, count(signed)-count(discard{}), 9.0)
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"io"
 	"math"
 	"net/http"
@@ -32,17 +33,19 @@ var ErrBodyTooLarge = errors.New("sigv4: body too large to keep in memory")
 // from memory, by GetBody, or by seeking back. It is hashed once, and not again
 // while it is sent: the service compares the same hash.
 type body struct {
-	hash  string                        // as it is signed
-	size  int64                         // -1: unknown
-	in    io.LimitedReader              // what is hashed of src
-	data  []byte                        // kept in memory
-	first bytes.Reader                  // of data, for the first attempt
-	lent  atomic.Bool                   // first is in use
-	get   func() (io.ReadCloser, error) // GetBody of the request, or nil
-	src   *source                       // the request's body; nil: it was read and closed
-	own   source                        // where src points to
-	last  atomic.Pointer[source]        // being sent
-	fault atomic.Pointer[error]         // why the body could not be sent
+	hash   string                        // as it is signed
+	digest [sha256.Size]byte             // hash in binary
+	size   int64                         // -1: unknown
+	in     io.LimitedReader              // what is hashed of src
+	data   []byte                        // kept in memory
+	first  bytes.Reader                  // of data, for the first attempt; or a copy of the caller's reader at its start
+	sent   io.ReadCloser                 // reads with the caller's reader, for the first attempt; nil: the body is not hashed in place
+	lent   atomic.Bool                   // first, or sent, is in use
+	get    func() (io.ReadCloser, error) // GetBody of the request, or nil
+	src    *source                       // the request's body; nil: it was read and closed
+	own    source                        // where src points to
+	last   atomic.Pointer[source]        // being sent
+	fault  atomic.Pointer[error]         // why the body could not be sent
 }
 
 // newBody reads the body of req as far as necessary. It also takes over closing the body of req.
@@ -57,7 +60,7 @@ func (t *Transport) newBody(req *http.Request, to service) (*body, error) {
 		b.src.Close()
 		return nil, err
 	}
-	if b.data != nil || b.get != nil || b.size == 0 {
+	if !b.streams() || b.get != nil {
 		b.src.Close()
 		b.src = nil
 	}
@@ -78,6 +81,10 @@ func (t *Transport) measure(req *http.Request, to service, b *body) error {
 		if b.size >= 0 || !to.noChunks {
 			return nil
 		}
+	}
+	if r, ok := memory(req.Body).(*bytes.Reader); ok && b.get != nil && !unsigned {
+		b.inPlace(r, req.Body)
+		return checkLength(req, b.size)
 	}
 	read, known, limit := (*body).keep, b.size >= 0, min(max(cmp.Or(t.MaxBody, defaultMaxBody), 0), math.MaxInt64-1)
 	if again := b.get != nil || b.src.seek != nil; again && !unsigned {
@@ -114,12 +121,29 @@ func (b *body) keep() error {
 	return err
 }
 
+// inPlace hashes the bytes of a reader where they are. Each attempt reads them with a reader of its own.
+func (b *body) inPlace(r *bytes.Reader, sent io.ReadCloser) {
+	b.first, b.sent, b.size = *r, sent, int64(r.Len())
+	h := sha256.New()
+	b.first.WriteTo(h) // does not fail
+	b.first.Seek(-b.size, io.SeekEnd)
+	b.setHash(h)
+}
+
+// streams reports whether sending the body reads from its source.
+func (b *body) streams() bool { return b.data == nil && b.sent == nil && b.size != 0 }
+
 // sum hashes the body without keeping it.
 func (b *body) sum() (err error) {
 	h := sha256.New()
 	b.size, err = io.CopyBuffer(h, &b.in, make([]byte, 64<<10))
-	b.hash = hex.EncodeToString(h.Sum(nil))
+	b.setHash(h)
 	return err
+}
+
+func (b *body) setHash(h hash.Hash) {
+	var space [2 * sha256.Size]byte
+	b.hash = string(hex.AppendEncode(space[:0], h.Sum(b.digest[:0])))
 }
 
 // interruptible runs read, and abandons it when ctx ends: a Read that blocks cannot be
@@ -180,6 +204,11 @@ func (b *body) open() (io.ReadCloser, error) {
 	switch {
 	case b.size == 0:
 		return http.NoBody, nil
+	case b.sent != nil && b.lent.Swap(true):
+		again := b.first
+		return io.NopCloser(&again), nil
+	case b.sent != nil:
+		return b.sent, nil
 	case b.data != nil && b.lent.Swap(true): // net/http sends these together with the headers
 		return io.NopCloser(bytes.NewReader(b.data)), nil
 	case b.data != nil:
@@ -222,16 +251,21 @@ func (b *body) release() {
 }
 
 // isMemory reports whether Read cannot block: the bodies that http.NewRequest
-// supports. net/http looks into io.NopCloser in the same way.
+// supports.
 func isMemory(r io.Reader) bool {
-	if t := reflect.TypeOf(r); t == nopCloser || t == nopCloserWriterTo {
-		r, _ = reflect.ValueOf(r).Field(0).Interface().(io.Reader)
-	}
-	switch r.(type) {
+	switch memory(r).(type) {
 	case *bytes.Reader, *bytes.Buffer, *strings.Reader:
 		return true
 	}
 	return false
+}
+
+// memory returns the reader in an io.NopCloser, as net/http does, and any other reader as it is.
+func memory(r io.Reader) io.Reader {
+	if t := reflect.TypeOf(r); t == nopCloser || t == nopCloserWriterTo {
+		r, _ = reflect.ValueOf(r).Field(0).Interface().(io.Reader)
+	}
+	return r
 }
 
 // What io.NopCloser returns, without and with WriteTo.

@@ -33,7 +33,7 @@ func (t *Transport) check(req *http.Request, again bool) (to service, err error)
 		return to, err
 	}
 	for name, values := range req.Header {
-		if strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
+		if len(name) == len("Authorization") && strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
 			return to, errors.New("sigv4: the request is already signed: it has Authorization")
 		}
 	}
@@ -112,6 +112,9 @@ func checkURL(req *http.Request) error {
 	}
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, _ := strings.Cut(pair, "=")
+		if name == "" || strings.IndexByte("%xX", name[0]) < 0 {
+			continue // most names, without decoding them
+		}
 		if name, err := url.QueryUnescape(name); err == nil && isPresigned(name) {
 			return fmt.Errorf("sigv4: the request is already signed: its query has %s", name)
 		}

@@ -30,14 +30,18 @@ type rules struct {
 	tokenAfter      bool // presigned URLs get their session token after the signature
 }
 
-var services = map[string]rules{
-	"s3":               {s3: true, contentHash: true, noChunks: true},
-	"s3-object-lambda": {s3: true, contentHash: true, noChunks: true},
-	"s3-outposts":      {s3: true, contentHash: true, noChunks: true},
-	"aoss":             {contentHash: true},
-	"iotdevicegateway": {tokenAfter: true},
-	// https://docs.aws.amazon.com/vpc-lattice/latest/ug/sigv4-authenticated-requests.html
-	"vpc-lattice-svcs": {contentHash: true, unsignedPayload: true},
+func rulesOf(service string) rules {
+	switch service {
+	case "s3", "s3-object-lambda", "s3-outposts":
+		return rules{s3: true, contentHash: true, noChunks: true}
+	case "aoss":
+		return rules{contentHash: true}
+	case "iotdevicegateway":
+		return rules{tokenAfter: true}
+	case "vpc-lattice-svcs": // https://docs.aws.amazon.com/vpc-lattice/latest/ug/sigv4-authenticated-requests.html
+		return rules{contentHash: true, unsignedPayload: true}
+	}
+	return rules{}
 }
 
 // check returns the service that s names.
@@ -54,7 +58,7 @@ func (s Scope) check() (service, error) {
 	case s.Service == "s3express":
 		return service{}, errors.New("sigv4: service s3express signs with session credentials of its own, which this package does not create")
 	}
-	return service{s, services[s.Service]}, nil
+	return service{s, rulesOf(s.Service)}, nil
 }
 
 // isName accepts what S3-compatible servers use as a region ("eu_west_1",

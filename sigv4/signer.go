@@ -40,14 +40,23 @@ type Signer struct {
 // Errors name the field of the Signer or the part of the request that cannot
 // be signed. They never contain a secret.
 func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credentials, at time.Time) error {
-	to, err := Scope{s.Service, s.Region}.check()
+	to, err := s.prepare(req, payloadHash)
 	if err != nil {
 		return err
 	}
-	if err := s.check(req); err != nil {
-		return err
-	}
 	return s.sign(to, req, payloadHash, c, at)
+}
+
+// prepare checks what a Transport checks before it reads the body.
+func (s *Signer) prepare(req *http.Request, payloadHash string) (service, error) {
+	to, err := Scope{s.Service, s.Region}.check()
+	if err == nil {
+		err = s.check(req)
+	}
+	if err == nil && !to.unsignedPayload && !isPayloadHash(payloadHash) {
+		err = errors.New("sigv4: the payload hash is neither a SHA-256 in lower-case hex nor " + UnsignedPayload)
+	}
+	return to, err
 }
 
 // sign signs a request that passed check.
@@ -95,11 +104,8 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 // req is only read: the changes that [Signer.Sign] makes are made to the result.
 // For S3 payloadHash is [UnsignedPayload] unless the body is known.
 func (s *Signer) Presign(req *http.Request, payloadHash string, c stschain.Credentials, at time.Time, life time.Duration) (url stschain.Secret, signed http.Header, err error) {
-	to, err := Scope{s.Service, s.Region}.check()
+	to, err := s.prepare(req, payloadHash)
 	if err != nil {
-		return stschain.Secret{}, nil, err
-	}
-	if err := s.check(req); err != nil {
 		return stschain.Secret{}, nil, err
 	}
 	return s.presign(to, req, payloadHash, c, at, life)
@@ -154,10 +160,7 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 	if to.unsignedPayload {
 		payloadHash = UnsignedPayload
 	}
-	switch {
-	case !isPayloadHash(payloadHash):
-		return signing{}, errors.New("sigv4: the payload hash is neither a SHA-256 in lower-case hex nor " + UnsignedPayload)
-	case at.IsZero():
+	if at.IsZero() {
 		return signing{}, errors.New("sigv4: the time to sign at is zero; pass time.Now()")
 	}
 	date := s.dates.Format(at)

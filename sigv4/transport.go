@@ -22,7 +22,8 @@ import (
 // A body is hashed before it is sent, so it is read twice or buffered: one with
 // GetBody (http.NewRequest sets it for bytes and strings) or one that can seek (a
 // file) is read twice in constant memory; any other is buffered, up to MaxBody.
-// Small ones are always buffered. The length is then known and sent as
+// Small ones are buffered too. A bytes.Reader that http.NewRequest got is hashed
+// and sent without a copy: do not change its bytes meanwhile. The length is then known and sent as
 // Content-Length. A body that differs from its ContentLength, or has another length
 // when it is sent, is an error before its end is sent; one with other content is
 // refused by the service, which compares the same hash. Hashing ends with the
@@ -113,7 +114,7 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer body.release()
-	if req.Context().Done() != nil {
+	if req.Context().Done() != nil && body.streams() {
 		defer context.AfterFunc(req.Context(), body.stop)()
 	}
 	host, replayed := target(req.URL), accepted
