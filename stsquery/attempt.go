@@ -28,7 +28,7 @@ func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credent
 		}
 		end(creds, nil)
 	}()
-	late := fmt.Errorf("no response within %v: %w", c.timeout(), context.DeadlineExceeded)
+	late := lateError{c.timeout()}
 	bounded, cancel := context.WithTimeoutCause(ctx, c.timeout(), late)
 	defer cancel()
 
@@ -68,6 +68,15 @@ func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credent
 	}
 	return failure, class
 }
+
+// lateError is the error of an attempt without a response in time. It is made for each attempt.
+type lateError struct{ limit time.Duration }
+
+func (e lateError) Error() string {
+	return fmt.Sprintf("no response within %v: %v", e.limit, context.DeadlineExceeded)
+}
+
+func (lateError) Unwrap() error { return context.DeadlineExceeded }
 
 // newRequest makes the request of one attempt, signed for this moment.
 func (c *Client) newRequest(ctx context.Context, r *request, creds stschain.Credentials, d date) (*http.Request, error) {

@@ -65,7 +65,7 @@ func (e *element) number(name string) int {
 // and size. Its errors quote nothing of the document, which may contain
 // secrets.
 func parseXML(body []byte) (*element, error) {
-	p := parser{d: xml.NewDecoder(bytes.NewReader(body)), left: maxElements}
+	p := parser{d: xml.NewDecoder(bytes.NewReader(body)), left: maxElements, text: make([]byte, 0, 1024)}
 	var document element
 	if err := p.children(&document, xml.Name{}, 0); err != nil {
 		return nil, err
@@ -101,6 +101,9 @@ func (p *parser) children(e *element, tag xml.Name, depth int) error {
 				return fmt.Errorf("response is XML with more than %d elements or %d levels", maxElements, maxDepth)
 			}
 			p.text = p.text[:0]
+			if e.children == nil {
+				e.children = make([]element, 0, 4) // as many as credentials have
+			}
 			e.children = append(e.children, element{name: t.Name.Local})
 			if err := p.children(&e.children[len(e.children)-1], t.Name, depth+1); err != nil {
 				return err

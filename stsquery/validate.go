@@ -75,29 +75,30 @@ func (r *rules) required(field, value string, l limits) {
 // text checks a value that may be empty.
 func (r *rules) text(field, value string, l limits) {
 	if value != "" {
-		r.value(field, value, quote(value), l)
+		r.value(field, value, quote, l)
 	}
 }
 
 // secret is text for a value that must not be shown.
 func (r *rules) secret(field string, value stschain.Secret, l limits) {
 	if !value.IsZero() {
-		r.value(field, value.Reveal(), "a secret", l)
+		r.value(field, value.Reveal(), func(string) string { return "a secret" }, l)
 	}
 }
 
-func (r *rules) value(field, value, shown string, l limits) {
+// value checks a value. show describes it in an error.
+func (r *rules) value(field, value string, show func(string) string, l limits) {
 	n := utf8.RuneCountInString(value)
 	switch {
 	case strings.IndexFunc(value, unicode.IsControl) >= 0:
-		r.addf("%s is %s, with control characters", field, shown)
+		r.addf("%s is %s, with control characters", field, show(value))
 	case !r.aws:
 	case l.min == l.max && n != l.max:
-		r.addf("%s is %s of %d characters, and exactly %d are allowed", field, shown, n, l.max)
+		r.addf("%s is %s of %d characters, and exactly %d are allowed", field, show(value), n, l.max)
 	case n < l.min || n > l.max:
-		r.addf("%s is %s of %d characters, and %d to %d are allowed", field, shown, n, l.min, l.max)
+		r.addf("%s is %s of %d characters, and %d to %d are allowed", field, show(value), n, l.min, l.max)
 	case l.chars != nil && strings.IndexFunc(value, func(c rune) bool { return !l.chars(c) }) >= 0:
-		r.addf("%s is %s, and only %s are allowed", field, shown, l.allowed)
+		r.addf("%s is %s, and only %s are allowed", field, show(value), l.allowed)
 	}
 }
 
