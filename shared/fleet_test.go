@@ -92,8 +92,8 @@ func liveFleet(t *testing.T, seed uint64, processes int, last time.Duration) (w 
 		w.mu.Lock()
 		w.mode, w.source = "", ""
 		w.mu.Unlock()
-		if left := last - time.Since(w.began); left > 0 && !w.isBroken() {
-			time.Sleep(left)
+		if !w.isBroken() { // the last fault may have ended late
+			time.Sleep(max(last-time.Since(w.began), recovery))
 		}
 		w.mustBeFresh()
 		close(w.end)
