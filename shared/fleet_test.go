@@ -117,7 +117,7 @@ func (w *region) mustBeFresh() {
 					continue
 				}
 				err := retrieve(m)
-				if s := m.cache.Status(); p.alive() && (err != nil || s.Err != nil) {
+				if s := m.cache.Status(); p.alive() && (err != nil || s.Err != nil && !m.demands) { // RetrieveFor may have failed with fresh ones
 					w.mu.Lock()
 					w.breaks("process %d has no fresh credentials of %s: %v, %v", m.n, m.role.name, err, s.Err)
 					w.mu.Unlock()
