@@ -46,7 +46,7 @@ func readClaim(r *http.Request, query []param) (claim, *refusal) {
 	case presigned:
 		return readPresigned(query)
 	case len(authorization) == 1:
-		return readAuthorization(r.Header)
+		return readAuthorization(r.Header, algorithm)
 	case len(authorization) > 1:
 		return claim{}, deny(incomplete, "There is more than one Authorization header.")
 	}
@@ -55,11 +55,11 @@ func readClaim(r *http.Request, query []param) (claim, *refusal) {
 
 // readAuthorization reads
 // AWS4-HMAC-SHA256 Credential=id/scope, SignedHeaders=a;b, Signature=hex.
-func readAuthorization(h http.Header) (claim, *refusal) {
+func readAuthorization(h http.Header, required string) (claim, *refusal) {
 	c := claim{life: -1}
 	scheme, rest, _ := strings.Cut(h.Get("Authorization"), " ")
-	if scheme != algorithm {
-		return c, deny(incomplete, "The algorithm of the Authorization header is not "+algorithm+".")
+	if scheme != required {
+		return c, deny(incomplete, "The algorithm of the Authorization header is not "+required+".")
 	}
 	values := map[string]string{}
 	for part := range strings.SplitSeq(rest, ",") {
@@ -93,7 +93,7 @@ func readAuthorization(h http.Header) (claim, *refusal) {
 	if no := c.readDate(h); no != nil {
 		return c, no
 	}
-	return c, c.readSigned(values["SignedHeaders"], values["Signature"])
+	return c, c.readSigned(values["SignedHeaders"], values["Signature"], required == algorithm)
 }
 
 // readDate reads X-Amz-Date or, if that is missing, Date.
@@ -158,7 +158,7 @@ func readPresigned(query []param) (claim, *refusal) {
 	}
 	c.token = values["X-Amz-Security-Token"]
 	c.payloadHash = values["X-Amz-Content-Sha256"]
-	return c, c.readSigned(values["X-Amz-SignedHeaders"], values["X-Amz-Signature"])
+	return c, c.readSigned(values["X-Amz-SignedHeaders"], values["X-Amz-Signature"], true)
 }
 
 func (c *claim) readCredential(credential string) *refusal {
@@ -174,8 +174,8 @@ func (c *claim) readCredential(credential string) *refusal {
 }
 
 // readSigned reads the list of signed headers, which must be sorted, in lower
-// case and without duplicates, and the signature.
-func (c *claim) readSigned(headers, signature string) *refusal {
+// case and without duplicates, and the signature, which is an HMAC or of any length.
+func (c *claim) readSigned(headers, signature string, isHMAC bool) *refusal {
 	c.signedHeaders = strings.Split(headers, ";")
 	for i, h := range c.signedHeaders {
 		switch {
@@ -185,8 +185,8 @@ func (c *claim) readSigned(headers, signature string) *refusal {
 			return deny(incomplete, fmt.Sprintf("SignedHeaders is not sorted, or names a header twice, at %q.", h))
 		}
 	}
-	if raw, err := hex.DecodeString(signature); err != nil || len(raw) != 32 || signature != strings.ToLower(signature) {
-		return deny(incomplete, "Signature is not 64 hexadecimal digits in lower case.")
+	if raw, err := hex.DecodeString(signature); err != nil || isHMAC && len(raw) != 32 || signature != strings.ToLower(signature) {
+		return deny(incomplete, "Signature is not hexadecimal digits in lower case, 64 for an HMAC.")
 	}
 	c.signature = signature
 	return nil

@@ -96,10 +96,14 @@ func Throttle() Fault {
 	return f
 }
 
-// Refuse returns an STS error.
+// Refuse returns an STS error; for CreateSession, one of IAM Roles Anywhere.
 func Refuse(status int, code, message string) Fault {
-	return Fault{name: "Refuse " + code, instead: func(string) *response {
-		return errorResponse(&refusal{status: status, code: code, message: message})
+	return Fault{name: "Refuse " + code, instead: func(operation string) *response {
+		r := &refusal{status: status, code: code, message: message}
+		if operation == createSession {
+			return sessionRefusal(r)
+		}
+		return errorResponse(r)
 	}}
 }
 

@@ -20,10 +20,14 @@ const maxForm = 1 << 20
 
 // ServeHTTP implements STS: it accepts a form by POST and a presigned GET, on
 // any path and for any host. Paths that end in /federation are the console's
-// sign-in endpoint, [Server.Federation].
+// sign-in endpoint, [Server.Federation]. After [Server.AddTrustAnchor], paths that end
+// in /sessions are IAM Roles Anywhere.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, _ := target(r); strings.HasSuffix(path, signInPath) {
 		s.serveSignIn(w, r)
+		return
+	} else if strings.HasSuffix(path, sessionsPath) && s.hasAnchors() {
+		s.serveSession(w, r)
 		return
 	}
 	ctx, leave, open := s.enter(r.Context())

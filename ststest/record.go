@@ -60,7 +60,7 @@ func (s *Server) arrived(c *Call) {
 	}
 	s.calls = append(s.calls, c)
 	s.total++
-	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil {
+	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil || c.Operation == createSession {
 		s.counts[c.Operation]++ // others would make the map grow without bound
 	}
 	copied := c.clone()

@@ -14,7 +14,7 @@ import (
 	"github.com/stschain-go/stschain/internal/redact"
 )
 
-// Service is a service whose requests carry secrets instead of a signature.
+// Service is a service whose requests are not signed with credentials: they carry secrets, or are signed with a certificate's key.
 type Service struct {
 	URL         *url.URL
 	HTTPClient  *http.Client     // nil: a client with timeouts

@@ -1,15 +1,13 @@
 package sso
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/credjson"
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
@@ -23,7 +21,7 @@ func (p *Provider) call(ctx context.Context, to *url.URL, r wire.Request) (respo
 		if got.Status == http.StatusOK {
 			return nil
 		}
-		code, message := said(got)
+		code, message := credjson.Said(got)
 		refusal := service.Refuse(got, code, message, r.Secrets...)
 		if got.Status == http.StatusUnauthorized { // the portal may omit the code
 			return stschain.Permanent(refusal)
@@ -31,21 +29,6 @@ func (p *Provider) call(ctx context.Context, to *url.URL, r wire.Request) (respo
 		return refusal.Marked()
 	})
 	return response, err
-}
-
-// said returns the code and the message of a refusal, for which the two services use different members.
-func said(r wire.Response) (code, message string) {
-	var doc struct {
-		Error       string `json:"error"`
-		Description string `json:"error_description"`
-		Type        string `json:"__type"`
-		Message     string `json:"message"`
-	}
-	if json.Unmarshal(r.Body, &doc) != nil {
-		return "", ""
-	}
-	header, _, _ := strings.Cut(r.Header.Get("X-Amzn-Errortype"), ":")
-	return cmp.Or(doc.Error, header, doc.Type[strings.LastIndex(doc.Type, "#")+1:]), cmp.Or(doc.Description, doc.Message)
 }
 
 // unauthorized reports whether the token was rejected.
