@@ -30,8 +30,8 @@
 // 5 minutes, a CA's, one whose key usage lacks digitalSignature, one of X.509 version 1 or signed with MD5 or SHA-1, and
 // one whose key is neither EC nor RSA of at least 2048 bits.
 //
-// When the certificate expires is in the errors of the service, in the Note of each [stschain.Refreshed] event, and in the output of
-// [stschain.Explain]. Sessions may outlast their certificate.
+// When the certificate expires is in the errors of the service, and in the Note of each [stschain.Refreshed] event and of the step of a
+// [stschain.Trace]. Sessions may outlast their certificate.
 //
 // # Keys
 //

@@ -9,7 +9,6 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
-	"errors"
 	"math/big"
 	"net/http"
 	"os"
@@ -123,15 +122,10 @@ func TestRenewal(t *testing.T) {
 
 // While another process replaces one file after the other, they do not fit.
 func TestRenewalInBetween(t *testing.T) {
-	dir, old, renewed := t.TempDir(), newEC(), must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	old, renewed := newEC(), must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 	synctest.Test(t, func(t *testing.T) {
-		ca := newAuthority()
-		w := &world{dir: dir, certificate: filepath.Join(dir, "c.pem"), key: filepath.Join(dir, "k.pem"), Provider: &rolesanywhere.Provider{
-			TrustAnchorARN: anchorARN, ProfileARN: profileARN, RoleARN: roleARN, MaxAttempts: 1,
-			CertificateFile: filepath.Join(dir, "c.pem"), KeyFile: filepath.Join(dir, "k.pem"), Clock: clockFunc(func() time.Time { return noon }),
-			HTTPClient: &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) { return nil, errors.New("sent") })},
-		}}
-		w.install(t, old, ca.issue(renewed, nil))
+		w := newWorld(t)
+		w.install(t, old, w.root.issue(renewed, nil))
 		go func() {
 			time.Sleep(250 * time.Millisecond)
 			if err := os.WriteFile(w.key, keyPEM(renewed), 0o600); err != nil {
@@ -139,8 +133,8 @@ func TestRenewalInBetween(t *testing.T) {
 			}
 		}()
 		_, err := w.Retrieve(t.Context())
-		require.ErrorContains(t, err, "sent")
-		w.install(t, old, ca.issue(renewed, nil))
+		require.NoError(t, err)
+		w.install(t, old, w.root.issue(renewed, nil))
 		began := time.Now()
 		_, err = w.Retrieve(t.Context())
 		require.ErrorContains(t, err, "the private key does not fit the certificate CN=worker (serial number 4711, from "+w.certificate+")")
@@ -229,7 +223,7 @@ func TestFields(t *testing.T) {
 	require.ErrorContains(t, err, "rolesanywhere: TrustAnchorARN is not the ARN")
 }
 
-// When the certificate expires is in events and in Explain.
+// When the certificate expires is in events and traces.
 func TestExpiryNote(t *testing.T) {
 	w := newWorld(t)
 	notes := make(chan string, 1)
@@ -238,10 +232,12 @@ func TestExpiryNote(t *testing.T) {
 			notes <- e.Note
 		}
 	}}
-	_, err := c.Retrieve(t.Context())
+	steps := make(chan string, 2)
+	_, err := c.Retrieve(stschain.WithTrace(t.Context(), &stschain.Trace{End: func(_ context.Context, s stschain.Step) { steps <- s.Name + ": " + s.Note }}))
 	require.NoError(t, err)
-	require.Equal(t, "certificate CN=worker expires at 2026-12-31T12:00:00Z", <-notes)
-	require.Contains(t, stschain.Explain(t.Context(), w.Provider).String(), "certificate CN=worker expires at 2026-12-31T12:00:00Z")
+	const note = "certificate CN=worker expires at 2026-12-31T12:00:00Z"
+	require.Equal(t, note, <-notes)
+	require.Equal(t, "rolesanywhere "+roleARN+": "+note, <-steps)
 }
 
 // The certificate decides the identity, which is known without its key.

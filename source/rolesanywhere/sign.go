@@ -1,6 +1,7 @@
 package rolesanywhere
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -28,6 +29,7 @@ func (p *Provider) sign(ctx context.Context, k keyPair, message []byte) ([]byte,
 	}
 	results := make(chan result, 1)
 	digest := sha256.Sum256(message)
+	given := bytes.Clone(digest[:]) // the signer may change it
 	go func() {
 		r := result{err: errors.New("it called runtime.Goexit")}
 		defer func() {
@@ -37,7 +39,7 @@ func (p *Provider) sign(ctx context.Context, k keyPair, message []byte) ([]byte,
 			<-slot
 			results <- r
 		}()
-		r.signature, r.err = k.key().Sign(rand.Reader, digest[:], crypto.SHA256)
+		r.signature, r.err = k.key().Sign(rand.Reader, given, crypto.SHA256)
 	}()
 	select {
 	case r := <-results:

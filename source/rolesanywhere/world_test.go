@@ -159,3 +159,13 @@ func (w *world) use(sign func(digest []byte, opts crypto.SignerOpts) ([]byte, er
 	w.KeyFile = ""
 	w.Signer = func(context.Context) (crypto.Signer, error) { return signer{newEC(), sign}, nil }
 }
+
+// parsePKCS8 returns the key of a PEM file.
+func parsePKCS8(content []byte) (crypto.Signer, error) {
+	block, _ := pem.Decode(content)
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return nil, err
+	}
+	return key.(crypto.Signer), nil
+}
