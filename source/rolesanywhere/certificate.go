@@ -104,19 +104,14 @@ func decode(content []byte) (blocks []*pem.Block, err error) {
 	return blocks, nil
 }
 
-// newChain finds the certificate among all: the first, or the only one that is not a CA's if the first is. It
-// sorts the others by issuer.
+// newChain finds the certificate among all, the first one that is not a CA's, and sorts the others by issuer.
 func newChain(all []*x509.Certificate, from string) (chain, error) {
 	if len(all) == 0 || slices.Contains(all, nil) {
 		return chain{}, stschain.Permanent(fmt.Errorf("no certificate: %s has none, or a nil one", from))
 	}
-	others := slices.Clone(all)
-	at := 0
-	if isLeaf := func(c *x509.Certificate) bool { return !c.IsCA }; all[0].IsCA && slices.ContainsFunc(all, isLeaf) {
-		at = slices.IndexFunc(all, isLeaf)
-	}
-	c := chain{leaf: all[at], from: from}
-	others = slices.Delete(others, at, at+1)
+	leaf := max(slices.IndexFunc(all, func(c *x509.Certificate) bool { return !c.IsCA }), 0)
+	c := chain{leaf: all[leaf], from: from}
+	others := slices.DeleteFunc(slices.Clone(all), c.leaf.Equal) // some files of the chain contain it too
 	for last := c.leaf; ; last = c.issuers[len(c.issuers)-1] {
 		i := slices.IndexFunc(others, func(o *x509.Certificate) bool { return issued(o, last) })
 		switch {

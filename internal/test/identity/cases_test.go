@@ -2,11 +2,16 @@ package identity_test
 
 import (
 	"context"
+	"crypto"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"io"
 	"io/fs"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing/fstest"
 	"time"
@@ -21,6 +26,7 @@ import (
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/source/login"
 	"github.com/stschain-go/stschain/source/profile"
+	"github.com/stschain-go/stschain/source/rolesanywhere"
 	"github.com/stschain-go/stschain/source/sso"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/webidentity"
@@ -117,6 +123,24 @@ func loggedIn(id string) string {
 func configOf(role string) string {
 	text := "role_arn = " + role + "\nrole_session_name = nightly\ncredential_source = Environment\n"
 	return "[default]\n" + text + "[profile dev]\n" + text
+}
+
+// certificate returns a file of source/rolesanywhere.
+func certificate(name string) string {
+	content, err := os.ReadFile(filepath.Join("..", "..", "..", "source", "rolesanywhere", "testdata", name))
+	if err != nil {
+		panic(err)
+	}
+	return string(content)
+}
+
+func issued(name string) func(context.Context) ([]*x509.Certificate, error) {
+	block, _ := pem.Decode([]byte(certificate(name)))
+	return func(context.Context) ([]*x509.Certificate, error) { return x509.ParseCertificates(block.Bytes) }
+}
+
+func anywhere(resource string) string {
+	return "arn:aws:rolesanywhere:eu-west-1:123456789012:" + resource
 }
 
 // runner is the agent of a GitHub Actions job, whose tokens are for the audience that a request names.
@@ -268,6 +292,23 @@ var kinds = map[string]kind{
 		out: fields{
 			"Profile": "dev", "AllowHTTP": true, "MaxAttempts": 1, "DisableClockSkewCorrection": true, "CacheDir": "/y", "Home": "/z",
 			"LookupEnv": lookup("HOME", "/z"), "Open": opens(loggedIn("ASIA2")), "HTTPClient": other, "Clock": clock{},
+		},
+	},
+	"rolesanywhere.Provider": {
+		value: func() any {
+			return &rolesanywhere.Provider{
+				TrustAnchorARN: anywhere("trust-anchor/a"), ProfileARN: anywhere("profile/a"), RoleARN: role,
+				CertificateFile: "/x", Password: returns(secret), Open: opens(certificate("sha1.pem")), HTTPClient: offline,
+			}
+		},
+		in: fields{
+			"TrustAnchorARN": anywhere("trust-anchor/b"), "ProfileARN": anywhere("profile/b"), "RoleARN": otherRole, "Duration": 2 * time.Hour, "SessionName": "nightly",
+			"Certificates": issued("version1.pem"), "Open": opens(certificate("version1.pem")), "Endpoint": "https://anywhere.example", "FIPS": true, "DualStack": true,
+		},
+		out: fields{
+			"CertificateFile": "/y", "ChainFile": "/y", "KeyFile": "/y", "AllowHTTP": true, "MaxAttempts": 1, "DisableClockSkewCorrection": true, "HTTPClient": other, "Clock": clock{},
+			"Password": func(context.Context) (stschain.Secret, error) { panic("Identity must not prompt") },
+			"Signer":   func(context.Context) (crypto.Signer, error) { panic("Identity must not prompt") },
 		},
 	},
 	"profile.Provider": {

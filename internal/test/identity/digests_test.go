@@ -7,6 +7,7 @@ var digests = map[string]string{
 	"federation.Provider":       "8d102a6ad5cac1673118b58a03f73e65150055d729cb82e5ac0b23e62d9a3647",
 	"login.Provider":            "35920f672c4f6f064da7254e928344cfe4ce709754f998d9276bf92a4cee368e",
 	"profile.Provider":          "6724615ae3a814dedcb363c955826201bf5057179f49ec96a2899050ab5633bb",
+	"rolesanywhere.Provider":    "08006cbc7ea1cdd177612203a172bddd94dc58cec630c7aeadef9f56551cfa50",
 	"saml.Provider":             "ae8dbdb8df9557137c563a481ad710d166810f03fb65f202d1395178d87b48aa",
 	"sessiontoken.Provider":     "00a48fc87c141e58e5739faac9b270f853e78bac8df7938ca99030503749b838",
 	"sso.Provider":              "3f503124177d7953b329a73e6397df641fbd1ec97d05d79ffca100d529be80a3",
