@@ -65,6 +65,7 @@ func (a authority) authority(name string) authority {
 	}
 	return authority{a.issue(key, func(c *x509.Certificate) {
 		c.Subject.CommonName, c.IsCA, c.KeyUsage = name, true, x509.KeyUsageCertSign
+		c.NotBefore, c.NotAfter = noon.AddDate(-30, 0, 0), noon.AddDate(100, 0, 0)
 	}), key}
 }
 
