@@ -26,8 +26,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, _ := target(r); strings.HasSuffix(path, signInPath) {
 		s.serveSignIn(w, r)
 		return
-	} else if strings.HasSuffix(path, sessionsPath) && s.hasAnchors() {
-		s.serveSession(w, r)
+	} else if anywhere := s.rolesAnywhere(); anywhere != nil && strings.HasSuffix(path, sessionsPath) {
+		anywhere(w, r)
 		return
 	}
 	ctx, leave, open := s.enter(r.Context())

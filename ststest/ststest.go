@@ -119,6 +119,7 @@ type Server struct {
 	outbound *Issuer
 	issuers  map[string]*Issuer     // by URL
 	anchors  map[string]TrustAnchor // by ARN
+	anywhere http.HandlerFunc       // nil: there are no trust anchors
 	messages map[string]string      // decoded, by their encoded form
 	tradeIns map[stschain.Secret]tradeIn
 	asserted asserted
@@ -222,8 +223,7 @@ func (s *Server) startListening() {
 			}
 		},
 	}
-	// An http.Transport resends some requests on its own when a connection that
-	// it reuses breaks. The queue of faults must get each call once.
+	// An http.Transport resends some requests on its own when a connection that it reuses breaks. Faults must get each call once.
 	server.SetKeepAlivesEnabled(false)
 	s.listen.server, s.listen.served = server, make(chan struct{})
 	go func() {

@@ -4,6 +4,7 @@ package credjson
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -138,4 +139,20 @@ func IsAccount(s string) bool {
 // Refusal returns the code and the message of a service, as [redact.Text] does. It is "" without either.
 func (d Document) Refusal(secrets ...stschain.Secret) string {
 	return redact.Text(strings.Trim(d.Code+": "+d.Message, ": "), append(secrets, d.secretAccessKey, d.token))
+}
+
+// Said returns the code and the message of a service's refusal, for which services use different members. They
+// are "" if the response is not a JSON object.
+func Said(r wire.Response) (code, message string) {
+	var doc struct {
+		Error       string `json:"error"`
+		Description string `json:"error_description"`
+		Type        string `json:"__type"`
+		Message     string `json:"message"`
+	}
+	if json.Unmarshal(r.Body, &doc) != nil {
+		return "", ""
+	}
+	header, _, _ := strings.Cut(r.Header.Get("X-Amzn-Errortype"), ":")
+	return cmp.Or(doc.Error, header, doc.Type[strings.LastIndex(doc.Type, "#")+1:]), cmp.Or(doc.Description, doc.Message)
 }
