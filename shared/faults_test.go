@@ -456,6 +456,8 @@ func TestNotShared(t *testing.T) {
 			}
 			require.Equal(t, "ASIA1", w.get(w.process()))
 			require.Equal(t, "ASIA2", w.get(w.process()))
+			ops, _ := w.did()
+			require.NotContains(t, ops, opSave)
 		})
 	}
 }
