@@ -47,7 +47,7 @@ func TestExplore(t *testing.T) {
 		{name: "crash, pause", until: 4, slow: 1, full: true, budget: budget{crash: 1, pause: 1}},
 		{name: "replay, generation reset, rejection", until: 3, full: true, budget: budget{replay: 1, resetGen: 1, reject: 1}},
 		{name: "store down, pause", until: 2, slow: 1, full: true, budget: budget{storeDown: 1, pause: 1}},
-		{name: "flush, two rejections, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{flush: 1, reject: 2}},
+		{name: "flush, rejection, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{flush: 1, reject: 1}},
 		{name: "two failures of the source, poison, liveness", until: 5, slow: 1, eager: true, live: 9, full: true, budget: budget{transient: 2, poison: 1}},
 		{name: "store down, failover, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{storeDown: 1, failover: 1}},
 		{name: "replay, reset, rejection, liveness", until: 3, slow: 1, eager: true, live: 9, full: true, budget: budget{replay: 1, resetGen: 1, reject: 1}},
