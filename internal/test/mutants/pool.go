@@ -3,9 +3,9 @@ package main
 // poolMutants break the rules of Pool.
 var poolMutants = []mutant{
 	// 1: pull only. 2: hits and New
-	{"poolentry.go", "if m = (&madeProvider{done: make(chan struct{})}); s.made.CompareAndSwap(nil, m) {", "if m = (&madeProvider{done: make(chan struct{})}); true {",
+	{"poolentry.go", "		case making == nil:\n", "		default:\n",
 		"New is called once for an entry"},
-	{"poolentry.go", "	made = &madeProvider{Provider: p}\n", "",
+	{"poolentry.go", "		s.made, s.making = p, nil\n", "		s.making = nil\n",
 		"what New returned is kept"},
 	{"poolroom.go", "if other := p.table.find(e.hash, e.key); other != nil {", "if other := p.table.find(e.hash, e.key); other != nil && false {",
 		"callers of a new key share its entry"},
@@ -35,7 +35,7 @@ var poolMutants = []mutant{
 		"the key that just came is evicted last"},
 	{"poolroom.go", "p.MaxBytes > 0 && p.bytes > p.MaxBytes && p.proven.len > 0", "false",
 		"MaxBytes bounds the bytes"},
-	{"poolroom.go", "	p.bytes -= e.bytes\n", "",
+	{"poolroom.go", "	p.bytes -= int64(e.bytes)\n", "",
 		"the bytes of a removed key are not counted"},
 
 	// 4: slots
@@ -73,7 +73,7 @@ var poolMutants = []mutant{
 	// 7: eviction and Forget
 	{"pool.go", "	if e != nil {\n		p.remove(e)\n	}\n", "",
 		"Forget detaches the entry"},
-	{"poolroom.go", "	if !e.gone {", "	if true {",
+	{"poolroom.go", "	if e.bytes > 0 {", "	if true {",
 		"an evicted key does not come back with the result of its refresh"},
 	{"poolentry.go", "	if IsUnavailable(err) {", "	if false {",
 		"a tenant that is not configured never falls through to another identity"},
