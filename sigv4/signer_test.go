@@ -122,6 +122,9 @@ func FuzzSign(f *testing.F) {
 }
 
 func TestSignAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("with it a sync.Pool loses what it was given")
+	}
 	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
 	req := stsPost(t)
 	hash := sigv4.PayloadHash([]byte("Action=GetCallerIdentity&Version=2011-06-15"))
