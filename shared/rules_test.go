@@ -399,6 +399,24 @@ func TestRuleDirect(t *testing.T) {
 	})
 }
 
+// A direct call does not take the lease, which the next attempt of another process may get.
+func TestRuleDirectHasNoLease(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		p := w.process()
+		_, err := w.store.Lease(t.Context(), w.keyOf(p), "another", false, time.Hour)
+		require.NoError(t, err)
+		var ops []storetest.Operation
+		w.source = func(_ context.Context, n int) (stschain.Credentials, error) {
+			w.did()
+			after(10 * time.Second)
+			ops, _ = w.did()
+			return w.credentials(n), nil
+		}
+		require.Equal(t, "ASIA1", w.get(p))
+		require.Empty(t, ops)
+	})
+}
+
 // keyOf returns the key of a role in the store.
 func (w *fleet) keyOf(p *shared.Provider) (key string) {
 	w.t.Helper()
