@@ -375,6 +375,18 @@ func TestResponsesLost(t *testing.T) {
 	}
 }
 
+// The store fails when a lease is to become a pause: the provider is not called again.
+func TestStoreFailsAtTheEnd(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		w.source = func(context.Context, int) (stschain.Credentials, error) {
+			w.set(func() { w.fault = always(storetest.Down) })
+			return stschain.Credentials{}, errors.New("refused")
+		}
+		require.ErrorContains(t, w.fails(w.process()), "refused")
+		require.Equal(t, 1, w.called())
+	})
+}
+
 // The cache over the tier passes RetrieveFor on, and a hit in it does not reach the store.
 func TestRetrieveFor(t *testing.T) {
 	bubble(t, func(t *testing.T, w *fleet) {
