@@ -42,7 +42,7 @@ func TestExplore(t *testing.T) {
 		{name: "services reject all, five times", until: 4, eager: true, always: true, full: true, budget: budget{reject: 5}},
 		{name: "crash, liveness", until: 7, slow: 1, eager: true, live: 9, budget: budget{crash: 1}},
 		{name: "pause, liveness", until: 7, slow: 1, eager: true, live: 9, full: true, budget: budget{pause: 1}},
-		{name: "rejection, flush, a Save that arrives later", until: 1, full: true, budget: budget{reject: 1, flush: 1, lateSave: 1}},
+		{name: "rejection, flush, a Save that arrives later", until: 1, budget: budget{reject: 1, flush: 1, lateSave: 1}},
 		{name: "failover, rejection", until: 3, full: true, budget: budget{failover: 1, reject: 1}},
 		{name: "crash, pause", until: 4, slow: 1, full: true, budget: budget{crash: 1, pause: 1}},
 		{name: "replay, generation reset, rejection", until: 3, full: true, budget: budget{replay: 1, resetGen: 1, reject: 1}},
@@ -147,7 +147,7 @@ type node struct {
 }
 
 func (w world) explore(t *testing.T) {
-	limit := 200_000
+	limit := 400_000
 	if w.full {
 		limit = 4_000_000
 	}
