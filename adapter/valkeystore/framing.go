@@ -92,6 +92,9 @@ func (f *framing) read(p []byte) error {
 	for len(p) > 0 {
 		n := min(f.string, len(p))
 		if f.string == 0 {
+			if len(f.line) == 0 && !f.known(p[0]) { // valkey-go takes each unknown byte for a reply
+				return framingError(fmt.Sprintf("malformed: %.40q", p))
+			}
 			n = bytes.IndexByte(p, '\n') + 1
 			if n == 0 {
 				n = len(p)
@@ -133,7 +136,7 @@ func (f *framing) header() bool {
 	case kind == '$', kind == '=':
 		f.string = n + len("\r\n")
 		return n >= 0 && n <= maxString
-	case kind == '*', kind == '~', kind == '%', kind == '>' && f.push:
+	case kind != '_':
 		if n < 0 || n > maxElements || len(f.arrays) == maxDepth {
 			return false
 		}
@@ -146,6 +149,11 @@ func (f *framing) header() bool {
 		return false
 	}
 	return true
+}
+
+// known reports whether header allows a line that begins so.
+func (f *framing) known(kind byte) bool {
+	return strings.IndexByte("-+:,(_$=*~%", kind) >= 0 || kind == '>' && f.push
 }
 
 // hasAddress reports whether an error has the field that valkey-go uses, if it is a redirection.
