@@ -92,14 +92,14 @@ func (f *framing) read(p []byte) error {
 	for len(p) > 0 {
 		n := min(f.string, len(p))
 		if f.string == 0 {
-			if len(f.line) == 0 && !f.known(p[0]) { // valkey-go takes each unknown byte for a reply
-				return framingError(fmt.Sprintf("malformed: %.40q", p))
-			}
 			n = bytes.IndexByte(p, '\n') + 1
 			if n == 0 {
 				n = len(p)
 			}
 			f.line = append(f.line, p[:n]...)
+			if !f.known() {
+				return framingError(fmt.Sprintf("malformed: %.40q", f.line))
+			}
 		}
 		if f.size += n; f.size > maxMessage || len(f.line) > maxString {
 			return framingError(fmt.Sprintf("more than %d bytes", min(f.size, maxMessage)))
@@ -127,7 +127,7 @@ func (f *framing) header() bool {
 	switch kind := f.line[0]; {
 	case !ok, kind == '-' && !hasAddress(text):
 		return false
-	case strings.IndexByte("-+:,(", kind) >= 0, kind == '_' && text == "":
+	case strings.IndexByte("-+:,(_", kind) >= 0:
 		f.end()
 	case err != nil:
 		return false
@@ -136,7 +136,7 @@ func (f *framing) header() bool {
 	case kind == '$', kind == '=':
 		f.string = n + len("\r\n")
 		return n >= 0 && n <= maxString
-	case kind != '_':
+	default: // an array
 		if n < 0 || n > maxElements || len(f.arrays) == maxDepth {
 			return false
 		}
@@ -145,15 +145,21 @@ func (f *framing) header() bool {
 		}
 		f.arrays = append(f.arrays, n+1)
 		f.end()
-	default:
-		return false
 	}
 	return true
 }
 
-// known reports whether header allows a line that begins so.
-func (f *framing) known(kind byte) bool {
-	return strings.IndexByte("-+:,(_$=*~%", kind) >= 0 || kind == '>' && f.push
+// known reports whether header may allow the line, which may be incomplete. valkey-go reads a null without looking for the end of its line,
+// and takes the rest for more replies.
+func (f *framing) known() bool {
+	switch kind := f.line[0]; kind {
+	case '_':
+		return strings.HasPrefix("_\r\n", string(f.line))
+	case '>':
+		return f.push
+	default:
+		return strings.IndexByte("-+:,($=*~%", kind) >= 0
+	}
 }
 
 // hasAddress reports whether an error has the field that valkey-go uses, if it is a redirection.

@@ -145,7 +145,8 @@ func FuzzServer(f *testing.F) {
 	f.Add("-MOVED 3999 127.0.0.1:6381\r\n", "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n+127.0.0.1\r\n:1\r\n", "%2\r\n+version\r\n+6.2.0\r\n+proto\r\n:3\r\n")
 	f.Add("*1\r\n>2\r\n+invalidate\r\n_\r\n", "*1\r\n%2\r\n+slots\r\n*2\r\n:0\r\n:1\r\n+nodes\r\n*1\r\n%1\r\n+health\r\n+online\r\n", "%2\r\n+version\r\n+8.0.0\r\n+proto\r\n:3\r\n")
 	f.Add("_\r\n", "", "-ERR unknown command 'HELLO'\r\n")
-	f.Add("0", "*1\r\n*3\r\n", ".....\xb6\xb6\n") // valkey-go takes each byte for a reply
+	f.Add("0", "*1\r\n*3\r\n", ".....\xb6\xb6\n") // more replies than lines
+	f.Add("________*1\r@\\\xfd\x87\r\n", "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n+127.0.0.1\r\n:1\r\n", "")
 	f.Fuzz(func(t *testing.T, script, cluster, hello string) {
 		s := hostile(t, func(command string) string {
 			switch {
