@@ -21,13 +21,15 @@ const maxForm = 1 << 20
 // ServeHTTP implements STS: it accepts a form by POST and a presigned GET, on
 // any path and for any host. Paths that end in /federation are the console's
 // sign-in endpoint, [Server.Federation]. After [Server.AddTrustAnchor], paths that end
-// in /sessions are IAM Roles Anywhere.
+// in /sessions are IAM Roles Anywhere. [Server.AddMinIO] adds operations of MinIO.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, _ := target(r); strings.HasSuffix(path, signInPath) {
 		s.serveSignIn(w, r)
 		return
 	} else if anywhere := s.rolesAnywhere(); anywhere != nil && strings.HasSuffix(path, sessionsPath) {
 		anywhere(w, r)
+		return
+	} else if minio := s.minIO(); minio != nil && minio(w, r) {
 		return
 	}
 	ctx, leave, open := s.enter(r.Context())
@@ -253,7 +255,7 @@ func visible(h http.Header) http.Header {
 }
 
 // secretParams are the parameters that grant access like credentials.
-var secretParams = []string{"WebIdentityToken", "SAMLAssertion", "TradeInToken", "Session", "SigninToken"}
+var secretParams = []string{"WebIdentityToken", "SAMLAssertion", "TradeInToken", "Session", "SigninToken", "LDAPPassword", "Token"}
 
 // hideToken returns the parameters without secrets, and the secret that it removed.
 func hideToken(form url.Values) (url.Values, stschain.Secret) {

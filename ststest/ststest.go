@@ -39,7 +39,8 @@
 // The tokens of GetWebIdentityToken are signed by [Server.Outbound].
 // GetDelegatedAccessToken accepts those of [Server.TradeInToken], and
 // DecodeAuthorizationMessage what [Server.EncodedMessage] returns.
-// [Server.Federation] is the sign-in endpoint of the console. [Server.AddTrustAnchor] adds IAM Roles Anywhere.
+// [Server.Federation] is the sign-in endpoint of the console. [Server.AddTrustAnchor] adds IAM Roles Anywhere,
+// and [Server.AddMinIO] the operations that only MinIO has.
 //
 // What credentials may do depends on where they come from, as it does in AWS:
 // in STS those of GetFederationToken may only call GetCallerIdentity, those of
@@ -117,10 +118,11 @@ type Server struct {
 	devices  map[string]*device
 	issuer   *Issuer
 	outbound *Issuer
-	issuers  map[string]*Issuer     // by URL
-	anchors  map[string]TrustAnchor // by ARN
-	anywhere http.HandlerFunc       // nil: there are no trust anchors
-	messages map[string]string      // decoded, by their encoded form
+	issuers  map[string]*Issuer                                     // by URL
+	anchors  map[string]TrustAnchor                                 // by ARN
+	anywhere http.HandlerFunc                                       // nil: there are no trust anchors
+	minio    func(http.ResponseWriter, *http.Request) (served bool) // nil: without AddMinIO
+	messages map[string]string                                      // decoded, by their encoded form
 	tradeIns map[stschain.Secret]tradeIn
 	asserted asserted
 	consoles map[stschain.Secret]console // by sign-in token
