@@ -89,8 +89,6 @@ func (p *Certificate) check() error {
 	switch {
 	case err == nil && u.Scheme != "https":
 		return invalidf("Client.Endpoint is not https, and the certificate is sent by TLS only")
-	case p.Certificate != nil && (p.CertificateFile != "" || p.KeyFile != ""):
-		return invalidf("Certificate is set together with CertificateFile or KeyFile: set either")
 	case p.Certificate != nil:
 	case p.CertificateFile == "":
 		return flow.Missing("CertificateFile")

@@ -84,7 +84,9 @@ func TestTokenRefused(t *testing.T) {
 		"empty":      {func(p *minio.CustomToken) { p.Token = returns(" \n") }, "no token: Token returned an empty one"},
 		"control":    {func(p *minio.CustomToken) { p.Token = returns(token + "\x00x") }, "Token is a secret, with control characters"},
 		"unavailable": {func(p *minio.CustomToken) {
-			p.Token = func(context.Context) (stschain.Secret, error) { return stschain.Secret{}, stschain.Unavailable("no file") }
+			p.Token = func(context.Context) (stschain.Secret, error) {
+				return stschain.Secret{}, stschain.Unavailable("no file")
+			}
 		}, "no token: no file"},
 		"short": {func(p *minio.CustomToken) { p.Duration = time.Millisecond }, "Duration is 1ms, and 1s to 8760h0m0s are allowed"},
 	} {

@@ -19,6 +19,8 @@ func Derive(t *testing.T, of *stsquery.Client) *stsquery.Client {
 	return own
 }
 
+var CheckPolicy = checkPolicy
+
 func InQuery(base http.RoundTripper) http.RoundTripper { return inQuery{base} }
 
 // ParseKeyPair parses and checks two files.

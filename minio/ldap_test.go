@@ -114,7 +114,9 @@ func TestLDAPRefused(t *testing.T) {
 		"control":        {func(p *minio.LDAP) { p.Password = returns(password + "\x00x") }, "LDAPPassword is a secret, with control characters"},
 		"long password":  {func(p *minio.LDAP) { p.Password = returns(strings.Repeat("p", 2049)) }, "the password has more than 2048 characters"},
 		"no password": {func(p *minio.LDAP) {
-			p.Password = func(context.Context) (stschain.Secret, error) { return stschain.Secret{}, stschain.Unavailable("no file") }
+			p.Password = func(context.Context) (stschain.Secret, error) {
+				return stschain.Secret{}, stschain.Unavailable("no file")
+			}
 		}, "no password: no file"},
 		"short":         {func(p *minio.LDAP) { p.Duration = time.Minute }, "Duration is 1m0s, and 15m0s to 8760h0m0s are allowed"},
 		"long":          {func(p *minio.LDAP) { p.Duration = 366 * 24 * time.Hour }, "Duration is 8784h0m0s"},

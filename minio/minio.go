@@ -164,6 +164,6 @@ var hints = []struct {
 	{"InvalidParameterValue", withLDAP, "expecting a policy", true, "attach a policy to the user or to one of its groups: mc idp ldap policy attach"},
 	{"InvalidParameterValue", withLDAP, "LDAP server error", false, "MinIO could not use the directory: see its log"},
 	{"InvalidParameterValue", withToken, "RoleArn", true, "RoleARN must be the ARN that MinIO logs when it starts: " + rolePrefix + "..."},
-	{"InvalidParameterValue", withToken, "policies", true, "MINIO_IDENTITY_PLUGIN_ROLE_POLICY of MinIO must name an existing policy"},
+	{"InvalidParameterValue", withToken, "policies", false, "MINIO_IDENTITY_PLUGIN_ROLE_POLICY of MinIO must name an existing policy; a MinIO that is starting may not have loaded it yet"},
 	{"InternalError", withToken, "", false, "MinIO returns this also if the plug-in rejects the token"},
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/federation"
 	"github.com/stschain-go/stschain/internal/test/canary"
+	"github.com/stschain-go/stschain/minio"
 	"github.com/stschain-go/stschain/proof"
 	"github.com/stschain-go/stschain/serve"
 	"github.com/stschain-go/stschain/shared"
@@ -88,6 +89,7 @@ const module = "github.com/stschain-go/stschain"
 var values = []any{
 	stschain.Cache{}, stschain.Credentials{}, stschain.Step{},
 	federation.SignIn{}, federation.SignInURL{},
+	minio.Certificate{}, minio.CustomToken{}, minio.LDAP{}, minio.Session{},
 	proof.DSQL{}, proof.ElastiCache{}, proof.Header{}, proof.MSK{}, proof.MemoryDB{}, proof.RDS{}, proof.Request{}, proof.Token{},
 	serve.Handler{},
 	shared.Provider{},
@@ -97,6 +99,7 @@ var values = []any{
 	stsquery.Client{}, stsquery.Error{}, stsquery.GetDelegatedAccessTokenInput{}, stsquery.GetDelegatedAccessTokenOutput{},
 	stsquery.GetFederationTokenOutput{}, stsquery.GetSessionTokenInput{}, stsquery.GetSessionTokenOutput{},
 	stsquery.GetWebIdentityTokenOutput{}, stsquery.Presigned{}, stsquery.ProvidedContext{}, stsquery.Tag{},
+	stsquery.UnsignedOutput{},
 	ststest.Call{}, ststest.Issuer{}, ststest.TOTP{}, ststest.User{},
 }
 
@@ -104,6 +107,7 @@ var values = []any{
 var public = []string{
 	"stsquery.Error.Code", "ststest.Call.Code", "stsquery.Tag.Value", "ststest.Issuer.URL", "proof.Request.URL",
 	"stsquery.AssumeRoleWithWebIdentityOutput.SubjectFromWebIdentityToken",
+	"minio.Certificate.TokenRevokeType", "minio.CustomToken.TokenRevokeType", "minio.LDAP.TokenRevokeType",
 }
 
 // TestTypes prints every exported type that can have a secret, in every way that package canary knows. A field that is

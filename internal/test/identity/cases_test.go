@@ -3,6 +3,7 @@ package identity_test
 import (
 	"context"
 	"crypto"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
@@ -19,6 +20,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/federation"
+	"github.com/stschain-go/stschain/minio"
 	"github.com/stschain-go/stschain/saml"
 	"github.com/stschain-go/stschain/sessiontoken"
 	"github.com/stschain-go/stschain/shared"
@@ -34,6 +36,7 @@ import (
 
 const (
 	role      = "arn:aws:iam::123456789012:role/backup"
+	minioRole = "arn:minio:iam:::role/idmp-a"
 	otherRole = "arn:aws:iam::123456789012:role/audit"
 	secret    = "canary-4711-secret"
 )
@@ -141,6 +144,19 @@ func issued(name string) func(context.Context) ([]*x509.Certificate, error) {
 
 func anywhere(resource string) string {
 	return "arn:aws:rolesanywhere:eu-west-1:123456789012:" + resource
+}
+
+// pair returns a certificate and its key in one file.
+func pair(name string) string {
+	content, err := os.ReadFile(filepath.Join("..", "..", "..", "minio", "testdata", name))
+	if err != nil {
+		panic(err)
+	}
+	return string(content)
+}
+
+func newMinIO() *stsquery.Client {
+	return &stsquery.Client{Endpoint: "https://minio.example", HTTPClient: offline}
 }
 
 // runner is the agent of a GitHub Actions job, whose tokens are for the audience that a request names.
@@ -309,6 +325,31 @@ var kinds = map[string]kind{
 			"CertificateFile": "/y", "ChainFile": "/y", "KeyFile": "/y", "AllowHTTP": true, "MaxAttempts": 1, "DisableClockSkewCorrection": true, "HTTPClient": other, "Clock": clock{},
 			"Password": func(context.Context) (stschain.Secret, error) { panic("Identity must not prompt") },
 			"Signer":   func(context.Context) (crypto.Signer, error) { panic("Identity must not prompt") },
+		},
+	},
+	"minio.Certificate": {
+		value: func() any {
+			return &minio.Certificate{Client: newMinIO(), CertificateFile: "/x", KeyFile: "/x", Open: opens(pair("a.pem"))}
+		},
+		in: fields{
+			"Client": &stsquery.Client{Endpoint: "https://minio2.example"}, "Duration": 2 * time.Hour, "TokenRevokeType": "x", "Open": opens(pair("b.pem")),
+			"Certificate": func(context.Context) (tls.Certificate, error) {
+				return tls.X509KeyPair([]byte(pair("b.pem")), []byte(pair("b.pem")))
+			},
+		},
+		out: fields{"CertificateFile": "/y", "KeyFile": "/y"},
+	},
+	"minio.CustomToken": {
+		value: func() any { return &minio.CustomToken{Client: newMinIO(), RoleARN: minioRole, Token: returns(secret)} },
+		in: fields{
+			"Client": &stsquery.Client{Endpoint: "https://minio2.example"}, "RoleARN": minioRole + "2", "Token": returns(secret + "2"), "Duration": 2 * time.Hour, "TokenRevokeType": "x",
+		},
+	},
+	"minio.LDAP": {
+		value: func() any { return &minio.LDAP{Client: newMinIO(), Username: "ada", Password: returns(secret)} },
+		in: fields{
+			"Client": &stsquery.Client{Endpoint: "https://minio2.example"}, "Username": "bob", "Password": returns(secret + "2"), "Policy": `{"Version":"2012-10-17"}`, "Duration": 2 * time.Hour,
+			"TokenRevokeType": "x", "ConfigName": "corp",
 		},
 	},
 	"profile.Provider": {
