@@ -4,6 +4,7 @@ package realserver
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"os"
@@ -33,15 +34,34 @@ func (s Server) Log() string { return s.log.String() }
 // MinIO starts the one that STSCHAIN_MINIO names, with env besides the keys.
 func MinIO(t *testing.T, env ...string) Server {
 	t.Helper()
-	return Start(t, "STSCHAIN_MINIO", "/minio/health/cluster",
-		append(env, "MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_ROOT_USER="+User, "MINIO_ROOT_PASSWORD="+Password),
+	return Start(t, "STSCHAIN_MINIO", health, minioEnv(env),
 		func(address, dir string) []string { return []string{"server", "--address", address, dir} })
+}
+
+// MinIOTLS is MinIO with TLS. Its certificate, key and authorities are in the folder certs.
+func MinIOTLS(t *testing.T, certs string, env ...string) Server {
+	t.Helper()
+	return start(t, "https", "STSCHAIN_MINIO", health, minioEnv(env),
+		func(address, dir string) []string {
+			return []string{"server", "--certs-dir", certs, "--address", address, dir}
+		})
+}
+
+const health = "/minio/health/cluster"
+
+func minioEnv(env []string) []string {
+	return append(env, "MINIO_BROWSER=off", "MINIO_UPDATE=off", "MINIO_ROOT_USER="+User, "MINIO_ROOT_PASSWORD="+Password)
 }
 
 // Start runs the server whose binary the variable names, until the test ends,
 // on a free loopback port, and returns once health returns 200. args makes its
 // arguments from the address and a folder of its own.
 func Start(t *testing.T, variable, health string, env []string, args func(address, dir string) []string) Server {
+	t.Helper()
+	return start(t, "http", variable, health, env, args)
+}
+
+func start(t *testing.T, scheme, variable, health string, env []string, args func(address, dir string) []string) Server {
 	t.Helper()
 	binary := os.Getenv(variable)
 	if binary == "" {
@@ -65,9 +85,12 @@ func Start(t *testing.T, variable, health string, env []string, args func(addres
 			t.Log(log.String())
 		}
 	})
-	url := "http://" + address
+	url := scheme + "://" + address
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} // it is this machine
+	defer transport.CloseIdleConnections()
+	client := &http.Client{Transport: transport}
 	for deadline := time.Now().Add(30 * time.Second); ; {
-		resp, err := http.Get(url + health)
+		resp, err := client.Get(url + health)
 		if err == nil {
 			resp.Body.Close()
 			if resp.StatusCode == http.StatusOK {
