@@ -47,7 +47,7 @@ func mustNotReach(pkg, dep string) string {
 	isOurs := under(dep, module)
 	ours := strings.TrimPrefix(strings.TrimPrefix(dep, module), "/")
 	thirdParty := !isOurs && strings.Contains(strings.Split(dep, "/")[0], ".")
-	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation"}
+	flows := []string{"assumerole", "webidentity", "saml", "sessiontoken", "federation", "minio"}
 	switch {
 	case under(pkg, "internal/test"):
 		return "" // helpers of tests, which nothing but tests imports; see below
@@ -112,6 +112,7 @@ func TestMustNotReach(t *testing.T) {
 		{"source/profile", "gopkg.in/ini.v1", true},
 		{"assumerole", module + "/stsquery", true},
 		{"assumerole", module + "/source/env", false},
+		{"minio", module + "/source/rolesanywhere", false},
 		{"stsquery", "github.com/aws/aws-sdk-go-v2/aws", false},
 		{"ststest", module + "/internal/signature", false},
 		{"ststest", module + "/internal/refresh", true},

@@ -108,6 +108,34 @@ func TestTokenRefused(t *testing.T) {
 	require.ErrorContains(t, err, "MinIO returns this also if the plug-in rejects the token")
 }
 
+// TestServerErrors: the errors of MinIO say what to do.
+func TestServerErrors(t *testing.T) {
+	for _, test := range []struct {
+		status        int
+		code, message string
+		want          string
+		permanent     bool
+	}{
+		{503, "STSNotInitialized", "STS API 'AssumeRoleWithCustomToken' is disabled", "MINIO_IDENTITY_PLUGIN_URL", false},
+		{503, "STSIAMNotInitialized", "", "MinIO is starting", false},
+		{400, "InvalidParameterValue", "Error processing parameter RoleArn: Role does not exist", "RoleARN must be the ARN that MinIO logs when it starts", true},
+		{400, "InvalidParameterValue", "None of the given policies (`x`) are defined", "MINIO_IDENTITY_PLUGIN_ROLE_POLICY", false},
+		{500, "InternalError", "unknown token", "if the plug-in rejects the token", false},
+		{400, "MissingParameter", "", "check the fields", true},
+		{400, "InsecureConnection", "", "a proxy that terminates TLS", true},
+		{400, "TooManyIntermediateCAs", "", "without the root", true},
+		{403, "AccessDenied", "", "AccessDenied", true},
+	} {
+		p := newWorld(t).customToken()
+		p.Client.Retry.MaxAttempts = 1
+		p.Client.HTTPClient = respond(test.status, "<ErrorResponse><Error><Code>"+test.code+"</Code><Message>"+test.message+"</Message></Error></ErrorResponse>")
+		_, err := p.Retrieve(t.Context())
+		require.ErrorContains(t, err, test.code)
+		require.ErrorContains(t, err, test.want)
+		require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent), test.code)
+	}
+}
+
 // TestSettings: the client that puts the parameters into the query has every setting of the user's.
 func TestSettings(t *testing.T) {
 	given := &stsquery.Client{Endpoint: "https://minio.example/?x=y", Region: "eu-west-1"}
