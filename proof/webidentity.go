@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/flow"
 	"github.com/stschain-go/stschain/internal/system"
-	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -35,15 +33,13 @@ type WebIdentity struct {
 	MinLife time.Duration        // the minimum remaining lifetime of a returned token; at most Duration less 5 s. 0: any valid token
 	OnEvent func(stschain.Event) // nil: none. See stschain.Cache
 
-	once  sync.Once
-	cache *stschain.Cache
+	issued issued
 }
 
 const (
 	webIdentityLife  = 5 * time.Minute // STS's default
 	webIdentityLeast = time.Minute
 	webIdentityMost  = time.Hour
-	webIdentityTrip  = 5 * time.Second // maximum duration of a request to STS
 )
 
 // Token returns the cached token, or waits for a new one.
@@ -52,42 +48,25 @@ func (w *WebIdentity) Token(ctx context.Context) (_ Token, err error) {
 	if err := w.check(); err != nil {
 		return Token{}, err
 	}
-	w.once.Do(w.setUp)
-	creds, err := w.cache.RetrieveFor(ctx, w.MinLife)
-	if err != nil {
-		return Token{}, err
-	}
-	return Token{creds.SessionToken, creds.Expires}, nil
+	return w.issued.token(ctx, w, w.MinLife)
 }
 
 // Invalidate reports that a service rejected a token. If it is the cached one, the
 // next call gets another one.
 func (w *WebIdentity) Invalidate(rejected Token) {
 	if w.check() == nil {
-		w.once.Do(w.setUp)
-		w.cache.Invalidate(stschain.Credentials{AccessKeyID: wire.Fingerprint(rejected.Value)})
+		w.issued.reject(w, rejected)
 	}
 }
 
-// setUp creates the cache. Its credentials are only a wrapper around the token,
-// so that tokens do not need a separate kind of cache.
-func (w *WebIdentity) setUp() {
-	w.cache = &stschain.Cache{Provider: provider{w}, Clock: w.Client.Clock, OnEvent: w.OnEvent}
+func (w *WebIdentity) issuer() *issuer {
+	return &issuer{"web identity token", w.issue, w.Client.Providers, w.Client.Clock, w.OnEvent}
 }
 
-// provider gets tokens, wrapped as credentials.
-type provider struct{ w *WebIdentity }
-
-func (p provider) String() string { return "web identity token" }
-
-// Providers returns the providers of the credentials whose identity the tokens prove.
-func (p provider) Providers() []stschain.Provider { return p.w.Client.Providers() }
-
-func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
-	w := p.w
+func (w *WebIdentity) issue(ctx context.Context) (Token, error) {
 	duration, err := w.duration(ctx)
 	if err != nil {
-		return stschain.Credentials{}, err
+		return Token{}, err
 	}
 	out, err := w.Client.GetWebIdentityToken(ctx, stsquery.GetWebIdentityTokenInput{
 		Audience:         w.Audience,
@@ -96,15 +75,9 @@ func (p provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 		Tags:             w.Tags,
 	})
 	if err != nil {
-		return stschain.Credentials{}, err
+		return Token{}, err
 	}
-	return stschain.Credentials{
-		AccessKeyID:     wire.Fingerprint(out.WebIdentityToken),
-		SecretAccessKey: out.WebIdentityToken,
-		SessionToken:    out.WebIdentityToken,
-		Expires:         out.Expires,
-		Origin:          p.String(),
-	}, nil
+	return Token{out.WebIdentityToken, out.Expires}, nil
 }
 
 // duration is the Duration of the request: STS returns no token that outlives the credentials.
@@ -114,13 +87,13 @@ func (w *WebIdentity) duration(ctx context.Context) (time.Duration, error) {
 	if cache == nil {
 		return duration, nil // the client's error reports what is missing
 	}
-	t := terms{life: duration + webIdentityTrip, clock: w.Client.Clock}
+	t := terms{life: duration + trip, clock: w.Client.Clock}
 	creds, err := credentials(ctx, cache, t)
 	if err != nil {
 		return 0, fmt.Errorf("no credentials to sign with: %w", err)
 	}
 	if now := system.Now(t.clock); creds.ExpiredAt(now.Add(t.life)) {
-		duration = (creds.Expires.Sub(now) - webIdentityTrip).Truncate(time.Second)
+		duration = (creds.Expires.Sub(now) - trip).Truncate(time.Second)
 	}
 	if duration < webIdentityLeast {
 		return 0, fmt.Errorf("the credentials from %s expire at %s, too early for a token of the minimum duration, %v",
@@ -138,9 +111,5 @@ func (w *WebIdentity) check() error {
 	case w.Duration != 0 && (w.Duration < webIdentityLeast || w.Duration > webIdentityMost):
 		return stschain.Permanent(fmt.Errorf("Duration is %v, and %v to %v are allowed", w.Duration, webIdentityLeast, webIdentityMost))
 	}
-	// A token that has just arrived has been valid for the duration of the request.
-	if most := cmp.Or(w.Duration, webIdentityLife) - webIdentityTrip; w.MinLife < 0 || w.MinLife > most {
-		return stschain.Permanent(fmt.Errorf("MinLife is %v, and 0 to %v are allowed, which is Duration less %v", w.MinLife, most, webIdentityTrip))
-	}
-	return nil
+	return checkMinLife(w.MinLife, cmp.Or(w.Duration, webIdentityLife))
 }
