@@ -154,3 +154,11 @@ func send(t *testing.T, srv *ststest.Server, method, url string, header http.Hea
 	require.NoError(t, err)
 	return resp.StatusCode, string(text)
 }
+
+// response returns a response to r.
+func response(r *http.Request, status int, contentType, body string) *http.Response {
+	return &http.Response{
+		StatusCode: status, Header: http.Header{"Content-Type": {contentType}}, Body: io.NopCloser(strings.NewReader(body)), Request: r,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(body)),
+	}
+}

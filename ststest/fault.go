@@ -96,12 +96,15 @@ func Throttle() Fault {
 	return f
 }
 
-// Refuse returns an STS error; for CreateSession, one of IAM Roles Anywhere.
+// Refuse returns an STS error; for CreateSession one of IAM Roles Anywhere, and for an access token one of AWS Sign-In.
 func Refuse(status int, code, message string) Fault {
 	return Fault{name: "Refuse " + code, instead: func(operation string) *response {
 		r := &refusal{status: status, code: code, message: message}
 		if operation == createSession {
 			return sessionRefusal(r)
+		}
+		if tokenOperations[operation].grant != "" {
+			return tokenRefusal(r)
 		}
 		return errorResponse(r)
 	}}

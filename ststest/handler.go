@@ -20,11 +20,15 @@ const maxForm = 1 << 20
 
 // ServeHTTP implements STS: it accepts a form by POST and a presigned GET, on
 // any path and for any host. Paths that end in /federation are the console's
-// sign-in endpoint, [Server.Federation]. After [Server.AddTrustAnchor], paths that end
-// in /sessions are IAM Roles Anywhere. [Server.AddMinIO] adds operations of MinIO.
+// sign-in endpoint, [Server.Federation], and those that end in /v1/token issue access tokens, [Server.SignIn].
+// After [Server.AddTrustAnchor], paths that end in /sessions are IAM Roles Anywhere. [Server.AddMinIO] adds
+// operations of MinIO.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, _ := target(r); strings.HasSuffix(path, signInPath) {
 		s.serveSignIn(w, r)
+		return
+	} else if strings.HasSuffix(path, tokenPath) {
+		s.serveToken(w, r)
 		return
 	} else if anywhere := s.rolesAnywhere(); anywhere != nil && strings.HasSuffix(path, sessionsPath) {
 		anywhere(w, r)
@@ -255,7 +259,7 @@ func visible(h http.Header) http.Header {
 }
 
 // secretParams are the parameters that grant access like credentials.
-var secretParams = []string{"WebIdentityToken", "SAMLAssertion", "TradeInToken", "Session", "SigninToken", "LDAPPassword", "Token"}
+var secretParams = []string{"WebIdentityToken", "SAMLAssertion", "TradeInToken", "Session", "SigninToken", "LDAPPassword", "Token", "subject_token"}
 
 // hideToken returns the parameters without secrets, and the secret that it removed.
 func hideToken(form url.Values) (url.Values, stschain.Secret) {

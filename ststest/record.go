@@ -15,7 +15,7 @@ type Call struct {
 	Method      string          // "POST"
 	Operation   string          // "AssumeRole"; as in the request, so it may not be one of STS
 	Form        url.Values      // the parameters, without those of the signature; secret tokens are "[redacted]"
-	Token       stschain.Secret // the WebIdentityToken, SAMLAssertion, TradeInToken, Session or SigninToken
+	Token       stschain.Secret // the WebIdentityToken, SAMLAssertion, TradeInToken, Session, SigninToken or subject_token
 	Header      http.Header     // without Authorization and X-Amz-Security-Token
 	Host        string
 	Presigned   bool   // signed in the query
@@ -60,7 +60,7 @@ func (s *Server) arrived(c *Call) {
 	}
 	s.calls = append(s.calls, c)
 	s.total++
-	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil || c.Operation == createSession {
+	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil || tokenOperations[c.Operation].grant != "" || c.Operation == createSession {
 		s.counts[c.Operation]++ // others would make the map grow without bound
 	}
 	copied := c.clone()

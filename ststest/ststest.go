@@ -118,6 +118,7 @@ type Server struct {
 	devices  map[string]*device
 	issuer   *Issuer
 	outbound *Issuer
+	signIn   *Issuer
 	issuers  map[string]*Issuer                                     // by URL
 	anchors  map[string]TrustAnchor                                 // by ARN
 	anywhere http.HandlerFunc                                       // nil: there are no trust anchors
@@ -275,6 +276,7 @@ func (s *Server) lock() {
 	s.counts = map[string]int{}
 	s.issuer = &Issuer{URL: "https://oidc.example", Clock: clockFunc(s.now)}
 	s.outbound = &Issuer{URL: "https://" + requestID() + ".tokens.sts.global.api.aws", Clock: clockFunc(s.now)}
+	s.signIn = &Issuer{URL: "signin.amazonaws.com", Clock: clockFunc(s.now)}
 	s.issuers = map[string]*Issuer{s.issuer.URL: s.issuer}
 	s.messages = map[string]string{}
 	s.tradeIns = map[stschain.Secret]tradeIn{}
