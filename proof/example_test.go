@@ -211,3 +211,50 @@ func ExampleWebIdentity() {
 	// Authorization: Bearer [redacted]
 	// 1
 }
+
+func ExampleBearer() {
+	fake := ststest.New() // stands in for AWS
+	registry := &proof.Bearer{
+		Credentials: fake.User(),
+		Region:      "eu-west-1",
+		Resource:    "ecr.amazonaws.com",
+		Duration:    time.Hour,
+		HTTPClient:  fake.Client(), // leave it out to call AWS
+	}
+	for range 3 { // one call of AWS Sign-In
+		token, err := registry.Token(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("Authorization: Bearer", token.Value)
+	}
+	fmt.Println(fake.Count("CreateBearerToken"))
+	// Output:
+	// Authorization: Bearer [redacted]
+	// Authorization: Bearer [redacted]
+	// Authorization: Bearer [redacted]
+	// 1
+}
+
+func ExampleTokenExchange() {
+	fake := ststest.New() // stands in for AWS, and for an identity provider
+	catalog := &proof.TokenExchange{
+		SubjectToken: func(context.Context) (stschain.Secret, error) {
+			return fake.Issuer().Token(map[string]any{"sub": "jane"}), nil
+		},
+		Region:     "eu-west-1",
+		Resource:   "glue.amazonaws.com",
+		Scope:      []string{"arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess"},
+		HTTPClient: fake.Client(), // leave it out to call AWS
+	}
+	token, err := catalog.Token(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	claims, err := fake.SignIn().Verify(token.Value, time.Now())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(claims["sub"], claims["scope"])
+	// Output: jane arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess
+}

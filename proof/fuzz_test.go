@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -92,5 +93,38 @@ func FuzzPassword(f *testing.F) {
 		require.NoError(t, err)
 		require.Equal(t, []string{user}, q["DBUser"])
 		require.Equal(t, []string{"connect"}, q["Action"])
+	})
+}
+
+// FuzzSignInResponse: a response is a token that can be sent and has an end, or an error that does not show it.
+func FuzzSignInResponse(f *testing.F) {
+	for _, s := range []string{
+		`{"access_token":"canary-4711-token","expires_in":900,"token_type":"Bearer"}`,
+		`{"access_token":"canary-4711-token","expires_in":1,"token_type":"bearer","issued_token_type":"urn:ietf:params:oauth:token-type:access_token"}`,
+		`{"access_token":"canary-4711-token\r\n","expires_in":900,"token_type":"Bearer"}`,
+		`{"Access_Token":"canary-4711-token","access_token":1}`,
+		`{"__type":"AccessDeniedException","error":"TOKEN_EXPIRED","message":"canary-4711-token"}`,
+		`{"error":{"code":"x"},"message":[]}`, "<html>canary-4711-token", "null", "", "[",
+	} {
+		f.Add(200, s)
+		f.Add(400, s)
+	}
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		if status < 200 || status > 599 {
+			return
+		}
+		var calls int
+		token, err := responding(status, "application/json", body, &calls).Token(t.Context())
+		require.Equal(t, 1, calls)
+		if err != nil {
+			require.Contains(t, err.Error(), "proof: no bearer token: ")
+			require.Less(t, len(err.Error()), 2000)
+			require.False(t, strings.ContainsAny(err.Error(), "\r\n"), "%q", err)
+			return
+		}
+		require.Equal(t, 200, status)
+		require.Regexp(t, `^[A-Za-z0-9._~+/-]+=*$`, token.Value.Reveal())
+		left := time.Until(token.Expires)
+		require.True(t, left > -time.Minute && left <= 12*time.Hour, "%v", left)
 	})
 }

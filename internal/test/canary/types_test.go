@@ -90,7 +90,7 @@ var values = []any{
 	stschain.Cache{}, stschain.Credentials{}, stschain.Step{},
 	federation.SignIn{}, federation.SignInURL{},
 	minio.Certificate{}, minio.CustomToken{}, minio.LDAP{}, minio.Session{},
-	proof.DSQL{}, proof.ElastiCache{}, proof.Header{}, proof.MSK{}, proof.MemoryDB{}, proof.RDS{}, proof.Request{}, proof.Token{},
+	proof.Bearer{}, proof.DSQL{}, proof.ElastiCache{}, proof.Header{}, proof.MSK{}, proof.MemoryDB{}, proof.RDS{}, proof.Request{}, proof.SignInError{}, proof.Token{},
 	serve.Handler{},
 	shared.Provider{},
 	sigv4.Presigned{}, sigv4.Transport{},
@@ -105,7 +105,7 @@ var values = []any{
 
 // public are the fields that are not secret, although they are named like one.
 var public = []string{
-	"stsquery.Error.Code", "ststest.Call.Code", "stsquery.Tag.Value", "ststest.Issuer.URL", "proof.Request.URL",
+	"stsquery.Error.Code", "ststest.Call.Code", "proof.SignInError.Code", "stsquery.Tag.Value", "ststest.Issuer.URL", "proof.Request.URL",
 	"stsquery.AssumeRoleWithWebIdentityOutput.SubjectFromWebIdentityToken",
 	"minio.Certificate.TokenRevokeType", "minio.CustomToken.TokenRevokeType", "minio.LDAP.TokenRevokeType",
 }
