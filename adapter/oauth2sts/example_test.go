@@ -54,6 +54,19 @@ func ExampleTokenSource() {
 	// tokens asked for: 1
 }
 
+// An access token of AWS Sign-In in place of signed requests.
+func ExampleTokenSource_bearer() {
+	aws := ststest.New() // AWS, for this example
+	registry := &proof.Bearer{Credentials: aws.User(), Region: "eu-west-1", Resource: "ecr.amazonaws.com", HTTPClient: aws.Client()}
+	token, err := oauth2sts.TokenSource(context.Background(), registry).Token()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(token.Type(), time.Until(token.Expiry).Round(time.Hour))
+	// Output: Bearer 12h0m0s
+}
+
 func ExampleGoogle() {
 	aws := ststest.New()
 	google := httptest.NewServer(&googleSTS{aws: aws.Client(), life: 3600}) // Google, for this example

@@ -5,7 +5,8 @@
 // # Tokens that AWS signs
 //
 // [TokenSource] makes an oauth2.TokenSource of an identity token: STS's JWTs
-// for services outside AWS that trust the account's issuer, or another token of
+// for services outside AWS that trust the account's issuer, access tokens for AWS
+// services of AWS Sign-In (proof.Bearer, proof.TokenExchange), or another token of
 // package proof that its verifier accepts as a bearer token.
 //
 //	identity := &proof.WebIdentity{
@@ -16,8 +17,8 @@
 //		Source: oauth2sts.TokenSource(ctx, identity),
 //	}}
 //
-// A proof.WebIdentity gets the next token in the background before one expires, as
-// long as it is called. So pass the source directly to an oauth2.Transport, as above:
+// A proof.WebIdentity, proof.Bearer or proof.TokenExchange gets the next token in the background
+// before one expires, as long as it is called. So pass the source directly to an oauth2.Transport, as above:
 // oauth2.NewClient and oauth2.ReuseTokenSource put a cache in front that refreshes
 // only in the last ten seconds of a token, while all callers wait.
 //
@@ -54,19 +55,19 @@ import (
 	"github.com/stschain-go/stschain/proof"
 )
 
-// Proof generates identity tokens, such as a [*proof.WebIdentity] or a [*proof.EKS].
+// Proof generates identity tokens, such as a [*proof.WebIdentity], a [*proof.Bearer] or a [*proof.EKS].
 type Proof interface {
 	Token(ctx context.Context) (proof.Token, error)
 }
 
 // TokenSource returns the tokens of p as bearer tokens, with their actual
-// expiry. It does not cache: p is called each time, and a [*proof.WebIdentity]
-// has its own cache.
+// expiry. It does not cache: p is called each time, and a [*proof.WebIdentity],
+// [*proof.Bearer] or [*proof.TokenExchange] has its own cache.
 //
 // The Token method has no context parameter, so ctx is used for every call:
 // after it has ended, p returns at most a cached token. A nil ctx is
 // context.Background(). Errors wrap those of p: with a proof.WebIdentity, a
-// stsquery.Error if STS refused.
+// stsquery.Error if STS refused; with a proof.Bearer or proof.TokenExchange, a proof.SignInError.
 func TokenSource(ctx context.Context, p Proof) oauth2.TokenSource {
 	return tokenSource{orBackground(ctx), p}
 }

@@ -69,6 +69,59 @@ func TestTransport(t *testing.T) {
 	})
 }
 
+// Tokens of AWS Sign-In are as good: none but the first request waits for them.
+func TestSignInTokens(t *testing.T) {
+	for name, test := range map[string]struct {
+		operation string
+		tokens    int // in six hours
+		proof     func(srv *ststest.Server) oauth2sts.Proof
+	}{
+		"bearer": {"CreateBearerToken", 1, func(srv *ststest.Server) oauth2sts.Proof {
+			return &proof.Bearer{Credentials: srv.User(), Region: "eu-west-1", Resource: "ecr.amazonaws.com", HTTPClient: srv.Client()}
+		}},
+		"exchange": {"CreateOAuth2TokenWithTokenExchange", 8, func(srv *ststest.Server) oauth2sts.Proof {
+			subject := func(context.Context) (stschain.Secret, error) { return srv.Issuer().Token(nil), nil }
+			return &proof.TokenExchange{SubjectToken: subject, Region: "eu-west-1", Resource: "glue.amazonaws.com", HTTPClient: srv.Client()}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				srv := ststest.NewTest(t)
+				srv.FailAll(ststest.Slow(time.Millisecond)) // byte by byte
+				service := roundTripper(func(r *http.Request) (*http.Response, error) {
+					token, _ := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+					if _, err := srv.SignIn().Verify(stschain.NewSecret(token), time.Now()); err != nil {
+						return nil, err
+					}
+					return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, nil
+				})
+				client := &http.Client{Transport: &oauth2.Transport{Source: oauth2sts.TokenSource(t.Context(), test.proof(srv)), Base: service}}
+				for i := range 6 * 60 {
+					began := time.Now()
+					resp, err := client.Get("https://api.example/")
+					require.NoError(t, err)
+					require.NoError(t, resp.Body.Close())
+					require.Equal(t, i == 0, time.Since(began) > 0, "request %d waited %v", i, time.Since(began))
+					<-time.After(time.Minute)
+				}
+				count := srv.Count(test.operation)
+				require.True(t, test.tokens-1 <= count && count <= test.tokens+1, "%d tokens", count)
+
+				srv.FailAll(ststest.Refuse(400, "InvalidGrantException", "no"))
+				<-time.After(12 * time.Hour)
+				_, err := oauth2sts.TokenSource(t.Context(), test.proof(srv)).Token()
+				refused, ok := errors.AsType[*proof.SignInError](err)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, "InvalidGrantException", refused.Code)
+			})
+		})
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // oauth2's own cache before it does no harm.
 func TestReuseTokenSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
