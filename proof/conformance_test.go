@@ -44,6 +44,7 @@ var signInMakers = map[string]func(http.RoundTripper, stschain.Clock) maker{
 // TestConformance sends the requests that the AWS SDK for Go v2 sends. The fake accepts the recorded ones: its
 // signatures are those of the SDK.
 func TestConformance(t *testing.T) {
+	snapshots(t)
 	dir := filepath.Join(conformance.Dir(t), "sdk-recorded")
 	for name, make := range signInMakers {
 		t.Run("signin/"+name, func(t *testing.T) {

@@ -7,13 +7,16 @@
 //	}
 //	token, err := cluster.Token(ctx)
 //
-// All tokens except those of [WebIdentity] are signatures that are made locally; only the source of the
-// credentials may make requests:
+// All tokens except those of [WebIdentity], [Bearer] and [TokenExchange] are signatures that are made
+// locally; only the source of the credentials may make requests:
 //
 //   - [EKS], [Vault], [GCP] and [CallerIdentity] sign a call of STS's GetCallerIdentity. The verifier sends
 //     it, and STS returns the identity of the signer.
 //   - [RDS], [DSQL], [ElastiCache], [MemoryDB] and [MSK] presign a connection to the service.
 //   - [WebIdentity] requests a JWT from STS and refreshes it.
+//   - [Bearer] requests an access token for an AWS service from AWS Sign-In, and [TokenExchange] gets one for
+//     the JWT of an identity provider, without credentials. Both refresh it. To use one, send it in the header
+//     Authorization, or make an oauth2.TokenSource of it with the module adapter/oauth2sts.
 //
 // Create one value of a type, and call it for a token for each connection.
 //

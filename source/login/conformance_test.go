@@ -24,6 +24,7 @@ func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { retur
 // TestConformance runs the cases that the AWS SDKs share. Reading the profile is not our
 // part.
 func TestConformance(t *testing.T) {
+	snapshots(t)
 	content, err := os.ReadFile(filepath.Join(conformance.Dir(t), "default-chain", "login-provider-test-cases.json"))
 	require.NoError(t, err)
 	var cases []struct {

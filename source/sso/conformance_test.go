@@ -13,6 +13,7 @@ import (
 
 // TestConformance runs the token files of aws-sdk-go-v2. Their region is called region.
 func TestConformance(t *testing.T) {
+	snapshots(t)
 	dir := filepath.Join(conformance.Dir(t), "files", "sso")
 	for file, want := range map[string]struct{ token, err string }{
 		"valid_token.json":          {token: "dGhpcyBpcyBub3QgYSByZWFsIHZhbHVl"},
