@@ -324,8 +324,12 @@ func sessionKeys(c *credentialsXML) map[string]string {
 
 // sessionRefusal is an error of Roles Anywhere.
 func sessionRefusal(r *refusal) *response {
-	a := jsonResponse(r.status, r.code, map[string]string{"message": r.message})
-	a.header.Set("X-Amzn-Errortype", r.code)
+	status, code := r.status, r.code
+	if code == "Throttling" { // of CallsPerSecond
+		status, code = http.StatusTooManyRequests, "ThrottlingException"
+	}
+	a := jsonResponse(status, code, map[string]string{"message": r.message})
+	a.header.Set("X-Amzn-Errortype", code)
 	return a
 }
 

@@ -73,6 +73,9 @@ func (s Service) Refuse(r Response, code, message string, secrets ...stschain.Se
 
 // Marked returns r, marked as ErrPermanent if the service rejected the request, or as ErrThrottled.
 func (r *Refusal) Marked() error {
+	if strings.HasPrefix(r.Code, "Throttl") { // some services use status 400
+		return Throttled(http.StatusTooManyRequests, r)
+	}
 	if r.Code != "" && r.Status/100 == 4 && !Retryable(r.Status) {
 		return stschain.Permanent(r)
 	}

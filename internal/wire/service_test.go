@@ -129,4 +129,7 @@ func TestRefuse(t *testing.T) {
 		require.NotContains(t, r.Code, secret)
 	}
 	require.ErrorIs(t, s.Refuse(wire.Response{Status: 429}, "Code", "").Marked(), stschain.ErrThrottled)
+	slow := s.Refuse(wire.Response{Status: 400}, "ThrottlingException", "Rate exceeded").Marked()
+	require.ErrorIs(t, slow, stschain.ErrThrottled)
+	require.NotErrorIs(t, slow, stschain.ErrPermanent)
 }

@@ -33,7 +33,7 @@ func TestOpenSSL(t *testing.T) {
 			content, err := os.ReadFile(plain)
 			require.NoError(t, err)
 			key := must(parsePKCS8(content))
-			w.install(t, key, w.root.issue(key, nil))
+			w.install(t, key, w.root.Issue(key, nil))
 			w.Password = returns(password)
 			for _, args := range [][]string{
 				{}, {"-v2", "aes-128-cbc"}, {"-v2", "aes-256-cbc"}, {"-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA512", "-iter", "100000"},

@@ -20,6 +20,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/test/pki"
 	"github.com/stschain-go/stschain/ststest"
 )
 
@@ -28,33 +29,33 @@ func TestCertificates(t *testing.T) {
 	_, edwards := must2(ed25519.GenerateKey(rand.Reader))
 	for want, content := range map[string]func(*world) []byte{
 		"expired at 2026-12-01T11:55:00Z, 5m0s ago; renew it": func(w *world) []byte {
-			return bundle(w.root.issue(newEC(), func(c *x509.Certificate) { c.NotAfter = noon.Add(-5 * time.Minute) }))
+			return pki.PEM(w.root.Issue(pki.EC(), func(c *x509.Certificate) { c.NotAfter = pki.Noon.Add(-5 * time.Minute) }))
 		},
 		"is not valid until 2026-12-01T12:05:01Z, 5m1s from now; check this machine's clock": func(w *world) []byte {
-			return bundle(w.root.issue(newEC(), func(c *x509.Certificate) { c.NotBefore = noon.Add(5*time.Minute + time.Second) }))
+			return pki.PEM(w.root.Issue(pki.EC(), func(c *x509.Certificate) { c.NotBefore = pki.Noon.Add(5*time.Minute + time.Second) }))
 		},
 		"its key usage lacks digitalSignature": func(w *world) []byte {
-			return bundle(w.root.issue(newEC(), func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }))
+			return pki.PEM(w.root.Issue(pki.EC(), func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyAgreement }))
 		},
 		"is that of a certificate authority": func(w *world) []byte {
-			return bundle(w.root.issue(newEC(), func(c *x509.Certificate) { c.IsCA = true }))
+			return pki.PEM(w.root.Issue(pki.EC(), func(c *x509.Certificate) { c.IsCA = true }))
 		},
-		"has an RSA key of 1024 bits; at least 2048 are required": func(w *world) []byte { return bundle(w.root.issue(smaller(), nil)) },
-		"has a key that is neither RSA nor EC":                    func(w *world) []byte { return bundle(w.root.issue(edwards, nil)) },
+		"has an RSA key of 1024 bits; at least 2048 are required": func(w *world) []byte { return pki.PEM(w.root.Issue(pki.SmallRSA(), nil)) },
+		"has a key that is neither RSA nor EC":                    func(w *world) []byte { return pki.PEM(w.root.Issue(edwards, nil)) },
 		"has X.509 version 1 instead of 3":                        func(*world) []byte { return fixture(t, "version1.pem") },
 		"is signed with ECDSA-SHA1; SHA-256 or better":            func(*world) []byte { return fixture(t, "sha1.pem") },
-		"it contains no certificate in PEM":                       func(*world) []byte { return keyPEM(newEC()) },
+		"it contains no certificate in PEM":                       func(*world) []byte { return pki.KeyPEM(pki.EC()) },
 		"file ":                                                   func(*world) []byte { return nil },
 		"certificate 1 is malformed":                              func(*world) []byte { return []byte("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n") },
 		"a PEM block is malformed or truncated": func(w *world) []byte {
-			all := bundle(w.intermediate.issue(newEC(), nil), w.intermediate.certificate)
+			all := pki.PEM(w.intermediate.Issue(pki.EC(), nil), w.intermediate.Certificate)
 			return all[:len(all)-30]
 		},
 		"a PEM block is malformed": func(w *world) []byte {
-			return bytes.Replace(bundle(w.root.issue(newEC(), nil), w.root.certificate), []byte("MII"), []byte("M*I"), 1)
+			return bytes.Replace(pki.PEM(w.root.Issue(pki.EC(), nil), w.root.Certificate), []byte("MII"), []byte("M*I"), 1)
 		},
 		"none of the 1 other certificates issued certificate CN=worker (serial number 4711, from ": func(w *world) []byte {
-			return bundle(w.intermediate.issue(newEC(), nil), newAuthority().authority("Test Intermediate").certificate)
+			return pki.PEM(w.intermediate.Issue(pki.EC(), nil), pki.Root().Authority("Test Intermediate").Certificate)
 		},
 	} {
 		t.Run(want, func(t *testing.T) {
@@ -81,10 +82,10 @@ func TestLeeway(t *testing.T) {
 	w := newWorld(t)
 	w.server.AllowRefusals()
 	for _, change := range []func(*x509.Certificate){
-		func(c *x509.Certificate) { c.NotAfter = noon.Add(-5*time.Minute + time.Second) },
-		func(c *x509.Certificate) { c.NotBefore = noon.Add(5 * time.Minute) },
+		func(c *x509.Certificate) { c.NotAfter = pki.Noon.Add(-5*time.Minute + time.Second) },
+		func(c *x509.Certificate) { c.NotBefore = pki.Noon.Add(5 * time.Minute) },
 	} {
-		w.install(t, newEC(), w.root.issue(newEC(), change))
+		w.install(t, pki.EC(), w.root.Issue(pki.EC(), change))
 		_, err := w.Retrieve(t.Context())
 		require.ErrorContains(t, err, "rolesanywhere.eu-west-1.amazonaws.com returned 403 Forbidden, AccessDeniedException: Untrusted certificate.")
 		require.ErrorContains(t, err, "; the certificate CN=worker (serial number 4711, from "+w.certificate+") is valid until ")
@@ -96,17 +97,17 @@ func TestLeeway(t *testing.T) {
 // The chain is sent in order, without the root, whatever the order of the bundle.
 func TestChainOrder(t *testing.T) {
 	w := newWorld(t)
-	second := w.intermediate.authority("Test Intermediate 2")
-	leaf := second.issue(newEC(), nil)
-	chain := []*x509.Certificate{second.certificate, w.intermediate.certificate}
+	second := w.intermediate.Authority("Test Intermediate 2")
+	leaf := second.Issue(pki.EC(), nil)
+	chain := []*x509.Certificate{second.Certificate, w.intermediate.Certificate}
 	bundles := [][]*x509.Certificate{
-		{leaf, w.root.certificate, w.intermediate.certificate, second.certificate},
-		{w.root.certificate, w.intermediate.certificate, second.certificate, leaf},
-		{second.certificate, leaf, w.intermediate.certificate},
-		{leaf, second.certificate, newAuthority().certificate, w.intermediate.certificate, second.certificate, leaf},
+		{leaf, w.root.Certificate, w.intermediate.Certificate, second.Certificate},
+		{w.root.Certificate, w.intermediate.Certificate, second.Certificate, leaf},
+		{second.Certificate, leaf, w.intermediate.Certificate},
+		{leaf, second.Certificate, pki.Root().Certificate, w.intermediate.Certificate, second.Certificate, leaf},
 	}
 	for _, order := range bundles {
-		w.install(t, newEC(), order...)
+		w.install(t, pki.EC(), order...)
 		_, err := w.Retrieve(t.Context())
 		require.NoError(t, err)
 		calls := w.server.Calls()
@@ -138,17 +139,17 @@ func TestCertificatesFunction(t *testing.T) {
 func TestLargeChain(t *testing.T) {
 	w := newWorld(t)
 	at, all := w.root, []*x509.Certificate(nil)
-	for size := 0; size < 16<<10; size += len(at.certificate.Raw) {
-		key := newEC()
-		at = authority{at.issue(key, func(c *x509.Certificate) {
+	for size := 0; size < 16<<10; size += len(at.Certificate.Raw) {
+		key := pki.EC()
+		at = pki.Authority{Key: key, Certificate: at.Issue(key, func(c *x509.Certificate) {
 			c.Subject.CommonName, c.IsCA, c.KeyUsage = "CA", true, x509.KeyUsageCertSign
 			c.Subject.SerialNumber = time.Now().String()
 			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Value: make([]byte, 4000)}}
-		}), key}
-		all = append(all, at.certificate)
+		})}
+		all = append(all, at.Certificate)
 	}
 	slices.Reverse(all)
-	w.install(t, newEC(), append([]*x509.Certificate{at.issue(newEC(), nil)}, all...)...)
+	w.install(t, pki.EC(), append([]*x509.Certificate{at.Issue(pki.EC(), nil)}, all...)...)
 	_, err := w.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Greater(t, len(w.server.Calls()[0].Header.Get("X-Amz-X509-Chain")), 16<<10)
@@ -160,7 +161,7 @@ func TestSerialNumbers(t *testing.T) {
 	for _, hex := range []string{"1", "7f", "80", "f3a1b2", "00f3a1b2", "7fffffffffffffffffffffffffffffffffffffff", "80000000000000000000000000000000000000"} {
 		serial, ok := new(big.Int).SetString(hex, 16)
 		require.True(t, ok)
-		w.install(t, newEC(), w.root.issue(newEC(), func(c *x509.Certificate) { c.SerialNumber = serial }))
+		w.install(t, pki.EC(), w.root.Issue(pki.EC(), func(c *x509.Certificate) { c.SerialNumber = serial }))
 		_, err := w.Retrieve(t.Context())
 		require.NoError(t, err)
 		calls := w.server.Calls()
@@ -170,12 +171,12 @@ func TestSerialNumbers(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	for want, content := range map[string][]byte{
-		"it contains no private key in PEM":        bundle(newAuthority().certificate),
+		"it contains no private key in PEM":        pki.PEM(pki.Root().Certificate),
 		"it contains no private key":               nil,
 		"its PRIVATE KEY is malformed":             []byte("-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n"),
 		"its RSA PRIVATE KEY is malformed":         []byte("-----BEGIN RSA PRIVATE KEY-----\nMAA=\n-----END RSA PRIVATE KEY-----\n"),
 		"its ENCRYPTED PRIVATE KEY is malformed":   []byte("-----BEGIN ENCRYPTED PRIVATE KEY-----\nMAA=\n-----END ENCRYPTED PRIVATE KEY-----\n"),
-		"a PEM block is malformed or truncated":    keyPEM(newEC())[:100],
+		"a PEM block is malformed or truncated":    pki.KeyPEM(pki.EC())[:100],
 		"obsolete encryption of PEM (DEK-Info)":    fixture(t, "dek-info.pem"),
 		"it is encrypted, and Password is not set": fixture(t, "aes-256-cbc.pem"),
 	} {
@@ -223,11 +224,11 @@ func TestRefusals(t *testing.T) {
 // Roles and profiles that do not fit, as the server refuses them.
 func TestDenied(t *testing.T) {
 	w := newWorld(t)
-	w.server.AddTrustAnchor(ststest.TrustAnchor{ARN: anchorARN, ProfileARN: profileARN, Certificates: []*x509.Certificate{w.root.certificate}, Roles: []string{roleARN}})
+	w.server.AddTrustAnchor(ststest.TrustAnchor{ARN: anchorARN, ProfileARN: profileARN, Certificates: []*x509.Certificate{w.root.Certificate}, Roles: []string{roleARN}})
 	w.server.AddRole(ststest.Role{ARN: roleARN, Trusted: []string{"rolesanywhere.amazonaws.com"}, MaxDuration: 30 * time.Minute})
 	creds, err := w.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, noon.Add(30*time.Minute), creds.Expires)
+	require.Equal(t, pki.Noon.Add(30*time.Minute), creds.Expires)
 
 	w.SessionName = "build"
 	_, err = w.Retrieve(t.Context())
@@ -267,7 +268,7 @@ func TestResponses(t *testing.T) {
 		creds, err := w.Retrieve(t.Context())
 		if want == "" {
 			require.NoError(t, err)
-			require.Equal(t, noon.Add(time.Hour), creds.Expires)
+			require.Equal(t, pki.Noon.Add(time.Hour), creds.Expires)
 			continue
 		}
 		require.ErrorContains(t, err, want)
@@ -280,10 +281,10 @@ func TestClockSkew(t *testing.T) {
 	for _, off := range []time.Duration{-time.Hour, time.Hour} {
 		w := newWorld(t)
 		w.server.AllowRefusals()
-		w.Clock = clockFunc(func() time.Time { return noon.Add(off) })
+		w.Clock = clockFunc(func() time.Time { return pki.Noon.Add(off) })
 		creds, err := w.Retrieve(t.Context())
 		require.NoError(t, err)
-		require.WithinDuration(t, noon.Add(off).Add(time.Hour), creds.Expires, 2*time.Second)
+		require.WithinDuration(t, pki.Noon.Add(off).Add(time.Hour), creds.Expires, 2*time.Second)
 		require.Equal(t, 2, w.server.Count("CreateSession"))
 		_, err = w.Retrieve(t.Context())
 		require.NoError(t, err)
@@ -291,7 +292,7 @@ func TestClockSkew(t *testing.T) {
 
 		w = newWorld(t)
 		w.server.AllowRefusals()
-		w.Clock, w.DisableClockSkewCorrection = clockFunc(func() time.Time { return noon.Add(off) }), true
+		w.Clock, w.DisableClockSkewCorrection = clockFunc(func() time.Time { return pki.Noon.Add(off) }), true
 		_, err = w.Retrieve(t.Context())
 		require.ErrorContains(t, err, "AccessDeniedException: Signature ")
 		require.Equal(t, 1, w.server.Count("CreateSession"))

@@ -13,8 +13,10 @@
 // trust rolesanywhere.amazonaws.com for sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, and the profile must
 // list the role.
 //
-// The AWS SDKs have no settings for this: they run the credential helper of AWS by credential_process, which
-// source/profile does too.
+// The AWS SDKs have no settings for this in profiles or the environment: they run the credential helper of AWS by credential_process, which
+// source/profile does too. So this package is not part of [source.Default]; it is configured in code.
+//
+// [source.Default]: https://pkg.go.dev/github.com/stschain-go/stschain/source#Default
 //
 // # Certificates
 //
@@ -30,8 +32,9 @@
 // 5 minutes, a CA's, one whose key usage lacks digitalSignature, one of X.509 version 1 or signed with MD5 or SHA-1, and
 // one whose key is neither EC nor RSA of at least 2048 bits.
 //
-// When the certificate expires is in the errors of the service, and in the Note of each [stschain.Refreshed] event and of the step of a
-// [stschain.Trace]. Sessions may outlast their certificate.
+// When the certificate expires is part of Origin of the credentials, so it is in the [stschain.Status] of a Cache, in its events, in traces
+// and in [stschain.Explain]. The Note of a [stschain.Refreshed] event names the certificate, and warns if it expires before the credentials:
+// a session may outlast its certificate, and then the next refresh fails.
 //
 // # Keys
 //
@@ -55,9 +58,10 @@
 //
 // # Quotas
 //
-// AWS limits the calls of CreateSession per account and region. Each Provider makes one call for each refresh; a
-// fleet with the same certificate can share sessions through package shared. If AWS throttles a call, the error
-// is [stschain.ErrThrottled], at which a [stschain.Pool] slows down.
+// AWS allows 10 calls of CreateSession a second for an account and region, unless the quota was raised. A Cache makes one call for each
+// refresh. Processes with the same certificate and role share sessions through package shared. For many roles, set MaxInFlight of a
+// [stschain.Pool] to the duration of a call in seconds times 10. If AWS throttles a call, the error is [stschain.ErrThrottled], at which a Pool
+// slows down.
 //
 // # Clocks
 //
@@ -70,9 +74,7 @@ package rolesanywhere
 import (
 	"context"
 	"crypto"
-	"crypto/sha256"
 	"crypto/x509"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -84,6 +86,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/credjson"
+	"github.com/stschain-go/stschain/internal/keypair"
 	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
@@ -119,7 +122,7 @@ type Provider struct {
 
 	mu    sync.Mutex
 	ahead time.Duration // by which the server's clock is ahead of this process's, as far as known
-	slot  chan struct{} // has a value while a signer runs
+	slot  keypair.Slot
 }
 
 // Retrieve returns the credentials of a new session.
@@ -136,15 +139,17 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	k, err := p.keyPair(ctx)
+	k, err := p.source().Pair(ctx, p.check)
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	stschain.Note(ctx, k.expiry)
 	off := p.clockOff()
 	creds, err := p.createSession(ctx, at, k)
 	if errors.Is(err, stschain.ErrPermanent) && (p.clockOff()-off).Abs() > time.Minute { // the signature had the wrong date
 		creds, err = p.createSession(ctx, at, k)
+	}
+	if err == nil {
+		stschain.Note(ctx, func() string { return k.Note(creds.Expires) })
 	}
 	return creds, err
 }
@@ -153,14 +158,13 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 // identity changes. It reads the certificate, and neither its key nor Password.
 func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
 	at, err := p.place()
-	var c chain
+	var c keypair.Chain
 	if err == nil {
-		c, err = p.chain(ctx)
+		c, err = p.source().Chain(ctx)
 	}
 	if err != nil {
 		return stschain.Identity{}, fmt.Errorf("%s: %w", p, err)
 	}
-	sum := sha256.Sum256(c.leaf.Raw)
 	return stschain.NewIdentity("rolesanywhere",
 		"server="+wire.Server(at.url),
 		"region="+at.region,
@@ -169,7 +173,7 @@ func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
 		"role="+p.RoleARN,
 		"session="+p.SessionName,
 		"duration="+p.Duration.String(),
-		"certificate="+hex.EncodeToString(sum[:])), nil
+		"certificate="+c.Fingerprint()), nil
 }
 
 // String returns "rolesanywhere" and the role.

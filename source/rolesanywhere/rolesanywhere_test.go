@@ -20,29 +20,30 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/test/pki"
 	"github.com/stschain-go/stschain/source/rolesanywhere"
 	"github.com/stschain-go/stschain/ststest"
 )
 
 func TestRetrieve(t *testing.T) {
 	keys := map[string]crypto.Signer{
-		"P-256": newEC(), "P-384": must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), "P-521": must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)), "RSA": newRSA(),
+		"P-256": pki.EC(), "P-384": must(ecdsa.GenerateKey(elliptic.P384(), rand.Reader)), "P-521": must(ecdsa.GenerateKey(elliptic.P521(), rand.Reader)), "RSA": pki.RSA(),
 	}
 	for name, key := range keys {
 		for _, direct := range []bool{true, false} {
 			t.Run(name, func(t *testing.T) {
 				w := newWorld(t)
 				if direct {
-					w.install(t, key, w.root.issue(key, nil))
+					w.install(t, key, w.root.Issue(key, nil))
 				} else {
-					w.install(t, key, w.intermediate.issue(key, nil), w.intermediate.certificate)
+					w.install(t, key, w.intermediate.Issue(key, nil), w.intermediate.Certificate)
 				}
 				w.Duration, w.SessionName = 2*time.Hour, "build-42"
 				creds, err := w.Retrieve(t.Context())
 				require.NoError(t, err)
 				require.Equal(t, "123456789012", creds.AccountID)
-				require.Equal(t, "rolesanywhere "+roleARN, creds.Origin)
-				require.Equal(t, noon.Add(2*time.Hour), creds.Expires)
+				require.Equal(t, "rolesanywhere "+roleARN+" (certificate expires at 2026-12-31T12:00:00Z)", creds.Origin)
+				require.Equal(t, pki.Noon.Add(2*time.Hour), creds.Expires)
 				call := w.server.Calls()[0]
 				require.Equal(t, "CreateSession rolesanywhere.eu-west-1.amazonaws.com 4711 eu-west-1 CN=worker",
 					call.Operation+" "+call.Host+" "+call.AccessKeyID+" "+call.Region+" "+call.Caller)
@@ -59,30 +60,30 @@ func TestDefaults(t *testing.T) {
 	w := newWorld(t)
 	creds, err := w.Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, noon.Add(time.Hour), creds.Expires)
+	require.Equal(t, pki.Noon.Add(time.Hour), creds.Expires)
 	caller, _ := w.server.Caller(creds.AccessKeyID)
 	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/1267", caller.ARN) // 4711 in hexadecimal
 	require.Equal(t, 1, w.server.Count("CreateSession"))
 }
 
 func TestKeyFormats(t *testing.T) {
-	ec := must(x509.MarshalECPrivateKey(newEC().(*ecdsa.PrivateKey)))
+	ec := must(x509.MarshalECPrivateKey(pki.EC().(*ecdsa.PrivateKey)))
 	curve := []byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n")
 	for name, tt := range map[string]struct {
 		key  crypto.Signer
 		file []byte
 	}{
-		"PKCS #8":                  {newRSA(), keyPEM(newRSA())},
-		"PKCS #1":                  {newRSA(), pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(newRSA().(*rsa.PrivateKey))})},
-		"SEC 1":                    {newEC(), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: ec})},
-		"SEC 1 with its curve":     {newEC(), append(curve, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: ec})...)},
-		"after a certificate":      {newEC(), append(bundle(newAuthority().certificate), keyPEM(newEC())...)},
-		"with a byte order mark":   {newEC(), append([]byte("\xef\xbb\xbf"), keyPEM(newEC())...)},
-		"after text of another OS": {newEC(), append([]byte("Bag Attributes\r\n  friendlyName: x\r\n"), keyPEM(newEC())...)},
+		"PKCS #8":                  {pki.RSA(), pki.KeyPEM(pki.RSA())},
+		"PKCS #1":                  {pki.RSA(), pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(pki.RSA().(*rsa.PrivateKey))})},
+		"SEC 1":                    {pki.EC(), pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: ec})},
+		"SEC 1 with its curve":     {pki.EC(), append(curve, pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: ec})...)},
+		"after a certificate":      {pki.EC(), append(pki.PEM(pki.Root().Certificate), pki.KeyPEM(pki.EC())...)},
+		"with a byte order mark":   {pki.EC(), append([]byte("\xef\xbb\xbf"), pki.KeyPEM(pki.EC())...)},
+		"after text of another OS": {pki.EC(), append([]byte("Bag Attributes\r\n  friendlyName: x\r\n"), pki.KeyPEM(pki.EC())...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)
-			w.install(t, tt.key, w.root.issue(tt.key, nil))
+			w.install(t, tt.key, w.root.Issue(tt.key, nil))
 			require.NoError(t, os.WriteFile(w.key, tt.file, 0o600))
 			_, err := w.Retrieve(t.Context())
 			require.NoError(t, err)
@@ -93,16 +94,16 @@ func TestKeyFormats(t *testing.T) {
 // The certificate, its chain and the key may be in one file, or the chain in its own.
 func TestFiles(t *testing.T) {
 	w := newWorld(t)
-	leaf := w.intermediate.issue(newEC(), nil)
-	for _, all := range [][]byte{append(bundle(leaf, w.intermediate.certificate), keyPEM(newEC())...), append(keyPEM(newEC()), bundle(leaf, w.intermediate.certificate)...)} {
+	leaf := w.intermediate.Issue(pki.EC(), nil)
+	for _, all := range [][]byte{append(pki.PEM(leaf, w.intermediate.Certificate), pki.KeyPEM(pki.EC())...), append(pki.KeyPEM(pki.EC()), pki.PEM(leaf, w.intermediate.Certificate)...)} {
 		require.NoError(t, os.WriteFile(w.certificate, all, 0o600))
 		w.KeyFile = w.certificate
 		_, err := w.Retrieve(t.Context())
 		require.NoError(t, err)
 	}
 	w.KeyFile, w.ChainFile = w.key, filepath.Join(w.dir, "chain.pem")
-	require.NoError(t, os.WriteFile(w.certificate, bundle(leaf), 0o600))
-	require.NoError(t, os.WriteFile(w.ChainFile, bundle(w.root.certificate, w.intermediate.certificate), 0o600))
+	require.NoError(t, os.WriteFile(w.certificate, pki.PEM(leaf), 0o600))
+	require.NoError(t, os.WriteFile(w.ChainFile, pki.PEM(w.root.Certificate, w.intermediate.Certificate), 0o600))
 	_, err := w.Retrieve(t.Context())
 	require.NoError(t, err)
 }
@@ -111,8 +112,8 @@ func TestFiles(t *testing.T) {
 func TestRenewal(t *testing.T) {
 	w := newWorld(t)
 	for _, serial := range []int64{1, 2} {
-		key := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
-		w.install(t, key, w.root.issue(key, func(c *x509.Certificate) { c.SerialNumber = big.NewInt(serial) }))
+		key := pki.NewEC()
+		w.install(t, key, w.root.Issue(key, func(c *x509.Certificate) { c.SerialNumber = big.NewInt(serial) }))
 		_, err := w.Retrieve(t.Context())
 		require.NoError(t, err)
 	}
@@ -122,19 +123,19 @@ func TestRenewal(t *testing.T) {
 
 // While another process replaces one file after the other, they do not fit.
 func TestRenewalInBetween(t *testing.T) {
-	old, renewed := newEC(), must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
+	old, renewed := pki.EC(), pki.NewEC()
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t)
-		w.install(t, old, w.root.issue(renewed, nil))
+		w.install(t, old, w.root.Issue(renewed, nil))
 		go func() {
 			time.Sleep(250 * time.Millisecond)
-			if err := os.WriteFile(w.key, keyPEM(renewed), 0o600); err != nil {
+			if err := os.WriteFile(w.key, pki.KeyPEM(renewed), 0o600); err != nil {
 				t.Error(err)
 			}
 		}()
 		_, err := w.Retrieve(t.Context())
 		require.NoError(t, err)
-		w.install(t, old, w.root.issue(renewed, nil))
+		w.install(t, old, w.root.Issue(renewed, nil))
 		began := time.Now()
 		_, err = w.Retrieve(t.Context())
 		require.ErrorContains(t, err, "the private key does not fit the certificate CN=worker (serial number 4711, from "+w.certificate+")")
@@ -171,7 +172,7 @@ func TestEndpoints(t *testing.T) {
 		w := newWorld(t)
 		at := "arn:aws:rolesanywhere:" + tt.region + ":123456789012:"
 		w.TrustAnchorARN, w.ProfileARN = at+"trust-anchor/0a1b", at+"profile/2c3d"
-		w.server.AddTrustAnchor(ststest.TrustAnchor{ARN: w.TrustAnchorARN, ProfileARN: w.ProfileARN, Certificates: []*x509.Certificate{w.root.certificate}})
+		w.server.AddTrustAnchor(ststest.TrustAnchor{ARN: w.TrustAnchorARN, ProfileARN: w.ProfileARN, Certificates: []*x509.Certificate{w.root.Certificate}})
 		w.FIPS, w.DualStack, w.Endpoint = tt.fips, tt.dual, tt.endpoint
 		var got string
 		inner := w.HTTPClient.Transport
@@ -223,23 +224,6 @@ func TestFields(t *testing.T) {
 	require.ErrorContains(t, err, "rolesanywhere: TrustAnchorARN is not the ARN")
 }
 
-// When the certificate expires is in events and traces.
-func TestExpiryNote(t *testing.T) {
-	w := newWorld(t)
-	notes := make(chan string, 1)
-	c := &stschain.Cache{Provider: w.Provider, Clock: w.clock, OnEvent: func(e stschain.Event) {
-		if e.Kind == stschain.Refreshed {
-			notes <- e.Note
-		}
-	}}
-	steps := make(chan string, 2)
-	_, err := c.Retrieve(stschain.WithTrace(t.Context(), &stschain.Trace{End: func(_ context.Context, s stschain.Step) { steps <- s.Name + ": " + s.Note }}))
-	require.NoError(t, err)
-	const note = "certificate CN=worker expires at 2026-12-31T12:00:00Z"
-	require.Equal(t, note, <-notes)
-	require.Equal(t, "rolesanywhere "+roleARN+": "+note, <-steps)
-}
-
 // The certificate decides the identity, which is known without its key.
 func TestIdentity(t *testing.T) {
 	w := newWorld(t)
@@ -249,7 +233,7 @@ func TestIdentity(t *testing.T) {
 	same, err := w.Identity(t.Context())
 	require.NoError(t, err)
 	require.True(t, before == same)
-	require.NoError(t, os.WriteFile(w.certificate, bundle(w.root.issue(newEC(), nil)), 0o600))
+	require.NoError(t, os.WriteFile(w.certificate, pki.PEM(w.root.Issue(pki.EC(), nil)), 0o600))
 	renewed, err := w.Identity(t.Context())
 	require.NoError(t, err)
 	require.False(t, before == renewed)

@@ -15,11 +15,12 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/test/canary"
+	"github.com/stschain-go/stschain/internal/test/pki"
 )
 
 // TestSecrets: neither a private key nor a password, a PIN or a signature is in an error, an event, a trace or a dump.
 func TestSecrets(t *testing.T) {
-	key := keyPEM(newEC())
+	key := pki.KeyPEM(pki.EC())
 	block, _ := pem.Decode(key)
 	secrets := []string{password, string(block.Bytes[40:60]), strings.Split(string(key), "\n")[1], "hunter2/"}
 	check := func(t *testing.T, w *world, values ...any) {

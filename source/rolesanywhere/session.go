@@ -16,6 +16,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/credjson"
+	"github.com/stschain-go/stschain/internal/keypair"
 	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/signature"
 	"github.com/stschain-go/stschain/internal/wire"
@@ -25,7 +26,7 @@ import (
 const patience = 15 * time.Second
 
 // createSession calls the operation CreateSession. A retry sends the same request: a signer may be slow, or prompt.
-func (p *Provider) createSession(ctx context.Context, at place, k keyPair) (creds stschain.Credentials, err error) {
+func (p *Provider) createSession(ctx context.Context, at place, k keypair.Pair) (creds stschain.Credentials, err error) {
 	u := at.url.JoinPath("sessions")
 	u.RawQuery = url.Values{"profileArn": {p.ProfileARN}, "roleArn": {p.RoleARN}, "trustAnchorArn": {p.TrustAnchorARN}}.Encode()
 	body, err := json.Marshal(struct {
@@ -56,22 +57,22 @@ func (p *Provider) createSession(ctx context.Context, at place, k keyPair) (cred
 			return fmt.Errorf("invalid response of %s: %w", u.Host, err)
 		}
 		creds.Expires = creds.Expires.Add(-ahead)
-		creds.AccountID, creds.Origin = at.account, p.String()
+		creds.AccountID, creds.Origin = at.account, k.Origin(p.String())
 		return nil
 	})
 	return creds, err
 }
 
 // signed returns the header of a request, with its signature.
-func (p *Provider) signed(ctx context.Context, region string, u *url.URL, body []byte, k keyPair) (http.Header, error) {
+func (p *Provider) signed(ctx context.Context, region string, u *url.URL, body []byte, k keypair.Pair) (http.Header, error) {
 	date := p.now().Add(p.clockOff()).UTC().Format("20060102T150405Z")
 	header := http.Header{
 		"Content-Type": {"application/json"},
 		"X-Amz-Date":   {date},
-		"X-Amz-X509":   {encode(k.leaf)},
+		"X-Amz-X509":   {encode(k.Leaf)},
 	}
-	if len(k.issuers) > 0 {
-		header.Set("X-Amz-X509-Chain", encode(k.issuers...))
+	if len(k.Issuers) > 0 {
+		header.Set("X-Amz-X509-Chain", encode(k.Issuers...))
 	}
 	fields := []signature.Field{{Name: "host", Values: []string{u.Host}}}
 	for name, values := range header {
@@ -82,9 +83,9 @@ func (p *Provider) signed(ctx context.Context, region string, u *url.URL, body [
 	request := &signature.Request{
 		Method: http.MethodPost, Path: u.EscapedPath(), Query: u.RawQuery, Header: fields, Payload: hex.EncodeToString(sum[:]),
 	}
-	name, _ := algorithm(k.leaf) // it was checked before
+	name, _ := algorithm(k.Leaf) // it was checked before
 	c := signature.Certificate{
-		Algorithm: name, Serial: k.leaf.SerialNumber.String(), Time: date,
+		Algorithm: name, Serial: k.Leaf.SerialNumber.String(), Time: date,
 		Scope: signature.Scope{Date: date[:len("20060102")], Region: region, Service: "rolesanywhere"},
 	}
 	signed, err := p.sign(ctx, k, c.StringToSign(request))
@@ -128,7 +129,7 @@ func parseSession(body []byte, role string) (stschain.Credentials, error) {
 }
 
 // explain adds what a refusal may mean.
-func (p *Provider) explain(err error, k keyPair) error {
+func (p *Provider) explain(err error, k keypair.Pair) error {
 	if !errors.Is(err, stschain.ErrPermanent) {
 		return err
 	}
@@ -136,7 +137,7 @@ func (p *Provider) explain(err error, k keyPair) error {
 		err = fmt.Errorf("%w; the service's clock is %v ahead of this machine's", err, off)
 	}
 	return fmt.Errorf("%w; the %s is valid until %s; check that the trust anchor has its authority, that the profile lists the role, and that the role "+
-		"trusts rolesanywhere.amazonaws.com for sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity", err, k, when(k.leaf.NotAfter))
+		"trusts rolesanywhere.amazonaws.com for sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity", err, k, k.ValidUntil())
 }
 
 // clockOff is by how much the server's clock is ahead of this process's.

@@ -15,19 +15,20 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/test/pki"
 )
 
 func TestSigner(t *testing.T) {
 	broken := errors.New("CKR_DEVICE_ERROR")
 	for want, sign := range map[string]func([]byte, crypto.SignerOpts) ([]byte, error){
-		"":                                    func(d []byte, o crypto.SignerOpts) ([]byte, error) { return newEC().Sign(rand.Reader, d, o) },
+		"":                                    func(d []byte, o crypto.SignerOpts) ([]byte, error) { return pki.EC().Sign(rand.Reader, d, o) },
 		"the signer failed: CKR_DEVICE_ERROR": func([]byte, crypto.SignerOpts) ([]byte, error) { return nil, broken },
 		"the signer failed: it panicked: no slot":              func([]byte, crypto.SignerOpts) ([]byte, error) { panic("no slot") },
 		"the signer failed: it called runtime.Goexit":          func([]byte, crypto.SignerOpts) ([]byte, error) { runtime.Goexit(); return nil, nil },
 		"the signer returned a signature that does not verify": func([]byte, crypto.SignerOpts) ([]byte, error) { return make([]byte, 64), nil },
 		"that does not verify with the certificate CN=worker (serial numbe": func(d []byte, o crypto.SignerOpts) ([]byte, error) {
 			d[0]++ // it hashes again
-			return newEC().Sign(rand.Reader, d, o)
+			return pki.EC().Sign(rand.Reader, d, o)
 		},
 	} {
 		w := newWorld(t)
@@ -43,7 +44,7 @@ func TestSigner(t *testing.T) {
 		}
 	}
 	w := newWorld(t)
-	for want, key := range map[string]crypto.Signer{"no private key: Signer returned nil": nil, "the private key does not fit": newRSA()} {
+	for want, key := range map[string]crypto.Signer{"no private key: Signer returned nil": nil, "the private key does not fit": pki.RSA()} {
 		w.Signer = func(context.Context) (crypto.Signer, error) { return key, nil }
 		_, err := w.Retrieve(t.Context())
 		require.ErrorContains(t, err, want)
@@ -56,13 +57,13 @@ func TestSigner(t *testing.T) {
 // RSA is signed by PKCS #1 v1.5 with SHA-256.
 func TestSignerOptions(t *testing.T) {
 	w := newWorld(t)
-	w.install(t, newRSA(), w.root.issue(newRSA(), nil))
+	w.install(t, pki.RSA(), w.root.Issue(pki.RSA(), nil))
 	w.Signer = func(context.Context) (crypto.Signer, error) {
-		return signer{newRSA(), func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+		return signer{pki.RSA(), func(digest []byte, opts crypto.SignerOpts) ([]byte, error) {
 			if opts != crypto.SHA256 || len(digest) != 32 {
 				return nil, errors.New("unexpected options")
 			}
-			return newRSA().Sign(rand.Reader, digest, opts)
+			return pki.RSA().Sign(rand.Reader, digest, opts)
 		}}, nil
 	}
 	_, err := w.Retrieve(t.Context())
@@ -77,7 +78,7 @@ func TestSignerHangs(t *testing.T) {
 		w.use(func(d []byte, o crypto.SignerOpts) ([]byte, error) {
 			running.Add(1)
 			<-release
-			return newEC().Sign(rand.Reader, d, o)
+			return pki.EC().Sign(rand.Reader, d, o)
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 7*time.Second)
 		defer cancel()
@@ -112,7 +113,7 @@ func TestSignerPrompts(t *testing.T) {
 			return nil, err
 		}
 		prompts++
-		return newEC(), nil
+		return pki.EC(), nil
 	}
 	_, err := w.Retrieve(stschain.WithoutPrompt(t.Context()))
 	require.ErrorIs(t, err, stschain.ErrPrompt)
@@ -134,7 +135,7 @@ func TestSlowPrompt(t *testing.T) {
 		w := newWorld(t)
 		w.use(func(d []byte, o crypto.SignerOpts) ([]byte, error) {
 			time.Sleep(4 * time.Minute) // until the user touches the token
-			return newEC().Sign(rand.Reader, d, o)
+			return pki.EC().Sign(rand.Reader, d, o)
 		})
 		open := w.Signer
 		w.Signer = func(ctx context.Context) (crypto.Signer, error) {
@@ -154,7 +155,7 @@ func TestEncryptedKeys(t *testing.T) {
 		"sec1.pem", "pkcs8.pem", "aes-128-cbc.pem", "aes-192-cbc.pem", "aes-256-cbc.pem", "hmacWithSHA1.pem", "hmacWithSHA224.pem", "hmacWithSHA384.pem", "hmacWithSHA512.pem",
 	} {
 		w := newWorld(t)
-		w.install(t, key, w.root.issue(key, nil))
+		w.install(t, key, w.root.Issue(key, nil))
 		content := fixture(t, name)
 		require.NoError(t, os.WriteFile(w.key, content, 0o600))
 		w.Password = returns(password)

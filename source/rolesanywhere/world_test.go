@@ -3,25 +3,18 @@ package rolesanywhere_test
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
-	"math/big"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	"github.com/benbjohnson/clock"
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/test/pki"
 	"github.com/stschain-go/stschain/source/rolesanywhere"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -33,15 +26,6 @@ const (
 	password   = "canary-4711-password"
 )
 
-var noon = time.Date(2026, 12, 1, 12, 0, 0, 0, time.UTC)
-
-// Keys are generated once: RSA takes long.
-var (
-	newRSA  = sync.OnceValue(func() crypto.Signer { return must(rsa.GenerateKey(rand.Reader, 2048)) })
-	smaller = sync.OnceValue(func() crypto.Signer { return must(rsa.GenerateKey(rand.Reader, 1024)) })
-	newEC   = sync.OnceValue(func() crypto.Signer { return must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)) })
-)
-
 func must[T any](v T, err error) T {
 	if err != nil {
 		panic(err)
@@ -49,94 +33,46 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// authority is a certificate authority.
-type authority struct {
-	certificate *x509.Certificate
-	key         crypto.Signer
-}
-
-func newAuthority() authority { return authority{}.authority("Test Root") }
-
-// authority returns one below a, or a root.
-func (a authority) authority(name string) authority {
-	key := crypto.Signer(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)))
-	if a.key == nil {
-		a.key = key
-	}
-	return authority{a.issue(key, func(c *x509.Certificate) {
-		c.Subject.CommonName, c.IsCA, c.KeyUsage = name, true, x509.KeyUsageCertSign
-		c.NotBefore, c.NotAfter = noon.AddDate(-30, 0, 0), noon.AddDate(100, 0, 0)
-	}), key}
-}
-
-// issue returns a certificate for a key. A zero authority needs a key, and issues a root.
-func (a authority) issue(key crypto.Signer, change func(*x509.Certificate)) *x509.Certificate {
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(4711), Subject: pkix.Name{CommonName: "worker"},
-		NotBefore: noon.Add(-24 * time.Hour), NotAfter: noon.Add(30 * 24 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
-	}
-	if change != nil {
-		change(template)
-	}
-	parent := a.certificate
-	if parent == nil {
-		parent = template
-	}
-	return must(x509.ParseCertificate(must(x509.CreateCertificate(rand.Reader, template, parent, key.Public(), a.key))))
-}
-
 // world is a machine with a certificate, and a server that trusts the authority of it.
 type world struct {
 	*rolesanywhere.Provider
 	server                *ststest.Server
 	clock                 *clock.Mock
-	root, intermediate    authority
+	root, intermediate    pki.Authority
 	certificate, key, dir string // paths
 }
 
 func newWorld(t *testing.T) *world {
 	now := clock.NewMock()
-	now.Set(noon)
+	now.Set(pki.Noon)
 	dir := t.TempDir()
 	w := &world{
-		server: ststest.NewTest(t), clock: now, root: newAuthority(),
+		server: ststest.NewTest(t), clock: now, root: pki.Root(),
 		dir: dir, certificate: filepath.Join(dir, "worker.pem"), key: filepath.Join(dir, "worker-key.pem"),
 	}
-	w.intermediate = w.root.authority("Test Intermediate")
+	w.intermediate = w.root.Authority("Test Intermediate")
 	w.server.Clock = now
 	w.server.AddTrustAnchor(ststest.TrustAnchor{
-		ARN: anchorARN, ProfileARN: profileARN, Certificates: []*x509.Certificate{w.root.certificate}, SessionNames: true,
+		ARN: anchorARN, ProfileARN: profileARN, Certificates: []*x509.Certificate{w.root.Certificate}, SessionNames: true,
 	})
 	w.Provider = &rolesanywhere.Provider{
 		TrustAnchorARN: anchorARN, ProfileARN: profileARN, RoleARN: roleARN,
 		CertificateFile: w.certificate, KeyFile: w.key, HTTPClient: w.server.Client(), Clock: now,
 	}
-	w.install(t, newEC(), w.intermediate.issue(newEC(), nil), w.intermediate.certificate)
+	w.install(t, pki.EC(), w.intermediate.Issue(pki.EC(), nil), w.intermediate.Certificate)
 	return w
 }
 
 // install writes the files.
 func (w *world) install(t *testing.T, key crypto.Signer, certificates ...*x509.Certificate) {
 	t.Helper()
-	require.NoError(t, os.WriteFile(w.certificate, bundle(certificates...), 0o600))
-	require.NoError(t, os.WriteFile(w.key, keyPEM(key), 0o600))
-}
-
-func bundle(certificates ...*x509.Certificate) (text []byte) {
-	for _, c := range certificates {
-		text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})...)
-	}
-	return text
-}
-
-func keyPEM(key crypto.Signer) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))})
+	require.NoError(t, os.WriteFile(w.certificate, pki.PEM(certificates...), 0o600))
+	require.NoError(t, os.WriteFile(w.key, pki.KeyPEM(key), 0o600))
 }
 
 // fixture is a file that openssl wrote.
 func fixture(t testing.TB, name string) []byte {
-	content, err := os.ReadFile(filepath.Join("testdata", name))
+	content, err := os.ReadFile(filepath.Join("..", "..", "internal", "keypair", "testdata", name))
 	require.NoError(t, err)
 	return content
 }
@@ -158,7 +94,7 @@ func (s signer) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte
 // use makes the provider use a token.
 func (w *world) use(sign func(digest []byte, opts crypto.SignerOpts) ([]byte, error)) {
 	w.KeyFile = ""
-	w.Signer = func(context.Context) (crypto.Signer, error) { return signer{newEC(), sign}, nil }
+	w.Signer = func(context.Context) (crypto.Signer, error) { return signer{pki.EC(), sign}, nil }
 }
 
 // parsePKCS8 returns the key of a PEM file.

@@ -128,9 +128,9 @@ func configOf(role string) string {
 	return "[default]\n" + text + "[profile dev]\n" + text
 }
 
-// certificate returns a file of source/rolesanywhere.
+// certificate returns a file of internal/keypair.
 func certificate(name string) string {
-	content, err := os.ReadFile(filepath.Join("..", "..", "..", "source", "rolesanywhere", "testdata", name))
+	content, err := os.ReadFile(filepath.Join("..", "..", "keypair", "testdata", name))
 	if err != nil {
 		panic(err)
 	}

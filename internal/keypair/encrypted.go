@@ -1,4 +1,4 @@
-package rolesanywhere
+package keypair
 
 import (
 	"crypto/aes"
