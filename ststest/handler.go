@@ -21,8 +21,8 @@ const maxForm = 1 << 20
 // ServeHTTP implements STS: it accepts a form by POST and a presigned GET, on
 // any path and for any host. Paths that end in /federation are the console's
 // sign-in endpoint, [Server.Federation], and those that end in /v1/token issue access tokens, [Server.SignIn].
-// After [Server.AddTrustAnchor], paths that end in /sessions are IAM Roles Anywhere. [Server.AddMinIO] adds
-// operations of MinIO.
+// After [Server.AddTrustAnchor], paths that end in /sessions are IAM Roles Anywhere. After [Server.AddRoleAlias], paths
+// that begin with /role-aliases/ are the credentials provider of AWS IoT Core. [Server.AddMinIO] adds operations of MinIO.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, _ := target(r); strings.HasSuffix(path, signInPath) {
 		s.serveSignIn(w, r)
@@ -32,6 +32,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	} else if anywhere := s.rolesAnywhere(); anywhere != nil && strings.HasSuffix(path, sessionsPath) {
 		anywhere(w, r)
+		return
+	} else if onDevice := s.roleAliases(); onDevice != nil && strings.HasPrefix(path, aliasesPath) {
+		onDevice(w, r)
 		return
 	} else if minio := s.minIO(); minio != nil && minio(w, r) {
 		return

@@ -40,7 +40,8 @@
 // GetDelegatedAccessToken accepts those of [Server.TradeInToken], and
 // DecodeAuthorizationMessage what [Server.EncodedMessage] returns.
 // [Server.Federation] is the sign-in endpoint of the console. [Server.AddTrustAnchor] adds IAM Roles Anywhere,
-// and [Server.AddMinIO] the operations that only MinIO has.
+// [Server.AddRoleAlias] the credentials provider of AWS IoT Core, and [Server.AddMinIO] the operations that only MinIO
+// has.
 //
 // What credentials may do depends on where they come from, as it does in AWS:
 // in STS those of GetFederationToken may only call GetCallerIdentity, those of
@@ -122,6 +123,8 @@ type Server struct {
 	issuers  map[string]*Issuer                                     // by URL
 	anchors  map[string]TrustAnchor                                 // by ARN
 	anywhere http.HandlerFunc                                       // nil: there are no trust anchors
+	aliases  map[string]RoleAlias                                   // by name
+	onDevice http.HandlerFunc                                       // nil: there are no role aliases
 	minio    func(http.ResponseWriter, *http.Request) (served bool) // nil: without AddMinIO
 	messages map[string]string                                      // decoded, by their encoded form
 	tradeIns map[stschain.Secret]tradeIn

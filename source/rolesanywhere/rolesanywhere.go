@@ -14,9 +14,7 @@
 // list the role.
 //
 // The AWS SDKs have no settings for this in profiles or the environment: they run the credential helper of AWS by credential_process, which
-// source/profile does too. So this package is not part of [source.Default]; it is configured in code.
-//
-// [source.Default]: https://pkg.go.dev/github.com/stschain-go/stschain/source#Default
+// source/profile does too. So source.Default does not include this package; configure it in code.
 //
 // # Certificates
 //
@@ -60,7 +58,7 @@
 //
 // AWS allows 10 calls of CreateSession a second for an account and region, unless the quota was raised. A Cache makes one call for each
 // refresh. Processes with the same certificate and role share sessions through package shared. For many roles, set MaxInFlight of a
-// [stschain.Pool] to the duration of a call in seconds times 10. If AWS throttles a call, the error is [stschain.ErrThrottled], at which a Pool
+// [stschain.Pool] to 10 times the duration of a call in seconds: 2, if a call takes 200 ms. If AWS throttles a call, the error is [stschain.ErrThrottled], at which a Pool
 // slows down.
 //
 // # Clocks

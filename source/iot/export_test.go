@@ -1,0 +1,4 @@
+package iot
+
+// For the fuzz target.
+var ParseSession = parseSession
