@@ -85,7 +85,7 @@ func mustNotReach(pkg, dep string) string {
 		return "a store needs the interface and nothing else"
 	case under(pkg, "cmd") && under(ours, "ststest"):
 		return "a program does not link a fake"
-	case under(pkg, "source/env", "source/process", "source/container", "source/imds", "source/sso", "source/login", "source/rolesanywhere") &&
+	case under(pkg, "source/env", "source/process", "source/container", "source/imds", "source/sso", "source/login", "source/rolesanywhere", "source/iot") &&
 		!under(ours, "internal", pkg):
 		return "a source needs a Provider's interface and nothing else"
 	}
@@ -119,6 +119,7 @@ func TestMustNotReach(t *testing.T) {
 		{"source/env", module + "/stsquery", false},
 		{"source/env", "gopkg.in/ini.v1", false},
 		{"source/rolesanywhere", module + "/stsquery", false},
+		{"source/iot", module + "/stsquery", false},
 		{"cmd/stschain", "gopkg.in/ini.v1", true},
 		{"cmd/stschain", module + "/serve", true},
 		{"cmd/stschain", module + "/ststest", false},

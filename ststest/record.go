@@ -60,7 +60,8 @@ func (s *Server) arrived(c *Call) {
 	}
 	s.calls = append(s.calls, c)
 	s.total++
-	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil || tokenOperations[c.Operation].grant != "" || c.Operation == createSession {
+	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil || tokenOperations[c.Operation].grant != "" ||
+		c.Operation == createSession || c.Operation == iotOperation {
 		s.counts[c.Operation]++ // others would make the map grow without bound
 	}
 	copied := c.clone()

@@ -53,10 +53,10 @@ func (s *Server) roleAliases() http.HandlerFunc {
 }
 
 const (
-	withCertificate = "AssumeRoleWithCertificate" // the action of policies; the request has no name
-	aliasesPath     = "/role-aliases/"
-	iotPrincipal    = "credentials.iot.amazonaws.com"
-	thingHeader     = "X-Amzn-Iot-Thingname"
+	iotOperation = "AssumeRoleWithCertificate" // the action of policies; the request has no name
+	aliasesPath  = "/role-aliases/"
+	iotPrincipal = "credentials.iot.amazonaws.com"
+	thingHeader  = "X-Amzn-Iot-Thingname"
 )
 
 // serveDevice implements the credentials provider.
@@ -68,7 +68,7 @@ func (s *Server) serveDevice(w http.ResponseWriter, r *http.Request) {
 	defer leave()
 	r = r.WithContext(ctx)
 
-	form := url.Values{"Action": {withCertificate}}
+	form := url.Values{"Action": {iotOperation}}
 	path, query := target(r)
 	name, complete := strings.CutSuffix(strings.TrimPrefix(path, aliasesPath), "/credentials")
 	form.Set("roleAlias", name)

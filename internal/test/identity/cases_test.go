@@ -26,6 +26,7 @@ import (
 	"github.com/stschain-go/stschain/shared"
 	"github.com/stschain-go/stschain/shared/storetest"
 	"github.com/stschain-go/stschain/source/env"
+	"github.com/stschain-go/stschain/source/iot"
 	"github.com/stschain-go/stschain/source/login"
 	"github.com/stschain-go/stschain/source/profile"
 	"github.com/stschain-go/stschain/source/rolesanywhere"
@@ -350,6 +351,22 @@ var kinds = map[string]kind{
 		in: fields{
 			"Client": &stsquery.Client{Endpoint: "https://minio2.example"}, "Username": "bob", "Password": returns(secret + "2"), "Policy": `{"Version":"2012-10-17"}`, "Duration": 2 * time.Hour,
 			"TokenRevokeType": "x", "ConfigName": "corp",
+		},
+	},
+	"iot.Provider": {
+		value: func() any {
+			return &iot.Provider{
+				Endpoint: "a.credentials.iot.eu-west-1.amazonaws.com", RoleAlias: "a", CertificateFile: "/x", Password: returns(secret), Open: opens(certificate("sha1.pem")), HTTPClient: offline,
+			}
+		},
+		in: fields{
+			"Endpoint": "b.credentials.iot.eu-west-1.amazonaws.com", "RoleAlias": "b", "ThingName": "b",
+			"Certificates": issued("version1.pem"), "Open": opens(certificate("version1.pem")),
+		},
+		out: fields{
+			"CertificateFile": "/y", "ChainFile": "/y", "KeyFile": "/y", "MaxAttempts": 1, "DisableClockSkewCorrection": true, "HTTPClient": other, "Clock": clock{},
+			"Password": func(context.Context) (stschain.Secret, error) { panic("Identity must not prompt") },
+			"Signer":   func(context.Context) (crypto.Signer, error) { panic("Identity must not prompt") },
 		},
 	},
 	"profile.Provider": {

@@ -5,6 +5,7 @@ var digests = map[string]string{
 	"assumerole.Provider":       "f1d1b89873aaf32e5993daecaacaf3ae9ec91158e8b3dea1cd084e3da83c86f7",
 	"env.Provider":              "a70a522c317a7bd63776943d6f58efa0e00fd6706fc26decbcdbe0911f62bc84",
 	"federation.Provider":       "8d102a6ad5cac1673118b58a03f73e65150055d729cb82e5ac0b23e62d9a3647",
+	"iot.Provider":              "c18297f22ab65323767b2a6c3643c96b64c80873ad44bf1ea9a2143e80535cee",
 	"login.Provider":            "35920f672c4f6f064da7254e928344cfe4ce709754f998d9276bf92a4cee368e",
 	"minio.Certificate":         "feb392e2044b5e99e69998eabc3773a00b2647f91a4bbaf1d335b7c0d82e6ca6",
 	"minio.CustomToken":         "e8ae641559263800e82d89eeaf95995f4ec39358f2fcd90398b6a8934a5197a3",
