@@ -27,6 +27,7 @@ type connection struct {
 	region      string
 	fields      []field // exported fields that are required in addition to Credentials and Region
 	host        string
+	path        string // "": "/"
 	query       url.Values
 	life        time.Duration // 0: signatureLife
 	minLife     time.Duration
@@ -69,7 +70,7 @@ func (c *connector) presign(ctx context.Context, scheme string, to connection) (
 	if err != nil {
 		return "", signing{}, err
 	}
-	u := &url.URL{Scheme: scheme, Host: to.host, Path: "/", RawQuery: to.query.Encode()}
+	u := &url.URL{Scheme: scheme, Host: to.host, Path: cmp.Or(to.path, "/"), RawQuery: to.query.Encode()}
 	signed, _, err := c.signer.presign(&http.Request{Method: http.MethodGet, URL: u}, by, life)
 	return signed, by, err
 }

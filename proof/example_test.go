@@ -186,6 +186,18 @@ func ExampleMSK() {
 	// Output: [redacted] 2026-11-21 12:15:00 +0000 UTC
 }
 
+// With paho.mqtt.golang, the URL is that of AddBroker, set again in the ReconnectingHandler.
+func ExampleIoTWebSocket() {
+	broker := &proof.IoTWebSocket{Credentials: role, Region: "eu-west-1", Endpoint: "abc-ats.iot.eu-west-1.amazonaws.com", Clock: noon}
+	link, err := broker.URL(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	shown, _, _ := strings.Cut(link.Value.Reveal(), "?")
+	fmt.Println(shown, link.Expires)
+	// Output: wss://abc-ats.iot.eu-west-1.amazonaws.com/mqtt 2026-11-21 12:15:00 +0000 UTC
+}
+
 func ExampleWebIdentity() {
 	fake := ststest.New() // stands in for AWS
 	id := &proof.WebIdentity{

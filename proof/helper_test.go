@@ -90,6 +90,9 @@ var kinds = map[string]kind{
 	"MemoryDB": {15 * minute, func(p stschain.Provider, c stschain.Clock, m time.Duration) maker {
 		return (&proof.MemoryDB{Credentials: p, Region: region, Cluster: "cluster-01", User: "jane", MinLife: m, Clock: c}).Token
 	}},
+	"IoTWebSocket": {15 * minute, func(p stschain.Provider, c stschain.Clock, m time.Duration) maker {
+		return (&proof.IoTWebSocket{Credentials: p, Region: region, Endpoint: "abc-ats.iot.eu-west-1.amazonaws.com", MinLife: m, Clock: c}).URL
+	}},
 	"MSK": {15 * minute, func(p stschain.Provider, c stschain.Clock, m time.Duration) maker {
 		return (&proof.MSK{Credentials: p, Region: region, MinLife: m, Clock: c}).Token
 	}},

@@ -12,7 +12,7 @@
 //
 //   - [EKS], [Vault], [GCP] and [CallerIdentity] sign a call of STS's GetCallerIdentity. The verifier sends
 //     it, and STS returns the identity of the signer.
-//   - [RDS], [DSQL], [ElastiCache], [MemoryDB] and [MSK] presign a connection to the service.
+//   - [RDS], [DSQL], [ElastiCache], [MemoryDB], [MSK] and [IoTWebSocket] presign a connection to the service.
 //   - [WebIdentity] requests a JWT from STS and refreshes it.
 //   - [Bearer] requests an access token for an AWS service from AWS Sign-In, and [TokenExchange] gets one for
 //     the JWT of an identity provider, without credentials. Both refresh it. To use one, send it in the header

@@ -29,13 +29,14 @@ func TestCanaryOfHolders(t *testing.T) {
 		dsql := &proof.DSQL{Credentials: example, Region: region, Endpoint: "abc.dsql.eu-west-1.on.aws"}
 		cache := &proof.ElastiCache{Credentials: example, Region: region, Cache: "sessions", User: "jane"}
 		memory := &proof.MemoryDB{Credentials: example, Region: region, Cluster: "sessions", User: "jane"}
+		socket := &proof.IoTWebSocket{Credentials: example, Region: region, Endpoint: "abc-ats.iot.eu-west-1.amazonaws.com"}
 		web := outbound(srv, srv.User())
 		bear, swap := bearer(srv, example), exchange(srv)
 		keys, _ := example.Retrieve(t.Context())
 		srv.AddKeys("arn:aws:sts::123456789012:assumed-role/web/session", keys)
 		for holder, make := range map[any]maker{
 			eks: eks.Token, vault: vault.Token, gcp: gcp.Token, id: id.URL, rds: rds.Token, msk: msk.Token, web: web.Token,
-			dsql: dsql.Token, cache: cache.Token, memory: memory.Token, bear: bear.Token, swap: swap.Token,
+			dsql: dsql.Token, cache: cache.Token, memory: memory.Token, socket: socket.URL, bear: bear.Token, swap: swap.Token,
 		} {
 			token, err := make(t.Context())
 			require.NoError(t, err)

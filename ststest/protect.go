@@ -44,6 +44,9 @@ func CallerFrom(ctx context.Context) (Caller, bool) {
 
 type callerKey struct{}
 
+// iotGateway is the signing name of the WebSocket endpoint of AWS IoT.
+const iotGateway = "iotdevicegateway"
+
 // maxPayload bounds the body of a request to a service behind Protect.
 const maxPayload = 64 << 20
 
@@ -54,7 +57,9 @@ const maxPayload = 64 << 20
 // then apply; for other services with those of STS, in S3's XML. An expired or
 // revoked session token is ExpiredToken, with status 400 from S3, as in AWS,
 // and 403 from others. "iam" refuses the credentials that IAM refuses: those of
-// GetFederationToken, and those of GetSessionToken without MFA.
+// GetFederationToken, and those of GetSessionToken without MFA. "iotdevicegateway" is the
+// WebSocket endpoint of AWS IoT: a presigned GET of /mqtt with the subprotocol mqtt, whose
+// session token is not signed. Other requests are refused with status 403, as AWS does.
 //
 // The body is compared with the signature before next reads it; it may be 64 MiB
 // long. UNSIGNED-PAYLOAD is accepted. For the services of S3 a chunked body is
@@ -71,7 +76,7 @@ func (s *Server) Protect(service, region string, next http.Handler) http.Handler
 		next = http.HandlerFunc(showCaller)
 	}
 	s3 := service == "s3" || service == "s3-object-lambda" || service == "s3-outposts"
-	return protected{s, rules{service: service, region: region, s3: s3, unsignedPayload: true}, next}
+	return protected{s, rules{service: service, region: region, s3: s3, unsignedPayload: true, unsignedToken: service == iotGateway}, next}
 }
 
 func showCaller(w http.ResponseWriter, r *http.Request) {
@@ -129,8 +134,11 @@ func (p protected) admit(r *http.Request) (Caller, []byte, *refusal) {
 	if len(body) > maxPayload {
 		return Caller{}, nil, malformed("EntityTooLarge", fmt.Sprintf("The body is longer than %d bytes.", maxPayload))
 	}
-	_, rawQuery := target(r)
+	path, rawQuery := target(r)
 	query, err := parseQuery(rawQuery)
+	if p.rule.service == iotGateway && (path != "/mqtt" || r.Method != http.MethodGet || r.Header.Get("Sec-Websocket-Protocol") != "mqtt") {
+		return Caller{}, nil, &refusal{status: http.StatusForbidden, code: "Forbidden", message: "It is not a GET of /mqtt with the subprotocol mqtt.", callersFault: true}
+	}
 	if err != nil {
 		return Caller{}, nil, malformed("InvalidURI", "The query string cannot be decoded: "+err.Error())
 	}
