@@ -128,3 +128,24 @@ func FuzzSignInResponse(f *testing.F) {
 		require.True(t, left > -time.Minute && left <= 12*time.Hour, "%v", left)
 	})
 }
+
+// FuzzIoTWebSocket: a URL is for the endpoint, or there is none.
+func FuzzIoTWebSocket(f *testing.F) {
+	for _, s := range []string{broker, "A.example", "[::1]", "a.credentials.iot.eu-west-1.amazonaws.com", "a:443", "a/b", "a?b", "a#b", "u@a", "a b", "%61"} {
+		f.Add(s)
+	}
+	c := fakeClock()
+	f.Fuzz(func(t *testing.T, endpoint string) {
+		link, err := (&proof.IoTWebSocket{Credentials: example, Region: region, Endpoint: endpoint, Clock: c}).URL(t.Context())
+		if err != nil {
+			return
+		}
+		u, err := url.Parse(link.Value.Reveal())
+		require.NoError(t, err)
+		require.Equal(t, "wss://"+strings.ToLower(endpoint)+"/mqtt", u.Scheme+"://"+u.Host+u.Path)
+		signed, token, ok := strings.Cut(u.RawQuery, "&X-Amz-Security-Token=")
+		require.True(t, ok)
+		require.Equal(t, url.QueryEscape(sessionToken), token)
+		require.Contains(t, signed, "&X-Amz-Signature=")
+	})
+}

@@ -32,7 +32,7 @@
 // When the certificate expires is part of Origin of the credentials, so it is in the [stschain.Status] of a Cache, in its events, in traces and in
 // [stschain.Explain]. The Note of a [stschain.Refreshed] event names the certificate, and warns if it expires before the credentials.
 //
-// The signer signs in the TLS handshake, within 5 s. If Signer or Password prompts the user, that function must call [stschain.Prompt] first.
+// The signer signs in the TLS handshake, within 5 s; with an RSA key it needs RSA-PSS, which TLS 1.3 requires. If Signer or Password prompts the user, that function must call [stschain.Prompt] first.
 //
 // # Server certificates
 //
