@@ -10,10 +10,11 @@ import (
 	"github.com/stschain-go/stschain/internal/flow"
 )
 
-// IoTWebSocket presigns connections of MQTT over WebSocket to AWS IoT Core. The session token is in the URL after the signature, which AWS IoT
-// requires: with the token in the signature, it returns 403.
+// IoTWebSocket presigns connections of MQTT over WebSocket to AWS IoT Core. The session token is in the URL after the
+// signature, and not part of what is signed: otherwise AWS IoT returns 403.
 //
-// Connect with the subprotocol mqtt. The URL is needed at the beginning of a connection only, so call [IoTWebSocket.URL] for each one, reconnections too.
+// Connect with the subprotocol mqtt. The URL is needed at the beginning of a connection only, so call
+// [IoTWebSocket.URL] for each one, reconnections too.
 //
 // It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
 //

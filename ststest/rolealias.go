@@ -21,15 +21,17 @@ type RoleAlias struct {
 	Things       map[string][]string // that are attached to a certificate, by its common name: a request must name one. nil: it may name any, or none
 }
 
-// AddRoleAlias declares a role alias, or replaces its declaration. From then on the server is a credentials provider of AWS IoT Core too, on paths
-// of the form /role-aliases/NAME/credentials. The certificate of the device comes from TLS, so mount the server where that is requested:
+// AddRoleAlias declares a role alias, or replaces its declaration. From then on the server is a credentials provider of
+// AWS IoT Core too, on paths of the form /role-aliases/NAME/credentials. The certificate of the device comes from TLS, so
+// mount the server where that is requested:
 //
 //	devices := httptest.NewUnstartedServer(srv)
 //	devices.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
 //	devices.StartTLS()
 //
-// The server verifies the certificate and its chain, that it is valid by Clock, the thing name and, if the host is a name, that TLS has the same one (SNI).
-// Roles are those of [Server.AddRole]: Trusted must contain credentials.iot.amazonaws.com, or be nil. The session name is the ID of the certificate.
+// The server verifies the certificate and its chain, that it is valid by Clock, the thing name and, if the host is a name,
+// that TLS has the same one (SNI). Roles are those of [Server.AddRole]: Trusted must contain credentials.iot.amazonaws.com,
+// or be nil. The session name is the ID of the certificate.
 func (s *Server) AddRoleAlias(a RoleAlias) {
 	_, ok := parseRoleARN(a.RoleARN)
 	if a.Name == "" || !ok || len(a.Certificates) == 0 {

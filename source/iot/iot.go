@@ -9,30 +9,34 @@
 //		KeyFile:         "/etc/device/private-key.pem",
 //	}
 //
-// The device authenticates with its certificate in the TLS handshake; no secret is sent. The role alias, which is part of the account
-// and region of the certificate, names the role and the duration of its sessions. The policy of the certificate must allow
-// iot:AssumeRoleWithCertificate on the role alias, and the role must trust credentials.iot.amazonaws.com. The endpoint is that of
+// The device authenticates with its certificate in the TLS handshake; no secret is sent. The role alias, in the account
+// and region of the certificate, names the role and the duration of its sessions. The policy of the certificate must
+// allow iot:AssumeRoleWithCertificate on the role alias, and the role must trust credentials.iot.amazonaws.com. The
+// endpoint is that of
 //
 //	aws iot describe-endpoint --endpoint-type iot:CredentialProvider
 //
-// The AWS SDKs have no settings for this in profiles or the environment, so source.Default does not include this package; configure it in
-// code. [Source of the protocol].
+// The AWS SDKs have no settings for this in profiles or the environment, so source.Default does not include this package;
+// configure it in code.
 //
 // # Certificates and keys
 //
-// CertificateFile contains the certificate in PEM, and optionally those of the authorities that issued it. They are sent in the order of the
-// chain, whatever their order in the files. KeyFile contains the private key: PKCS #8, PKCS #1 or SEC 1, or with Password a PKCS #8 key that
-// is encrypted with PBES2, PBKDF2 and AES-CBC. [Provider.Certificates] and [Provider.Signer] return them from elsewhere, such as from a secure
-// element.
+// CertificateFile contains the certificate in PEM, and optionally those of the authorities that issued it. They are
+// sent in the order of the chain, whatever their order in the files. KeyFile contains the private key: PKCS #8, PKCS #1
+// or SEC 1, or with Password a PKCS #8 key that is encrypted with PBES2, PBKDF2 and AES-CBC. [Provider.Certificates] and
+// [Provider.Signer] return them from elsewhere, such as from a secure element.
 //
-// The files are read for each session, and each session uses a connection of its own, so a renewed certificate is used from the next refresh on.
-// If the key does not fit the certificate, because the files are being replaced, they are read again for half a second. A certificate that
-// has expired, or is not yet valid, by more than 5 minutes is an error without a request.
+// The files are read for each session, and each session uses a connection of its own, so a renewed certificate is used
+// from the next refresh on. If the key does not fit the certificate, because the files are being replaced, they are read
+// again for half a second. A certificate that has expired, or is not yet valid, by more than 5 minutes is an error
+// without a request.
 //
-// When the certificate expires is part of Origin of the credentials, so it is in the [stschain.Status] of a Cache, in its events, in traces and in
-// [stschain.Explain]. The Note of a [stschain.Refreshed] event names the certificate, and warns if it expires before the credentials.
+// When the certificate expires is part of Origin of the credentials, so it is in the [stschain.Status] of a Cache, in its
+// events, in traces and in [stschain.Explain]. The Note of a [stschain.Refreshed] event names the certificate, and warns if
+// it expires before the credentials.
 //
-// The signer signs in the TLS handshake, within 5 s; with an RSA key it needs RSA-PSS, which TLS 1.3 requires. If Signer or Password prompts the user, that function must call [stschain.Prompt] first.
+// The signer signs in the TLS handshake, within 5 s; with an RSA key it needs RSA-PSS, which TLS 1.3 requires. If Signer
+// or Password prompts the user, that function must call [stschain.Prompt] first.
 //
 // # Server certificates
 //
@@ -45,10 +49,11 @@
 //
 // # Errors
 //
-// A refusal of the service is [stschain.ErrPermanent] and says what to check. If TLS rejects the certificate, the error is permanent too. If the server did not
-// request the certificate, the error says so: the endpoint is another one, or a proxy inspects TLS. Expires is on this process's clock.
+// A refusal of the service is [stschain.ErrPermanent] and says what to check. If TLS rejects the certificate, the error is
+// permanent too. If the server did not request the certificate, the error says so: the endpoint is another one, or a proxy
+// inspects TLS. Expires is on this process's clock.
 //
-// [Source of the protocol]: https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html
+// Source: https://docs.aws.amazon.com/iot/latest/developerguide/authorizing-direct-aws.html
 package iot
 
 import (

@@ -13,8 +13,8 @@
 // trust rolesanywhere.amazonaws.com for sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity, and the profile must
 // list the role.
 //
-// The AWS SDKs have no settings for this in profiles or the environment: they run the credential helper of AWS by credential_process, which
-// source/profile does too. So source.Default does not include this package; configure it in code.
+// The AWS SDKs have no settings for this in profiles or the environment: they run the credential helper of AWS by
+// credential_process, which source/profile does too. So source.Default does not include this package; configure it in code.
 //
 // # Certificates
 //
@@ -30,9 +30,9 @@
 // 5 minutes, a CA's, one whose key usage lacks digitalSignature, one of X.509 version 1 or signed with MD5 or SHA-1, and
 // one whose key is neither EC nor RSA of at least 2048 bits.
 //
-// When the certificate expires is part of Origin of the credentials, so it is in the [stschain.Status] of a Cache, in its events, in traces
-// and in [stschain.Explain]. The Note of a [stschain.Refreshed] event names the certificate, and warns if it expires before the credentials:
-// a session may outlast its certificate, and then the next refresh fails.
+// When the certificate expires is part of Origin of the credentials, so it is in the [stschain.Status] of a Cache, in its
+// events, in traces and in [stschain.Explain]. The Note of a [stschain.Refreshed] event names the certificate, and warns if
+// it expires before the credentials: a session may outlast its certificate, and then the next refresh fails.
 //
 // # Keys
 //
@@ -56,10 +56,10 @@
 //
 // # Quotas
 //
-// AWS allows 10 calls of CreateSession a second for an account and region, unless the quota was raised. A Cache makes one call for each
-// refresh. Processes with the same certificate and role share sessions through package shared. For many roles, set MaxInFlight of a
-// [stschain.Pool] to 10 times the duration of a call in seconds: 2, if a call takes 200 ms. If AWS throttles a call, the error is [stschain.ErrThrottled], at which a Pool
-// slows down.
+// AWS allows 10 calls of CreateSession a second for an account and region, unless the quota was raised. A Cache makes one
+// call for each refresh. Processes with the same certificate and role share sessions through package shared. For many
+// roles, set MaxInFlight of a [stschain.Pool] to 10 times the duration of a call in seconds: 2, if a call takes 200 ms. If
+// AWS throttles a call, the error is [stschain.ErrThrottled], at which a Pool slows down.
 //
 // # Clocks
 //
