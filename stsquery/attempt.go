@@ -23,6 +23,7 @@ func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credent
 	ctx, end := stschain.Step{Kind: stschain.StepRequest, Name: r.op.name + " " + r.to.url.Host}.Start(ctx)
 	defer func() {
 		if failure != nil {
+			failure.Operation = r.op.name
 			end(stschain.Credentials{}, failure)
 			return
 		}
@@ -91,7 +92,7 @@ func (c *Client) newRequest(ctx context.Context, r *request, creds stschain.Cred
 	if r.op.unsigned {
 		return req, nil
 	}
-	if err := c.signer.Sign(req, sigv4.PayloadHash(r.query.form), creds, d.signed()); err != nil {
+	if err := r.to.signer.Sign(req, sigv4.PayloadHash(r.query.form), creds, d.signed()); err != nil {
 		return nil, fmt.Errorf("the request cannot be signed: %w", err)
 	}
 	return req, nil

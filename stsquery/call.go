@@ -26,6 +26,7 @@ type operation struct {
 	unsigned bool   // Credentials are never used
 	once     bool   // the input has an MFA code, which works once
 	retried  string // a code, without "Exception", that this operation also returns for transient faults
+	regional bool   // the result depends on the region
 }
 
 // request is an input that was checked and encoded for an endpoint.
@@ -53,29 +54,36 @@ func (c *Client) call(ctx context.Context, in Input, out output) error {
 	if err != nil {
 		return &Error{Operation: in.operation().name, Err: err}
 	}
-	s := series{Client: c, in: in, request: req}
+	s := series{Client: c, in: in, request: req, places: c.places(req)}
 	failure := &Error{Operation: req.op.name, Endpoint: req.to.url.Host} // of the last attempt
+	var class failureClass
 	if _, err := s.renew(ctx); err != nil {
 		return failure.gaveUp(err)
 	}
 	for {
 		if err := s.admit(ctx); err != nil {
-			return failure.gaveUp(err)
+			return s.result(failure, class).gaveUp(err)
 		}
-		var class failureClass
 		failure, class = s.attempt(ctx, s.request, s.creds, out)
 		s.learn(class)
 		if failure == nil {
+			s.note(ctx)
 			return nil
 		}
 		s.attempts++
-		failure.Operation, failure.Endpoint, failure.Attempts = req.op.name, req.to.url.Host, s.attempts
-		again, err := s.again(ctx, failure, class)
+		failure.Endpoint, failure.Attempts = s.to.url.Host, s.attempts
+		var again bool
+		var err error
+		if failure, class, again = s.move(ctx, failure, class); again {
+			_, err = s.renew(ctx)
+		} else {
+			again, err = s.again(ctx, failure, class)
+		}
 		if err != nil {
-			return failure.gaveUp(err)
+			return s.result(failure, class).gaveUp(err)
 		}
 		if !again {
-			return failure
+			return s.result(failure, class)
 		}
 	}
 }
@@ -90,6 +98,8 @@ type series struct {
 	retries  int                  // how many of these were retries
 	paid     int                  // for the last retry
 	replayed bool                 // with other credentials or another token, which is not a retry
+	places   []place              // Region's and FallbackRegions; nil: no fallback
+	at       int                  // the place of request
 }
 
 // renew encodes the request again if a part of it is read for each attempt, and reports whether it changed.
@@ -102,7 +112,7 @@ func (s *series) renew(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	next, err := s.prepare(in, "")
+	next, err := s.encode(in, s.to)
 	if err != nil {
 		return false, err
 	}
@@ -202,6 +212,12 @@ func (c *Client) prepare(in Input, region string) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
+	return c.encode(in, to)
+}
+
+// encode checks a request and encodes it for an endpoint.
+func (c *Client) encode(in Input, to *endpoint) (*request, error) {
+	op := in.operation()
 	if !op.unsigned && to.signingRegion == "" {
 		return nil, invalidf("Client.Region is missing, and requests are signed for a region: set it or Client.SigningRegion")
 	}

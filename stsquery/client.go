@@ -27,6 +27,12 @@
 // are more than a minute apart, the expiry dates in all outputs are converted to the
 // clock of this process. The client starts without a known difference; DisableClockSkewCorrection disables all of this.
 //
+// # Regions
+//
+// A Client calls the STS of one region. With [Client.FallbackRegions] it calls that of
+// another one while the first is down, so a program that starts during an outage gets its
+// credentials.
+//
 // # Limits
 //
 // At an endpoint of AWS, inputs are checked against the limits of the STS API
@@ -48,7 +54,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/wire"
-	"github.com/stschain-go/stschain/sigv4"
 )
 
 // Client calls STS. It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
@@ -80,6 +85,24 @@ type Client struct {
 	// and its tokens may not work in newer regions.
 	Global bool
 
+	// FallbackRegions are called, in this order, while the STS of Region is down: other
+	// regions of its partition, such as "eu-central-1" for "eu-west-1". Down means no
+	// response within AttemptTimeout, a lost or refused connection, a host name without
+	// address, or HTTP 5xx. A refusal, throttling, and a certificate that is not
+	// trusted are final as without FallbackRegions: no other region is called.
+	//
+	// The first call of each fallback region follows at once, and is not a retry. When
+	// all are down, the retries of Retry go to all of them in turn. A fallback region that
+	// refuses the request, for instance because the account has not activated it, is not
+	// called again, and Region's response decides. Allow for the wait: with a
+	// context that ends before AttemptTimeout, no other region is called.
+	//
+	// It has no effect on Presign, GetWebIdentityToken and GetDelegatedAccessToken,
+	// whose results depend on the region, and it is not part of the identity, see Server.
+	// Regions equal to Region are skipped. It cannot be combined with Endpoint. nil: no
+	// other region.
+	FallbackRegions []string
+
 	// SigningRegion and SigningName are the scope of signatures, for servers
 	// that require a scope other than Region (empty: Region) and "sts" (empty:
 	// "sts").
@@ -98,14 +121,14 @@ type Client struct {
 	// known to differ, and returns expiry dates as the server sent them.
 	DisableClockSkewCorrection bool
 
-	once    sync.Once // for setUp
-	http    *http.Client
-	home    *endpoint // of Region
-	homeErr error
-	signer  *sigv4.Signer // for home
-	quota   quota
-	limiter limiter      // used in the Adaptive mode
-	skew    atomic.Int64 // by how many nanoseconds the server's clock is ahead, as of the latest response
+	once      sync.Once // for setUp
+	http      *http.Client
+	home      *endpoint // of Region
+	homeErr   error
+	elsewhere []*endpoint // of FallbackRegions
+	quota     quota
+	limiter   limiter      // used in the Adaptive mode
+	skew      atomic.Int64 // by how many nanoseconds the server's clock is ahead, as of the latest response
 
 	cacheOnce sync.Once // separate, because unsigned operations must not use Credentials
 	cache     stschain.CachedProvider
@@ -139,14 +162,9 @@ func (c *Client) setUp() {
 		c.http = wire.Client(c.HTTPClient, c.timeout())
 		c.home, c.homeErr = c.resolve("")
 		if c.homeErr == nil {
-			c.signer = newSigner(c.home)
+			c.elsewhere, c.homeErr = c.fallbacks()
 		}
 	})
-}
-
-// newSigner makes a signer of all headers of a request.
-func newSigner(e *endpoint) *sigv4.Signer {
-	return &sigv4.Signer{Service: e.signingName, Region: e.signingRegion, SignedHeaders: []string{"*"}}
 }
 
 func (c *Client) timeout() time.Duration { return cmp.Or(c.AttemptTimeout, 10*time.Second) }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/wire"
+	"github.com/stschain-go/stschain/sigv4"
 )
 
 // endpoint is the URL of requests and the scope of their signatures.
@@ -17,6 +18,7 @@ type endpoint struct {
 	signingRegion string
 	signingName   string
 	aws           bool // the limits of AWS apply
+	signer        *sigv4.Signer
 }
 
 const globalHost = "sts.amazonaws.com"
@@ -49,7 +51,13 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 			return nil, invalidf("Client.%s is %s; letters, digits and hyphens are allowed", part.field, quote(part.value))
 		}
 	}
+	e.signer = newSigner(e)
 	return e, nil
+}
+
+// newSigner makes a signer of all headers of a request.
+func newSigner(e *endpoint) *sigv4.Signer {
+	return &sigv4.Signer{Service: e.signingName, Region: e.signingRegion, SignedHeaders: []string{"*"}}
 }
 
 // Server returns the identity of the server that the client calls, for [stschain.NewIdentity] of a flow: the URL,
@@ -91,7 +99,7 @@ func (c *Client) locate(region string) (*endpoint, error) {
 		e.url, e.aws = *u, wire.IsAWSHost(u.Hostname())
 		return e, nil
 	}
-	e.url, e.aws = url.URL{Scheme: "https", Host: wire.ServiceHost("sts", region, c.FIPS, c.DualStack), Path: "/"}, true
+	e.url, e.aws = c.regional(region), true
 	global := region == "aws-global" || c.Global && slices.Contains(oldRegions, region)
 	if global && !c.FIPS && !c.DualStack {
 		e.url.Host, e.signingRegion = globalHost, "us-east-1"

@@ -42,6 +42,21 @@ func (e *Error) Error() string {
 	if e.Endpoint != "" && e.Attempts > 0 {
 		text += " at " + e.Endpoint
 	}
+	text += e.response()
+	if e.RequestID != "" {
+		text += " (request " + e.RequestID + ")"
+	}
+	if e.Attempts > 1 {
+		text += fmt.Sprintf(" (%d attempts)", e.Attempts)
+	}
+	if hint := e.hint(); hint != "" {
+		text += "; " + hint
+	}
+	return text
+}
+
+// response returns the response, or why there is none, after a colon.
+func (e *Error) response() (text string) {
 	var status, cause string
 	if e.StatusCode != 0 {
 		status = strings.TrimSpace(strconv.Itoa(e.StatusCode) + " " + http.StatusText(e.StatusCode))
@@ -53,15 +68,6 @@ func (e *Error) Error() string {
 		if part != "" {
 			text += ": " + part
 		}
-	}
-	if e.RequestID != "" {
-		text += " (request " + e.RequestID + ")"
-	}
-	if e.Attempts > 1 {
-		text += fmt.Sprintf(" (%d attempts)", e.Attempts)
-	}
-	if hint := e.hint(); hint != "" {
-		text += "; " + hint
 	}
 	return text
 }

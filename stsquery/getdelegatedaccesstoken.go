@@ -30,7 +30,7 @@ func (c *Client) GetDelegatedAccessToken(ctx context.Context, in GetDelegatedAcc
 }
 
 func (GetDelegatedAccessTokenInput) operation() operation {
-	return operation{name: "GetDelegatedAccessToken"}
+	return operation{name: "GetDelegatedAccessToken", regional: true}
 }
 
 func (in GetDelegatedAccessTokenInput) check(r *rules) {
