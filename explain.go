@@ -102,6 +102,9 @@ func (r *reporter) line(i, depth int) Explanation {
 	layers := r.layers(&x, s.Provider)
 	x.Cached = s.called && x.Cache != nil && s.Kind != StepRefresh // others clears it for the result of a refresh
 	below := r.below(layers[len(layers)-1])
+	if s.called && s.Err == nil {
+		x.Requests = r.requests(i, layers)
+	}
 	others := r.others(&x, i, layers, below)
 	for _, b := range below {
 		at := slices.IndexFunc(others, func(o int) bool { return alike(r.steps[o].Provider, b) })
@@ -141,6 +144,23 @@ func (r *reporter) others(x *Explanation, above int, layers, listed []Provider) 
 		}
 	}
 	return others
+}
+
+// requests returns those of a step, and of a refresh of its cache, if one of them failed.
+func (r *reporter) requests(above int, layers []Provider) (list []Step) {
+	for i, s := range r.steps {
+		switch {
+		case s.above != above || !s.ended:
+		case s.Kind == StepRequest:
+			list = append(list, s.Step)
+		case slices.ContainsFunc(layers, func(p Provider) bool { return alike(p, s.Provider) }):
+			list = append(list, r.requests(i, layers)...)
+		}
+	}
+	if !slices.ContainsFunc(list, func(s Step) bool { return s.Err != nil }) {
+		return nil
+	}
+	return list
 }
 
 // layers returns p and, if p is a Cache, the provider in it, which is reported in the same line.

@@ -32,8 +32,9 @@ type Explanation struct {
 	Origin      string
 	Expires     time.Time
 
-	Cache *Status       // of the Cache of the provider; nil: no Cache
-	Below []Explanation // the providers that it retrieves from, in order
+	Requests []Step        // its requests to services, in order, if the call succeeded after one of them failed
+	Cache    *Status       // of the Cache of the provider; nil: no Cache
+	Below    []Explanation // the providers that it retrieves from, in order
 
 	at time.Time // when the report was made, by the clock of Expires
 }
@@ -103,6 +104,13 @@ func (x *Explanation) details() (details []string) {
 	listed := x.Outcome == NotConfigured && len(x.Below) > 0 // the lines below give the reasons
 	say(x.Err != nil && !listed && !below(func(b Explanation) bool { return wraps(x.Err, b.Err) }), x.reason())
 	say(x.Outcome == Succeeded && !below(func(b Explanation) bool { return b.Outcome == Succeeded && b.AccessKeyID == x.AccessKeyID }), x.identity())
+	for _, r := range x.Requests {
+		if r.Err != nil {
+			say(true, r.Name+" failed: "+fmt.Sprint(r.Err))
+		} else {
+			say(true, r.Name+" succeeded")
+		}
+	}
 	say(x.Took >= time.Millisecond, "took "+x.Took.Round(time.Millisecond).String())
 	say(x.Joined, "joined the refresh of another caller")
 	if s := x.Cache; s != nil {
@@ -173,7 +181,13 @@ type (
 		Joined      bool             `json:"joined,omitempty"`
 		Credentials *credentialsJSON `json:"credentials,omitempty"`
 		Cache       *cacheJSON       `json:"cache,omitempty"`
+		Requests    []requestJSON    `json:"requests,omitempty"`
 		Below       []Explanation    `json:"below,omitempty"`
+	}
+	requestJSON struct {
+		Name   string  `json:"name"`
+		Error  string  `json:"error,omitempty"`
+		TookMs float64 `json:"tookMs"`
 	}
 	credentialsJSON struct {
 		AccessKeyID string    `json:"accessKeyId"`
@@ -196,20 +210,26 @@ type (
 // MarshalJSON writes errors as text, times in RFC 3339 and durations in milliseconds.
 func (x Explanation) MarshalJSON() ([]byte, error) {
 	out := explanationJSON{
-		Provider: x.Provider, Outcome: x.Outcome.String(), TookMs: float64(x.Took.Microseconds()) / 1000,
+		Provider: x.Provider, Outcome: x.Outcome.String(), Error: errorText(x.Err), TookMs: milliseconds(x.Took),
 		Cached: x.Cached, Joined: x.Joined, Below: x.Below,
 	}
-	if x.Err != nil {
-		out.Error = fmt.Sprint(x.Err)
+	for _, r := range x.Requests {
+		out.Requests = append(out.Requests, requestJSON{r.Name, errorText(r.Err), milliseconds(r.Took)})
 	}
 	if x.AccessKeyID != "" {
 		out.Credentials = &credentialsJSON{x.AccessKeyID, x.AccountID, x.Origin, inRFC3339(x.Expires)}
 	}
 	if s := x.Cache; s != nil {
-		out.Cache = &cacheJSON{s.Phase.String(), s.Rejected, s.Refreshing, inRFC3339(s.Next), "", s.Attempts, s.Failures, s.Waits}
-		if s.Err != nil {
-			out.Cache.LastError = fmt.Sprint(s.Err)
-		}
+		out.Cache = &cacheJSON{s.Phase.String(), s.Rejected, s.Refreshing, inRFC3339(s.Next), errorText(s.Err), s.Attempts, s.Failures, s.Waits}
 	}
 	return json.Marshal(out)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+func errorText(err error) string {
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprint(err)
 }

@@ -18,12 +18,13 @@ import (
 	"github.com/stschain-go/stschain/sigv4"
 )
 
-// attempt sends a request once and decodes the result in its response. It returns nil on success.
-func (c *Client) attempt(ctx context.Context, r *request, creds stschain.Credentials, out output) (failure *Error, class failureClass) {
+// attempt sends a request, for the n-th time, and decodes the result in its response. It returns nil on success. The trace
+// has the failure too, so it does not change afterwards.
+func (c *Client) attempt(ctx context.Context, n int, r *request, creds stschain.Credentials, out output) (failure *Error, class failureClass) {
 	ctx, end := stschain.Step{Kind: stschain.StepRequest, Name: r.op.name + " " + r.to.url.Host}.Start(ctx)
 	defer func() {
 		if failure != nil {
-			failure.Operation = r.op.name
+			failure.Operation, failure.Endpoint, failure.Attempts = r.op.name, r.to.url.Host, n
 			end(stschain.Credentials{}, failure)
 			return
 		}

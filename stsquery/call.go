@@ -64,14 +64,13 @@ func (c *Client) call(ctx context.Context, in Input, out output) error {
 		if err := s.admit(ctx); err != nil {
 			return s.result(failure, class).gaveUp(err)
 		}
-		failure, class = s.attempt(ctx, s.request, s.creds, out)
+		failure, class = s.attempt(ctx, s.attempts+1, s.request, s.creds, out)
 		s.learn(class)
 		if failure == nil {
 			s.note(ctx)
 			return nil
 		}
 		s.attempts++
-		failure.Endpoint, failure.Attempts = s.to.url.Host, s.attempts
 		var again bool
 		var err error
 		if failure, class, again = s.move(ctx, failure, class); again {
@@ -186,6 +185,7 @@ func (s *series) replay(ctx context.Context) (bool, error) {
 
 // gaveUp adds why no attempt, or no further one, was made.
 func (e *Error) gaveUp(err error) *Error {
+	e = new(*e)
 	switch {
 	case e.Attempts == 0:
 		e.Err = err

@@ -118,14 +118,15 @@ func (s *series) result(last *Error, class failureClass) *Error {
 	if s.at > 0 {
 		last = s.places[0].last
 	}
+	last = new(*last)
 	last.Attempts = s.attempts
 	for _, p := range s.places[1:] {
 		switch {
 		case p.last == nil:
 		case last.Err == nil:
-			last.Err = fmt.Errorf("%s%s", p.to.url.Host, p.last.response())
+			last.Err = fmt.Errorf("fallback %s%s", p.to.url.Host, p.last.response())
 		default:
-			last.Err = fmt.Errorf("%w; %s%s", last.Err, p.to.url.Host, p.last.response())
+			last.Err = fmt.Errorf("%w; fallback %s%s", last.Err, p.to.url.Host, p.last.response())
 		}
 	}
 	return last

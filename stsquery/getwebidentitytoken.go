@@ -35,7 +35,9 @@ func (c *Client) GetWebIdentityToken(ctx context.Context, in GetWebIdentityToken
 	return do[GetWebIdentityTokenOutput](ctx, c, in)
 }
 
-func (GetWebIdentityTokenInput) operation() operation { return operation{name: "GetWebIdentityToken", regional: true} }
+func (GetWebIdentityTokenInput) operation() operation {
+	return operation{name: "GetWebIdentityToken", regional: true}
+}
 
 func (in GetWebIdentityTokenInput) check(r *rules) {
 	r.regional()
