@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -19,6 +20,7 @@ func (d *Default) Client(ctx context.Context) (*stsquery.Client, error) {
 	client, err := d.stsClient(ctx, d)
 	if err == nil && client.Region == "" {
 		client.Region, err = d.instanceRegion(ctx)
+		client.FallbackRegions = wire.Fallback(client.Region, client.Endpoint, d.FallbackRegions)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("source: no client of STS: %w", err)

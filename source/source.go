@@ -83,6 +83,11 @@ type Default struct {
 	Region    string // of Client and Transport, and of STS for every role of a profile; "": AWS_REGION, AWS_DEFAULT_REGION, the profile's
 	AllowHTTP bool   // true: configured endpoints, and requests of a Transport, may use plain http to hosts other than loopback
 
+	// FallbackRegions are regions whose STS is called while that of the region is down, as in stsquery.Client, for Client,
+	// web identity and every role of a profile. Those of other partitions are not used, and none with a configured
+	// endpoint. nil: none.
+	FallbackRegions []string
+
 	// MFAToken prompts for the current code of the MFA device that a profile names. nil: such
 	// a profile is an error.
 	MFAToken func(ctx context.Context, serial string) (stschain.Secret, error)
@@ -107,7 +112,7 @@ type Default struct {
 func (d *Default) setUp() {
 	d.once.Do(func() {
 		d.profile = &profile.Provider{
-			Profile: d.Profile, Region: d.Region, AllowHTTP: d.AllowHTTP, MFAToken: d.MFAToken,
+			Profile: d.Profile, Region: d.Region, FallbackRegions: d.FallbackRegions, AllowHTTP: d.AllowHTTP, MFAToken: d.MFAToken,
 			LookupEnv: d.LookupEnv, Home: d.Home, Open: d.Open, Run: d.Run, HTTPClient: d.HTTPClient, Clock: d.Clock,
 		}
 		d.instance = &later[*imds.Provider]{name: "imds", make: d.newInstance}

@@ -73,6 +73,17 @@ func SignInDomain(region string) (partition, domain string) {
 	return p.name, p.signIn
 }
 
+// Fallback returns those of the regions that a client for a region, or for a configured endpoint, may fall back to:
+// none for an endpoint, otherwise those of the same partition.
+func Fallback(region, endpoint string, regions []string) (list []string) {
+	for _, other := range regions {
+		if region != "" && endpoint == "" && partitionOf(other).name == partitionOf(region).name {
+			list = append(list, other)
+		}
+	}
+	return list
+}
+
 // IsAWSHost reports whether a host is under a domain of AWS.
 func IsAWSHost(host string) bool {
 	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))

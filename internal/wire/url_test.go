@@ -106,3 +106,14 @@ func TestParseURL(t *testing.T) {
 	_, err := wire.ParseURL("http://h.example", true)
 	require.NoError(t, err)
 }
+
+func TestFallback(t *testing.T) {
+	all := []string{"eu-west-1", "cn-north-1", "us-gov-west-1", "us-east-1"}
+	for region, want := range map[string][]string{
+		"eu-central-1": {"eu-west-1", "us-east-1"}, "aws-global": {"eu-west-1", "us-east-1"}, "cn-northwest-1": {"cn-north-1"}, "eusc-de-east-1": nil, "": nil,
+	} {
+		require.Equal(t, want, wire.Fallback(region, "", all), region)
+		require.Nil(t, wire.Fallback(region, "https://sts.example", all), region)
+	}
+	require.Nil(t, wire.Fallback("eu-west-1", "", nil))
+}

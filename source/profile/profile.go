@@ -84,6 +84,10 @@ type Provider struct {
 	// an Endpoint is that of all roles of a chain. "": as configured there.
 	Region, Endpoint string
 
+	// FallbackRegions are the FallbackRegions of the stsquery.Client of each role: those of the
+	// partition of its region, and none for a configured endpoint. nil: none.
+	FallbackRegions []string
+
 	IgnoreConfiguredEndpoints bool // true: endpoints in environment and files are ignored
 	AllowHTTP                 bool // true: endpoints may use plain http to hosts other than loopback, as in stsquery.Client
 

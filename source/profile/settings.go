@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/source/imds"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -57,7 +58,8 @@ func (p *Provider) client(s settings, credentials stschain.Provider) (*stsquery.
 	return &stsquery.Client{
 		Credentials: credentials,
 		Region:      s.region, Endpoint: s.endpoint, AllowHTTP: p.AllowHTTP,
-		FIPS: s.fips, DualStack: s.dualStack, Global: s.global,
+		FallbackRegions: wire.Fallback(s.region, s.endpoint, p.FallbackRegions),
+		FIPS:            s.fips, DualStack: s.dualStack, Global: s.global,
 		HTTPClient: httpClient, Retry: s.retry, Clock: p.Clock,
 		DisableClockSkewCorrection: s.disableClockSkewCorrection,
 	}, err

@@ -249,7 +249,7 @@ var kinds = map[string]kind{
 		},
 		out: fields{
 			"AllowHTTP": true, "HTTPClient": other, "AttemptTimeout": time.Second, "Retry": stsquery.Retry{MaxAttempts: 1}, "Clock": clock{},
-			"DisableClockSkewCorrection": true,
+			"DisableClockSkewCorrection": true, "FallbackRegions": []string{"eu-central-1"},
 		},
 	},
 	"stsquery.Tag": {
@@ -379,7 +379,7 @@ var kinds = map[string]kind{
 		},
 		out: fields{
 			"Profile": "dev", "AllowHTTP": true, "MFAToken": prompt, "Home": "/y", "HTTPClient": other, "Clock": clock{},
-			"Run": func(context.Context, string) ([]byte, error) { return nil, nil },
+			"FallbackRegions": []string{"eu-central-1"}, "Run": func(context.Context, string) ([]byte, error) { return nil, nil },
 		},
 	},
 }
