@@ -15,6 +15,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/redact"
 	"github.com/stschain-go/stschain/internal/system"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/sigv4"
 )
 
@@ -116,7 +117,7 @@ func (c *Client) send(req *http.Request, op operation, d *date, out output) *Err
 	failure := &Error{
 		StatusCode: resp.StatusCode,
 		RequestID:  cmp.Or(resp.Header.Get("X-Amzn-Requestid"), resp.Header.Get("X-Amz-Request-Id")),
-		RetryAfter: retryAfter(resp.Header),
+		RetryAfter: wire.RetryAfter(resp.Header),
 	}
 	body, err := readBody(resp)
 	if err == nil {

@@ -156,7 +156,7 @@ func (s *series) again(ctx context.Context, failure *Error, class failureClass) 
 		return false, nil
 	}
 	s.paid = b.cost
-	if err := system.Sleep(ctx, b.delay(s.retries, rand.Float64(), failure.RetryAfter)); err != nil {
+	if err := system.Sleep(ctx, b.Delay(s.retries, rand.Float64(), failure.RetryAfter)); err != nil {
 		s.quota.give(s.paid) // for a retry that is not made
 		return false, err
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 type decoder func(result) error
@@ -40,7 +41,7 @@ func (r Retry) Delay(n int, throttling bool, random float64, requested time.Dura
 	if throttling {
 		class = throttled
 	}
-	return r.backoff(class).delay(n, random, requested)
+	return r.backoff(class).Delay(n, random, requested)
 }
 
 // Skew is by how much the client takes the server's clock to be ahead.
@@ -57,7 +58,7 @@ func (l *Limiter) Rates() (measured, fill, tokens float64) { return l.l.measured
 
 var Cubic = cubic
 
-func RetryAfter(h http.Header) time.Duration { return retryAfter(h) }
+func RetryAfter(h http.Header) time.Duration { return wire.RetryAfter(h) }
 
 // Drain sets the tokens in the quota.
 func (c *Client) Drain(n int) { c.quota.spent = quotaSize - n }

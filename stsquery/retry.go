@@ -3,13 +3,14 @@ package stsquery
 import (
 	"crypto/tls"
 	"errors"
-	"math"
 	"net"
 	"net/http"
 	"slices"
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Retry sets how often a Client sends a request, and how long it waits in between.
@@ -77,43 +78,18 @@ func (r Retry) maxAttempts() int {
 
 // backoff is the wait before a retry, and its price.
 type backoff struct {
-	first  time.Duration
-	factor int // from one retry to the next
-	most   time.Duration
-	fixed  bool // no jitter
-	cost   int  // tokens of the quota
+	wire.Backoff
+	cost int // tokens of the quota
 }
-
-var (
-	transientBackoff  = backoff{50 * time.Millisecond, 2, 20 * time.Second, false, 14}
-	throttlingBackoff = backoff{time.Second, 2, 20 * time.Second, false, 5}
-	legacyBackoff     = backoff{400 * time.Millisecond, 4, 30 * time.Second, true, 5}
-)
 
 func (r Retry) backoff(class failureClass) backoff {
 	switch {
 	case r.Mode == Legacy:
-		return legacyBackoff
+		return backoff{wire.Backoff{First: 400 * time.Millisecond, Factor: 4, Most: 30 * time.Second, Fixed: true}, 5}
 	case class == throttled:
-		return throttlingBackoff
+		return backoff{wire.Standard(true), 5}
 	}
-	return transientBackoff
-}
-
-const maxExtraDelay = 5 * time.Second // beyond the client's backoff, if the server requests it
-
-// delay returns the wait before the n-th retry, from 0. random is in [0, 1); requested is the server's
-// wait, or 0.
-func (b backoff) delay(n int, random float64, requested time.Duration) time.Duration {
-	own := b.first
-	for range min(n, 16) { // beyond the longest wait, without an overflow
-		own *= time.Duration(b.factor)
-	}
-	own = min(own, b.most)
-	if !b.fixed {
-		own = time.Duration(random * float64(own))
-	}
-	return max(own, min(requested, own+maxExtraDelay))
+	return backoff{wire.Standard(false), 14}
 }
 
 // quota keeps a client from doubling the load of a server that is down: each retry takes tokens, and
@@ -207,12 +183,3 @@ type lostError struct{ err error }
 
 func (l *lostError) Error() string { return l.err.Error() }
 func (l *lostError) Unwrap() error { return l.err }
-
-// retryAfter returns the wait that a server requests, or 0.
-func retryAfter(h http.Header) time.Duration {
-	ms, err := strconv.ParseInt(h.Get("X-Amz-Retry-After"), 10, 64)
-	if err != nil || ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
-		return 0
-	}
-	return time.Duration(ms) * time.Millisecond
-}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/redact"
+	"github.com/stschain-go/stschain/internal/system"
 )
 
 // Service is a service whose requests are not signed with credentials: they carry secrets, or are signed with a certificate's key.
@@ -22,34 +24,44 @@ type Service struct {
 	Now         func() time.Time // dates responses
 }
 
-const (
-	attemptTimeout = 5 * time.Second
-	servicePause   = 300 * time.Millisecond // doubled after each attempt
-)
+const attemptTimeout = 5 * time.Second
 
 // Call sends the request that request returns, and passes the response to read.
 // It makes another attempt if there is no response, or if read returns an error
-// and the status is 200 or retryable. An error of the transport names the host.
+// and the status is 200 or retryable. It waits as the standard retry mode of the AWS SDKs does; there is no quota, because
+// the providers that call a service are in backoff after an error. An error of the transport names the host.
 func (s Service) Call(ctx context.Context, request func() (Request, error), read func(Response) error) error {
 	client := Client(s.HTTPClient, attemptTimeout)
 	client.Jar = nil
 	if s.HTTPClient == nil {
 		defer client.CloseIdleConnections()
 	}
-	return Retry(ctx, cmp.Or(max(s.MaxAttempts, 0), 3), servicePause, func() (again bool, err error) {
-		r, err := request()
-		if err != nil {
-			return false, err
+	attempts := cmp.Or(max(s.MaxAttempts, 0), 3)
+	for n := 1; ; n++ {
+		response, again, err := s.attempt(ctx, client, request, read)
+		if err == nil || !again || n >= attempts {
+			return err
 		}
-		r.URL, r.Timeout = s.URL.String(), attemptTimeout
-		sent := s.Now()
-		response, err := Send(ctx, client, r)
-		if err != nil {
-			return ctx.Err() == nil && !errors.Is(err, ErrTooLarge), fmt.Errorf("%s: %w", s.URL.Host, err)
+		wait := Standard(errors.Is(err, stschain.ErrThrottled)).Delay(n-1, rand.Float64(), RetryAfter(response.Header))
+		if err := system.Sleep(ctx, wait); err != nil {
+			return err
 		}
-		response.Sent, response.Received = sent, s.Now()
-		return response.Status == http.StatusOK || Retryable(response.Status), read(response)
-	})
+	}
+}
+
+func (s Service) attempt(ctx context.Context, client *http.Client, request func() (Request, error), read func(Response) error) (response Response, again bool, err error) {
+	r, err := request()
+	if err != nil {
+		return Response{}, false, err
+	}
+	r.URL, r.Timeout = s.URL.String(), attemptTimeout
+	sent := s.Now()
+	response, err = Send(ctx, client, r)
+	if err != nil {
+		return Response{}, ctx.Err() == nil && !errors.Is(err, ErrTooLarge), fmt.Errorf("%s: %w", s.URL.Host, err)
+	}
+	response.Sent, response.Received = sent, s.Now()
+	return response, response.Status == http.StatusOK || Retryable(response.Status), read(response)
 }
 
 // Refusal is the error of a service response with a status other than 200.
