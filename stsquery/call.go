@@ -54,7 +54,10 @@ func (c *Client) call(ctx context.Context, in Input, out output) error {
 	if err != nil {
 		return &Error{Operation: in.operation().name, Err: err}
 	}
-	s := series{Client: c, in: in, request: req, places: c.places(req)}
+	s := series{Client: c, in: in, request: req}
+	if !req.op.regional {
+		s.places = append(s.places, c.places...)
+	}
 	failure := &Error{Operation: req.op.name, Endpoint: req.to.url.Host} // of the last attempt
 	var class failureClass
 	if _, err := s.renew(ctx); err != nil {
@@ -150,7 +153,7 @@ func (s *series) again(ctx context.Context, failure *Error, class failureClass) 
 	}
 	b := s.Retry.backoff(class)
 	switch {
-	case class == final, class == transient && s.op.once:
+	case class == final, class == elsewhere, s.op.once && (class == transient || class == down):
 		return false, nil
 	case s.retries+1 >= s.Retry.maxAttempts(), !s.quota.take(b.cost):
 		return false, nil
@@ -185,15 +188,21 @@ func (s *series) replay(ctx context.Context) (bool, error) {
 
 // gaveUp adds why no attempt, or no further one, was made.
 func (e *Error) gaveUp(err error) *Error {
-	e = new(*e)
-	switch {
-	case e.Attempts == 0:
-		e.Err = err
-	case e.Err == nil:
-		e.Err = fmt.Errorf("gave up before the next attempt: %w", err)
-	default:
-		e.Err = fmt.Errorf("%w; gave up before the next attempt: %w", e.Err, err)
+	if e.Attempts > 0 {
+		return e.with("gave up before the next attempt", err)
 	}
+	e.Err = err
+	return e
+}
+
+// with returns the error with what happened after it. The trace has the one without.
+func (e *Error) with(what string, err error) *Error {
+	e = new(*e)
+	err = fmt.Errorf("%s: %w", what, err)
+	if e.Err != nil {
+		err = fmt.Errorf("%w; %w", e.Err, err)
+	}
+	e.Err = err
 	return e
 }
 

@@ -121,14 +121,14 @@ type Client struct {
 	// known to differ, and returns expiry dates as the server sent them.
 	DisableClockSkewCorrection bool
 
-	once      sync.Once // for setUp
-	http      *http.Client
-	home      *endpoint // of Region
-	homeErr   error
-	elsewhere []*endpoint // of FallbackRegions
-	quota     quota
-	limiter   limiter      // used in the Adaptive mode
-	skew      atomic.Int64 // by how many nanoseconds the server's clock is ahead, as of the latest response
+	once    sync.Once // for setUp
+	http    *http.Client
+	home    *endpoint // of Region
+	homeErr error
+	places  []place // of Region and FallbackRegions; nil: no fallback
+	quota   quota
+	limiter limiter      // used in the Adaptive mode
+	skew    atomic.Int64 // by how many nanoseconds the server's clock is ahead, as of the latest response
 
 	cacheOnce sync.Once // separate, because unsigned operations must not use Credentials
 	cache     stschain.CachedProvider
@@ -162,7 +162,7 @@ func (c *Client) setUp() {
 		c.http = wire.Client(c.HTTPClient, c.timeout())
 		c.home, c.homeErr = c.resolve("")
 		if c.homeErr == nil {
-			c.elsewhere, c.homeErr = c.fallbacks()
+			c.homeErr = c.addPlaces()
 		}
 	})
 }

@@ -99,7 +99,7 @@ func (c *Client) locate(region string) (*endpoint, error) {
 		e.url, e.aws = *u, wire.IsAWSHost(u.Hostname())
 		return e, nil
 	}
-	e.url, e.aws = c.regional(region), true
+	e.url, e.aws = url.URL{Scheme: "https", Host: wire.ServiceHost("sts", region, c.FIPS, c.DualStack), Path: "/"}, true
 	global := region == "aws-global" || c.Global && slices.Contains(oldRegions, region)
 	if global && !c.FIPS && !c.DualStack {
 		e.url.Host, e.signingRegion = globalHost, "us-east-1"

@@ -42,7 +42,9 @@ func (e *Error) Error() string {
 	if e.Endpoint != "" && e.Attempts > 0 {
 		text += " at " + e.Endpoint
 	}
-	text += e.response()
+	if response := e.response(); response != "" {
+		text += ": " + response
+	}
 	if e.RequestID != "" {
 		text += " (request " + e.RequestID + ")"
 	}
@@ -55,7 +57,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// response returns the response, or why there is none, after a colon.
+// response returns the response, or why there is none.
 func (e *Error) response() (text string) {
 	var status, cause string
 	if e.StatusCode != 0 {
@@ -65,9 +67,10 @@ func (e *Error) response() (text string) {
 		cause = e.Err.Error()
 	}
 	for _, part := range []string{status, e.Code, e.Message, cause} {
-		if part != "" {
-			text += ": " + part
+		if part != "" && text != "" {
+			part = ": " + part
 		}
+		text += part
 	}
 	return text
 }

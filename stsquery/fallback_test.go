@@ -103,6 +103,8 @@ func TestFallback(t *testing.T) {
 		"503":                {at: []step{down}, called: []string{home, away}},
 		"500 of STS":         {at: []step{internal}, called: []string{home, away}},
 		"501":                {at: []step{{status: 501, body: "no"}}, called: []string{home, away}},
+		"511, and not again": {at: []step{{status: 511}}, away: []step{down}, called: []string{home, away, away, away}, err: "511"},
+		"not implemented":    {at: []step{fault(501, "NotImplemented")}, called: []string{home}, err: "NotImplemented"},
 		"504":                {at: []step{{status: 504}}, called: []string{home, away}},
 		"black hole":         {at: []step{hole}, called: []string{home, away}, atMost: 15 * time.Second},
 		"no address":         {at: []step{noName}, called: []string{home, away}},
@@ -154,8 +156,9 @@ func TestFallback(t *testing.T) {
 
 		// A code works once, so it may not have been received.
 		"MFA, refused":    {at: []step{noDial}, in: withMFA, called: []string{home, away}},
-		"MFA, no address": {at: []step{noName}, in: withMFA, called: []string{home, away}},
+		"MFA, no address": {at: []step{noName}, in: withMFA, called: []string{home}, err: "no such host"},
 		"MFA, 503":        {at: []step{down}, in: withMFA, called: []string{home}, err: "503"},
+		"MFA, 501":        {at: []step{{status: 501}}, in: withMFA, called: []string{home}, err: "501"},
 		"MFA, reset":      {at: []step{noRead}, in: withMFA, called: []string{home}, err: "reset"},
 		"MFA, black hole": {at: []step{hole}, in: withMFA, called: []string{home}, err: "no response"},
 
@@ -287,13 +290,13 @@ func TestFallbackSettings(t *testing.T) {
 		change func(*stsquery.Client)
 		err    string
 	}{
-		"of China":          {func(c *stsquery.Client) { c.FallbackRegions = []string{"eu-central-1", "cn-north-1"} }, `Client.FallbackRegions has "cn-north-1" of the partition aws-cn, and credentials of aws are not valid there`},
-		"from China":        {func(c *stsquery.Client) { c.Region = "cn-north-1" }, `Client.FallbackRegions has "eu-central-1" of the partition aws`},
-		"of GovCloud":       {func(c *stsquery.Client) { c.FallbackRegions = []string{"us-gov-west-1"} }, `has "us-gov-west-1" of the partition aws-us-gov`},
-		"from global":       {func(c *stsquery.Client) { c.Region, c.FallbackRegions = "aws-global", []string{"cn-north-1"} }, `of the partition aws-cn`},
-		"global":            {func(c *stsquery.Client) { c.FallbackRegions = []string{"aws-global"} }, `Client.FallbackRegions has "aws-global", not the name of a region`},
-		"empty":             {func(c *stsquery.Client) { c.FallbackRegions = []string{""} }, `Client.FallbackRegions has "", not the name of a region`},
-		"a host":            {func(c *stsquery.Client) { c.FallbackRegions = []string{"evil.example/"} }, `has "evil.example/", not the name`},
+		"of China":          {func(c *stsquery.Client) { c.FallbackRegions = []string{"eu-central-1", "cn-north-1"} }, `Client.FallbackRegions has "cn-north-1", not a region of the partition of Client.Region, "eu-west-1"`},
+		"from China":        {func(c *stsquery.Client) { c.Region = "cn-north-1" }, `Client.FallbackRegions has "eu-central-1", not a region of the partition of Client.Region, "cn-north-1"`},
+		"of GovCloud":       {func(c *stsquery.Client) { c.FallbackRegions = []string{"us-gov-west-1"} }, `Client.FallbackRegions has "us-gov-west-1", not a region`},
+		"from global":       {func(c *stsquery.Client) { c.Region, c.FallbackRegions = "aws-global", []string{"cn-north-1"} }, `Client.FallbackRegions has "cn-north-1", not a region`},
+		"global":            {func(c *stsquery.Client) { c.FallbackRegions = []string{"aws-global"} }, `Client.FallbackRegions has "aws-global", not a region`},
+		"empty":             {func(c *stsquery.Client) { c.FallbackRegions = []string{""} }, `Client.FallbackRegions has "", not a region`},
+		"a host":            {func(c *stsquery.Client) { c.FallbackRegions = []string{"evil.example/"} }, `Region is "evil.example/", not a valid region`},
 		"endpoint":          {func(c *stsquery.Client) { c.Endpoint = "https://sts.example.com" }, "Client.FallbackRegions and Client.Endpoint are both set"},
 		"endpoint, no keys": {func(c *stsquery.Client) { c.Region, c.Endpoint = "", "https://sts.example.com" }, "Client.FallbackRegions and Client.Endpoint are both set"},
 		"no region":         {func(c *stsquery.Client) { c.Region = "" }, "Client.Region is missing"},

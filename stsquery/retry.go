@@ -125,9 +125,12 @@ type failureClass int
 const (
 	none      failureClass = iota // it did not fail
 	final                         // not retryable
+	elsewhere                     // not retryable in this region: its host has no address, or HTTP 5xx that is not retryable
 	transient                     // retryable
 	unused                        // retryable, and the server did not process the request
 	throttled                     // retryable, more slowly
+	down                          // retryable: no complete response, or HTTP 5xx
+	unsent                        // retryable: no connection
 )
 
 // classify returns the class of a failed request.
@@ -143,7 +146,10 @@ func classify(op operation, e *Error) failureClass {
 	case http.StatusTooManyRequests:
 		return throttled
 	case http.StatusInternalServerError, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return transient
+		return down
+	}
+	if e.StatusCode >= http.StatusInternalServerError {
+		return elsewhere
 	}
 	if lost, ok := errors.AsType[*lostError](e.Err); ok {
 		return classifyLost(lost.err)
@@ -162,7 +168,7 @@ var throttlingCodes = []string{
 // classifyLost returns the class of a transport error. An unknown one may be a transient network fault.
 func classifyLost(err error) failureClass {
 	if dns, ok := errors.AsType[*net.DNSError](err); ok && dns.IsNotFound {
-		return final
+		return elsewhere
 	}
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return final
@@ -170,12 +176,12 @@ func classifyLost(err error) failureClass {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		switch op.Op {
 		case "dial", "proxyconnect":
-			return unused
+			return unsent
 		case "remote error", "local error": // a TLS alert
 			return final
 		}
 	}
-	return transient
+	return down
 }
 
 // lostError is the error of a request without a complete response.

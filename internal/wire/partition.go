@@ -73,11 +73,14 @@ func SignInDomain(region string) (partition, domain string) {
 	return p.name, p.signIn
 }
 
+// SamePartition reports whether two regions are of one partition.
+func SamePartition(a, b string) bool { return partitionOf(a).name == partitionOf(b).name }
+
 // Fallback returns those of the regions that a client for a region, or for a configured endpoint, may fall back to:
 // none for an endpoint, otherwise those of the same partition.
 func Fallback(region, endpoint string, regions []string) (list []string) {
 	for _, other := range regions {
-		if region != "" && endpoint == "" && partitionOf(other).name == partitionOf(region).name {
+		if region != "" && endpoint == "" && SamePartition(other, region) {
 			list = append(list, other)
 		}
 	}
