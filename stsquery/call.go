@@ -50,7 +50,8 @@ func do[O any, P interface {
 
 // call checks a request, sends it until a response is final, and decodes that into out.
 func (c *Client) call(ctx context.Context, in Input, out output) error {
-	req, err := c.prepare(in, "")
+	c.setUp()
+	req, err := c.prepare(in, c.home, c.homeErr)
 	if err != nil {
 		return &Error{Operation: in.operation().name, Err: err}
 	}
@@ -114,7 +115,7 @@ func (s *series) renew(ctx context.Context) (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	next, err := s.encode(in, s.to)
+	next, err := s.prepare(in, s.to, nil)
 	if err != nil {
 		return false, err
 	}
@@ -206,27 +207,15 @@ func (e *Error) with(what string, err error) *Error {
 	return e
 }
 
-// prepare checks the client and a request, and encodes the request for the endpoint of a region; "" is
-// the client's own.
-func (c *Client) prepare(in Input, region string) (*request, error) {
-	c.setUp()
+// prepare checks the client and a request, and encodes the request for an endpoint; err is why there is none.
+func (c *Client) prepare(in Input, to *endpoint, err error) (*request, error) {
 	op := in.operation()
 	if err := c.check(op); err != nil {
 		return nil, err
 	}
-	to, err := c.home, c.homeErr
-	if region != "" {
-		to, err = c.resolve(region)
-	}
 	if err != nil {
 		return nil, err
 	}
-	return c.encode(in, to)
-}
-
-// encode checks a request and encodes it for an endpoint.
-func (c *Client) encode(in Input, to *endpoint) (*request, error) {
-	op := in.operation()
 	if !op.unsigned && to.signingRegion == "" {
 		return nil, invalidf("Client.Region is missing, and requests are signed for a region: set it or Client.SigningRegion")
 	}

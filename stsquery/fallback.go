@@ -3,7 +3,6 @@ package stsquery
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/stschain-go/stschain"
@@ -23,25 +22,23 @@ type place struct {
 // addPlaces finds the places of FallbackRegions.
 func (c *Client) addPlaces() error {
 	for _, region := range c.FallbackRegions {
-		if c.Endpoint != "" {
-			return invalidf("Client.FallbackRegions and Client.Endpoint are both set, and only the STS of AWS has regions: remove one of them")
-		}
 		e, err := c.resolve(region)
 		if err != nil {
 			return err
 		}
 		// Not all regions accept the tokens of a global endpoint.
-		if region == "" || strings.HasSuffix(region, "-global") || !wire.SamePartition(region, c.Region) {
-			return invalidf("Client.FallbackRegions has %s, not a region of the partition of Client.Region, %s", quote(region), quote(c.Region))
+		if c.Endpoint != "" || region == "" || strings.HasSuffix(region, "-global") || !wire.SamePartition(region, c.Region) {
+			return invalidf("Client.FallbackRegions has %s: use regions of the partition of Client.Region, %s, and no Client.Endpoint", quote(region), quote(c.Region))
 		}
 		e.url.Host, e.signingRegion = wire.ServiceHost("sts", region, c.FIPS, c.DualStack), region
+		if e.url.Host == c.home.url.Host {
+			continue
+		}
 		e.signer = newSigner(e)
 		if c.places == nil {
 			c.places = []place{{to: c.home}}
 		}
-		if !slices.ContainsFunc(c.places, func(p place) bool { return p.to.url.Host == e.url.Host }) {
-			c.places = append(c.places, place{to: e})
-		}
+		c.places = append(c.places, place{to: e})
 	}
 	return nil
 }

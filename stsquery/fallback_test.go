@@ -111,7 +111,7 @@ func TestFallback(t *testing.T) {
 		"no name server":     {at: []step{nameLater}, called: []string{home, away}},
 		"no retries":         {at: []step{down}, attempts: 1, called: []string{home, away}},
 		"second fallback":    {at: []step{down}, away: []step{hole}, regions: []string{away, north}, called: []string{home, away, north}},
-		"Region is skipped":  {at: []step{down}, regions: []string{home, away, away, home}, called: []string{home, away}},
+		"Region is skipped":  {at: []step{down}, regions: []string{home, away, home}, called: []string{home, away}},
 		"not down":           {at: []step{ok}, called: []string{home}},
 		"throttled, then up": {at: []step{slowDown, ok}, called: []string{home, home}},
 		"later":              {at: []step{slowDown, down}, called: []string{home, home, away}},
@@ -290,15 +290,15 @@ func TestFallbackSettings(t *testing.T) {
 		change func(*stsquery.Client)
 		err    string
 	}{
-		"of China":          {func(c *stsquery.Client) { c.FallbackRegions = []string{"eu-central-1", "cn-north-1"} }, `Client.FallbackRegions has "cn-north-1", not a region of the partition of Client.Region, "eu-west-1"`},
-		"from China":        {func(c *stsquery.Client) { c.Region = "cn-north-1" }, `Client.FallbackRegions has "eu-central-1", not a region of the partition of Client.Region, "cn-north-1"`},
-		"of GovCloud":       {func(c *stsquery.Client) { c.FallbackRegions = []string{"us-gov-west-1"} }, `Client.FallbackRegions has "us-gov-west-1", not a region`},
-		"from global":       {func(c *stsquery.Client) { c.Region, c.FallbackRegions = "aws-global", []string{"cn-north-1"} }, `Client.FallbackRegions has "cn-north-1", not a region`},
-		"global":            {func(c *stsquery.Client) { c.FallbackRegions = []string{"aws-global"} }, `Client.FallbackRegions has "aws-global", not a region`},
-		"empty":             {func(c *stsquery.Client) { c.FallbackRegions = []string{""} }, `Client.FallbackRegions has "", not a region`},
+		"of China":          {func(c *stsquery.Client) { c.FallbackRegions = []string{"eu-central-1", "cn-north-1"} }, `Client.FallbackRegions has "cn-north-1": use regions of the partition of Client.Region`},
+		"from China":        {func(c *stsquery.Client) { c.Region = "cn-north-1" }, `Client.FallbackRegions has "eu-central-1": use regions of the partition of Client.Region`},
+		"of GovCloud":       {func(c *stsquery.Client) { c.FallbackRegions = []string{"us-gov-west-1"} }, `Client.FallbackRegions has "us-gov-west-1": use regions of the partition of Client.Region`},
+		"from global":       {func(c *stsquery.Client) { c.Region, c.FallbackRegions = "aws-global", []string{"cn-north-1"} }, `Client.FallbackRegions has "cn-north-1": use regions of the partition of Client.Region`},
+		"global":            {func(c *stsquery.Client) { c.FallbackRegions = []string{"aws-global"} }, `Client.FallbackRegions has "aws-global": use regions of the partition of Client.Region`},
+		"empty":             {func(c *stsquery.Client) { c.FallbackRegions = []string{""} }, `Client.FallbackRegions has "": use regions of the partition of Client.Region`},
 		"a host":            {func(c *stsquery.Client) { c.FallbackRegions = []string{"evil.example/"} }, `Region is "evil.example/", not a valid region`},
-		"endpoint":          {func(c *stsquery.Client) { c.Endpoint = "https://sts.example.com" }, "Client.FallbackRegions and Client.Endpoint are both set"},
-		"endpoint, no keys": {func(c *stsquery.Client) { c.Region, c.Endpoint = "", "https://sts.example.com" }, "Client.FallbackRegions and Client.Endpoint are both set"},
+		"endpoint":          {func(c *stsquery.Client) { c.Endpoint = "https://sts.example.com" }, `use regions of the partition of Client.Region`},
+		"endpoint, no keys": {func(c *stsquery.Client) { c.Region, c.Endpoint = "", "https://sts.example.com" }, "and no Client.Endpoint"},
 		"no region":         {func(c *stsquery.Client) { c.Region = "" }, "Client.Region is missing"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -51,7 +51,12 @@ func (c *Client) presign(ctx context.Context, in PresignInput) (Presigned, error
 	if op.unsigned {
 		return Presigned{}, invalidf("the operation is not signed")
 	}
-	r, err := c.prepare(in.Input, in.Region)
+	c.setUp()
+	to, err := c.home, c.homeErr
+	if in.Region != "" {
+		to, err = c.resolve(in.Region)
+	}
+	r, err := c.prepare(in.Input, to, err)
 	if err != nil {
 		return Presigned{}, err
 	}

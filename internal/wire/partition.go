@@ -25,8 +25,9 @@ var partitions = [...]partition{
 	{"aws-us-gov", "us-gov-", "amazonaws.com", "api.aws", true, "signin.amazonaws-us-gov.com"},
 }
 
-func partitionOf(region string) partition {
-	for _, p := range partitions[1:] {
+func partitionOf(region string) *partition {
+	for i := range partitions[1:] {
+		p := &partitions[1+i]
 		if region == p.name+"-global" {
 			return p
 		}
@@ -34,7 +35,7 @@ func partitionOf(region string) partition {
 			return p
 		}
 	}
-	return partitions[0]
+	return &partitions[0]
 }
 
 // ServiceHost is the host of a service in a region, for services whose hosts have the common form: STS,
@@ -74,7 +75,7 @@ func SignInDomain(region string) (partition, domain string) {
 }
 
 // SamePartition reports whether two regions are of one partition.
-func SamePartition(a, b string) bool { return partitionOf(a).name == partitionOf(b).name }
+func SamePartition(a, b string) bool { return partitionOf(a) == partitionOf(b) }
 
 // Fallback returns those of the regions that a client for a region, or for a configured endpoint, may fall back to:
 // none for an endpoint, otherwise those of the same partition.
