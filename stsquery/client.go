@@ -29,9 +29,10 @@
 //
 // # Regions
 //
-// A Client calls the STS of one region. With [Client.FallbackRegions] it calls that of
-// another one while the first is down, so a program that starts during an outage gets its
-// credentials.
+// A Client calls the STS of one region. With FallbackRegions it calls that of another
+// region while the first is down, so that a program that starts during an outage gets
+// credentials. The steps of a [stschain.Trace] name the host of each request, and the Note of
+// a [stschain.Event] the one that was used.
 //
 // # Limits
 //
@@ -85,22 +86,22 @@ type Client struct {
 	// and its tokens may not work in newer regions.
 	Global bool
 
-	// FallbackRegions are called, in this order, while the STS of Region is down: other
-	// regions of its partition, such as "eu-central-1" for "eu-west-1". Down means no
-	// response within AttemptTimeout, a lost or refused connection, a host name without
-	// address, or HTTP 5xx. A refusal, throttling, and a certificate that is not
-	// trusted are final as without FallbackRegions: no other region is called.
+	// FallbackRegions are other regions of the partition of Region, such as
+	// "eu-central-1". They are called, in this order, while the STS of Region is down:
+	// no response within AttemptTimeout, a lost or refused connection, a host name
+	// without an address, or HTTP 5xx. After any other failure, such as AccessDenied,
+	// throttling or an untrusted certificate, no other region is called.
 	//
-	// The first call of each fallback region follows at once, and is not a retry. When
-	// all are down, the retries of Retry go to all of them in turn. A fallback region that
-	// refuses the request, for instance because the account has not activated it, is not
-	// called again, and Region's response decides. Allow for the wait: with a
-	// context that ends before AttemptTimeout, no other region is called.
+	// The first request to each fallback region is sent immediately and is not a retry.
+	// If all regions are down, the retries of Retry go to each region in turn. A fallback
+	// region that refuses the request, for instance because it is not activated for the
+	// account, is not called again: the retries go to Region, whose response decides.
+	// The context must leave time for the second request.
 	//
-	// It has no effect on Presign, GetWebIdentityToken and GetDelegatedAccessToken,
-	// whose results depend on the region, and it is not part of the identity, see Server.
-	// Regions equal to Region are skipped. It cannot be combined with Endpoint. nil: no
-	// other region.
+	// A request with an MFA code is only sent to another region if no connection was made.
+	// Presign, GetWebIdentityToken and GetDelegatedAccessToken, whose results depend on the region,
+	// use Region only. FallbackRegions is not part of the identity, see Server. Entries equal to
+	// Region are skipped. It cannot be combined with Endpoint. nil: no fallback.
 	FallbackRegions []string
 
 	// SigningRegion and SigningName are the scope of signatures, for servers

@@ -30,10 +30,10 @@ type Error struct {
 	Type       string        // Sender or Receiver: which side is at fault; often empty
 	RequestID  string        // for AWS support
 	StatusCode int           // 0: no response
-	Endpoint   string        // host and port; empty if it could not be resolved
-	Attempts   int           // requests made; 0: nothing was sent
+	Endpoint   string        // host and port, of Client.Region even if others were called; empty if it could not be resolved
+	Attempts   int           // requests made, in all regions; 0: nothing was sent
 	RetryAfter time.Duration // wait that the server requested (x-amz-retry-after); 0: none
-	Err        error         // the cause if there is no error response; else nil
+	Err        error         // the cause if there is no error response, and the errors of FallbackRegions; else nil
 }
 
 // Error says what failed, with which response, and what to do about it.

@@ -50,6 +50,31 @@ func ExampleClient_endpoint() {
 	// Output: arn:aws:sts::123456789012:assumed-role/backup/nightly [redacted]
 }
 
+// The STS of the first region is down, and that of the second returns the credentials.
+func ExampleClient_fallbackRegions() {
+	sts := &stsquery.Client{
+		Credentials:     fake.User(),
+		Region:          "eu-west-1",
+		FallbackRegions: []string{"eu-central-1"},
+		HTTPClient:      fake.Client(),
+	}
+	fake.FailNext(ststest.Refuse(http.StatusServiceUnavailable, "ServiceUnavailable", ""))
+	ctx := stschain.WithTrace(context.Background(), &stschain.Trace{End: func(_ context.Context, s stschain.Step) {
+		if s.Kind == stschain.StepRequest {
+			fmt.Println(s.Name, "failed:", s.Err != nil)
+		}
+	}})
+	who, err := sts.GetCallerIdentity(ctx)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(who.ARN)
+	// Output:
+	// GetCallerIdentity sts.eu-west-1.amazonaws.com failed: true
+	// GetCallerIdentity sts.eu-central-1.amazonaws.com failed: false
+	// arn:aws:iam::123456789012:user/alice
+}
+
 // The fields of an error.
 func ExampleError() {
 	sts := &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1", HTTPClient: fake.Client()}

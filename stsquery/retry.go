@@ -26,6 +26,8 @@ import (
 // more if others are available. That is not a retry: it does not wait, and
 // MaxAttempts does not count it.
 //
+// The first request to each of Client.FallbackRegions is not a retry either.
+//
 // If a server requests a wait (x-amz-retry-after), the client waits up to 5 s longer than its own backoff.
 type Retry struct {
 	Mode        RetryMode // zero: Standard
@@ -36,7 +38,8 @@ type Retry struct {
 type RetryMode int
 
 const (
-	// Standard is the standard mode as of 2026: three attempts; waits that
+	// Standard is the standard mode as of 2026, which other SDKs may call retry
+	// behavior 2.1 or enable with AWS_NEW_RETRIES_2026: three attempts; waits that
 	// double, from 50 ms (1 s if the server throttles) to at most 20 s, with
 	// full jitter; and a retry quota for the client: 500 tokens, of which a
 	// retry costs 14 (5 if the server throttles), and which only a success
