@@ -59,6 +59,9 @@ func (s *Signer) check(req *http.Request) error {
 	if err := checkURL(req); err != nil {
 		return err
 	}
+	if set := req.Header["X-Amz-Region-Set"]; set != nil && !strings.HasPrefix(req.Header.Get("Authorization"), regionScheme) {
+		return errors.New("sigv4: the request has the header X-Amz-Region-Set, which signing adds; remove it, and set RegionSet")
+	}
 	if err := s.checkConnection(req.Header); err != nil || len(req.Header) <= maxSignedHeaders {
 		return err
 	}
@@ -127,7 +130,7 @@ func isPresigned(name string) bool {
 	return hasPrefixFold(name, "X-Amz-") && slices.Contains(presigned, strings.ToLower(name[len("X-Amz-"):]))
 }
 
-var presigned = []string{"algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders"}
+var presigned = []string{"algorithm", "credential", "date", "expires", "region-set", "security-token", "signature", "signedheaders"}
 
 func isHost(s string) bool { return signature.IsEscaped(s, "!$%&'()*+,:;=[]") }
 

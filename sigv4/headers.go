@@ -40,13 +40,13 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature
 // isOfSignature reports whether signing sets the header of this name.
 func isOfSignature(name string) bool {
 	switch len(name) { // most names have another length
-	case len("X-Amz-Date"), len("Authorization"), len("X-Amz-Security-Token"): // and X-Amz-Content-Sha256
+	case len("X-Amz-Date"), len("Authorization"), len("X-Amz-Region-Set"), len("X-Amz-Security-Token"): // and X-Amz-Content-Sha256
 		return slices.Contains(ofSignature, http.CanonicalHeaderKey(name))
 	}
 	return false
 }
 
-var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token"}
+var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Region-Set", "X-Amz-Security-Token"}
 
 // sortFields sorts the headers that are signed, and refuses two that differ only in case.
 func sortFields(fields []signature.Field) error {

@@ -9,10 +9,12 @@ import (
 	"github.com/stschain-go/stschain/internal/signature"
 )
 
-// Scope is what a signature is valid for, in addition to its date. Both fields are required.
+// Scope is what a signature is valid for, in addition to its date.
 type Scope struct {
-	Service string // the signing name, such as "s3"
-	Region  string // a name, such as "eu-west-1"
+	Service string // required: the signing name, such as "s3"
+	Region  string // required without RegionSet: a name, such as "eu-west-1"
+
+	RegionSet RegionSet // as in Signer; nil: Signature Version 4
 }
 
 // service is a valid Scope with the rules of its service.
@@ -28,6 +30,7 @@ type rules struct {
 	noChunks        bool // a body needs a Content-Length
 	unsignedPayload bool // the payload is never part of the signature
 	tokenAfter      bool // presigned URLs get their session token after the signature
+	oneRegion       bool // SigV4a is not supported
 }
 
 func rulesOf(service string) rules {
@@ -35,9 +38,11 @@ func rulesOf(service string) rules {
 	case "s3", "s3-object-lambda", "s3-outposts":
 		return rules{s3: true, contentHash: true, noChunks: true}
 	case "aoss":
-		return rules{contentHash: true}
+		return rules{contentHash: true, oneRegion: true}
 	case "iotdevicegateway":
-		return rules{tokenAfter: true}
+		return rules{tokenAfter: true, oneRegion: true}
+	case "elasticache", "kafka-cluster", "memorydb", "rds-db":
+		return rules{oneRegion: true}
 	case "vpc-lattice-svcs": // https://docs.aws.amazon.com/vpc-lattice/latest/ug/sigv4-authenticated-requests.html
 		return rules{contentHash: true, unsignedPayload: true}
 	}
@@ -49,7 +54,7 @@ func (s Scope) check() (service, error) {
 	switch {
 	case s.Service == "":
 		return service{}, errors.New("sigv4: Service is missing")
-	case s.Region == "":
+	case s.Region == "" && s.RegionSet == nil:
 		return service{}, errors.New("sigv4: Region is missing")
 	case !isName(s.Service):
 		return service{}, fmt.Errorf("sigv4: Service %q is not a valid signing name: it must consist of letters, digits, '-', '_' and '.'", s.Service)
@@ -58,7 +63,19 @@ func (s Scope) check() (service, error) {
 	case s.Service == "s3express":
 		return service{}, errors.New("sigv4: service s3express signs with session credentials of its own, which this package does not create")
 	}
-	return service{s, rulesOf(s.Service)}, nil
+	to := service{s, rulesOf(s.Service)}
+	if s.RegionSet != nil {
+		return to, s.RegionSet.check(to)
+	}
+	return to, nil
+}
+
+// place is for errors: " in eu-west-1". The regions of a region set do not matter there.
+func (to service) place() string {
+	if to.RegionSet != nil {
+		return ""
+	}
+	return " in " + to.Region
 }
 
 // isName accepts what S3-compatible servers use as a region ("eu_west_1",
@@ -69,13 +86,13 @@ func isName(s string) bool { return signature.IsEscaped(s, "") && !strings.Conta
 // scope returns what req is signed for.
 func (t *Transport) scope(req *http.Request) (service, error) {
 	if t.Scope == nil {
-		return Scope{t.Service, t.Region}.check()
+		return Scope{Service: t.Service, Region: t.Region}.check()
 	}
 	s, err := t.Scope(req)
 	switch {
 	case err != nil:
 		return service{}, fmt.Errorf("sigv4: no scope for host %q: %w", req.URL.Host, err)
-	case s.Service == "" || s.Region == "":
+	case s.Service == "" || s.Region == "" && s.RegionSet == nil:
 		return service{}, fmt.Errorf("sigv4: Scope returned service %q and region %q for host %q; both are required", s.Service, s.Region, req.URL.Host)
 	}
 	return s.check()

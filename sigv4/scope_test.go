@@ -26,11 +26,11 @@ type several struct {
 
 func newSeveral(srv *ststest.Server) *several {
 	s := &several{scopes: map[string]sigv4.Scope{
-		"bucket.s3.example":  {"s3", "eu-west-1"},
-		"other.s3.example":   {"s3", "us-east-1"},
-		"api.example":        {"execute-api", "eu-west-1"},
-		"search.example":     {"es", "eu-central-1"},
-		"serverless.example": {"aoss", "eu-central-1"},
+		"bucket.s3.example":  {Service: "s3", Region: "eu-west-1"},
+		"other.s3.example":   {Service: "s3", Region: "us-east-1"},
+		"api.example":        {Service: "execute-api", Region: "eu-west-1"},
+		"search.example":     {Service: "es", Region: "eu-central-1"},
+		"serverless.example": {Service: "aoss", Region: "eu-central-1"},
 	}}
 	for host, sc := range s.scopes {
 		s.Handle(host+"/", srv.Protect(sc.Service, sc.Region, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -18,7 +18,11 @@ import (
 // concurrent use. Do not copy it, and do not change its fields after first use.
 type Signer struct {
 	Service string // required: the signing name, such as "sts" or "execute-api"
-	Region  string // required: a name, such as "eu-west-1"
+	Region  string // required without RegionSet: a name, such as "eu-west-1"
+
+	// RegionSet makes the signatures those of SigV4a, which are valid in several regions; see [Regions]. nil: Signature
+	// Version 4, for Region.
+	RegionSet RegionSet
 
 	// SignedHeaders are signed if the request has them with a value, in addition
 	// to host, Content-Type, Content-MD5, Range, If-* and X-Amz-*. "*" is all
@@ -27,8 +31,9 @@ type Signer struct {
 	// User-Agent, Accept-Encoding, Expect, tracing, forwarding) is an error.
 	SignedHeaders []string
 
-	keys  signature.Keys
-	dates signature.Dates
+	keys       signature.Keys
+	regionKeys signature.RegionKeys
+	dates      signature.Dates
 }
 
 // Sign adds X-Amz-Date, X-Amz-Security-Token and Authorization to req, replacing
@@ -49,7 +54,7 @@ func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credenti
 
 // prepare checks what a Transport checks before it reads the body.
 func (s *Signer) prepare(req *http.Request, payloadHash string) (service, error) {
-	to, err := Scope{s.Service, s.Region}.check()
+	to, err := Scope{s.Service, s.Region, s.RegionSet}.check()
 	if err == nil {
 		err = s.check(req)
 	}
@@ -85,6 +90,9 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 		set("X-Amz-Content-Sha256", "x-amz-content-sha256", signing.payload)
 	}
 	set("X-Amz-Date", "x-amz-date", signing.date) // in this order they are often sorted
+	if to.RegionSet != nil {
+		set("X-Amz-Region-Set", "x-amz-region-set", to.RegionSet.regions(to.Scope))
+	}
 	if signing.key.Token != "" {
 		set("X-Amz-Security-Token", "x-amz-security-token", signing.key.Token)
 	}
@@ -164,7 +172,7 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 		return signing{}, errors.New("sigv4: the time to sign at is zero; pass time.Now()")
 	}
 	date := s.dates.Format(at)
-	key, err := s.keys.Get(c, signature.Scope{Date: date[:8], Region: to.Region, Service: to.Service}, at)
+	key, err := s.key(to, c, date, at)
 	if err != nil {
 		return signing{}, fmt.Errorf("sigv4: %w", err)
 	}
@@ -172,6 +180,14 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 		return signing{}, err
 	}
 	return signing{key, date, payloadHash}, nil
+}
+
+// key returns the key that signs on a date.
+func (s *Signer) key(to service, c stschain.Credentials, date string, at time.Time) (*signature.Key, error) {
+	if to.RegionSet != nil {
+		return to.RegionSet.key(&s.regionKeys, c, to.Scope, date, at)
+	}
+	return s.keys.Get(c, signature.Scope{Date: date[:8], Region: to.Region, Service: to.Service}, at)
 }
 
 // parts returns the parts of a normalized request that are signed.

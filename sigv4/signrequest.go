@@ -79,20 +79,29 @@ func (t *Transport) InvalidateRejected(resp *http.Response) bool {
 	return why != accepted
 }
 
-const scheme = signature.Algorithm + " "
+// The schemes of the Authorization header.
+const (
+	scheme       = signature.Algorithm + " "
+	regionScheme = signature.AlgorithmECDSA + " "
+)
 
 func isSignature(authorization []string) bool {
-	return len(authorization) == 1 && strings.HasPrefix(authorization[0], scheme)
+	return len(authorization) == 1 && (strings.HasPrefix(authorization[0], scheme) || strings.HasPrefix(authorization[0], regionScheme))
 }
 
 // signedBy returns the access key ID that a request is signed with, "" if it is not signed.
 func signedBy(h http.Header) string {
+	slashes := 4 // date, region, service, aws4_request; an ID may contain a slash
 	fields, ok := strings.CutPrefix(h.Get("Authorization"), scheme+"Credential=")
+	if !ok {
+		slashes = 3 // without a region
+		fields, ok = strings.CutPrefix(h.Get("Authorization"), regionScheme+"Credential=")
+	}
 	if !ok {
 		return ""
 	}
 	id, _, _ := strings.Cut(fields, ", SignedHeaders=")
-	for range 4 { // date, region, service, aws4_request; an ID may contain a slash
+	for range slashes {
 		id = id[:max(strings.LastIndexByte(id, '/'), 0)]
 	}
 	return id

@@ -170,7 +170,7 @@ func (t *Transport) retrieve(req *http.Request, to service) (k keys, err error) 
 		k.Credentials, err = k.of.Retrieve(req.Context())
 	}
 	if err != nil {
-		return keys{}, fmt.Errorf("sigv4: no credentials for %s in %s: %w", to.Service, to.Region, err)
+		return keys{}, fmt.Errorf("sigv4: no credentials for %s%s: %w", to.Service, to.place(), err)
 	}
 	return k, nil
 }

@@ -6,18 +6,22 @@ import (
 	"strconv"
 )
 
-// Algorithm names the signatures made here.
+// Algorithm names the signatures of Signature Version 4.
 const Algorithm = "AWS4-HMAC-SHA256"
 
 // AppendStringToSign appends the string to sign. date is in DateFormat.
 func (k *Key) AppendStringToSign(dst []byte, date string, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
-	return hex.AppendEncode(appendAll(dst, Algorithm+"\n", date, k.scope), sum[:])
+	return hex.AppendEncode(appendAll(dst, k.algorithm, date, k.scope), sum[:])
 }
 
 // appendSignature appends the signature of the canonical request in s, in hex.
 func (k *Key) appendSignature(dst []byte, s *space, date string) []byte {
-	return hex.AppendEncode(dst, s.mac(k, k.AppendStringToSign(s.small[:0], date, s.text)))
+	toSign := k.AppendStringToSign(s.small[:0], date, s.text)
+	if k.sign != nil {
+		return hex.AppendEncode(dst, k.sign(toSign))
+	}
+	return hex.AppendEncode(dst, s.mac(k, toSign))
 }
 
 // Authorization returns the header of that name. The date, and the session
@@ -63,7 +67,7 @@ func (k *Key) PresignedURL(before string, r *Request, date string, p Presigning)
 
 // appendParameters appends the parameters that are signed, escaped.
 func (k *Key) appendParameters(b []byte, r *Request, names []byte, date string, p Presigning) []byte {
-	b = append(b, "X-Amz-Algorithm="+Algorithm+"&X-Amz-Credential="...)
+	b = appendAll(b, k.query, "&X-Amz-Credential=")
 	b = appendEscaped(b, k.credential, "")
 	b = appendAll(b, "&X-Amz-Date=", date, "&X-Amz-SignedHeaders=")
 	b = appendEscaped(b, string(names), "")
