@@ -44,13 +44,17 @@ func TestConformance(t *testing.T) {
 				})
 			}
 		})
+		t.Run("sigv4a-"+mode, func(t *testing.T) { testSigV4a(t, mode) })
 	}
+	t.Run("sigv4a-keys", testPrivateKeys)
 }
 
 // vector is one case of the suite.
 type vector struct {
 	dir     string
 	keys    signature.Keys
+	ofSets  signature.RegionKeys
+	sigv4a  bool
 	context struct {
 		Credentials struct {
 			ID     string `json:"access_key_id"`
@@ -118,7 +122,11 @@ func (v *vector) signing() (key *signature.Key, date, payload string) {
 	at := v.context.Timestamp
 	date = new(signature.Dates).Format(at)
 	c := v.context.Credentials
-	key, err := v.keys.Get(stschain.Credentials{
+	get := v.keys.Get
+	if v.sigv4a {
+		get = v.ofSets.Get
+	}
+	key, err := get(stschain.Credentials{
 		AccessKeyID: c.ID, SecretAccessKey: stschain.NewSecret(c.Secret), SessionToken: stschain.NewSecret(c.Token),
 	}, signature.Scope{Date: date[:8], Region: v.context.Region, Service: v.context.Service}, at)
 	if err != nil {
@@ -148,6 +156,9 @@ func (v *vector) signHeader() (canonical, toSign, sig, signed string) {
 		add(!v.context.OmitToken, "X-Amz-Security-Token", token)
 	}
 	add(true, "X-Amz-Date", date)
+	if v.sigv4a {
+		add(true, "X-Amz-Region-Set", v.context.Region)
+	}
 	if v.context.SignBody {
 		add(true, "x-amz-content-sha256", payload)
 	}
