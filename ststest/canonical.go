@@ -148,7 +148,7 @@ func squeeze(v string) string {
 }
 
 func stringToSign(c *claim, canonical string) string {
-	return algorithm + "\n" + c.at.Format(amzDate) + "\n" + c.scope() + "\n" + hexHash([]byte(canonical))
+	return c.algorithm + "\n" + c.at.Format(amzDate) + "\n" + c.scope() + "\n" + hexHash([]byte(canonical))
 }
 
 func signature(secret string, c *claim, toSign string) string {

@@ -18,8 +18,9 @@ const (
 
 // claim is the signature of a request: well-formed, and not yet verified.
 type claim struct {
+	algorithm             string
 	accessKeyID           string
-	date, region, service string // of the scope
+	date, region, service string // of the scope; with SigV4a region is the region set
 	signedHeaders         []string
 	signature             string
 	token                 string
@@ -30,6 +31,9 @@ type claim struct {
 }
 
 func (c *claim) scope() string {
+	if c.algorithm == algorithmECDSA {
+		return c.date + "/" + c.service + "/" + terminator
+	}
 	return c.date + "/" + c.region + "/" + c.service + "/" + terminator
 }
 
@@ -46,7 +50,7 @@ func readClaim(r *http.Request, query []param) (claim, *refusal) {
 	case presigned:
 		return readPresigned(query)
 	case len(authorization) == 1:
-		return readAuthorization(r.Header, algorithm)
+		return readAuthorization(r.Header, schemeOf(r.Header))
 	case len(authorization) > 1:
 		return claim{}, deny(incomplete, "There is more than one Authorization header.")
 	}
@@ -56,7 +60,7 @@ func readClaim(r *http.Request, query []param) (claim, *refusal) {
 // readAuthorization reads
 // AWS4-HMAC-SHA256 Credential=id/scope, SignedHeaders=a;b, Signature=hex.
 func readAuthorization(h http.Header, required string) (claim, *refusal) {
-	c := claim{life: -1}
+	c := claim{algorithm: required, life: -1}
 	scheme, rest, _ := strings.Cut(h.Get("Authorization"), " ")
 	if scheme != required {
 		return c, deny(incomplete, "The algorithm of the Authorization header is not "+required+".")
@@ -93,7 +97,12 @@ func readAuthorization(h http.Header, required string) (claim, *refusal) {
 	if no := c.readDate(h); no != nil {
 		return c, no
 	}
-	return c, c.readSigned(values["SignedHeaders"], values["Signature"], required == algorithm)
+	if required == algorithmECDSA {
+		if no := c.readRegionSet(h.Values("X-Amz-Region-Set")); no != nil {
+			return c, no
+		}
+	}
+	return c, c.readSigned(values["SignedHeaders"], values["Signature"])
 }
 
 // readDate reads X-Amz-Date or, if that is missing, Date.
@@ -140,8 +149,14 @@ func readPresigned(query []param) (claim, *refusal) {
 			return c, deny(incomplete, "AWS query-string parameters must include '"+key+"'.")
 		}
 	}
-	if values["X-Amz-Algorithm"] != algorithm {
-		return c, deny(incomplete, "X-Amz-Algorithm is not "+algorithm+".")
+	switch c.algorithm = values["X-Amz-Algorithm"]; c.algorithm {
+	case algorithm:
+	case algorithmECDSA:
+		if no := c.readRegionSet([]string{values["X-Amz-Region-Set"]}); no != nil {
+			return c, no
+		}
+	default:
+		return c, deny(incomplete, "X-Amz-Algorithm is neither "+algorithm+" nor "+algorithmECDSA+".")
 	}
 	if no := c.readCredential(values["X-Amz-Credential"]); no != nil {
 		return c, no
@@ -158,13 +173,20 @@ func readPresigned(query []param) (claim, *refusal) {
 	}
 	c.token = values["X-Amz-Security-Token"]
 	c.payloadHash = values["X-Amz-Content-Sha256"]
-	return c, c.readSigned(values["X-Amz-SignedHeaders"], values["X-Amz-Signature"], true)
+	return c, c.readSigned(values["X-Amz-SignedHeaders"], values["X-Amz-Signature"])
 }
 
 func (c *claim) readCredential(credential string) *refusal {
-	parts := strings.Split(credential, "/")
-	if len(parts) != 5 || slices.Contains(parts, "") {
-		return deny(incomplete, "Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term.")
+	parts, elements := strings.Split(credential, "/"), "5 slash-delimited elements, e.g. keyid/date/region/service/term."
+	want := 5
+	if c.algorithm == algorithmECDSA {
+		want, elements = 4, "4 slash-delimited elements, e.g. keyid/date/service/term."
+	}
+	if len(parts) != want || slices.Contains(parts, "") {
+		return deny(incomplete, "Credential must have exactly "+elements)
+	}
+	if want == 4 {
+		parts = slices.Insert(parts, 2, c.region)
 	}
 	c.accessKeyID, c.date, c.region, c.service = parts[0], parts[1], parts[2], parts[3]
 	if parts[4] != terminator {
@@ -175,7 +197,7 @@ func (c *claim) readCredential(credential string) *refusal {
 
 // readSigned reads the list of signed headers, which must be sorted, in lower
 // case and without duplicates, and the signature, which is an HMAC or of any length.
-func (c *claim) readSigned(headers, signature string, isHMAC bool) *refusal {
+func (c *claim) readSigned(headers, signature string) *refusal {
 	c.signedHeaders = strings.Split(headers, ";")
 	for i, h := range c.signedHeaders {
 		switch {
@@ -185,7 +207,7 @@ func (c *claim) readSigned(headers, signature string, isHMAC bool) *refusal {
 			return deny(incomplete, fmt.Sprintf("SignedHeaders is not sorted, or names a header twice, at %q.", h))
 		}
 	}
-	if raw, err := hex.DecodeString(signature); err != nil || isHMAC && len(raw) != 32 || signature != strings.ToLower(signature) {
+	if raw, err := hex.DecodeString(signature); err != nil || c.algorithm == algorithm && len(raw) != 32 || signature != strings.ToLower(signature) {
 		return deny(incomplete, "Signature is not hexadecimal digits in lower case, 64 for an HMAC.")
 	}
 	c.signature = signature

@@ -17,7 +17,7 @@ type Caller struct {
 	AccountID   string
 	AccessKeyID string
 	Expires     time.Time // of the credentials; zero: never
-	Region      string    // that the signature was made for
+	Region      string    // that the signature was made for; of SigV4a the region set, "us-east-1,eu-*"
 	Presigned   bool      // signed in the query
 
 	MFA               bool              // an MFA device was used for the session, which is one of GetSessionToken
@@ -61,6 +61,10 @@ const maxPayload = 64 << 20
 // WebSocket endpoint of AWS IoT: a presigned GET of /mqtt with the subprotocol mqtt, whose
 // session token is not signed. Other requests are refused with status 403, as AWS does.
 //
+// A signature may be one of SigV4a if region is in its region set. Services that AWS does not document it for refuse it
+// with IncompleteSignature: all except cloudfront-keyvaluestore, events, execute-api, partnercentral-channel, s3,
+// s3-outposts, ses, sts, sustainability and vpc-lattice-svcs.
+//
 // The body is compared with the signature before next reads it; it may be 64 MiB
 // long. UNSIGNED-PAYLOAD is accepted. For the services of S3 a chunked body is
 // NotImplemented (501), and one without a Content-Length MissingContentLength
@@ -76,7 +80,10 @@ func (s *Server) Protect(service, region string, next http.Handler) http.Handler
 		next = http.HandlerFunc(showCaller)
 	}
 	s3 := service == "s3" || service == "s3-object-lambda" || service == "s3-outposts"
-	return protected{s, rules{service: service, region: region, s3: s3, unsignedPayload: true, unsignedToken: service == iotGateway}, next}
+	return protected{s, rules{
+		service: service, region: region, s3: s3, unsignedPayload: true,
+		unsignedToken: service == iotGateway, oneRegion: !verifiesSigV4a(service),
+	}, next}
 }
 
 func showCaller(w http.ResponseWriter, r *http.Request) {

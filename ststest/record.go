@@ -21,7 +21,7 @@ type Call struct {
 	Presigned   bool   // signed in the query
 	Caller      string // the ARN; "" if the signature was not accepted or not checked
 	AccessKeyID string // the access key ID in the signature
-	Region      string // the region in the signature
+	Region      string // the region in the signature; of SigV4a the region set, "us-east-1,eu-*"
 
 	Fault  string // the fault that affected the call; "": none
 	Status int    // of the response; 0: not yet, or the connection broke

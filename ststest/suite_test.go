@@ -22,19 +22,32 @@ import (
 // TestVerifyOfficialSuite verifies the signed requests of the official SigV4
 // suite, and refuses them with any one byte changed.
 func TestVerifyOfficialSuite(t *testing.T) {
-	suite := filepath.Join(conformance.Dir(t), "sigv4", "v4")
-	dirs, err := os.ReadDir(suite)
+	dirs, err := filepath.Glob(filepath.Join(conformance.Dir(t), "sigv4", "v4", "*"))
 	require.NoError(t, err)
+	verifySuite(t, dirs)
+}
+
+// TestVerifySigV4aSuite does the same with the SigV4a suite of aws-c-auth, which has two requests without signatures.
+func TestVerifySigV4aSuite(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(conformance.Dir(t), "sigv4a", "aws-c-auth-suite", "v4a", "*", "public-key.json"))
+	require.NoError(t, err)
+	for i := range files {
+		files[i] = filepath.Dir(files[i])
+	}
+	verifySuite(t, files)
+}
+
+func verifySuite(t *testing.T, dirs []string) {
 	require.Len(t, dirs, 38)
 	for _, kind := range []string{"header", "query"} {
 		for _, dir := range dirs {
-			t.Run(kind+"/"+dir.Name(), func(t *testing.T) {
-				c := readContext(t, filepath.Join(suite, dir.Name(), "context.json"))
+			t.Run(kind+"/"+filepath.Base(dir), func(t *testing.T) {
+				c := readContext(t, filepath.Join(dir, "context.json"))
 				srv := ststest.NewTest(t)
 				srv.AddKeys("arn:aws:iam::123456789012:user/suite", c.credentials())
 				verify := func(r rawRequest) string { return srv.Verify(r.request(), r.body, c.rules(), c.Timestamp) }
 
-				r := readRequest(t, filepath.Join(suite, dir.Name(), kind+"-signed-request.txt"))
+				r := readRequest(t, filepath.Join(dir, kind+"-signed-request.txt"))
 				require.Empty(t, verify(r))
 				for changed, what := range r.changes() {
 					if verify(changed) == "" {

@@ -1,7 +1,6 @@
 package ststest
 
 import (
-	"crypto/hmac"
 	"fmt"
 	"net/http"
 	"slices"
@@ -18,6 +17,7 @@ type rules struct {
 	unsignedPayload bool   // UNSIGNED-PAYLOAD is accepted
 	fixedLifetime   bool   // a presigned request is valid for 15 minutes, regardless of X-Amz-Expires
 	unsignedToken   bool   // the session token is added after signing
+	oneRegion       bool   // SigV4a is not accepted
 }
 
 // window is how far the date of a signature may be from the server's clock.
@@ -95,11 +95,14 @@ func tokenProblem(token string, id identity) string {
 }
 
 func (c *claim) checkScope(rule rules) *refusal {
+	if rule.oneRegion && c.algorithm == algorithmECDSA {
+		return deny(incomplete, "Unsupported AWS 'algorithm': '"+c.algorithm+"'")
+	}
 	if c.service != rule.service {
 		return deny(wrongScope, fmt.Sprintf("Credential should be scoped to correct service: '%s'. ", rule.service)).
 			because(fmt.Sprintf("it is scoped to %q", c.service))
 	}
-	if rule.region != "" && c.region != rule.region {
+	if rule.region != "" && !c.coversRegion(rule.region) {
 		return deny(wrongScope, "Credential should be scoped to a valid region. ").
 			because(fmt.Sprintf("it is scoped to %q instead of %q", c.region, rule.region))
 	}
@@ -164,7 +167,7 @@ func (c *claim) checkSignature(r *http.Request, query []param, body []byte, rule
 		return deny(wrongSignature, mismatch).because(err.Error())
 	}
 	toSign := stringToSign(c, canonical)
-	if !hmac.Equal([]byte(signature(id.creds.SecretAccessKey.Reveal(), c, toSign)), []byte(c.signature)) {
+	if !c.verifies(id.creds.AccessKeyID, id.creds.SecretAccessKey.Reveal(), toSign) {
 		if c.token != "" { // the canonical request is printed
 			canonical = strings.NewReplacer(c.token, "[redacted]", escape(c.token), "[redacted]").Replace(canonical)
 		}
