@@ -11,6 +11,7 @@ type Rules struct {
 	Service, Region string
 	KeepPath        bool // the path is not normalized
 	UnsignedToken   bool // the session token is added after signing
+	S3              bool // the path is escaped once
 }
 
 // Verify looks at the signature of a request and at nothing else. It returns
@@ -22,7 +23,7 @@ func (s *Server) Verify(r *http.Request, body []byte, rule Rules, now time.Time)
 		return "MalformedQueryString"
 	}
 	_, _, no := s.authenticate(r, query, body, rules{
-		service: rule.Service, region: rule.Region, keepPath: rule.KeepPath, unsignedToken: rule.UnsignedToken,
+		service: rule.Service, region: rule.Region, keepPath: rule.KeepPath, unsignedToken: rule.UnsignedToken, s3: rule.S3,
 	}, now)
 	if no != nil {
 		return no.inSTS().code
