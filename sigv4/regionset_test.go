@@ -172,23 +172,16 @@ func TestRegionSetRejected(t *testing.T) {
 	srv, tr := regional(t, "s3", sigv4.Regions("*"), "AKID", "AKID2")
 	srv.AllowRefusals()
 	srv.Revoke("AKID")
-	next := 0
-	tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		next++
-		return creds([]string{"AKID", "AKID2"}[min(next, 2)-1]), nil
-	})
-	tr.Base = ststest.InProcess(srv.Protect("s3", "eu-west-1", nil))
-	requireOK(t, tr.RoundTrip, newRequest(t, "GET", mrap, nil))
-	require.Equal(t, 2, next)
-
-	next = 0
-	current := &stschain.Cache{Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
-		next++
-		return creds([]string{"AKID", "AKID2"}[min(next, 2)-1]), nil
-	}), Clock: fixedClock(now)}
-	framework := &sigv4.Transport{Credentials: current, Scope: tr.Scope, Base: tr.Base, Clock: tr.Clock}
-	requireOK(t, ways(framework)["SignRequest"], newRequest(t, "GET", mrap, nil))
-	require.Equal(t, 2, next)
+	base := ststest.InProcess(srv.Protect("s3", "eu-west-1", nil))
+	for name := range ways(tr) {
+		next := 0
+		rotating := &sigv4.Transport{Scope: tr.Scope, Base: base, Clock: tr.Clock, Credentials: cached(t, func() (stschain.Credentials, error) {
+			next++
+			return creds([]string{"AKID", "AKID2"}[next-1]), nil
+		})}
+		requireOK(t, ways(rotating)[name], newRequest(t, "GET", mrap, nil))
+		require.Equal(t, 2, next, name)
+	}
 }
 
 // Many goroutines sign with more credentials than are cached, some of which share the ID: each signature is valid, and by the
