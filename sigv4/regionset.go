@@ -28,7 +28,7 @@ func Regions(names ...string) RegionSet {
 	s := regionSet{names: strings.Join(names, ",")}
 	for _, name := range names {
 		if !signature.IsRegion(name) {
-			s.err = fmt.Errorf("sigv4: %q in the region set is not a valid region name: it must consist of letters, digits, '-', '_' and '.', and may end in '*'; pass each name as an argument of its own, without blanks", name)
+			s.err = stschain.Permanent(fmt.Errorf("sigv4: %q in the region set is not a valid region name: it must consist of letters, digits, '-', '_' and '.', and may end in '*'; pass each name as an argument of its own, without blanks", name))
 		}
 	}
 	return s
@@ -46,9 +46,9 @@ func (s regionSet) check(to service) error {
 	case s.err != nil:
 		return s.err
 	case s.regions(to.Scope) == "":
-		return errors.New("sigv4: the region set is empty, and so is Region: name the regions that the signature is for, or \"*\" for all")
+		return stschain.Permanent(errors.New("sigv4: the region set is empty, and so is Region: name the regions that the signature is for, or \"*\" for all"))
 	case to.oneRegion:
-		return fmt.Errorf("sigv4: service %s supports Signature Version 4 only, not SigV4a: set Region, and no RegionSet", to.Service)
+		return stschain.Permanent(fmt.Errorf("sigv4: service %s supports Signature Version 4 only, not SigV4a: set Region, and no RegionSet", to.Service))
 	}
 	return nil
 }

@@ -216,7 +216,7 @@ func (c *Client) prepare(in Input, to *endpoint, err error) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !op.unsigned && to.signingRegion == "" {
+	if !op.unsigned && to.signingRegion == "" && to.regionSet == nil {
 		return nil, invalidf("Client.Region is missing, and requests are signed for a region: set it or Client.SigningRegion")
 	}
 	r := rules{aws: to.aws, global: strings.EqualFold(to.url.Host, globalHost)}

@@ -55,6 +55,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/wire"
+	"github.com/stschain-go/stschain/sigv4"
 )
 
 // Client calls STS. It is safe for concurrent use. Do not change its fields after first use, and do not copy it.
@@ -108,6 +109,11 @@ type Client struct {
 	// that require a scope other than Region (empty: Region) and "sts" (empty:
 	// "sts").
 	SigningRegion, SigningName string
+
+	// SigningRegionSet signs calls with SigV4a, so that their signatures are valid in these regions. Regions without
+	// names is the signing region. With FallbackRegions, it must contain them too. nil: Signature Version 4. Presign and the proofs of package proof, whose verifiers know
+	// Signature Version 4 only, do not use it.
+	SigningRegionSet sigv4.RegionSet
 
 	// HTTPClient sends the requests. nil: a client with timeouts, TLS 1.2 or
 	// later, the proxies of the environment, and few idle connections.

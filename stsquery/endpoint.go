@@ -17,6 +17,7 @@ type endpoint struct {
 	url           url.URL
 	signingRegion string
 	signingName   string
+	regionSet     sigv4.RegionSet
 	aws           bool // the limits of AWS apply
 	signer        *sigv4.Signer
 }
@@ -43,6 +44,7 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.regionSet = c.SigningRegionSet
 	e.signingName, e.signingRegion = cmp.Or(c.SigningName, "sts"), cmp.Or(signingRegion, e.signingRegion)
 	for _, part := range []struct{ field, value string }{
 		{"SigningName", e.signingName}, {"SigningRegion", e.signingRegion},
@@ -57,7 +59,7 @@ func (c *Client) resolve(region string) (*endpoint, error) {
 
 // newSigner makes a signer of all headers of a request.
 func newSigner(e *endpoint) *sigv4.Signer {
-	return &sigv4.Signer{Service: e.signingName, Region: e.signingRegion, SignedHeaders: []string{"*"}}
+	return &sigv4.Signer{Service: e.signingName, Region: e.signingRegion, RegionSet: e.regionSet, SignedHeaders: []string{"*"}}
 }
 
 // Server returns the identity of the server that the client calls, for [stschain.NewIdentity] of a flow: the URL,
@@ -69,13 +71,21 @@ func (c *Client) Server() (stschain.Identity, error) {
 	}
 	e := c.home
 	partition, _ := wire.SignInDomain(e.signingRegion)
-	return stschain.NewIdentity("sts",
-		"url="+wire.Server(&e.url),
-		"query="+stschain.NewSecret(e.url.RawQuery).Fingerprint(),
-		"region="+e.signingRegion,
-		"name="+e.signingName,
-		"partition="+partition), nil
+	fields := []string{
+		"url=" + wire.Server(&e.url),
+		"query=" + stschain.NewSecret(e.url.RawQuery).Fingerprint(),
+		"region=" + e.signingRegion,
+		"name=" + e.signingName,
+		"partition=" + partition,
+	}
+	if e.regionSet != nil {
+		fields = append(fields, "regions="+e.regions())
+	}
+	return stschain.NewIdentity("sts", fields...), nil
 }
+
+// regions returns the regions that signatures with SigV4a are valid in.
+func (e *endpoint) regions() string { return cmp.Or(e.regionSet.String(), e.signingRegion) }
 
 // locate applies the endpoint rules of AWS. Its errors quote those of the SDKs, so that a search finds them.
 func (c *Client) locate(region string) (*endpoint, error) {

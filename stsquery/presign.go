@@ -74,9 +74,15 @@ func (c *Client) presign(ctx context.Context, in PresignInput) (Presigned, error
 	}
 	target.RawQuery += string(r.query.form)
 	req := &http.Request{Method: http.MethodGet, URL: &target, Host: target.Host, Header: in.Header}
+	signer := r.to.signer
+	if r.to.regionSet != nil {
+		one := *r.to
+		one.regionSet = nil
+		signer = newSigner(&one)
+	}
 	duration := cmp.Or(in.Duration, maxSTSDuration)
 	d := c.date()
-	url, header, err := r.to.signer.Presign(req, sigv4.PayloadHash(nil), creds, d.signed(), duration)
+	url, header, err := signer.Presign(req, sigv4.PayloadHash(nil), creds, d.signed(), duration)
 	if err != nil {
 		return Presigned{}, err
 	}

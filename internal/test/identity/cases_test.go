@@ -23,6 +23,7 @@ import (
 	"github.com/stschain-go/stschain/minio"
 	"github.com/stschain-go/stschain/saml"
 	"github.com/stschain-go/stschain/sessiontoken"
+	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/shared"
 	"github.com/stschain-go/stschain/shared/storetest"
 	"github.com/stschain-go/stschain/source/env"
@@ -246,6 +247,7 @@ var kinds = map[string]kind{
 		in: fields{
 			"Credentials": otherKeys, "Region": "eu-west-2", "Endpoint": "https://sts.example:8443/path?query", "FIPS": true, "DualStack": true,
 			"Global": true, "SigningRegion": "us-east-2", "SigningName": "other",
+			"SigningRegionSet": sigv4.Regions("us-east-2", "eu-*"),
 		},
 		out: fields{
 			"AllowHTTP": true, "HTTPClient": other, "AttemptTimeout": time.Second, "Retry": stsquery.Retry{MaxAttempts: 1}, "Clock": clock{},

@@ -16,7 +16,7 @@ var digests = map[string]string{
 	"sessiontoken.Provider":     "00a48fc87c141e58e5739faac9b270f853e78bac8df7938ca99030503749b838",
 	"sso.Provider":              "3f503124177d7953b329a73e6397df641fbd1ec97d05d79ffca100d529be80a3",
 	"shared.Provider":           "a3f77f83672e509db0c003b25754393e668ce9092b785163cea625bdf8ab267a",
-	"stsquery.Client":           "63fe2617431e446525d277ba8f5433fdcacdb6a087344021b133684689cf14c1",
+	"stsquery.Client":           "ba667b9ec38f641ab29093dbdb917b4bce65b211931cde460b5d0958948cd9cb",
 	"stsquery.ProvidedContext":  "1077651418b08546d42e32a59cb212d3f39be80a3fdec282d00886bd9cb93c2d",
 	"stsquery.Tag":              "53693724f246545b73b9f534795492e8ec7326e517a73b1131f89602f4e9ac30",
 	"webidentity.FromEnv":       "6a5744ab1b9df2c061ef90901a32b3c24223308d59e866f63aac5bd9c50f9477",
