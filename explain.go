@@ -128,6 +128,9 @@ func (r *reporter) line(i, depth int) Explanation {
 func (r *reporter) others(x *Explanation, above int, layers, listed []Provider) (others []int) {
 	for i, s := range r.steps {
 		if s.above != above || s.Kind == StepRequest {
+			if s.above == above && s.Note != "" {
+				x.Note = s.Note // those of retries are alike
+			}
 			continue
 		}
 		is := func(p Provider) bool { return alike(p, s.Provider) }

@@ -24,6 +24,7 @@ type Explanation struct {
 	Took   time.Duration // without the calls of the providers below
 	Cached bool          // a Cache returned its credentials or remembered error, and did not call the provider
 	Joined bool          // it waited for a refresh that another caller began
+	Note   string        // remarks on its requests, such as that they are signed with SigV4a
 
 	// Of the credentials, if the call succeeded. AccountID is empty if it is unknown, Expires is zero if
 	// they never expire.
@@ -113,6 +114,7 @@ func (x *Explanation) details() (details []string) {
 	}
 	say(x.Took >= time.Millisecond, "took "+x.Took.Round(time.Millisecond).String())
 	say(x.Joined, "joined the refresh of another caller")
+	say(x.Note != "", x.Note)
 	if s := x.Cache; s != nil {
 		say(x.Outcome == NotCalled && s.AccessKeyID != "", "has "+s.AccessKeyID+", "+s.Phase.String())
 		say(x.Outcome == Succeeded && x.Cached, "cached, "+s.Phase.String())
@@ -179,6 +181,7 @@ type (
 		TookMs      float64          `json:"tookMs"`
 		Cached      bool             `json:"cached,omitempty"`
 		Joined      bool             `json:"joined,omitempty"`
+		Note        string           `json:"note,omitempty"`
 		Credentials *credentialsJSON `json:"credentials,omitempty"`
 		Cache       *cacheJSON       `json:"cache,omitempty"`
 		Requests    []requestJSON    `json:"requests,omitempty"`
@@ -211,7 +214,7 @@ type (
 func (x Explanation) MarshalJSON() ([]byte, error) {
 	out := explanationJSON{
 		Provider: x.Provider, Outcome: x.Outcome.String(), Error: errorText(x.Err), TookMs: milliseconds(x.Took),
-		Cached: x.Cached, Joined: x.Joined, Below: x.Below,
+		Cached: x.Cached, Joined: x.Joined, Note: x.Note, Below: x.Below,
 	}
 	for _, r := range x.Requests {
 		out.Requests = append(out.Requests, requestJSON{r.Name, errorText(r.Err), milliseconds(r.Took)})

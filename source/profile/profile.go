@@ -46,6 +46,8 @@
 //	AWS_RETRY_MODE, AWS_MAX_ATTEMPTS            retry_mode, max_attempts
 //	AWS_CA_BUNDLE                               ca_bundle
 //	AWS_DISABLE_CLOCK_SKEW_CORRECTION           disable_clock_skew_correction
+//	AWS_AUTH_SCHEME_PREFERENCE                  auth_scheme_preference: sigv4a before sigv4 signs calls of STS with SigV4a
+//	AWS_SIGV4A_SIGNING_REGION_SET               sigv4a_signing_region_set: for these regions instead of the client's
 //
 // # Files
 //

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/wire"
+	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/source/imds"
 	"github.com/stschain-go/stschain/stsquery"
 )
@@ -25,6 +26,7 @@ type settings struct {
 	caBundle        string // file of certificates, in PEM
 
 	disableClockSkewCorrection bool
+	regionSet                  sigv4.RegionSet // of SigV4a; nil: Signature Version 4
 
 	// Of the metadata service of EC2 instances. Those of the environment are for imds.Provider to read.
 	imdsEndpoint, imdsMode string
@@ -62,6 +64,7 @@ func (p *Provider) client(s settings, credentials stschain.Provider) (*stsquery.
 		FIPS:            s.fips, DualStack: s.dualStack, Global: s.global,
 		HTTPClient: httpClient, Retry: s.retry, Clock: p.Clock,
 		DisableClockSkewCorrection: s.disableClockSkewCorrection,
+		SigningRegionSet:           s.regionSet,
 	}, err
 }
 
@@ -113,6 +116,7 @@ func (r *reader) settings() settings {
 		retry:                      r.retry(),
 		caBundle:                   r.value("ca_bundle", "AWS_CA_BUNDLE").text,
 		disableClockSkewCorrection: r.flag("disable_clock_skew_correction", "AWS_DISABLE_CLOCK_SKEW_CORRECTION"),
+		regionSet:                  r.regionSet(),
 		imdsEndpoint:               r.value("ec2_metadata_service_endpoint").text,
 		imdsMode:                   r.value("ec2_metadata_service_endpoint_mode").text,
 		imdsNoV1:                   r.flag("ec2_metadata_v1_disabled"),

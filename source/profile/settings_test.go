@@ -34,6 +34,8 @@ retry_mode = adaptive
 max_attempts = 7
 ca_bundle = /etc/ca.pem
 disable_clock_skew_correction = true
+auth_scheme_preference = httpBearerAuth, sigv4a, sigv4
+sigv4a_signing_region_set = us-east-1, eu-*
 ec2_metadata_service_endpoint = http://imds.example
 ec2_metadata_service_endpoint_mode = IPv6
 ec2_metadata_v1_disabled = true
@@ -50,12 +52,13 @@ sts =
 		return s
 	}
 	require.Equal(t, "{region:eu-west-1 endpoint:https://sts.example fips:true dualStack:true global:true retry:{Mode:1 MaxAttempts:7} caBundle:/etc/ca.pem "+
-		"disableClockSkewCorrection:true imdsEndpoint:http://imds.example imdsMode:IPv6 imdsNoV1:true}", of(everything, nil))
+		"disableClockSkewCorrection:true regionSet:{names:us-east-1,eu-* err:<nil>} imdsEndpoint:http://imds.example imdsMode:IPv6 imdsNoV1:true}", of(everything, nil))
 	require.Equal(t, "{region:eu-west-2 endpoint:https://env.example fips:false dualStack:false global:false retry:{Mode:2 MaxAttempts:2} caBundle:/env.pem "+
-		"disableClockSkewCorrection:false imdsEndpoint:http://imds.example imdsMode:IPv6 imdsNoV1:true}", of(everything, env{
+		"disableClockSkewCorrection:false regionSet:{names:* err:<nil>} imdsEndpoint:http://imds.example imdsMode:IPv6 imdsNoV1:true}", of(everything, env{
 		"AWS_DEFAULT_REGION": "eu-west-3", "AWS_REGION": "eu-west-2", "AWS_ENDPOINT_URL_STS": "https://env.example", "AWS_USE_FIPS_ENDPOINT": "false",
 		"AWS_USE_DUALSTACK_ENDPOINT": "False", "AWS_STS_REGIONAL_ENDPOINTS": "regional", "AWS_RETRY_MODE": "Legacy", "AWS_MAX_ATTEMPTS": "2",
 		"AWS_CA_BUNDLE": "/env.pem", "AWS_DISABLE_CLOCK_SKEW_CORRECTION": "false",
+		"AWS_SIGV4A_SIGNING_REGION_SET": "*",
 	}))
 	require.Contains(t, of(everything, env{"AWS_DEFAULT_REGION": "eu-west-3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}), "{region:eu-west-3 endpoint: ")
 
