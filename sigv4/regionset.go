@@ -2,10 +2,10 @@ package sigv4
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/signature"
@@ -16,9 +16,8 @@ type RegionSet interface {
 	String() string // the names, separated by commas, as a request contains them
 
 	// These are all that the rest of the package calls of SigV4a, so that programs that do not call Regions do not link it.
-	check(to service) error
-	regions(to Scope) string
-	key(k *signature.RegionKeys, c stschain.Credentials, to Scope, date string, at time.Time) (*signature.Key, error)
+	check(service, region string, oneRegion bool) error
+	keys(ctx context.Context, k *signature.RegionKeys, region string) (keys *signature.Keys, regions string)
 }
 
 // Regions returns a region set for [Signer] and [Scope], which then sign with SigV4a. A name is that of a region
@@ -41,20 +40,21 @@ type regionSet struct {
 
 func (s regionSet) String() string { return s.names }
 
-func (s regionSet) check(to service) error {
+func (s regionSet) check(service, region string, oneRegion bool) error {
 	switch {
 	case s.err != nil:
 		return s.err
-	case s.regions(to.Scope) == "":
+	case s.names == "" && region == "":
 		return stschain.Permanent(errors.New("sigv4: the region set is empty, and so is Region: name the regions that the signature is for, or \"*\" for all"))
-	case to.oneRegion:
-		return stschain.Permanent(fmt.Errorf("sigv4: service %s supports Signature Version 4 only, not SigV4a: set Region, and no RegionSet", to.Service))
+	case oneRegion:
+		return stschain.Permanent(fmt.Errorf("sigv4: service %s supports Signature Version 4 only, not SigV4a: set Region, and no RegionSet", service))
 	}
 	return nil
 }
 
-func (s regionSet) regions(to Scope) string { return cmp.Or(s.names, to.Region) }
-
-func (s regionSet) key(k *signature.RegionKeys, c stschain.Credentials, to Scope, date string, at time.Time) (*signature.Key, error) {
-	return signature.RegionKey(k, c, signature.Scope{Date: date[:8], Region: s.regions(to), Service: to.Service}, at)
+// keys returns the keys of a Signer for SigV4a, and the regions to sign for.
+func (s regionSet) keys(ctx context.Context, k *signature.RegionKeys, region string) (*signature.Keys, string) {
+	regions := cmp.Or(s.names, region)
+	stschain.Note(ctx, func() string { return "signed with SigV4a for " + regions })
+	return signature.KeysOf(k), regions
 }

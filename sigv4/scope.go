@@ -19,6 +19,7 @@ type Scope struct {
 
 // service is a valid Scope with the rules of its service.
 type service struct {
+	_ [0]func() // nothing compares it, so no code for that is needed
 	Scope
 	rules
 }
@@ -63,9 +64,9 @@ func (s Scope) check() (service, error) {
 	case s.Service == "s3express":
 		return service{}, errors.New("sigv4: service s3express signs with session credentials of its own, which this package does not create")
 	}
-	to := service{s, rulesOf(s.Service)}
+	to := service{Scope: s, rules: rulesOf(s.Service)}
 	if s.RegionSet != nil {
-		return to, s.RegionSet.check(to)
+		return to, s.RegionSet.check(s.Service, s.Region, to.oneRegion)
 	}
 	return to, nil
 }

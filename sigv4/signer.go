@@ -91,7 +91,8 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 	}
 	set("X-Amz-Date", "x-amz-date", signing.date) // in this order they are often sorted
 	if to.RegionSet != nil {
-		set("X-Amz-Region-Set", "x-amz-region-set", to.RegionSet.regions(to.Scope))
+		req.Header["X-Amz-Region-Set"] = []string{signing.regions}
+		fields = append(fields, signature.Field{Name: "x-amz-region-set", Values: req.Header["X-Amz-Region-Set"], Canonical: true})
 	}
 	if signing.key.Token != "" {
 		set("X-Amz-Security-Token", "x-amz-security-token", signing.key.Token)
@@ -161,6 +162,7 @@ type signing struct {
 	key     *signature.Key
 	date    string
 	payload string // hash of the body, or UnsignedPayload
+	regions string // or the one region
 }
 
 // begin validates the inputs of a signature. It then normalizes req.
@@ -172,22 +174,18 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 		return signing{}, errors.New("sigv4: the time to sign at is zero; pass time.Now()")
 	}
 	date := s.dates.Format(at)
-	key, err := s.key(to, c, date, at)
+	keys, scope := &s.keys, signature.Scope{Date: date[:8], Region: to.Region, Service: to.Service}
+	if to.RegionSet != nil {
+		keys, scope.Region = to.RegionSet.keys(req.Context(), &s.regionKeys, to.Region)
+	}
+	key, err := keys.Get(c, scope, at)
 	if err != nil {
 		return signing{}, fmt.Errorf("sigv4: %w", err)
 	}
 	if err := normalize(req, to.s3); err != nil {
 		return signing{}, err
 	}
-	return signing{key, date, payloadHash}, nil
-}
-
-// key returns the key that signs on a date.
-func (s *Signer) key(to service, c stschain.Credentials, date string, at time.Time) (*signature.Key, error) {
-	if to.RegionSet != nil {
-		return to.RegionSet.key(&s.regionKeys, c, to.Scope, date, at)
-	}
-	return s.keys.Get(c, signature.Scope{Date: date[:8], Region: to.Region, Service: to.Service}, at)
+	return signing{key, date, payloadHash, scope.Region}, nil
 }
 
 // parts returns the parts of a normalized request that are signed.

@@ -94,9 +94,6 @@ func (c *Client) newRequest(ctx context.Context, r *request, creds stschain.Cred
 	if r.op.unsigned {
 		return req, nil
 	}
-	if r.to.regionSet != nil {
-		stschain.Note(ctx, func() string { return "signed with SigV4a for " + r.to.regions() })
-	}
 	if err := r.to.signer.Sign(req, sigv4.PayloadHash(r.query.form), creds, d.signed()); err != nil {
 		return nil, fmt.Errorf("the request cannot be signed: %w", err)
 	}

@@ -79,13 +79,10 @@ func (c *Client) Server() (stschain.Identity, error) {
 		"partition=" + partition,
 	}
 	if e.regionSet != nil {
-		fields = append(fields, "regions="+e.regions())
+		fields = append(fields, "regions="+cmp.Or(e.regionSet.String(), e.signingRegion))
 	}
 	return stschain.NewIdentity("sts", fields...), nil
 }
-
-// regions returns the regions that signatures with SigV4a are valid in.
-func (e *endpoint) regions() string { return cmp.Or(e.regionSet.String(), e.signingRegion) }
 
 // locate applies the endpoint rules of AWS. Its errors quote those of the SDKs, so that a search finds them.
 func (c *Client) locate(region string) (*endpoint, error) {

@@ -124,7 +124,7 @@ func (v *vector) signing() (key *signature.Key, date, payload string) {
 	c := v.context.Credentials
 	get := v.keys.Get
 	if v.sigv4a {
-		get = v.ofSets.Get
+		get = signature.KeysOf(&v.ofSets).Get
 	}
 	key, err := get(stschain.Credentials{
 		AccessKeyID: c.ID, SecretAccessKey: stschain.NewSecret(c.Secret), SessionToken: stschain.NewSecret(c.Token),

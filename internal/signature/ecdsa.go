@@ -11,9 +11,6 @@ import (
 	"math/bits"
 	"strings"
 	"sync"
-	"time"
-
-	"github.com/stschain-go/stschain"
 )
 
 // AlgorithmECDSA names the signatures of SigV4a. They are valid in a set of regions, and each is different: a verifier
@@ -28,13 +25,13 @@ type RegionKeys struct {
 	keys Keys
 }
 
-// RegionKey returns the key of c for a scope whose Region is a region set: names separated by commas.
+// KeysOf returns the keys. The Region of their scopes is a region set: names separated by commas.
 //
 // It is a function, and not a method, so that only programs that use SigV4a link it: package sigv4 calls it through an
 // interface, and reflection does not reach functions.
-func RegionKey(k *RegionKeys, c stschain.Credentials, scope Scope, at time.Time) (*Key, error) {
+func KeysOf(k *RegionKeys) *Keys {
 	k.once.Do(func() { k.keys.make = k.make })
-	return k.keys.Get(c, scope, at)
+	return &k.keys
 }
 
 // IsRegion reports whether s is a name in a region set: of a region, or the beginning of several followed by "*".
@@ -48,11 +45,18 @@ func (k *RegionKeys) make(of keyOf, secret, token string) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	scope := of.scope.Date + "/" + of.scope.Service + "/aws4_request"
-	key := keyFor(AlgorithmECDSA, of.accessKeyID, scope, token)
-	key.query += "&X-Amz-Region-Set=" + Escape(of.scope.Region, "")
-	key.sign, key.spaces = sign, &k.keys.spaces
-	return key, nil
+	credential := of.accessKeyID + "/" + of.scope.Date + "/" + of.scope.Service + "/aws4_request"
+	return &Key{
+		Token:      token,
+		algorithm:  AlgorithmECDSA,
+		head:       AlgorithmECDSA + " Credential=" + credential + ", SignedHeaders=",
+		credential: credential,
+		scope:      "\n" + credential[len(of.accessKeyID)+1:] + "\n",
+		parameter:  sync.OnceValue(func() string { return string(appendToken(nil, token)) }),
+		regions:    "&X-Amz-Region-Set=" + Escape(of.scope.Region, ""),
+		sign:       sign,
+		spaces:     &k.keys.spaces,
+	}, nil
 }
 
 // signer returns the function that signs with the private key of a secret, which a key for another scope may have.

@@ -100,7 +100,7 @@ func TestSignatureIsECDSA(t *testing.T) {
 	r := &signature.Request{Method: "GET", Payload: "p"}
 	public, texts := publicKey(t, "AKID", "secret"), map[string]bool{}
 	for range 2 {
-		key, err := keys.Get(credentials("AKID", "secret", "token"), regional, at)
+		key, err := signature.KeysOf(&keys).Get(credentials("AKID", "secret", "token"), regional, at)
 		require.NoError(t, err)
 		authorization := key.Authorization(r, date)
 		require.Regexp(t, `^AWS4-ECDSA-P256-SHA256 Credential=AKID/20150830/iam/aws4_request, SignedHeaders=, Signature=[0-9a-f]{130,144}$`, authorization)
@@ -137,7 +137,7 @@ func TestRegionKeysOfManyCredentials(t *testing.T) {
 		wg.Go(func() {
 			for n := range 5 {
 				i := (g*31 + n*7) % len(all)
-				key, err := keys.Get(all[i], regional, at)
+				key, err := signature.KeysOf(&keys).Get(all[i], regional, at)
 				if err != nil || key.Token != all[i].SessionToken.Reveal() {
 					t.Errorf("credentials %d have the token %q and the error %v", i, key.Token, err)
 					return
@@ -150,7 +150,7 @@ func TestRegionKeysOfManyCredentials(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.LessOrEqual(t, keys.Keys().Len(), 64)
+	require.LessOrEqual(t, signature.KeysOf(&keys).Len(), 64)
 }
 
 // verify verifies an Authorization header by the text of the rules.
@@ -170,15 +170,15 @@ func verify(public *ecdsa.PublicKey, id, authorization string, r *signature.Requ
 func TestRegionKeysAreDerivedOnce(t *testing.T) {
 	var keys signature.RegionKeys
 	r := &signature.Request{Method: "GET", Payload: "p", Header: []signature.Field{{Name: "X-Amz-Security-Token", Values: []string{"t"}}}}
-	first, err := keys.Get(credentials("AKID", "s", "t"), regional, at)
+	first, err := signature.KeysOf(&keys).Get(credentials("AKID", "s", "t"), regional, at)
 	require.NoError(t, err)
 	next := regional
 	next.Date, next.Region, next.Service = "20150831", "*", "sts"
-	second, err := keys.Get(credentials("AKID", "s", "other"), next, at.AddDate(0, 0, 1))
+	second, err := signature.KeysOf(&keys).Get(credentials("AKID", "s", "other"), next, at.AddDate(0, 0, 1))
 	require.NoError(t, err)
 	require.True(t, first.SameSigner(second))
 	for _, c := range []stschain.Credentials{credentials("AKID", "other", "t"), credentials("OTHER", "s", "t")} {
-		key, err := keys.Get(c, regional, at)
+		key, err := signature.KeysOf(&keys).Get(c, regional, at)
 		require.NoError(t, err)
 		require.False(t, first.SameSigner(key))
 		require.Error(t, verify(publicKey(t, "AKID", "s"), c.AccessKeyID, key.Authorization(r, date), r))
@@ -188,14 +188,14 @@ func TestRegionKeysAreDerivedOnce(t *testing.T) {
 
 func TestRegionKeysRefused(t *testing.T) {
 	var keys signature.RegionKeys
-	_, err := keys.Get(credentials("AKID", "s\n", ""), regional, at)
+	_, err := signature.KeysOf(&keys).Get(credentials("AKID", "s\n", ""), regional, at)
 	require.EqualError(t, err, "SecretAccessKey contains white space; trim it where it is read")
-	require.Zero(t, keys.Keys().Len())
+	require.Zero(t, signature.KeysOf(&keys).Len())
 }
 
 func TestRegionKeysCannotBePrinted(t *testing.T) {
 	var keys signature.RegionKeys
-	_, err := keys.Get(credentials("AKID", "canary-secret", "canary-token"), regional, at)
+	_, err := signature.KeysOf(&keys).Get(credentials("AKID", "canary-secret", "canary-token"), regional, at)
 	require.NoError(t, err)
 	private, err := signature.PrivateKey("AKID", "canary-secret")
 	require.NoError(t, err)

@@ -1,11 +1,6 @@
 package signature
 
-import (
-	"time"
-	"unsafe"
-
-	"github.com/stschain-go/stschain"
-)
+import "unsafe"
 
 // Len is how many keys are cached.
 func (k *Keys) Len() int {
@@ -22,14 +17,6 @@ func (k *Keys) FreeMemory() [][]byte {
 
 // Inner is a state that a signature can be made with.
 func (k *Key) Inner() []byte { return k.inner }
-
-// Get is RegionKey as a method.
-func (k *RegionKeys) Get(c stschain.Credentials, scope Scope, at time.Time) (*Key, error) {
-	return RegionKey(k, c, scope, at)
-}
-
-// Keys are those that are cached.
-func (k *RegionKeys) Keys() *Keys { return &k.keys }
 
 // What makes a private key of candidates.
 var FirstKey, Scalar = firstKey, scalar

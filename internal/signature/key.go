@@ -26,36 +26,32 @@ func appendAll(dst []byte, parts ...string) []byte {
 type Key struct {
 	Token string // the session token, as it is sent
 
-	algorithm    string                      // and a line break
+	algorithm    string
 	head         string                      // of the Authorization header, up to the list of signed headers
 	credential   string                      // in head: AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request
 	scope        string                      // the line of the string to sign, between line breaks
-	query        string                      // the first parameters of a query
 	parameter    func() string               // of a query, with the token, or ""; most signers do not presign
+	regions      string                      // parameter of a query, with the region set of SigV4a
 	inner, outer []byte                      // states of SHA-256 after the padded key: where HMAC begins (RFC 2104)
 	sign         func(message []byte) []byte // instead of HMAC; nil: HMAC
 	spaces       *spaces
 }
 
 func newKey(accessKeyID, secret, token string, s Scope, spaces *spaces) *Key {
-	k := keyFor(Algorithm, accessKeyID, string(s.append(nil)), token)
+	scope := string(s.append(nil))
+	const before, after = Algorithm + " Credential=", ", SignedHeaders="
+	head := before + accessKeyID + "/" + scope + after
 	derived := DeriveKey(secret, s)
-	k.inner, k.outer, k.spaces = padded(derived, 0x36), padded(derived, 0x5c), spaces
-	return k
-}
-
-// keyFor returns a key without what it signs with.
-func keyFor(algorithm, accessKeyID, scope, token string) *Key {
-	const before, after = " Credential=", ", SignedHeaders="
-	head := algorithm + before + accessKeyID + "/" + scope + after
 	return &Key{
 		Token:      token,
-		algorithm:  algorithm + "\n",
+		algorithm:  Algorithm,
 		head:       head,
-		credential: head[len(algorithm)+len(before) : len(head)-len(after)],
+		credential: head[len(before) : len(head)-len(after)],
 		scope:      "\n" + scope + "\n",
-		query:      "X-Amz-Algorithm=" + algorithm,
 		parameter:  sync.OnceValue(func() string { return string(appendToken(nil, token)) }),
+		inner:      padded(derived, 0x36),
+		outer:      padded(derived, 0x5c),
+		spaces:     spaces,
 	}
 }
 

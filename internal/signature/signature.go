@@ -12,7 +12,7 @@ const Algorithm = "AWS4-HMAC-SHA256"
 // AppendStringToSign appends the string to sign. date is in DateFormat.
 func (k *Key) AppendStringToSign(dst []byte, date string, canonical []byte) []byte {
 	sum := sha256.Sum256(canonical)
-	return hex.AppendEncode(appendAll(dst, k.algorithm, date, k.scope), sum[:])
+	return hex.AppendEncode(appendAll(dst, k.algorithm, "\n", date, k.scope), sum[:])
 }
 
 // appendSignature appends the signature of the canonical request in s, in hex.
@@ -67,7 +67,7 @@ func (k *Key) PresignedURL(before string, r *Request, date string, p Presigning)
 
 // appendParameters appends the parameters that are signed, escaped.
 func (k *Key) appendParameters(b []byte, r *Request, names []byte, date string, p Presigning) []byte {
-	b = appendAll(b, k.query, "&X-Amz-Credential=")
+	b = appendAll(b, "X-Amz-Algorithm=", k.algorithm, k.regions, "&X-Amz-Credential=")
 	b = appendEscaped(b, k.credential, "")
 	b = appendAll(b, "&X-Amz-Date=", date, "&X-Amz-SignedHeaders=")
 	b = appendEscaped(b, string(names), "")

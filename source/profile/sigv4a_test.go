@@ -96,13 +96,13 @@ func FuzzRegionSet(f *testing.F) {
 	}
 	f.Add("sigv4,sigv4a", "*")
 	f.Add(" sig v4a\t,", "*")
+	f.Add("si gv4a", "*")
 	f.Fuzz(func(t *testing.T, preference, set string) {
 		p := &profile.Provider{LookupEnv: env{"AWS_AUTH_SCHEME_PREFERENCE": preference, "AWS_SIGV4A_SIGNING_REGION_SET": set, "AWS_REGION": "eu-west-1"}.lookup, Open: files{}.open}
 		client, err := p.Client(t.Context(), nil)
 		if err != nil || client.SigningRegionSet == nil {
 			return
 		}
-		require.Contains(t, preference, "sig")
 		names := client.SigningRegionSet.String()
 		require.False(t, strings.ContainsAny(names, " \t\r\n"), "%q", names)
 		if names != "" {
