@@ -81,21 +81,21 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 		return values[len(values)-1 : len(values) : len(values)]
 	}
 	fields = append(fields, signature.Field{Name: "host", Values: value(hostOf(req)), Canonical: true})
-	set := func(name, lower, v string) {
-		own := value(v)
-		req.Header[name] = own
-		fields = append(fields, signature.Field{Name: lower, Values: own, Canonical: true})
-	}
+	contentHash := ""
 	if hashed || to.contentHash {
-		set("X-Amz-Content-Sha256", "x-amz-content-sha256", signing.payload)
+		contentHash = signing.payload
 	}
-	set("X-Amz-Date", "x-amz-date", signing.date) // in this order they are often sorted
-	if to.RegionSet != nil {
-		req.Header["X-Amz-Region-Set"] = []string{signing.regions}
-		fields = append(fields, signature.Field{Name: "x-amz-region-set", Values: req.Header["X-Amz-Region-Set"], Canonical: true})
-	}
-	if signing.key.Token != "" {
-		set("X-Amz-Security-Token", "x-amz-security-token", signing.key.Token)
+	for _, h := range [...]struct{ name, lower, value string }{ // in this order they are often sorted
+		{"X-Amz-Content-Sha256", "x-amz-content-sha256", contentHash},
+		{"X-Amz-Date", "x-amz-date", signing.date},
+		{"X-Amz-Region-Set", "x-amz-region-set", signing.regions},
+		{"X-Amz-Security-Token", "x-amz-security-token", signing.key.Token},
+	} {
+		if h.value != "" {
+			own := value(h.value)
+			req.Header[h.name] = own
+			fields = append(fields, signature.Field{Name: h.lower, Values: own, Canonical: true})
+		}
 	}
 	if err := sortFields(fields); err != nil {
 		return err
@@ -162,7 +162,7 @@ type signing struct {
 	key     *signature.Key
 	date    string
 	payload string // hash of the body, or UnsignedPayload
-	regions string // or the one region
+	regions string // of SigV4a
 }
 
 // begin validates the inputs of a signature. It then normalizes req.
@@ -174,9 +174,10 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 		return signing{}, errors.New("sigv4: the time to sign at is zero; pass time.Now()")
 	}
 	date := s.dates.Format(at)
-	keys, scope := &s.keys, signature.Scope{Date: date[:8], Region: to.Region, Service: to.Service}
+	keys, scope, regions := &s.keys, signature.Scope{Date: date[:8], Region: to.Region, Service: to.Service}, ""
 	if to.RegionSet != nil {
-		keys, scope.Region = to.RegionSet.keys(req.Context(), &s.regionKeys, to.Region)
+		keys, regions = to.RegionSet.keys(req.Context(), &s.regionKeys, to.Region)
+		scope.Region = regions
 	}
 	key, err := keys.Get(c, scope, at)
 	if err != nil {
@@ -185,7 +186,7 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 	if err := normalize(req, to.s3); err != nil {
 		return signing{}, err
 	}
-	return signing{key, date, payloadHash, scope.Region}, nil
+	return signing{key, date, payloadHash, regions}, nil
 }
 
 // parts returns the parts of a normalized request that are signed.
