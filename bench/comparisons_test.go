@@ -34,6 +34,7 @@ func comparisons(tb testing.TB) []comparison {
 		}, 50 * time.Microsecond, 3000, true},
 		{"SignAssumeRole/keys=static", of(func(tb testing.TB) []work { return signAssumeRole(tb, "") }), 50 * time.Microsecond, 3000, true},
 		{"SignAssumeRole/keys=temporary", of(func(tb testing.TB) []work { return signAssumeRole(tb, sessionToken) }), 50 * time.Microsecond, 3000, true},
+		{"SignSigV4a", of(signSigV4a), time.Millisecond, 300, true},
 		{"PresignGetCallerIdentity/keys=static", of(func(testing.TB) []work { return presignGetCallerIdentity("") }), 50 * time.Microsecond, 3000, true},
 		{"PresignGetCallerIdentity/keys=temporary", of(func(testing.TB) []work { return presignGetCallerIdentity(sessionToken) }), 50 * time.Microsecond, 3000, true},
 		{"Transport/wire=none", of(func(testing.TB) []work { return overNothing() }), 50 * time.Microsecond, 3000, true},

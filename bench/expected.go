@@ -19,6 +19,7 @@ var Expected = []Expectation{
 	{"PoolHit/goroutines=1", 0, 1.2, "RWMutex", ""},
 	{"SignAssumeRole/keys=static", 3, 1.85, "sha256", ""},
 	{"SignAssumeRole/keys=temporary", 3, 1.65, "sha256", ""},
+	{"SignSigV4a", 62, 1.1, "ecdsa", ""},
 	{"PresignGetCallerIdentity/keys=static", 13, 4.3, "sha256", ""},
 	{"PresignGetCallerIdentity/keys=temporary", 13, 2.85, "sha256", ""},
 	{"Transport/wire=none", 9, 2, "sha256", "plain"},
