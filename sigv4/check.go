@@ -33,8 +33,15 @@ func (t *Transport) check(req *http.Request, again bool) (to service, err error)
 		return to, err
 	}
 	for name, values := range req.Header {
-		if len(name) == len("Authorization") && strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
-			return to, errors.New("sigv4: the request is already signed: it has Authorization")
+		switch len(name) { // most names have another length
+		case len("Authorization"):
+			if strings.EqualFold(name, "Authorization") && !(again && isSignature(values)) {
+				return to, errors.New("sigv4: the request is already signed: it has Authorization")
+			}
+		case len("X-Amz-Region-Set"):
+			if strings.EqualFold(name, "X-Amz-Region-Set") && !strings.HasPrefix(req.Header.Get("Authorization"), regionScheme) {
+				return to, errRegionSet
+			}
 		}
 	}
 	switch u := req.URL; {
@@ -50,6 +57,9 @@ func (t *Transport) check(req *http.Request, again bool) (to service, err error)
 	return t.scope(req)
 }
 
+// errRegionSet is the error of a header that no earlier signature set.
+var errRegionSet = errors.New("sigv4: the request has the header X-Amz-Region-Set, which signing adds; remove it, and set RegionSet")
+
 // check refuses a request that cannot be signed, or would not arrive as it was
 // signed.
 func (s *Signer) check(req *http.Request) error {
@@ -58,9 +68,6 @@ func (s *Signer) check(req *http.Request) error {
 	}
 	if err := checkURL(req); err != nil {
 		return err
-	}
-	if set := req.Header["X-Amz-Region-Set"]; set != nil && !strings.HasPrefix(req.Header.Get("Authorization"), regionScheme) {
-		return errors.New("sigv4: the request has the header X-Amz-Region-Set, which signing adds; remove it, and set RegionSet")
 	}
 	if err := s.checkConnection(req.Header); err != nil || len(req.Header) <= maxSignedHeaders {
 		return err

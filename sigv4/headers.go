@@ -12,13 +12,21 @@ import (
 
 // fields appends the headers of a normalized request that are signed, and removes those of an earlier signature.
 // hashed reports whether X-Amz-Content-Sha256 was one of these: then the new signature covers it too.
-func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature.Field, hashed bool) {
+func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature.Field, hashed bool, err error) {
+	var regionSet, ofRegions bool
 	if n, ok := sentLength(req); ok && s.names("Content-Length") {
 		dst = append(dst, signature.Field{Name: "content-length", Values: []string{strconv.FormatInt(n, 10)}})
 	}
 	for name, values := range req.Header {
 		if isOfSignature(name) {
-			hashed = hashed || http.CanonicalHeaderKey(name) == "X-Amz-Content-Sha256"
+			switch http.CanonicalHeaderKey(name) {
+			case "X-Amz-Content-Sha256":
+				hashed = true
+			case "X-Amz-Region-Set":
+				regionSet = true
+			case "Authorization":
+				ofRegions = len(values) > 0 && strings.HasPrefix(values[0], regionScheme)
+			}
 			delete(req.Header, name)
 			continue
 		}
@@ -34,7 +42,10 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature
 		}
 		dst = append(dst, signature.Field{Name: name, Values: values})
 	}
-	return dst, hashed
+	if regionSet && !ofRegions {
+		err = errRegionSet
+	}
+	return dst, hashed, err
 }
 
 // isOfSignature reports whether signing sets the header of this name.

@@ -74,28 +74,30 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 		req.Header = make(http.Header)
 	}
 	var space [12]signature.Field
-	fields, hashed := s.fields(space[:0], req)
+	fields, hashed, err := s.fields(space[:0], req)
+	if err != nil {
+		return err
+	}
 	values := make([]string, 0, 5) // of the host and the headers that are set below
 	value := func(v string) []string {
 		values = append(values, v)
 		return values[len(values)-1 : len(values) : len(values)]
 	}
 	fields = append(fields, signature.Field{Name: "host", Values: value(hostOf(req)), Canonical: true})
-	contentHash := ""
-	if hashed || to.contentHash {
-		contentHash = signing.payload
+	set := func(name, lower, v string) {
+		own := value(v)
+		req.Header[name] = own
+		fields = append(fields, signature.Field{Name: lower, Values: own, Canonical: true})
 	}
-	for _, h := range [...]struct{ name, lower, value string }{ // in this order they are often sorted
-		{"X-Amz-Content-Sha256", "x-amz-content-sha256", contentHash},
-		{"X-Amz-Date", "x-amz-date", signing.date},
-		{"X-Amz-Region-Set", "x-amz-region-set", signing.regions},
-		{"X-Amz-Security-Token", "x-amz-security-token", signing.key.Token},
-	} {
-		if h.value != "" {
-			own := value(h.value)
-			req.Header[h.name] = own
-			fields = append(fields, signature.Field{Name: h.lower, Values: own, Canonical: true})
-		}
+	if hashed || to.contentHash {
+		set("X-Amz-Content-Sha256", "x-amz-content-sha256", signing.payload)
+	}
+	set("X-Amz-Date", "x-amz-date", signing.date) // in this order they are often sorted
+	if signing.regions != "" {
+		set("X-Amz-Region-Set", "x-amz-region-set", signing.regions)
+	}
+	if signing.key.Token != "" {
+		set("X-Amz-Security-Token", "x-amz-security-token", signing.key.Token)
 	}
 	if err := sortFields(fields); err != nil {
 		return err
@@ -133,7 +135,10 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 		return stschain.Secret{}, nil, err
 	}
 	var space [12]signature.Field
-	fields, hashed := s.fields(space[:0], r)
+	fields, hashed, err := s.fields(space[:0], r)
+	if err != nil {
+		return stschain.Secret{}, nil, err
+	}
 	if to.unsignedPayload { // this service reads it from a header, which must be sent with the URL
 		fields = append(fields, signature.Field{Name: "X-Amz-Content-Sha256", Values: []string{UnsignedPayload}})
 	}
