@@ -12,8 +12,8 @@ import (
 
 // fields appends the headers of a normalized request that are signed, and removes those of an earlier signature.
 // hashed reports whether X-Amz-Content-Sha256 was one of these: then the new signature covers it too.
-func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature.Field, hashed bool, err error) {
-	var regionSet, ofRegions bool
+func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature.Field, hashed bool, _ error) {
+	regionSet, ofRegions := "", false // its name, as the request has it
 	if n, ok := sentLength(req); ok && s.names("Content-Length") {
 		dst = append(dst, signature.Field{Name: "content-length", Values: []string{strconv.FormatInt(n, 10)}})
 	}
@@ -23,7 +23,8 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature
 			case "X-Amz-Content-Sha256":
 				hashed = true
 			case "X-Amz-Region-Set":
-				regionSet = true
+				regionSet = name
+				continue
 			case "Authorization":
 				ofRegions = len(values) > 0 && strings.HasPrefix(values[0], regionScheme)
 			}
@@ -42,10 +43,13 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature
 		}
 		dst = append(dst, signature.Field{Name: name, Values: values})
 	}
-	if regionSet && !ofRegions {
-		err = errRegionSet
+	if regionSet != "" && !ofRegions {
+		return nil, false, errRegionSet
 	}
-	return dst, hashed, err
+	if regionSet != "" {
+		delete(req.Header, regionSet)
+	}
+	return dst, hashed, nil
 }
 
 // isOfSignature reports whether signing sets the header of this name.
