@@ -1,7 +1,7 @@
 // Package differential_test does the same work with this library and with aws-sdk-go-v2, on
 // random input, and compares the results.
 //
-//	go test ./differential -signer 1000000 -encoder 200000 -endpoints 50000 -setups 50000
+//	go test ./differential -signer 1000000 -sigv4a 20000 -encoder 200000 -endpoints 50000 -setups 50000
 package differential_test
 
 import (
@@ -17,6 +17,7 @@ func TestMain(m *testing.M) { leak.Main(m) }
 
 var (
 	signerInputs   = flag.Int("signer", 20_000, "how many requests are signed, and how many presigned")
+	sigv4aInputs   = flag.Int("sigv4a", 2_000, "how many requests are signed with SigV4a by each; 20,000 before a release")
 	encoderInputs  = flag.Int("encoder", 5_000, "how many inputs are encoded")
 	endpointInputs = flag.Int("endpoints", 20_000, "how many endpoints are resolved")
 	first          = flag.Uint64("first", 1, "the first seed; a difference names its own")
