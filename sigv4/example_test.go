@@ -210,3 +210,28 @@ func ExampleSigner_Presign() {
 	//   X-Amz-Signature=c49a4bc001cc34b3a9e1108616cf82b45c7563d67956aa53ae0499f8cb29cbd1
 	// to be sent with it: map[Host:[bucket.s3.eu-west-1.amazonaws.com]]
 }
+
+// A multi-region access point of S3 accepts signatures for all regions.
+func ExampleRegions() {
+	transport := &sigv4.Transport{
+		Credentials: stschain.Static("AKIDEXAMPLE", "from-a-safe-place", ""),
+		Scope: func(req *http.Request) (sigv4.Scope, error) {
+			if strings.HasSuffix(req.URL.Hostname(), ".accesspoint.s3-global.amazonaws.com") {
+				return sigv4.Scope{Service: "s3", RegionSet: sigv4.Regions("*")}, nil
+			}
+			return sigv4.Scope{}, errors.New("not a service of this program")
+		},
+	}
+	req, err := http.NewRequest("GET", "https://mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com/report", nil)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if err := transport.SignRequest(req); err != nil {
+		fmt.Println(err)
+		return
+	}
+	algorithm, _, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+	fmt.Println(algorithm, "for", req.Header.Get("X-Amz-Region-Set"))
+	// Output: AWS4-ECDSA-P256-SHA256 for *
+}

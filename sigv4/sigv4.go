@@ -32,6 +32,19 @@
 // [Signer] is for requests that are signed in one place and sent in another: it
 // takes the credentials and the time, does no I/O and has no clock.
 //
+// # Several regions
+//
+// A [RegionSet] in the Signer or the Scope signs with SigV4a, AWS4-ECDSA-P256-SHA256: the
+// signature is valid in several regions, or in all. Multi-region access points of S3 and
+// global endpoints of EventBridge require it for all regions:
+//
+//	sigv4.Scope{Service: "s3", RegionSet: sigv4.Regions("*")}
+//
+// Nothing selects it silently, and most services support Signature Version 4 only. Multi-region
+// access points need a session token of a regional endpoint of STS. A signature takes about
+// as long as one of ECDSA, 15 times as long as one of Signature Version 4; the key pair is derived once
+// per secret access key.
+//
 // # Signed parts
 //
 // The host, Content-Type, Content-MD5, Range, every If-* and X-Amz-* header, and

@@ -63,7 +63,7 @@ func newSigner(e *endpoint) *sigv4.Signer {
 }
 
 // Server returns the identity of the server that the client calls, for [stschain.NewIdentity] of a flow: the URL,
-// whichever settings select it, its partition, and the scope of signatures. It does not contain the Credentials.
+// whichever settings select it, its partition, and the scope of signatures, with the region set if there is one. It does not contain the Credentials.
 func (c *Client) Server() (stschain.Identity, error) {
 	c.setUp()
 	if c.homeErr != nil {
