@@ -137,7 +137,7 @@ func isPresigned(name string) bool {
 	return hasPrefixFold(name, "X-Amz-") && slices.Contains(presigned, strings.ToLower(name[len("X-Amz-"):]))
 }
 
-var presigned = []string{"algorithm", "credential", "date", "expires", "region-set", "security-token", "signature", "signedheaders"}
+var presigned = []string{"algorithm", "credential", "date", "expires", "region-set", "s3session-token", "security-token", "signature", "signedheaders"}
 
 func isHost(s string) bool { return signature.IsEscaped(s, "!$%&'()*+,:;=[]") }
 

@@ -55,13 +55,16 @@ func (s *Signer) fields(dst []signature.Field, req *http.Request) (_ []signature
 // isOfSignature reports whether signing sets the header of this name.
 func isOfSignature(name string) bool {
 	switch len(name) { // most names have another length
-	case len("X-Amz-Date"), len("Authorization"), len("X-Amz-Region-Set"), len("X-Amz-Security-Token"): // and X-Amz-Content-Sha256
+	case len("X-Amz-Date"), len("Authorization"), len("X-Amz-Region-Set"), len("X-Amz-Security-Token"), len(s3SessionToken): // and X-Amz-Content-Sha256
 		return slices.Contains(ofSignature, http.CanonicalHeaderKey(name))
 	}
 	return false
 }
 
-var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Region-Set", "X-Amz-Security-Token"}
+var ofSignature = []string{"Authorization", "X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Region-Set", "X-Amz-Security-Token", s3SessionToken}
+
+// s3SessionToken is the header with the token of a session of S3 Express.
+const s3SessionToken = "X-Amz-S3session-Token"
 
 // sortFields sorts the headers that are signed, and refuses two that differ only in case.
 func sortFields(fields []signature.Field) error {

@@ -35,10 +35,14 @@ func TestRefuses(t *testing.T) {
 	}
 	none := errors.New("none today")
 	for want, change := range map[string]func(T, R){
-		"Credentials is missing":         func(tr T, _ R) { tr.Credentials = nil },
-		"Service is missing":             func(tr T, _ R) { tr.Service = "" },
-		`Service "a/b" is not`:           func(tr T, _ R) { tr.Service = "a/b" },
-		"service s3express signs with":   func(tr T, _ R) { tr.Service = "s3express" },
+		"Credentials is missing": func(tr T, _ R) { tr.Credentials = nil },
+		"Service is missing":     func(tr T, _ R) { tr.Service = "" },
+		`Service "a/b" is not`:   func(tr T, _ R) { tr.Service = "a/b" },
+		`S3Session is set for service "s3"`: func(tr T, _ R) {
+			tr.Scope = func(*http.Request) (sigv4.Scope, error) {
+				return sigv4.Scope{Service: "s3", Region: "r", S3Session: true}, nil
+			}
+		},
 		"Region is missing":              func(tr T, _ R) { tr.Region = "" },
 		`"x.evil.com/" is not a valid`:   func(tr T, _ R) { tr.Region = "x.evil.com/" },
 		`"a b" is not a valid`:           func(tr T, _ R) { tr.Region = "a b" },

@@ -15,6 +15,10 @@ type Scope struct {
 	Region  string // required without RegionSet: a name, such as "eu-west-1"
 
 	RegionSet RegionSet // as in Signer; nil: Signature Version 4
+
+	// S3Session declares that the credentials are a session of S3 Express, whose token is sent as
+	// X-Amz-S3session-Token. It is for the service s3express; grants/s3express creates such sessions.
+	S3Session bool
 }
 
 // service is a valid Scope with the rules of its service.
@@ -38,6 +42,8 @@ func rulesOf(service string) rules {
 	switch service {
 	case "s3", "s3-object-lambda", "s3-outposts":
 		return rules{s3: true, contentHash: true, noChunks: true}
+	case "s3express":
+		return rules{s3: true, contentHash: true, noChunks: true, oneRegion: true}
 	case "aoss":
 		return rules{contentHash: true, oneRegion: true}
 	case "iotdevicegateway":
@@ -61,8 +67,8 @@ func (s Scope) check() (service, error) {
 		return service{}, fmt.Errorf("sigv4: Service %q is not a valid signing name: it must consist of letters, digits, '-', '_' and '.'", s.Service)
 	case !isName(s.Region):
 		return service{}, fmt.Errorf("sigv4: Region %q is not a valid region name: it must consist of letters, digits, '-', '_' and '.'", s.Region)
-	case s.Service == "s3express":
-		return service{}, errors.New("sigv4: service s3express signs with session credentials of its own, which this package does not create")
+	case s.S3Session && s.Service != "s3express":
+		return service{}, fmt.Errorf("sigv4: S3Session is set for service %q; only s3express has such sessions", s.Service)
 	}
 	to := service{Scope: s, rules: rulesOf(s.Service)}
 	if s.RegionSet != nil {

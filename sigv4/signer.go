@@ -54,7 +54,7 @@ func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credenti
 
 // prepare checks what a Transport checks before it reads the body.
 func (s *Signer) prepare(req *http.Request, payloadHash string) (service, error) {
-	to, err := Scope{s.Service, s.Region, s.RegionSet}.check()
+	to, err := Scope{Service: s.Service, Region: s.Region, RegionSet: s.RegionSet}.check()
 	if err == nil {
 		err = s.check(req)
 	}
@@ -96,7 +96,10 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 	if signing.regions != "" {
 		set("X-Amz-Region-Set", "x-amz-region-set", signing.regions)
 	}
-	if signing.key.Token != "" {
+	switch {
+	case to.S3Session:
+		set(s3SessionToken, "x-amz-s3session-token", signing.key.Token)
+	case signing.key.Token != "":
 		set("X-Amz-Security-Token", "x-amz-security-token", signing.key.Token)
 	}
 	if err := sortFields(fields); err != nil {
@@ -157,6 +160,7 @@ func (s *Signer) presign(to service, req *http.Request, payloadHash string, c st
 	text := signing.key.PresignedURL(target.String(), &p, signing.date, signature.Presigning{
 		Seconds:       int64(life / time.Second),
 		TokenUnsigned: to.tokenAfter,
+		S3Session:     to.S3Session,
 		ContentHash:   (hashed || to.contentHash) && signing.payload != UnsignedPayload,
 	})
 	return stschain.NewSecret(text), signed, nil
@@ -187,6 +191,9 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 	key, err := keys.Get(c, scope, at)
 	if err != nil {
 		return signing{}, fmt.Errorf("sigv4: %w", err)
+	}
+	if to.S3Session && key.Token == "" {
+		return signing{}, errors.New("sigv4: the scope is for a session of S3 Express, and the credentials have no session token")
 	}
 	if err := normalize(req, to.s3); err != nil {
 		return signing{}, err

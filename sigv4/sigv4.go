@@ -73,7 +73,7 @@
 //   - aoss: X-Amz-Content-Sha256 is added, as to any other request that already has one.
 //   - vpc-lattice-svcs: the payload is not signed, and a header says so.
 //   - iotdevicegateway: presigned URLs have the session token after the signature.
-//   - s3express uses its own sessions, and is not supported.
+//   - s3express: as s3. With Scope.S3Session the token is sent as X-Amz-S3session-Token; see package grants/s3express.
 //
 // Rules: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 package sigv4

@@ -21,20 +21,29 @@ func Identity(ctx context.Context, kind string, client *stsquery.Client, signed 
 	}
 	of := []string{fmt.Sprintf("server=%x", server.Digest())}
 	if signed {
-		if client.Credentials == nil {
-			return stschain.Identity{}, Missing("Client.Credentials")
-		}
-		caller, err := (&stschain.Cache{Provider: client.Credentials}).Identity(ctx)
+		caller, err := Caller(ctx, "Client.Credentials", client.Credentials)
 		if err != nil {
-			return stschain.Identity{}, fmt.Errorf("no identity, because Client.Credentials have none: %w", err)
+			return stschain.Identity{}, err
 		}
-		name := "caller"
-		if strings.Contains(caller.String(), ofHost) {
-			name += "-of-host"
-		}
-		of = append(of, fmt.Sprintf("%s=%x", name, caller.Digest()))
+		of = append(of, caller)
 	}
 	return stschain.NewIdentity(kind, append(of, fields...)...), nil
+}
+
+// Caller is the field of the caller: the identity of the credentials that sign, which are in a field of the flow.
+func Caller(ctx context.Context, field string, p stschain.Provider) (string, error) {
+	if p == nil {
+		return "", Missing(field)
+	}
+	caller, err := (&stschain.Cache{Provider: p}).Identity(ctx)
+	if err != nil {
+		return "", fmt.Errorf("no identity, because %s have none: %w", field, err)
+	}
+	name := "caller"
+	if strings.Contains(caller.String(), ofHost) {
+		name += "-of-host"
+	}
+	return fmt.Sprintf("%s=%x", name, caller.Digest()), nil
 }
 
 // ofHost marks fields that no other host has.

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strconv"
+	"strings"
 )
 
 // Algorithm names the signatures of Signature Version 4.
@@ -41,6 +42,7 @@ func (k *Key) Authorization(r *Request, date string) string {
 type Presigning struct {
 	Seconds       int64 // how long the signature is valid
 	TokenUnsigned bool  // the token is added after signing, as a few services require
+	S3Session     bool  // the token is that of a session of S3 Express
 	ContentHash   bool  // the hash of the payload is added, as S3 requires if there is one
 }
 
@@ -75,7 +77,10 @@ func (k *Key) appendParameters(b []byte, r *Request, names []byte, date string, 
 	if p.ContentHash {
 		b = appendAll(b, "&X-Amz-Content-Sha256=", r.Payload)
 	}
-	if !p.TokenUnsigned {
+	switch {
+	case p.S3Session:
+		b = append(appendAll(b, "&X-Amz-S3session-Token"), strings.TrimPrefix(k.parameter(), "&X-Amz-Security-Token")...)
+	case !p.TokenUnsigned:
 		b = append(b, k.parameter()...)
 	}
 	return b
