@@ -258,6 +258,7 @@ func visible(h http.Header) http.Header {
 	h = h.Clone()
 	h.Del("Authorization")
 	h.Del("X-Amz-Security-Token")
+	h.Del(sessionToken)
 	return h
 }
 

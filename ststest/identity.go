@@ -113,6 +113,9 @@ func (s *Server) Revoke(accessKeyID string) bool {
 	if known {
 		id.revoked = true
 	}
+	if session := s.bucketSessions[accessKeyID]; session != nil {
+		session.revoked, known = true, true
+	}
 	return known
 }
 

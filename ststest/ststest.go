@@ -108,40 +108,41 @@ type Server struct {
 	// has an implementation for the keys of an identity provider.
 	VerifyAssertion func(response []byte) (signed []byte, err error)
 
-	mu       sync.Mutex
-	ready    bool // lock has initialized the server
-	prefix   string
-	issued   int
-	keys     map[string]*identity // by access key ID
-	sessions []string             // the temporary ones among keys, the oldest first
-	user     User
-	roles    map[string]Role // by ARN
-	devices  map[string]*device
-	issuer   *Issuer
-	outbound *Issuer
-	signIn   *Issuer
-	issuers  map[string]*Issuer                                     // by URL
-	anchors  map[string]TrustAnchor                                 // by ARN
-	anywhere http.HandlerFunc                                       // nil: there are no trust anchors
-	aliases  map[string]RoleAlias                                   // by name
-	onDevice http.HandlerFunc                                       // nil: there are no role aliases
-	minio    func(http.ResponseWriter, *http.Request) (served bool) // nil: without AddMinIO
-	messages map[string]string                                      // decoded, by their encoded form
-	tradeIns map[stschain.Secret]tradeIn
-	asserted asserted
-	consoles map[stschain.Secret]console // by sign-in token
-	second   int64                       // the current second of the clock
-	inSecond int                         // calls
-	next     []Fault                     // for one call each
-	always   []Fault                     // until Heal
-	calls    []*Call                     // the latest
-	counts   map[string]int
-	total    int
-	mistakes []error // invalid configuration; the error of every call
-	closed   bool
-	closing  context.Context // done when Close is called
-	close    context.CancelFunc
-	active   sync.WaitGroup // requests in ServeHTTP; Add only under mu, while not closed
+	mu             sync.Mutex
+	ready          bool // lock has initialized the server
+	prefix         string
+	issued         int
+	keys           map[string]*identity // by access key ID
+	sessions       []string             // the temporary ones among keys, the oldest first
+	user           User
+	roles          map[string]Role // by ARN
+	devices        map[string]*device
+	issuer         *Issuer
+	outbound       *Issuer
+	signIn         *Issuer
+	issuers        map[string]*Issuer                                     // by URL
+	anchors        map[string]TrustAnchor                                 // by ARN
+	anywhere       http.HandlerFunc                                       // nil: there are no trust anchors
+	aliases        map[string]RoleAlias                                   // by name
+	onDevice       http.HandlerFunc                                       // nil: there are no role aliases
+	minio          func(http.ResponseWriter, *http.Request) (served bool) // nil: without AddMinIO
+	bucketSessions map[string]*bucketSession                              // of directory buckets, by access key ID
+	messages       map[string]string                                      // decoded, by their encoded form
+	tradeIns       map[stschain.Secret]tradeIn
+	asserted       asserted
+	consoles       map[stschain.Secret]console // by sign-in token
+	second         int64                       // the current second of the clock
+	inSecond       int                         // calls
+	next           []Fault                     // for one call each
+	always         []Fault                     // until Heal
+	calls          []*Call                     // the latest
+	counts         map[string]int
+	total          int
+	mistakes       []error // invalid configuration; the error of every call
+	closed         bool
+	closing        context.Context // done when Close is called
+	close          context.CancelFunc
+	active         sync.WaitGroup // requests in ServeHTTP; Add only under mu, while not closed
 
 	listen struct {
 		once   sync.Once

@@ -18,6 +18,7 @@ type rules struct {
 	fixedLifetime   bool   // a presigned request is valid for 15 minutes, regardless of X-Amz-Expires
 	unsignedToken   bool   // the session token is added after signing
 	oneRegion       bool   // SigV4a is not accepted
+	s3Session       bool   // the keys are a session of a directory bucket, whose token has a header of its own
 }
 
 // window is how far the date of a signature may be from the server's clock.
@@ -59,6 +60,12 @@ func (s *Server) authenticate(r *http.Request, query []param, body []byte, rule 
 		return identity{}, c, no
 	}
 	id, known := s.lookup(c.accessKeyID)
+	if rule.s3Session {
+		id, known = s.lookupSession(c.accessKeyID)
+		if no := c.readSessionToken(r, query); no != nil {
+			return identity{}, c, no
+		}
+	}
 	if !known {
 		return identity{}, c, deny(unknownKey, "The security token included in the request is invalid.").
 			because("the access key ID " + c.accessKeyID + " is not known here")
