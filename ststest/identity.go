@@ -133,6 +133,7 @@ type identity struct {
 
 	sourceIdentity string
 	tags           sessionTags
+	grant          string // of GetDataAccess
 }
 
 // kind is the origin of credentials, which determines what they may do.
@@ -162,6 +163,7 @@ func (id *identity) caller() Caller {
 		Expires:     id.creds.Expires,
 
 		MFA:               id.mfa,
+		Grant:             id.grant,
 		SourceIdentity:    id.sourceIdentity,
 		Tags:              tags,
 		TransitiveTagKeys: transitive,

@@ -21,6 +21,7 @@ type Caller struct {
 	Presigned   bool      // signed in the query
 
 	MFA               bool              // an MFA device was used for the session, which is one of GetSessionToken
+	Grant             string            // what credentials of GetDataAccess are for: "READ s3://bucket/prefix/*"
 	SourceIdentity    string            // of the session
 	Tags              map[string]string // of the session, inherited ones among them
 	TransitiveTagKeys []string          // of the tags that the next role of a chain inherits
