@@ -62,6 +62,7 @@ func (g *grantsInstance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 	in, no := readDataAccess(r)
 	x := g.server.begin(r, in.form)
+	x.s3 = true
 	var caller identity
 	if no == nil {
 		rule := rules{service: "s3", region: g.Region, s3: true}

@@ -172,6 +172,7 @@ func valuesOf(query []param, key string) (values []string) {
 func (e *express) createSession(w http.ResponseWriter, r *http.Request, bucket string, rule rules) {
 	s := e.server
 	x := s.begin(r, url.Values{"Action": {"CreateSession"}, "Bucket": {bucket}})
+	x.s3 = true
 	for name, param := range map[string]string{"X-Amz-Create-Session-Mode": "Mode", encryption: "ServerSideEncryption"} {
 		if value := r.Header.Get(name); value != "" {
 			x.call.Form.Set(param, value)
@@ -297,14 +298,15 @@ func expressRegion(host string) string {
 	return labels[at+1]
 }
 
-// objects are the objects of buckets, by host and path.
+// objects are the objects of buckets.
 type objects struct {
 	mu     sync.Mutex
-	stored map[string][]byte
+	stored map[string][]byte // by bucket, slash and key
 }
 
 func (o *objects) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	name := r.Host + r.URL.Path
+	bucket, key := directoryBucket(r)
+	name := bucket + "/" + key
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
@@ -315,8 +317,7 @@ func (o *objects) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch r.Method {
 	case http.MethodPut:
 		if from := r.Header.Get("X-Amz-Copy-Source"); from != "" {
-			_, key, _ := strings.Cut(strings.TrimPrefix(from, "/"), "/")
-			body = o.stored[r.Host+"/"+key]
+			body = o.stored[strings.TrimPrefix(from, "/")]
 		}
 		o.stored[name] = body
 		sum := md5.Sum(body)
@@ -325,7 +326,7 @@ func (o *objects) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delete(o.stored, name)
 		w.WriteHeader(http.StatusNoContent)
 	case http.MethodGet, http.MethodHead:
-		if !found && strings.Trim(r.URL.Path, "/") != "" {
+		if !found && key != "" {
 			http.Error(w, "<Error><Code>NoSuchKey</Code></Error>", http.StatusNotFound)
 			return
 		}

@@ -24,6 +24,7 @@ type Fault struct {
 	show    func(*credentialsXML) *credentialsXML                          // nil: unchanged
 	instead func(operation string) *response                               // nil: the real response. Status 0: no response
 	send    func(http.ResponseWriter, *http.Request, *response, time.Time) // nil: sent unchanged
+	refusal *refusal                                                       // of Refuse, for services that send errors in a form of their own
 }
 
 // String names the fault.
@@ -96,9 +97,9 @@ func Throttle() Fault {
 	return f
 }
 
-// Refuse returns an STS error; for CreateSession one of IAM Roles Anywhere, and for an access token one of AWS Sign-In.
+// Refuse returns an STS error, or one of IAM Roles Anywhere, of AWS Sign-In, or of S3, if the call is one of these.
 func Refuse(status int, code, message string) Fault {
-	return Fault{name: "Refuse " + code, instead: func(operation string) *response {
+	return Fault{name: "Refuse " + code, refusal: &refusal{status: status, code: code, message: message}, instead: func(operation string) *response {
 		r := &refusal{status: status, code: code, message: message}
 		if operation == createSession {
 			return sessionRefusal(r)

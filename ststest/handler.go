@@ -74,6 +74,7 @@ type conversation struct {
 	fault  Fault
 	now    time.Time // on the server's clock, with the fault's skew
 	call   *Call
+	s3     bool // errors are those of S3
 }
 
 func (s *Server) begin(r *http.Request, form url.Values) *conversation {
@@ -81,7 +82,7 @@ func (s *Server) begin(r *http.Request, form url.Values) *conversation {
 	fault := s.draw(action)
 	now := s.now().Add(fault.skew)
 	shown, token := hideToken(form)
-	return &conversation{s, fault, now, &Call{
+	return &conversation{server: s, fault: fault, now: now, call: &Call{
 		Time:      now,
 		Operation: action,
 		Method:    r.Method,
@@ -123,6 +124,8 @@ func (x *conversation) finish(w http.ResponseWriter, r *http.Request, no *refusa
 	var a *response
 	if err := s.mistaken(); err != nil {
 		a = refuse(&refusal{status: http.StatusInternalServerError, code: "InternalFailure", message: "ststest: " + err.Error()})
+	} else if x.s3 && x.fault.refusal != nil {
+		a = refuse(x.fault.refusal)
 	} else if x.fault.instead != nil {
 		a = x.fault.instead(call.Operation)
 	} else if s.tooFast() {

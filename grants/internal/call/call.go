@@ -146,6 +146,9 @@ func (c *Call) refuse(got wire.Response, err error, secrets []stschain.Secret) e
 	if err == nil {
 		err = errors.New("unexpected status for a response with credentials")
 	}
-	refusal.Err = errors.New(redact.Text(err.Error(), secrets))
+	if root, ok := err.(unexpectedRoot); ok {
+		err = unexpectedRoot(redact.Text(string(root), secrets))
+	}
+	refusal.Err = err
 	return refusal
 }

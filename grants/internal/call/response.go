@@ -28,6 +28,13 @@ type fault struct{ code, message string }
 
 func (f *fault) Error() string { return f.code }
 
+// unexpectedRoot is the error of a document with this root element.
+type unexpectedRoot string
+
+func (r unexpectedRoot) Error() string {
+	return "unexpected response, with the root element " + redact.OneLine(string(r), 64)
+}
+
 // document is a response, whatever its namespace: servers disagree on those. What may occur once is a list, to see it twice.
 type document struct {
 	XMLName     xml.Name
@@ -62,7 +69,7 @@ func Parse(body []byte) (Result, error) {
 	case root == "ErrorResponse" && len(doc.Error) == 1 && len(doc.Error[0].Code) == 1:
 		return Result{}, &fault{doc.Error[0].Code[0], first(doc.Error[0].Message)}
 	case !roots[root]:
-		return Result{}, fmt.Errorf("unexpected response, with the root element %s", redact.OneLine(root, 64))
+		return Result{}, unexpectedRoot(root)
 	case len(doc.Credentials) != 1:
 		return Result{}, fmt.Errorf("response has %d elements Credentials instead of 1", len(doc.Credentials))
 	}
