@@ -1,0 +1,5 @@
+//go:build race
+
+package s3express_test
+
+const raceEnabled = true
