@@ -140,7 +140,10 @@ func (c *Call) send(ctx context.Context, keys stschain.Credentials) (result Resu
 func (c *Call) refuse(got wire.Response, err error, secrets []stschain.Secret) error {
 	refusal := &grants.Error{Operation: c.Operation, Host: c.URL.Host, StatusCode: got.Status, RequestID: redact.OneLine(redact.Text(got.Header.Get("X-Amz-Request-Id"), secrets), 64)}
 	if fault, ok := errors.AsType[*fault](err); ok {
-		refusal.Code, refusal.Message = redact.OneLine(redact.Text(fault.code, secrets), 64), redact.Text(fault.message, secrets)
+		if !redact.Shows(fault.code, secrets) {
+			refusal.Code = redact.OneLine(fault.code, 64)
+		}
+		refusal.Message = redact.Text(fault.message, secrets)
 		return refusal
 	}
 	if err == nil {
