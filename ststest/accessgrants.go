@@ -50,7 +50,10 @@ type grantsInstance struct {
 	AccessGrants
 }
 
-const dataAccessPath = "/v20180820/accessgrantsinstance/dataaccess"
+const (
+	getDataAccess  = "GetDataAccess"
+	dataAccessPath = "/v20180820/accessgrantsinstance/dataaccess"
+)
 
 func (g *grantsInstance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, leave, open := g.server.enter(r.Context())
@@ -92,7 +95,7 @@ var dataAccessParams = map[string][]string{
 }
 
 func readDataAccess(r *http.Request) (input, *refusal) {
-	in := input{form: url.Values{"Action": {"GetDataAccess"}}}
+	in := input{form: url.Values{"Action": {getDataAccess}}}
 	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm))
 	path, query := target(r)
 	switch {

@@ -171,7 +171,7 @@ func valuesOf(query []param, key string) (values []string) {
 // createSession implements CreateSession.
 func (e *express) createSession(w http.ResponseWriter, r *http.Request, bucket string, rule rules) {
 	s := e.server
-	x := s.begin(r, url.Values{"Action": {"CreateSession"}, "Bucket": {bucket}})
+	x := s.begin(r, url.Values{"Action": {createSession}, "Bucket": {bucket}})
 	x.s3 = true
 	for name, param := range map[string]string{"X-Amz-Create-Session-Mode": "Mode", encryption: "ServerSideEncryption"} {
 		if value := r.Header.Get(name); value != "" {

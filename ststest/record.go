@@ -52,6 +52,16 @@ func (s *Server) Count(operation string) int {
 	return s.counts[operation]
 }
 
+// isOperation reports whether a Server has an operation of this name.
+func isOperation(name string) bool {
+	switch name {
+	case createSession, getDataAccess, iotOperation:
+		return true
+	}
+	_, known := operations[name]
+	return known || signInActions[name] != nil || tokenOperations[name].grant != ""
+}
+
 // arrived records a call and calls OnCall.
 func (s *Server) arrived(c *Call) {
 	s.lock()
@@ -60,8 +70,7 @@ func (s *Server) arrived(c *Call) {
 	}
 	s.calls = append(s.calls, c)
 	s.total++
-	if _, known := operations[c.Operation]; known || signInActions[c.Operation] != nil || tokenOperations[c.Operation].grant != "" ||
-		c.Operation == createSession || c.Operation == iotOperation {
+	if isOperation(c.Operation) {
 		s.counts[c.Operation]++ // others would make the map grow without bound
 	}
 	copied := c.clone()
