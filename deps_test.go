@@ -75,6 +75,8 @@ func mustNotReach(pkg, dep string) string {
 		return "a flow needs the client and nothing else"
 	case under(pkg, "proof") && !under(ours, "internal", "sigv4", "stsquery", "proof"):
 		return "a proof needs credentials, signatures and STS's endpoints, and nothing else"
+	case under(pkg, "grants") && !under(ours, "internal", "sigv4", "stsquery", "grants"):
+		return "a grant needs credentials and signatures, and nothing else"
 	case under(pkg, "ststest") && !under(ours, "ststest", "internal/refresh", "internal/redact", "internal/system"):
 		return "it verifies signatures with its own code, so that it does not share the bugs of sigv4"
 	case under(pkg, "serve") && !under(ours, "internal", "serve"):
@@ -125,6 +127,8 @@ func TestMustNotReach(t *testing.T) {
 		{"cmd/stschain", module + "/ststest", false},
 		{"proof", module + "/stsquery", true},
 		{"proof", module + "/assumerole", false},
+		{"grants/s3express", module + "/sigv4", true},
+		{"grants/s3express", module + "/source/env", false},
 		{"shared", module + "/internal/refresh", true},
 		{"shared", module + "/assumerole", false},
 		{"shared", module + "/internal/flow", false},

@@ -94,7 +94,7 @@ var hints = []struct{ code, operation, text string }{
 	{"AccessGrantsInstanceNotExistsError", "", noInstance},
 	{"InvalidAccessGrantsInstance", "", noInstance},
 	{"NoSuchAccessGrantsInstance", "", noInstance},
-	{"InvalidRequest", "GetDataAccess", "check Target and Object, and set a Duration of at most the maximum of the role of the grant's location"},
+	{"InvalidRequest", "GetDataAccess", "check Target, and set a Duration of at most the maximum of the role of the grant's location"},
 	{"AuthorizationHeaderMalformed", "", otherRegion},
 	{"PermanentRedirect", "", otherRegion},
 	{"SignatureDoesNotMatch", "", "check the secret access key, the region and this machine's clock"},

@@ -15,7 +15,7 @@
 //
 // # Targets
 //
-// A Target is s3://bucket/prefix/* with an asterisk at its end, or with Object one object, s3://bucket/key. The
+// A Target with an asterisk at its end is a bucket or a prefix, s3://bucket/prefix/*. Without one it is one object, s3://bucket/key. The
 // permission is READ, WRITE or READWRITE.
 //
 // The grant that matches may cover more than Target: with privilege Default the credentials are for all that the grant covers, with
@@ -79,8 +79,7 @@ type Provider struct {
 	Account     string            // required: of the Access Grants instance, 12 digits
 	Region      string            // required: of the instance, and of the bucket
 
-	Target     string     // required: s3://bucket/prefix/*, or with Object s3://bucket/key
-	Object     bool       // true: Target is one object
+	Target     string     // required: s3://bucket/prefix/*, or one object, s3://bucket/key
 	Permission Permission // required
 	Privilege  Privilege  // "": Default
 
@@ -182,7 +181,7 @@ func (p *Provider) query() string {
 	if p.Privilege != "" {
 		q.Set("privilege", string(p.Privilege))
 	}
-	if p.Object {
+	if isObject(p.Target) {
 		q.Set("targetType", "Object")
 	}
 	if p.AuditContext != "" {
@@ -217,7 +216,7 @@ func (p *Provider) url() (*url.URL, error) {
 	case len(p.AuditContext) > 1024:
 		err = fmt.Errorf("AuditContext has %d characters, more than 1,024", len(p.AuditContext))
 	default:
-		err = checkTarget(p.Target, p.Object)
+		err = checkTarget(p.Target)
 	}
 	if err != nil {
 		return nil, stschain.Permanent(err)
@@ -241,21 +240,22 @@ func (p *Provider) host() string {
 }
 
 // checkTarget returns why a target is not valid. The error does not show it, since it may be misplaced.
-func checkTarget(target string, object bool) error {
+func checkTarget(target string) error {
 	path, ok := strings.CutPrefix(target, "s3://")
 	bucket, key, slash := strings.Cut(path, "/")
 	switch {
 	case !ok || bucket == "" || !slash || strings.Contains(bucket, "*"):
-		return errors.New("Target is not like s3://bucket/prefix/*, or s3://bucket/key with Object")
-	case object && (key == "" || strings.HasSuffix(key, "*")):
-		return errors.New("Target is not an object, such as s3://bucket/key, and Object is set")
-	case !object && !strings.HasSuffix(key, "*"):
-		return errors.New("Target does not end in an asterisk, such as s3://bucket/prefix/*; set Object if it is one object")
+		return errors.New("Target is not like s3://bucket/prefix/*, or s3://bucket/key for an object")
+	case key == "" || strings.HasSuffix(key, "/"):
+		return errors.New("Target ends in a slash, and is neither a prefix nor an object: add an asterisk")
 	case len(target) > 2000:
 		return fmt.Errorf("Target has %d characters, more than 2,000", len(target))
 	}
 	return nil
 }
+
+// isObject reports whether a target is one object.
+func isObject(target string) bool { return !strings.HasSuffix(target, "*") }
 
 func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
 
@@ -270,7 +270,7 @@ func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
 		return stschain.Identity{}, fmt.Errorf("%s: %w", p, err)
 	}
 	return stschain.NewIdentity("accessgrants",
-		"server="+wire.Server(u), "region="+p.Region, caller, "account="+p.Account, "target="+p.Target, "object="+strconv.FormatBool(p.Object),
+		"server="+wire.Server(u), "region="+p.Region, caller, "account="+p.Account, "target="+p.Target,
 		"permission="+string(p.Permission), "privilege="+string(p.Privilege), "duration="+p.Duration.String(), "audit="+p.AuditContext), nil
 }
 
@@ -284,7 +284,7 @@ func (p *Provider) Providers() []stschain.Provider {
 
 // String returns "accessgrants", the permission and the target.
 func (p *Provider) String() string {
-	if checkTarget(p.Target, p.Object) != nil {
+	if checkTarget(p.Target) != nil {
 		return "accessgrants" // it may be a misplaced secret
 	}
 	return flow.Name("accessgrants", redact.OneLine(string(p.Permission)+" "+p.Target, 256))

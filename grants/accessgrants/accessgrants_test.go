@@ -99,7 +99,7 @@ func TestGetDataAccess(t *testing.T) {
 		}, "READ s3://reports/2026/a b+c/ü*", time.Hour},
 		"default": {func(p *accessgrants.Provider) { p.Target, p.Privilege = "s3://reports/2026/a/*", accessgrants.Default }, "READ s3://reports/2026/*", time.Hour},
 		"an object": {func(p *accessgrants.Provider) {
-			p.Target, p.Object, p.Privilege = "s3://reports/2026/november", true, accessgrants.Minimal
+			p.Target, p.Privilege = "s3://reports/2026/november", accessgrants.Minimal
 		}, "READ s3://reports/2026/november", time.Hour},
 		"to write":   {func(p *accessgrants.Provider) { p.Permission = accessgrants.Write }, "WRITE s3://reports/2026/*", time.Hour},
 		"both":       {func(p *accessgrants.Provider) { p.Permission = accessgrants.ReadWrite }, "READWRITE s3://reports/2026/*", time.Hour},
@@ -160,9 +160,8 @@ func TestRefused(t *testing.T) {
 		"AuditContext has 1025":              func(p *accessgrants.Provider) { p.AuditContext = strings.Repeat("a", 1025) },
 		"Target is not like":                 func(p *accessgrants.Provider) { p.Target = "reports/*" },
 		"Target is not like s3://bucket":     func(p *accessgrants.Provider) { p.Target = "s3://reports*" },
-		"Target is not an object":            func(p *accessgrants.Provider) { p.Object = true },
-		"is not an object":                   func(p *accessgrants.Provider) { p.Target, p.Object = "s3://reports/", true },
-		"does not end in an asterisk":        func(p *accessgrants.Provider) { p.Target = "s3://reports/2026/november" },
+		"Target ends in a slash":             func(p *accessgrants.Provider) { p.Target = "s3://reports/2026/" },
+		"is neither a prefix nor":            func(p *accessgrants.Provider) { p.Target = "s3://reports/" },
 		"Target has 2011 characters":         func(p *accessgrants.Provider) { p.Target = "s3://reports/" + strings.Repeat("a", 1997) + "*" },
 		"Endpoint is plain http":             func(p *accessgrants.Provider) { p.Endpoint = "http://control.example" },
 		"Endpoint has a query":               func(p *accessgrants.Provider) { p.Endpoint = "https://control.example/?x" },
@@ -216,26 +215,25 @@ const response = `<?xml version="1.0" encoding="UTF-8"?><GetDataAccessResult xml
 func TestScope(t *testing.T) {
 	for _, tt := range []struct {
 		target string
-		object bool
 		grant  string
 		covers bool
 	}{
-		{"s3://reports/2026/*", false, "s3://reports/2026/*", true},
-		{"s3://reports/2026/*", false, "s3://reports/*", true},
-		{"s3://reports/2026/*", false, "s3://*", true},
-		{"s3://reports/2026/*", false, "s3://reports/2026*", true},
-		{"s3://reports/2026*", false, "s3://reports/2026/*", false},
-		{"s3://reports/*", false, "s3://reports/2026/*", false},
-		{"s3://reports/2026/*", false, "s3://reports/2026/november", false},
-		{"s3://reports/2026/*", false, "s3://other/*", false},
-		{"s3://reports/2026/*", false, "", true},
-		{"s3://reports/2026/november", true, "s3://reports/2026/*", true},
-		{"s3://reports/2026/november", true, "s3://reports/2026/november", true},
-		{"s3://reports/2026/november", true, "s3://reports/2026/november2", false},
-		{"s3://reports/2026/november", true, "s3://reports/2026/nov", false},
+		{"s3://reports/2026/*", "s3://reports/2026/*", true},
+		{"s3://reports/2026/*", "s3://reports/*", true},
+		{"s3://reports/2026/*", "s3://*", true},
+		{"s3://reports/2026/*", "s3://reports/2026*", true},
+		{"s3://reports/2026*", "s3://reports/2026/*", false},
+		{"s3://reports/*", "s3://reports/2026/*", false},
+		{"s3://reports/2026/*", "s3://reports/2026/november", false},
+		{"s3://reports/2026/*", "s3://other/*", false},
+		{"s3://reports/2026/*", "", true},
+		{"s3://reports/2026/november", "s3://reports/2026/*", true},
+		{"s3://reports/2026/november", "s3://reports/2026/november", true},
+		{"s3://reports/2026/november", "s3://reports/2026/november2", false},
+		{"s3://reports/2026/november", "s3://reports/2026/nov", false},
 	} {
 		w := newWorld(t, ststest.AccessGrants{})
-		w.Target, w.Object, w.HTTPClient = tt.target, tt.object, responds(200, strings.Replace(response, "s3://reports/2026/*", tt.grant, 1))
+		w.Target, w.HTTPClient = tt.target, responds(200, strings.Replace(response, "s3://reports/2026/*", tt.grant, 1))
 		d, err := w.GetDataAccess(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, tt.grant, d.MatchedGrantTarget)

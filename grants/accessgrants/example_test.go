@@ -59,7 +59,6 @@ func ExampleProvider_GetDataAccess() {
 		Account:     "123456789012",
 		Region:      "eu-west-1",
 		Target:      "s3://reports/2026/november",
-		Object:      true,
 		Permission:  accessgrants.Read,
 		HTTPClient:  &http.Client{Transport: ststest.InProcess(instance)},
 	}

@@ -110,7 +110,7 @@ func (g *Grants) provider(a Access) (stschain.Provider, error) {
 		return nil, g.err
 	}
 	p := &Provider{
-		Credentials: g.base, Account: g.Account, Region: g.Region, Target: a.Target, Object: !strings.HasSuffix(a.Target, "*"), Permission: a.Permission,
+		Credentials: g.base, Account: g.Account, Region: g.Region, Target: a.Target, Permission: a.Permission,
 		FIPS: g.FIPS, DualStack: g.DualStack, MaxAttempts: g.MaxAttempts, HTTPClient: g.HTTPClient, Clock: g.Clock,
 	}
 	if g.Configure != nil {

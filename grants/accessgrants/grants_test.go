@@ -155,7 +155,7 @@ func TestTargets(t *testing.T) {
 		{"/?prefix=a%2Fb", "a/b", "s3://reports/a/*", "READWRITE s3://reports/a/*"},
 		{"/2026/a", "2026/a", "s3://reports/2025/*", ""},
 		{"/2026/a", "2026/a", "s3://other/*", ""},
-		{"/2026/a", "2026/a", "s3://reports/2026/", ""},
+		{"/2026/a", "2026/a", "s3://reports/2026/b", ""},
 		{"/2026/a", "2026/a", "s3://reports/2026/a/*", ""},
 		{"/2026/a", "2026/a", "", ""},
 		{"/", "", "s3://reports/2026/*", ""},

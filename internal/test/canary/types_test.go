@@ -17,6 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/federation"
+	"github.com/stschain-go/stschain/grants"
+	"github.com/stschain-go/stschain/grants/accessgrants"
+	"github.com/stschain-go/stschain/grants/s3express"
 	"github.com/stschain-go/stschain/internal/test/canary"
 	"github.com/stschain-go/stschain/minio"
 	"github.com/stschain-go/stschain/proof"
@@ -88,6 +91,7 @@ const module = "github.com/stschain-go/stschain"
 // values has one value of each type that confidential finds.
 var values = []any{
 	stschain.Cache{}, stschain.Credentials{}, stschain.Step{},
+	grants.Error{}, accessgrants.DataAccess{}, accessgrants.Grants{}, accessgrants.Provider{}, s3express.Provider{}, s3express.Session{}, s3express.Sessions{},
 	federation.SignIn{}, federation.SignInURL{},
 	minio.Certificate{}, minio.CustomToken{}, minio.LDAP{}, minio.Session{},
 	proof.Bearer{}, proof.DSQL{}, proof.ElastiCache{}, proof.Header{}, proof.IoTWebSocket{}, proof.MSK{}, proof.MemoryDB{}, proof.RDS{}, proof.Request{},
@@ -106,7 +110,7 @@ var values = []any{
 
 // public are the fields that are not secret, although they are named like one.
 var public = []string{
-	"stsquery.Error.Code", "ststest.Call.Code", "proof.SignInError.Code", "stsquery.Tag.Value", "ststest.Issuer.URL", "proof.Request.URL",
+	"grants.Error.Code", "stsquery.Error.Code", "ststest.Call.Code", "proof.SignInError.Code", "stsquery.Tag.Value", "ststest.Issuer.URL", "proof.Request.URL",
 	"stsquery.AssumeRoleWithWebIdentityOutput.SubjectFromWebIdentityToken",
 	"minio.Certificate.TokenRevokeType", "minio.CustomToken.TokenRevokeType", "minio.LDAP.TokenRevokeType",
 }

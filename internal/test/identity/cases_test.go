@@ -20,6 +20,8 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/federation"
+	"github.com/stschain-go/stschain/grants/accessgrants"
+	"github.com/stschain-go/stschain/grants/s3express"
 	"github.com/stschain-go/stschain/minio"
 	"github.com/stschain-go/stschain/saml"
 	"github.com/stschain-go/stschain/sessiontoken"
@@ -370,6 +372,26 @@ var kinds = map[string]kind{
 			"Password": func(context.Context) (stschain.Secret, error) { panic("Identity must not prompt") },
 			"Signer":   func(context.Context) (crypto.Signer, error) { panic("Identity must not prompt") },
 		},
+	},
+	"s3express.Provider": {
+		value: func() any {
+			return &s3express.Provider{Credentials: keys, Bucket: "a--usw2-az1--x-s3", Region: "us-west-2", HTTPClient: offline}
+		},
+		in: fields{
+			"Credentials": otherKeys, "Bucket": "b--usw2-az1--x-s3", "Region": "us-east-1", "Mode": s3express.ReadOnly, "ServerSideEncryption": "aws:kms", "KMSKeyID": "arn:k",
+			"EncryptionContext": "e30=", "BucketKeyEnabled": true, "Endpoint": "https://s3.example", "FIPS": true, "DualStack": true,
+		},
+		out: fields{"AllowHTTP": true, "MaxAttempts": 1, "HTTPClient": other, "Clock": clock{}},
+	},
+	"accessgrants.Provider": {
+		value: func() any {
+			return &accessgrants.Provider{Credentials: keys, Account: "123456789012", Region: "eu-west-1", Target: "s3://b/a*", Permission: accessgrants.Read, HTTPClient: offline}
+		},
+		in: fields{
+			"Credentials": otherKeys, "Account": "210987654321", "Region": "eu-west-2", "Target": "s3://b/b*", "Permission": accessgrants.Write, "Privilege": accessgrants.Minimal,
+			"Duration": 2 * time.Hour, "AuditContext": "ticket", "Endpoint": "https://control.example", "FIPS": true, "DualStack": true,
+		},
+		out: fields{"AllowHTTP": true, "MaxAttempts": 1, "HTTPClient": other, "Clock": clock{}},
 	},
 	"profile.Provider": {
 		value: func() any {

@@ -2,6 +2,7 @@ package identity_test
 
 // digests are those of kinds, with each field that counts.
 var digests = map[string]string{
+	"accessgrants.Provider":     "47c316801300213eff7a0c341fc3942947e43149da644cef7ecfe1dd7561921b",
 	"assumerole.Provider":       "f1d1b89873aaf32e5993daecaacaf3ae9ec91158e8b3dea1cd084e3da83c86f7",
 	"env.Provider":              "a70a522c317a7bd63776943d6f58efa0e00fd6706fc26decbcdbe0911f62bc84",
 	"federation.Provider":       "8d102a6ad5cac1673118b58a03f73e65150055d729cb82e5ac0b23e62d9a3647",
@@ -12,6 +13,7 @@ var digests = map[string]string{
 	"minio.LDAP":                "80ebca113bf09dba62771d026ebf74b7a2b1e32072426b88bfd3d2720ed51baf",
 	"profile.Provider":          "6724615ae3a814dedcb363c955826201bf5057179f49ec96a2899050ab5633bb",
 	"rolesanywhere.Provider":    "08006cbc7ea1cdd177612203a172bddd94dc58cec630c7aeadef9f56551cfa50",
+	"s3express.Provider":        "f5a3c420c41c4e1079af6dadee5c47e93ef7e61d9583d6dea31944c789690afb",
 	"saml.Provider":             "ae8dbdb8df9557137c563a481ad710d166810f03fb65f202d1395178d87b48aa",
 	"sessiontoken.Provider":     "00a48fc87c141e58e5739faac9b270f853e78bac8df7938ca99030503749b838",
 	"sso.Provider":              "3f503124177d7953b329a73e6397df641fbd1ec97d05d79ffca100d529be80a3",
