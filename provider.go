@@ -11,6 +11,7 @@
 //   - stsquery is the STS client that these packages share
 //   - source finds credentials where the AWS SDKs find them: source.Default is their
 //     default chain, and the packages below source are its members
+//   - grants gets credentials for a part of S3: a directory bucket, or what S3 Access Grants has granted
 //   - proof generates identity tokens, and auth tokens for databases, caches and brokers
 //   - serve provides credentials to other programs on the machine
 //   - shared lets processes and machines share the credentials that one of them obtained

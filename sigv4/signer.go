@@ -96,11 +96,12 @@ func (s *Signer) sign(to service, req *http.Request, payloadHash string, c stsch
 	if signing.regions != "" {
 		set("X-Amz-Region-Set", "x-amz-region-set", signing.regions)
 	}
-	switch {
-	case to.S3Session:
-		set(s3SessionToken, "x-amz-s3session-token", signing.key.Token)
-	case signing.key.Token != "":
-		set("X-Amz-Security-Token", "x-amz-security-token", signing.key.Token)
+	if signing.key.Token != "" {
+		name, lower := "X-Amz-Security-Token", "x-amz-security-token"
+		if to.S3Session {
+			name, lower = s3SessionToken, "x-amz-s3session-token"
+		}
+		set(name, lower, signing.key.Token)
 	}
 	if err := sortFields(fields); err != nil {
 		return err
@@ -191,9 +192,6 @@ func (s *Signer) begin(to service, req *http.Request, payloadHash string, c stsc
 	key, err := keys.Get(c, scope, at)
 	if err != nil {
 		return signing{}, fmt.Errorf("sigv4: %w", err)
-	}
-	if to.S3Session && key.Token == "" {
-		return signing{}, errors.New("sigv4: the scope is for a session of S3 Express, and the credentials have no session token")
 	}
 	if err := normalize(req, to.s3); err != nil {
 		return signing{}, err

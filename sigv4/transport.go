@@ -169,6 +169,9 @@ func (t *Transport) retrieve(req *http.Request, to service) (k keys, err error) 
 	if k.of, err = t.provider(req); err == nil {
 		k.Credentials, err = k.of.Retrieve(req.Context())
 	}
+	if err == nil && to.S3Session && k.SessionToken.IsZero() {
+		err = errors.New("a session of S3 Express has a session token, and these credentials have none")
+	}
 	if err != nil {
 		return keys{}, fmt.Errorf("sigv4: no credentials for %s%s: %w", to.Service, to.place(), err)
 	}
