@@ -37,7 +37,7 @@ func TestS3Session(t *testing.T) {
 		require.Equal(t, []string{token}, req.Header[name])
 		require.NotContains(t, req.Header, other)
 		require.Contains(t, req.Header.Get("Authorization"), "AKID/20261121/us-west-2/s3express/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date;x-amz-s")
-		require.Equal(t, "/a//b%2Fc", req.URL.EscapedPath(), "as for s3")
+		require.Equal(t, "/a//b/c", req.URL.EscapedPath(), "as for s3")
 	}
 	link, err := tr.Presign(newRequest(t, "GET", object, nil), time.Minute)
 	require.NoError(t, err)
