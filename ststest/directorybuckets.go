@@ -182,7 +182,9 @@ func (e *express) createSession(w http.ResponseWriter, r *http.Request, bucket s
 	in := input{form: x.call.Form, body: body}
 	_, query := target(r)
 	var no *refusal
-	if in.query, err = parseQuery(query); err != nil {
+	if err != nil {
+		no = &refusal{status: http.StatusBadRequest, code: "IncompleteBody", message: "The body is incomplete."}
+	} else if in.query, err = parseQuery(query); err != nil {
 		no = malformed("InvalidURI", "The query cannot be decoded.")
 	}
 	var caller identity
