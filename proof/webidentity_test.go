@@ -3,6 +3,8 @@ package proof_test
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -40,6 +42,7 @@ func TestWebIdentity(t *testing.T) {
 			srv := ststest.NewTest(t)
 			c := fakeClock()
 			srv.Clock = c
+			srv.Outbound().ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/keys", nil)) // generates the keys, which may take longer than an attempt
 			w := outbound(srv, srv.User())
 			test.change(w)
 			first, err := w.Token(t.Context())
