@@ -77,7 +77,7 @@ func (in AssumeRoleInput) check(r *rules) {
 	r.policies(in.Policy, in.PolicyARNs, policyLimits)
 	r.tags(in.Tags)
 	r.list("TransitiveTagKeys", in.TransitiveTagKeys, 50, tagKeyLimits)
-	r.text("ExternalID", in.ExternalID, limits{2, 1224, wordOr("+=,.@:/-"), "letters, digits and _+=,.@:/-"})
+	r.text("ExternalID", in.ExternalID, externalIDLimits)
 	r.text("SourceIdentity", in.SourceIdentity, nameLimits)
 	r.unreserved("SourceIdentity", in.SourceIdentity)
 	r.mfa(in.SerialNumber, in.TokenCode)

@@ -25,18 +25,17 @@ const (
 
 // element is an XML element by its local name: servers disagree on namespaces. It has text or children.
 type element struct {
-	name     string
-	text     string
-	children []element
+	name, text  string
+	first, next *element // first child, next sibling
 }
 
 // child returns the first child with a name, or an empty element.
 //
 //go:noinline // there are dozens of calls, and inlining makes binaries larger
 func (e *element) child(name string) *element {
-	for i := range e.children {
-		if e.children[i].name == name {
-			return &e.children[i]
+	for c := e.first; c != nil; c = c.next {
+		if c.name == name {
+			return c
 		}
 	}
 	return &noElement
@@ -65,28 +64,48 @@ func (e *element) number(name string) int {
 // and size. Its errors quote nothing of the document, which may contain
 // secrets.
 func parseXML(body []byte) (*element, error) {
-	p := parser{d: xml.NewDecoder(bytes.NewReader(body)), left: maxElements, text: make([]byte, 0, 1024)}
+	p := &parser{left: maxElements}
+	p.in.Reset(body)
+	p.d, p.free, p.text = xml.NewDecoder(&p.in), p.elements[:], p.chars[:0]
 	var document element
 	if err := p.children(&document, xml.Name{}, 0); err != nil {
 		return nil, err
 	}
-	switch len(document.children) {
-	case 0:
+	switch root := document.first; {
+	case root == nil:
 		return nil, p.malformed(io.EOF)
-	case 1:
-		return &document.children[0], nil
+	case root.next == nil:
+		return root, nil
 	}
 	return nil, errors.New("response is XML with more than one root element")
 }
 
 type parser struct {
 	d    *xml.Decoder
-	left int    // elements that are still allowed
-	text []byte // since the last start tag
+	left int       // elements that are still allowed
+	free []element // not yet in the document
+	text []byte    // since the last start tag
+
+	// What suffices for most responses, in one allocation.
+	in       bytes.Reader
+	elements [16]element
+	chars    [1024]byte
+}
+
+// element returns a new element.
+func (p *parser) element(name string) *element {
+	if len(p.free) == 0 {
+		p.free = make([]element, 32)
+	}
+	e := &p.free[0]
+	p.free = p.free[1:]
+	e.name = name
+	return e
 }
 
 // children reads the content of an element, up to its end tag. The document is at depth 0.
 func (p *parser) children(e *element, tag xml.Name, depth int) error {
+	end := &e.first // where the next child belongs
 	for {
 		t, err := p.d.RawToken()
 		if err == io.EOF && depth == 0 {
@@ -101,18 +120,16 @@ func (p *parser) children(e *element, tag xml.Name, depth int) error {
 				return fmt.Errorf("response is XML with more than %d elements or %d levels", maxElements, maxDepth)
 			}
 			p.text = p.text[:0]
-			if e.children == nil {
-				e.children = make([]element, 0, 4) // as many as credentials have
-			}
-			e.children = append(e.children, element{name: t.Name.Local})
-			if err := p.children(&e.children[len(e.children)-1], t.Name, depth+1); err != nil {
+			child := p.element(t.Name.Local)
+			*end, end = child, &child.next
+			if err := p.children(child, t.Name, depth+1); err != nil {
 				return err
 			}
 		case xml.EndElement:
 			if t.Name != tag {
 				return p.malformed(nil)
 			}
-			if len(e.children) == 0 {
+			if e.first == nil {
 				e.text = string(bytes.TrimSpace(p.text))
 			}
 			return nil
@@ -182,7 +199,7 @@ func faultOf(root *element) (f fault, ok bool) {
 // requestIDOf finds the ID of a request, whose case varies.
 func requestIDOf(e *element) string {
 	for _, in := range []*element{e.child("ResponseMetadata"), e} {
-		for _, c := range in.children {
+		for c := in.first; c != nil; c = c.next {
 			if strings.EqualFold(c.name, "RequestId") {
 				return c.text
 			}

@@ -39,11 +39,12 @@ type limits struct {
 	allowed  string          // describes chars
 }
 
-// The limits that several fields share. Source: the STS API reference.
+// Limits of fields. Source: the STS API reference.
 var (
 	anyLimits         = limits{1, math.MaxInt, nil, ""}
 	arnLimits         = limits{20, 2048, nil, ""}
 	nameLimits        = limits{2, 64, wordOr("+=,.@-"), "letters, digits and _+=,.@-"}
+	externalIDLimits  = limits{2, 1224, wordOr("+=,.@:/-"), "letters, digits and _+=,.@:/-"}
 	serialLimits      = limits{9, 256, wordOr("+=/:,.@-"), "letters, digits and _+=/:,.@-"}
 	codeLimits        = limits{6, 6, isDigit, "digits"}
 	policyLimits      = limits{1, math.MaxInt, isPolicyChar, "characters up to U+00FF"}

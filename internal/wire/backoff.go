@@ -41,7 +41,11 @@ func (b Backoff) Delay(n int, random float64, requested time.Duration) time.Dura
 
 // RetryAfter returns the wait that a service of AWS requests in x-amz-retry-after, or 0.
 func RetryAfter(h http.Header) time.Duration {
-	ms, err := strconv.ParseInt(h.Get("X-Amz-Retry-After"), 10, 64)
+	wait := h.Get("X-Amz-Retry-After")
+	if wait == "" { // as nearly always, and creating an error would cost the most
+		return 0
+	}
+	ms, err := strconv.ParseInt(wait, 10, 64)
 	if err != nil || ms < 0 || ms > math.MaxInt64/int64(time.Millisecond) {
 		return 0
 	}
