@@ -24,7 +24,6 @@
 package assumerole
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -75,7 +74,7 @@ func (p *Provider) AssumeRole(ctx context.Context) (_ *stsquery.AssumeRoleOutput
 	defer flow.Wrap(&err, "assumerole", p.RoleARN)
 	in := stsquery.AssumeRoleInput{
 		RoleARN:                 p.RoleARN,
-		RoleSessionName:         cmp.Or(p.SessionName, flow.SessionName()),
+		RoleSessionName:         flow.SessionName(p.SessionName),
 		Duration:                p.Duration,
 		Policy:                  p.Policy,
 		PolicyARNs:              p.PolicyARNs,

@@ -28,7 +28,6 @@
 package webidentity
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -83,7 +82,7 @@ func (p *Provider) AssumeRoleWithWebIdentity(ctx context.Context) (_ *stsquery.A
 	var sent presented
 	out, err := p.Client.AssumeRoleWithWebIdentity(ctx, stsquery.AssumeRoleWithWebIdentityInput{
 		RoleARN:         p.RoleARN,
-		RoleSessionName: cmp.Or(p.SessionName, flow.SessionName()),
+		RoleSessionName: flow.SessionName(p.SessionName),
 		Token: func(ctx context.Context) (_ stschain.Secret, err error) {
 			sent, err = p.present(ctx)
 			return sent.token, err

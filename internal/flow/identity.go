@@ -52,7 +52,7 @@ const ofHost = "-of-host="
 // Session is the field of a session name. The default one names the host.
 func Session(name string) string {
 	if name == "" {
-		return "session" + ofHost + SessionName()
+		return "session" + ofHost + SessionName("")
 	}
 	return "session=" + name
 }

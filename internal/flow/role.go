@@ -60,9 +60,15 @@ type arn struct{ account, resource string }
 
 // parseARN parses an ARN of any AWS partition: arn:partition:service:region:account:resource.
 func parseARN(s string) (arn, bool) {
-	parts := strings.SplitN(s, ":", 6)
-	if len(parts) != 6 || parts[0] != "arn" || parts[1] != "aws" && !strings.HasPrefix(parts[1], "aws-") {
+	var parts [5]string // all but the resource, which may have colons
+	for i := range parts {
+		var more bool
+		if parts[i], s, more = strings.Cut(s, ":"); !more {
+			return arn{}, false
+		}
+	}
+	if parts[0] != "arn" || parts[1] != "aws" && !strings.HasPrefix(parts[1], "aws-") {
 		return arn{}, false
 	}
-	return arn{parts[4], parts[5]}, true
+	return arn{parts[4], s}, true
 }

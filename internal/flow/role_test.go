@@ -73,5 +73,6 @@ func TestSessionName(t *testing.T) {
 		require.Equal(t, test.want, got)
 		require.Regexp(t, pattern, got)
 	}
-	require.Regexp(t, `^flow\.test@[\w+=,.-]+$`, flow.SessionName())
+	require.Regexp(t, `^flow\.test@[\w+=,.-]+$`, flow.SessionName(""))
+	require.Equal(t, "nightly", flow.SessionName("nightly"))
 }

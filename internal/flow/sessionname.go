@@ -9,8 +9,11 @@ import (
 // maxSessionName is STS's limit on session names.
 const maxSessionName = 64
 
-// SessionName is the default name of a session, which CloudTrail shows: program@host.
-func SessionName() string {
+// SessionName returns the name of a session, which CloudTrail shows: the given one, or else program@host.
+func SessionName(given string) string {
+	if given != "" {
+		return given
+	}
 	program := ""
 	if len(os.Args) > 0 {
 		program = os.Args[0]
