@@ -24,7 +24,7 @@ var Expected = []Expectation{
 	{"PresignGetCallerIdentity/keys=temporary", 13, 2.85, "sha256", ""},
 	{"Transport/wire=none", 9, 2, "sha256", "plain"},
 	{"Transport/wire=loopback", 67, 1.2, "plain", ""},
-	{"AssumeRole", 221, 1.8, "net/http", ""},
+	{"AssumeRole", 199, 1.8, "net/http", ""},
 	{"ColdProcess/env", 0, 0.6, "aws", "plain"},
 	{"ColdProcess/irsa", 0, 0.6, "aws", "plain"},
 }

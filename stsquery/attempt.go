@@ -32,7 +32,7 @@ func (c *Client) attempt(ctx context.Context, n int, r *request, creds stschain.
 		end(creds, nil)
 	}()
 	late := lateError{c.timeout()}
-	bounded, cancel := context.WithTimeoutCause(ctx, c.timeout(), late)
+	bounded, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 
 	d := c.date()
@@ -47,7 +47,7 @@ func (c *Client) attempt(ctx context.Context, n int, r *request, creds stschain.
 	if class = classify(r.op, failure); class == final {
 		class = d.classify(failure.Code)
 	}
-	secrets := secretsOf(req, r.query, creds)
+	secrets := secretsOf(req, &r.query, creds)
 	switch lost, ok := failure.Err.(*lostError); {
 	case ok && ctx.Err() != nil:
 		failure.Err, class = system.ContextErr(ctx), final
@@ -83,14 +83,13 @@ func (lateError) Unwrap() error { return context.DeadlineExceeded }
 
 // newRequest makes the request of one attempt, signed for this moment.
 func (c *Client) newRequest(ctx context.Context, r *request, creds stschain.Credentials, d date) (*http.Request, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, r.to.url.String(), bytes.NewReader(r.query.form))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "", bytes.NewReader(r.query.form))
 	if err != nil {
-		return nil, invalidf("Client.Endpoint is not a valid URL")
+		return nil, err
 	}
-	req.Header = http.Header{
-		"Content-Type": {"application/x-www-form-urlencoded"},
-		"User-Agent":   {"stschain"},
-	}
+	*req.URL, req.Host = r.to.url, r.to.url.Host // parsed once
+	values := []string{"application/x-www-form-urlencoded", "stschain"}
+	req.Header["Content-Type"], req.Header["User-Agent"] = values[:1:1], values[1:]
 	if r.op.unsigned {
 		return req, nil
 	}
@@ -114,20 +113,21 @@ func (c *Client) send(req *http.Request, op operation, d *date, out output) *Err
 	}
 	defer resp.Body.Close()
 	c.compare(d, resp.Header)
-	failure := &Error{
+	result := Error{
 		StatusCode: resp.StatusCode,
 		RequestID:  cmp.Or(resp.Header.Get("X-Amzn-Requestid"), resp.Header.Get("X-Amz-Request-Id")),
 		RetryAfter: wire.RetryAfter(resp.Header),
 	}
 	body, err := readBody(resp)
 	if err == nil {
-		err = failure.read(resp, body, op, d.Expiry(), out)
+		err = result.read(resp, body, op, d.Expiry(), out)
 	}
-	if err == nil && failure.Code == "" {
+	if err == nil && result.Code == "" {
 		return nil
 	}
+	failure := result // copied, so that success allocates none
 	failure.Err = err
-	return failure
+	return &failure
 }
 
 // readBody reads a body up to its limit.

@@ -33,7 +33,8 @@ type operation struct {
 type request struct {
 	op    operation
 	to    *endpoint
-	query *query
+	rules rules // that the input was checked by
+	query query
 }
 
 // do calls an operation and returns its output.
@@ -59,14 +60,14 @@ func (c *Client) call(ctx context.Context, in Input, out output) error {
 	if !req.op.regional {
 		s.places = append(s.places, c.places...)
 	}
-	failure := &Error{Operation: req.op.name, Endpoint: req.to.url.Host} // of the last attempt
+	var failure *Error // of the last attempt
 	var class failureClass
 	if _, err := s.renew(ctx); err != nil {
-		return failure.gaveUp(err)
+		return s.gaveUp(failure, err)
 	}
 	for {
 		if err := s.admit(ctx); err != nil {
-			return s.result(failure, class).gaveUp(err)
+			return s.gaveUp(s.result(failure, class), err)
 		}
 		failure, class = s.attempt(ctx, s.attempts+1, s.request, s.creds, out)
 		s.learn(class)
@@ -83,7 +84,7 @@ func (c *Client) call(ctx context.Context, in Input, out output) error {
 			again, err = s.again(ctx, failure, class)
 		}
 		if err != nil {
-			return s.result(failure, class).gaveUp(err)
+			return s.gaveUp(s.result(failure, class), err)
 		}
 		if !again {
 			return s.result(failure, class)
@@ -187,13 +188,12 @@ func (s *series) replay(ctx context.Context) (bool, error) {
 		creds.SecretAccessKey != s.creds.SecretAccessKey || creds.SessionToken != s.creds.SessionToken), nil
 }
 
-// gaveUp adds why no attempt, or no further one, was made.
-func (e *Error) gaveUp(err error) *Error {
-	if e.Attempts > 0 {
-		return e.with("gave up before the next attempt", err)
+// gaveUp adds why no attempt, or no further one, was made to the failure of the last attempt, if there was one.
+func (s *series) gaveUp(failure *Error, err error) *Error {
+	if failure == nil {
+		return &Error{Operation: s.op.name, Endpoint: s.to.url.Host, Err: err}
 	}
-	e.Err = err
-	return e
+	return failure.with("gave up before the next attempt", err)
 }
 
 // with returns the error with what happened after it. The trace has the one without.
@@ -219,14 +219,15 @@ func (c *Client) prepare(in Input, to *endpoint, err error) (*request, error) {
 	if !op.unsigned && to.signingRegion == "" && to.regionSet == nil {
 		return nil, invalidf("Client.Region is missing, and requests are signed for a region: set it or Client.SigningRegion")
 	}
-	r := rules{aws: to.aws, global: strings.EqualFold(to.url.Host, globalHost)}
-	in.check(&r)
-	if err := r.err(); err != nil {
+	req := &request{op: op, to: to}
+	req.rules = rules{aws: to.aws, global: strings.EqualFold(to.url.Host, globalHost)}
+	in.check(&req.rules)
+	if err := req.rules.err(); err != nil {
 		return nil, err
 	}
-	q := newQuery(op.name)
-	in.encode(q)
-	return &request{op, to, q}, nil
+	req.query = newQuery(op.name)
+	in.encode(&req.query)
+	return req, nil
 }
 
 // credentials returns the credentials that sign the next attempt.

@@ -30,7 +30,7 @@ func (c *Client) Resolve(region string) (Resolved, error) {
 // Form is how an input is encoded.
 func Form(in Input) string {
 	q := newQuery(in.operation().name)
-	in.encode(q)
+	in.encode(&q)
 	return string(q.form)
 }
 

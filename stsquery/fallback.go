@@ -67,7 +67,9 @@ func (s *series) move(ctx context.Context, failure *Error, class failureClass) (
 		next = 0
 	}
 	to := &s.places[next]
-	s.at, s.request = next, &request{s.op, to.to, s.query}
+	moved := *s.request
+	moved.to = to.to
+	s.at, s.request = next, &moved
 	if to.last == nil {
 		return failure, class, true
 	}
@@ -76,7 +78,7 @@ func (s *series) move(ctx context.Context, failure *Error, class failureClass) (
 
 // result returns the error of a call whose last attempt failed: that of Region, and what the other regions returned.
 func (s *series) result(last *Error, class failureClass) *Error {
-	if s.places == nil || s.places[0].last == nil || s.at > 0 && class == final {
+	if last == nil || s.places == nil || s.places[0].last == nil || s.at > 0 && class == final {
 		return last
 	}
 	if s.at > 0 {

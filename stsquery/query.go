@@ -22,8 +22,8 @@ type query struct {
 	secrets []stschain.Secret
 }
 
-func newQuery(action string) *query {
-	q := &query{form: make([]byte, 0, 512)}
+func newQuery(action string) query {
+	q := query{form: make([]byte, 0, 512)}
 	q.form = append(q.form, "Action="...)
 	q.form = append(q.form, action...)
 	q.form = append(q.form, "&Version=2011-06-15"...)
