@@ -63,8 +63,8 @@ var errRegionSet = errors.New("sigv4: the request has the header X-Amz-Region-Se
 // check refuses a request that cannot be signed, or would not arrive as it was
 // signed.
 func (s *Signer) check(req *http.Request) error {
-	if i := slices.IndexFunc(s.SignedHeaders, isUnstable); i >= 0 {
-		return fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", s.SignedHeaders[i])
+	if s.setUp(); s.unstable != nil {
+		return s.unstable
 	}
 	if err := checkURL(req); err != nil {
 		return err

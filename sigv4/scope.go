@@ -93,7 +93,7 @@ func isName(s string) bool { return signature.IsEscaped(s, "") && !strings.Conta
 // scope returns what req is signed for.
 func (t *Transport) scope(req *http.Request) (service, error) {
 	if t.Scope == nil {
-		return Scope{Service: t.Service, Region: t.Region}.check()
+		return t.signer.to, t.signer.invalid
 	}
 	s, err := t.Scope(req)
 	switch {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -31,9 +32,23 @@ type Signer struct {
 	// User-Agent, Accept-Encoding, Expect, tracing, forwarding) is an error.
 	SignedHeaders []string
 
+	once     sync.Once // for what follows from the fields
+	to       service
+	invalid  error // there is no such service
+	unstable error // SignedHeaders names such a header
+
 	keys       signature.Keys
 	regionKeys signature.RegionKeys
 	dates      signature.Dates
+}
+
+func (s *Signer) setUp() {
+	s.once.Do(func() {
+		s.to, s.invalid = Scope{Service: s.Service, Region: s.Region, RegionSet: s.RegionSet}.check()
+		if i := slices.IndexFunc(s.SignedHeaders, isUnstable); i >= 0 {
+			s.unstable = fmt.Errorf("sigv4: SignedHeaders names %s, which changes after signing and would break the signature; remove it", s.SignedHeaders[i])
+		}
+	})
 }
 
 // Sign adds X-Amz-Date, X-Amz-Security-Token and Authorization to req, replacing
@@ -54,14 +69,15 @@ func (s *Signer) Sign(req *http.Request, payloadHash string, c stschain.Credenti
 
 // prepare checks what a Transport checks before it reads the body.
 func (s *Signer) prepare(req *http.Request, payloadHash string) (service, error) {
-	to, err := Scope{Service: s.Service, Region: s.Region, RegionSet: s.RegionSet}.check()
+	s.setUp()
+	err := s.invalid
 	if err == nil {
 		err = s.check(req)
 	}
-	if err == nil && !to.unsignedPayload && !isPayloadHash(payloadHash) {
+	if err == nil && !s.to.unsignedPayload && !isPayloadHash(payloadHash) {
 		err = errors.New("sigv4: the payload hash is neither a SHA-256 in lower-case hex nor " + UnsignedPayload)
 	}
-	return to, err
+	return s.to, err
 }
 
 // sign signs a request that passed check.

@@ -101,7 +101,7 @@ type Transport struct {
 	Clock stschain.Clock // nil: the system clock. Also for the cache over Credentials, unless that is a CachedProvider
 
 	once   sync.Once
-	signer Signer // for its keys and rules; each request has a scope
+	signer Signer // of this service and region; with Scope, each request has its own
 	creds  stschain.CachedProvider
 	clocks clocks
 }
@@ -207,7 +207,7 @@ func (t *Transport) Providers() []stschain.Provider {
 }
 
 func (t *Transport) setUp() {
-	t.signer.SignedHeaders = t.SignedHeaders
+	t.signer.Service, t.signer.Region, t.signer.SignedHeaders = t.Service, t.Region, t.SignedHeaders
 	if t.Credentials != nil {
 		t.creds = wire.Cached(t.Credentials, t.Clock)
 	}

@@ -76,10 +76,16 @@ func isPayloadHash(s string) bool {
 	if strings.HasPrefix(s, UnsignedPayload) || strings.HasPrefix(s, "STREAMING-") {
 		return redact.Visible(s)
 	}
-	for i := 0; i < len(s); i++ {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
+	hex := len(s) == 2*sha256.Size
+	for i := 0; i < len(s); i++ { // all of it: which characters are digits cannot be predicted
+		hex = isHex[s[i]] && hex
 	}
-	return len(s) == 2*sha256.Size
+	return hex
 }
+
+var isHex = func() (is [256]bool) {
+	for _, c := range []byte("0123456789abcdef") {
+		is[c] = true
+	}
+	return is
+}()

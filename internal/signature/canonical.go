@@ -211,18 +211,15 @@ func appendTrimmed(dst []byte, v string) []byte {
 
 // isTrimmed is for speed: most values have no white space to remove.
 func isTrimmed(v string) bool {
-	space := true // before the next character
 	for i := 0; i < len(v); i++ {
-		c := v[i]
-		if c > ' ' || !isSpace(rune(c)) {
-			space = false
-		} else if space || c != ' ' {
+		if v[i] > ' ' || !isSpace(rune(v[i])) {
+			continue
+		}
+		if v[i] != ' ' || i == 0 || i == len(v)-1 || v[i-1] == ' ' {
 			return false
-		} else {
-			space = true
 		}
 	}
-	return !space || v == ""
+	return true
 }
 
 func isSpace(c rune) bool { return c == ' ' || '\t' <= c && c <= '\r' }

@@ -31,9 +31,8 @@ func (k *Key) Authorization(r *Request, date string) string {
 	s := k.spaces.get()
 	s.names = appendNames(s.names[:0], r.Header)
 	s.text = appendCanonical(s.text[:0], r, s.names, nil)
-	s.line = append(append(s.line[:0], k.head...), s.names...)
-	s.line = k.appendSignature(append(s.line, ", Signature="...), s, date)
-	authorization := string(s.line)
+	s.line = k.appendSignature(s.line[:0], s, date)
+	authorization := k.head + string(s.names) + ", Signature=" + string(s.line) // one allocation
 	k.spaces.put(s)
 	return authorization
 }
