@@ -46,13 +46,14 @@ func signAssumeRole(tb testing.TB, token string) []work {
 	sdkKeys := aws.Credentials{AccessKeyID: accessKeyID, SecretAccessKey: secretKey, SessionToken: token}
 	body := []byte(roleForm)
 
-	ourRequest, sdkRequest, minioRequest := rolePost(tb), rolePost(tb), rolePost(tb)
+	plain, ourRequest, sdkRequest, minioRequest := rolePost(tb), rolePost(tb), rolePost(tb), rolePost(tb)
 	hashes := hashesOf(body,
 		"POST\n/\n\ncontent-type:application/x-www-form-urlencoded\nhost:sts.eu-west-1.amazonaws.com\nx-amz-date:20261121T120000Z\n"+
 			"x-amz-security-token:"+token+"\n\ncontent-type;host;x-amz-date;x-amz-security-token\n",
 		"AWS4-HMAC-SHA256\n20261121T120000Z\n20261121/eu-west-1/sts/aws4_request\n")
 	return []work{
-		{"sha256", func() error { hashes(); return nil }},
+		{"unsign", func() error { unsign(plain); return nil }}, // what all of them do so that a request can be signed again
+		{"sha256", func() error { unsign(plain); hashes(); return nil }},
 		{"stschain", func() error {
 			unsign(ourRequest)
 			return ours.Sign(ourRequest, sigv4.PayloadHash(body), ourKeys, at)
@@ -105,7 +106,7 @@ func rolePost(tb testing.TB) *http.Request {
 
 var formType = []string{"application/x-www-form-urlencoded"}
 
-// unsign brings a request back to where it was, so that it can be signed again.
+// unsign restores a request, so that it can be signed again.
 func unsign(req *http.Request) {
 	clear(req.Header)
 	req.Header["Content-Type"] = formType

@@ -117,8 +117,8 @@ func (m *measured) signing() []row {
 		return c.row(what, "SHA-256", required, required != "" && holds(c), c.cellWithAllocs)
 	}
 	return []row{
-		sign("sign an AssumeRole POST, long-lived keys", "SignAssumeRole/keys=static", "sha256", "", "", nil),
-		sign("sign an AssumeRole POST, temporary keys", "SignAssumeRole/keys=temporary", "sha256", "",
+		sign("sign an AssumeRole POST, long-lived keys", "SignAssumeRole/keys=static", "sha256", "unsign", "", nil),
+		sign("sign an AssumeRole POST, temporary keys", "SignAssumeRole/keys=temporary", "sha256", "unsign",
 			"at most 1.55 x, 3 allocs; the SDK at least 2.5 x as long", func(c compared) bool {
 				return c.times("stschain") <= 1.55 && c.allocs("stschain") <= 3 && c.times("aws") >= 2.5*c.times("stschain")
 			}),
