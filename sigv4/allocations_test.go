@@ -60,5 +60,5 @@ func TestTransportAllocations(t *testing.T) {
 		Service: "execute-api", Region: "eu-west-1", Base: discard{},
 		Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { return temporary, nil }),
 	}
-	require.LessOrEqual(t, count(signed)-count(discard{}), 9.0)
+	require.LessOrEqual(t, count(signed)-count(discard{}), 8.0)
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"math"
 	"net/http"
@@ -33,19 +32,18 @@ var ErrBodyTooLarge = errors.New("sigv4: body too large to keep in memory")
 // from memory, by GetBody, or by seeking back. It is hashed once, and not again
 // while it is sent: the service compares the same hash.
 type body struct {
-	hash   string                        // as it is signed
-	digest [sha256.Size]byte             // hash in binary
-	size   int64                         // -1: unknown
-	in     io.LimitedReader              // what is hashed of src
-	data   []byte                        // kept in memory
-	first  bytes.Reader                  // of data, for the first attempt; or a copy of the caller's reader at its start
-	sent   io.ReadCloser                 // reads with the caller's reader, for the first attempt; nil: the body is not hashed in place
-	lent   atomic.Bool                   // first, or sent, is in use
-	get    func() (io.ReadCloser, error) // GetBody of the request, or nil
-	src    *source                       // the request's body; nil: it was read and closed
-	own    source                        // where src points to
-	last   atomic.Pointer[source]        // being sent
-	fault  atomic.Pointer[error]         // why the body could not be sent
+	hash  string                        // as it is signed
+	size  int64                         // -1: unknown
+	in    io.LimitedReader              // what is hashed of src
+	data  []byte                        // in memory: of the caller's reader, or kept
+	first bytes.Reader                  // of data, for the first attempt; or a copy of the caller's reader at its start
+	sent  io.ReadCloser                 // reads with the caller's reader, for the first attempt; nil: the body is not hashed in place
+	lent  atomic.Bool                   // first, or sent, is in use
+	get   func() (io.ReadCloser, error) // GetBody of the request, or nil
+	src   *source                       // the request's body; nil: it was read and closed
+	own   source                        // where src points to
+	last  atomic.Pointer[source]        // being sent
+	fault atomic.Pointer[error]         // why the body could not be sent
 }
 
 // newBody reads the body of req as far as necessary. It also takes over closing the body of req.
@@ -124,10 +122,17 @@ func (b *body) keep() error {
 // inPlace hashes the bytes of a reader where they are. Each attempt reads them with a reader of its own.
 func (b *body) inPlace(r *bytes.Reader, sent io.ReadCloser) {
 	b.first, b.sent, b.size = *r, sent, int64(r.Len())
-	h := sha256.New()
-	b.first.WriteTo(h) // does not fail
-	b.first.Seek(-b.size, io.SeekEnd)
-	b.setHash(h)
+	rest := *r
+	rest.WriteTo((*written)(&b.data)) // does not fail
+	b.hash = PayloadHash(b.data)
+}
+
+// written is what was last written to it. A bytes.Reader writes all that is left of it at once.
+type written []byte
+
+func (w *written) Write(p []byte) (int, error) {
+	*w = p
+	return len(p), nil
 }
 
 // streams reports whether sending the body reads from its source.
@@ -137,13 +142,8 @@ func (b *body) streams() bool { return b.data == nil && b.sent == nil && b.size 
 func (b *body) sum() (err error) {
 	h := sha256.New()
 	b.size, err = io.CopyBuffer(h, &b.in, make([]byte, 64<<10))
-	b.setHash(h)
+	b.hash = hex.EncodeToString(h.Sum(nil))
 	return err
-}
-
-func (b *body) setHash(h hash.Hash) {
-	var space [2 * sha256.Size]byte
-	b.hash = string(hex.AppendEncode(space[:0], h.Sum(b.digest[:0])))
 }
 
 // interruptible runs read, and abandons it when ctx ends: a Read that blocks cannot be
