@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/stschain-go/stschain/bench"
 )
 
 // TestUploadHashesOnce: signing the upload of a large file costs one hash of it and
@@ -29,30 +27,10 @@ func TestUploadHashesOnce(t *testing.T) {
 		h.Sum(nil)
 		return nil
 	}})
-	cpu := make([][]float64, len(works))
-	var ratio float64
-	for range guardAttempts {
-		for range 3 {
-			for i, w := range works {
-				before := used(t)
-				require.NoError(t, w.do())
-				cpu[i] = append(cpu[i], float64(used(t)-before)*((1<<30)/size))
-			}
-		}
-		figures, least := make([]bench.Figure, len(works)), map[string]float64{}
-		for i, w := range works {
-			figures[i] = bench.Figure{Name: "UploadCPU", Impl: w.impl}
-			figures[i].Min, figures[i].Median = bench.MinMedian(cpu[i])
-			least[w.impl] = figures[i].Min
-		}
-		ratio = (least["stschain"] - least["plain"]) / least["sha256"]
-		t.Logf("CPU for 1 GiB: %v ns; (signed - plain) / one SHA-256 = %.2f", least, ratio)
-		if ratio <= 1.4 {
-			record(t, figures)
-			return
-		}
-	}
-	t.Errorf("signing costs %.2f hashes, want one, and at most 1.4", ratio)
+	ratio := func(least map[string]float64) float64 { return (least["stschain"] - least["plain"]) / least["sha256"] }
+	least := cpuOf(t, "UploadCPU", works, (1<<30)/size, 1, func(least map[string]float64) bool { return ratio(least) <= 1.4 })
+	t.Logf("(signed - plain) / one SHA-256 = %.2f", ratio(least))
+	require.LessOrEqual(t, ratio(least), 1.4, "hashes")
 }
 
 // used is the CPU time of this process, the server of the test in it included.

@@ -77,7 +77,7 @@ func (p plan) measure(ctx context.Context) (*measured, error) {
 	}
 	m := &measured{poolKeys: p.poolKeys, sizes: make(map[string]size.Program)}
 	log.Print("slices: a minute, for -times 1 on an idle machine")
-	if _, err := run("-test.v", "-test.run=^Test(Figures|UploadHashesOnce)$", "-figures="+figures,
+	if _, err := run("-test.v", "-test.run=^Test(Figures|UploadHashesOnce|SignGiB)$", "-figures="+figures,
 		"-figures.times="+strconv.Itoa(p.times), "-pool.keys="+strconv.Itoa(p.poolKeys)); err != nil {
 		return nil, err
 	}
