@@ -29,12 +29,16 @@ func (d *Default) Client(ctx context.Context) (*stsquery.Client, error) {
 }
 
 // stsClient returns a client without a region if none is configured. An endpoint that is not valid is an error that
-// says where it is set.
+// says where it is set. Clients share connections: after a web identity, the first signed request needs no handshake.
 func (d *Default) stsClient(ctx context.Context, credentials stschain.Provider) (*stsquery.Client, error) {
 	if _, err := d.profile.EndpointURL(ctx, "sts"); err != nil {
 		return nil, err
 	}
-	return d.profile.Client(ctx, credentials)
+	client, err := d.profile.Client(ctx, credentials)
+	if err == nil && client.HTTPClient == nil {
+		client.HTTPClient = d.sts()
+	}
+	return client, err
 }
 
 // Transport returns a new transport that signs requests to a service with the credentials of the

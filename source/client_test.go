@@ -4,8 +4,10 @@ import (
 	"encoding/pem"
 	"io"
 	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -102,6 +104,31 @@ func TestWebIdentityBySettings(t *testing.T) {
 	_, err = d.Retrieve(t.Context())
 	require.NoError(t, err)
 	require.Contains(t, m.hosts(), "sts.eu-south-1.amazonaws.com")
+}
+
+// A web identity and the client that signs with its credentials use one connection.
+func TestOneConnection(t *testing.T) {
+	sts := ststest.NewTest(t)
+	var connections atomic.Int32
+	server := httptest.NewUnstartedServer(sts)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			connections.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	d := world{
+		env:   with(webIdentity, map[string]string{"AWS_ENDPOINT_URL_STS": server.URL}),
+		files: map[string]string{"/token": sts.Issuer().Token(nil).Reveal()},
+	}.chain(t)
+	d.HTTPClient = nil
+	client, err := d.Client(t.Context())
+	require.NoError(t, err)
+	_, err = client.GetCallerIdentity(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, 2, sts.Count(""))
+	require.EqualValues(t, 1, connections.Load())
 }
 
 // So do those of the metadata service, to the instance's place in the chain and to a role's source.

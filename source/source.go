@@ -58,6 +58,7 @@ import (
 	"sync/atomic"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/wire"
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/source/imds"
@@ -102,6 +103,7 @@ type Default struct {
 
 	once     sync.Once
 	called   atomic.Bool
+	sts      func() *http.Client // without HTTPClient
 	profile  *profile.Provider
 	instance *later[*imds.Provider]
 	places   []place
@@ -115,6 +117,7 @@ func (d *Default) setUp() {
 			Profile: d.Profile, Region: d.Region, FallbackRegions: d.FallbackRegions, AllowHTTP: d.AllowHTTP, MFAToken: d.MFAToken,
 			LookupEnv: d.LookupEnv, Home: d.Home, Open: d.Open, Run: d.Run, HTTPClient: d.HTTPClient, Clock: d.Clock,
 		}
+		d.sts = sync.OnceValue(func() *http.Client { return wire.Client(nil, 0) }) // clients of STS limit attempts
 		d.instance = &later[*imds.Provider]{name: "imds", make: d.newInstance}
 		fromProfile := place{d.profile, d.profileKey}
 		d.places = []place{
