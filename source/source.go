@@ -98,7 +98,7 @@ type Default struct {
 	Home       string                                                               // the home directory; "": that of the system
 	Open       func(path string) (fs.File, error)                                   // nil: os.Open
 	Run        func(ctx context.Context, command string) (stdout []byte, err error) // runs a credential_process; nil: the system's shell
-	HTTPClient *http.Client                                                         // nil: a client with timeouts for each place
+	HTTPClient *http.Client                                                         // nil: a client with timeouts for each place, and one for STS
 	Clock      stschain.Clock                                                       // nil: the system clock
 
 	once     sync.Once
