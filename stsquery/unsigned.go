@@ -82,7 +82,7 @@ func (in resolvedInput) encode(q *query) {
 func (out *UnsignedOutput) decode(r result) error {
 	creds, err := r.credentials()
 	*out = UnsignedOutput{Credentials: creds, Values: map[string]string{}, RequestID: r.requestID}
-	for _, e := range r.children {
+	for e := r.first; e != nil; e = e.next {
 		if e.text != "" {
 			out.Values[e.name] = e.text
 		}
