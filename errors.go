@@ -25,9 +25,10 @@ func Unavailable(format string, args ...any) error {
 	return &unavailableError{fmt.Errorf(format, args...)}
 }
 
-type unavailableError struct{ error }
+type unavailableError struct{ cause error }
 
-func (e *unavailableError) Unwrap() error { return e.error }
+func (e *unavailableError) Error() string { return e.cause.Error() }
+func (e *unavailableError) Unwrap() error { return e.cause }
 
 // IsUnavailable reports whether err was made by [Unavailable], or is a
 // [*ChainError] in which every attempt was unavailable. It looks at err itself
@@ -47,7 +48,8 @@ func Permanent(err error) error {
 	return &permanentError{err}
 }
 
-type permanentError struct{ error }
+type permanentError struct{ cause error }
 
+func (e *permanentError) Error() string        { return e.cause.Error() }
 func (e *permanentError) Is(target error) bool { return target == ErrPermanent }
-func (e *permanentError) Unwrap() error        { return e.error }
+func (e *permanentError) Unwrap() error        { return e.cause }

@@ -35,11 +35,15 @@ type outcome struct {
 // run calls the provider, for singleflight. It returns when the call does, or after the attempt's deadline.
 func (c *Cache) run(a *attempt) outcome {
 	began := c.time()
-	r, err := bounded(a, c.Provider, func() result {
+	called := new(result) // the call may still write it when within has returned
+	err := within(a, c.Provider, func() {
 		defer c.returned(a)
-		return c.call(a)
+		*called = c.call(a)
 	})
-	r.err = cmp.Or(r.err, err)
+	r := result{err: err}
+	if err == nil {
+		r = *called
+	}
 	late := a.Err()
 	a.timer.Stop()
 	a.end(context.Canceled)

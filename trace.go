@@ -91,9 +91,9 @@ func (s Step) Start(ctx context.Context) (context.Context, func(Credentials, err
 		step.Took = time.Since(began)
 		step.describe(creds, err)
 		step.Note = t.notes.String()
-		for _, trace := range slices.Backward(t.traces) {
-			if trace.End != nil {
-				trace.End(ctx, step)
+		for i := len(t.traces) - 1; i >= 0; i-- {
+			if end := t.traces[i].End; end != nil {
+				end(ctx, step)
 			}
 		}
 	}

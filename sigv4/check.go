@@ -92,7 +92,7 @@ func (s *Signer) checkConnection(h http.Header) error {
 	if len(values) == 0 {
 		return nil
 	}
-	for name := range strings.SplitSeq(strings.Join(values, ","), ",") {
+	for _, name := range strings.Split(strings.Join(values, ","), ",") {
 		name = strings.Trim(name, " \t\r\n")
 		if strings.EqualFold(name, "Authorization") || hasPrefixFold(name, "X-Amz-") || s.signs(name, h.Values(name)) {
 			return fmt.Errorf("sigv4: the Connection header names %s, which the next hop would then remove although it is signed; behind a ReverseProxy, sign in Transport or Rewrite and not in Director", name)
@@ -120,7 +120,8 @@ func checkURL(req *http.Request) error {
 	if u.RawQuery == "" {
 		return nil
 	}
-	for pair := range strings.SplitSeq(u.RawQuery, "&") {
+	for pair, rest, more := "", u.RawQuery, true; more; {
+		pair, rest, more = strings.Cut(rest, "&")
 		name, _, _ := strings.Cut(pair, "=")
 		if name == "" || strings.IndexByte("%xX", name[0]) < 0 {
 			continue // most names, without decoding them

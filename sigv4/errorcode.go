@@ -8,6 +8,7 @@ import (
 	"encoding/xml"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 )
 
@@ -21,7 +22,7 @@ func errorOf(resp *http.Response) serviceError {
 		return serviceError{}
 	}
 	code := baseCode(cmp.Or(resp.Header.Get("X-Amzn-Errortype"), resp.Header.Get("X-Minio-Error-Code")))
-	if code != "" && tokenCodes[code] == nil {
+	if code != "" && !slices.Contains(messageCodes, code) {
 		return serviceError{code: code} // the message does not matter
 	}
 	e := parseError(peek(resp), resp.Header.Get("Content-Encoding"))

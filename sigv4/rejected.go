@@ -38,19 +38,21 @@ var dateCodes = []string{
 	"SignatureDoesNotMatch", "InvalidSignatureException", "AuthFailure",
 }
 
-// tokenCodes are the codes that reject a session token: by themselves, or only
-// together with a message. Codes for unknown keys are not among them: new
+// tokenCodes are the codes that reject a session token. Codes for unknown keys are not among them: new
 // credentials would not help.
-var tokenCodes = map[string][]string{
-	"ExpiredToken":          nil,
-	"ExpiredTokenException": nil,
-	"InvalidToken":          nil, // S3
-	"InvalidTokenId":        nil, // MinIO
-	"RequestExpired":        nil, // EC2
-	"TokenRefreshRequired":  nil, // S3
+var tokenCodes = []string{
+	"ExpiredToken",
+	"ExpiredTokenException",
+	"InvalidToken",         // S3
+	"InvalidTokenId",       // MinIO
+	"RequestExpired",       // EC2
+	"TokenRefreshRequired", // S3
+}
 
-	"AccessDeniedException":       expiredMessages, // Neptune
-	"UnrecognizedClientException": expiredMessages,
+// messageCodes are the codes that reject a session token only together with one of expiredMessages.
+var messageCodes = []string{
+	"AccessDeniedException", // Neptune
+	"UnrecognizedClientException",
 }
 
 // expiredMessages are without the period that some services add.
@@ -68,8 +70,8 @@ var expiredMessages = []string{
 //
 // EC2 uses RequestExpired for a wrong date as well. Check the date first.
 func RejectsToken(code, message string) bool {
-	messages, ok := tokenCodes[code]
-	return ok && (messages == nil || slices.Contains(messages, strings.TrimSuffix(strings.TrimSpace(message), ".")))
+	return slices.Contains(tokenCodes, code) ||
+		slices.Contains(messageCodes, code) && slices.Contains(expiredMessages, strings.TrimSuffix(strings.TrimSpace(message), "."))
 }
 
 // replace replaces rejected credentials with others, if there are any.

@@ -63,7 +63,7 @@ type AssumeRoleOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 func (c *Client) AssumeRole(ctx context.Context, in AssumeRoleInput) (*AssumeRoleOutput, error) {
-	return do[AssumeRoleOutput](ctx, c, in)
+	return do(ctx, c, in, new(AssumeRoleOutput))
 }
 
 func (in AssumeRoleInput) operation() operation {

@@ -62,7 +62,7 @@ type AssumeRoleWithSAMLOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithSAML.html
 func (c *Client) AssumeRoleWithSAML(ctx context.Context, in AssumeRoleWithSAMLInput) (*AssumeRoleWithSAMLOutput, error) {
-	out, err := do[AssumeRoleWithSAMLOutput](ctx, c, in)
+	out, err := do(ctx, c, in, new(AssumeRoleWithSAMLOutput))
 	if err != nil || in.SessionNotOnOrAfter.IsZero() {
 		return out, err
 	}

@@ -67,7 +67,7 @@ type AssumeRoleWithWebIdentityOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html
 func (c *Client) AssumeRoleWithWebIdentity(ctx context.Context, in AssumeRoleWithWebIdentityInput) (*AssumeRoleWithWebIdentityOutput, error) {
-	return do[AssumeRoleWithWebIdentityOutput](ctx, c, in)
+	return do(ctx, c, in, new(AssumeRoleWithWebIdentityOutput))
 }
 
 func (AssumeRoleWithWebIdentityInput) operation() operation {

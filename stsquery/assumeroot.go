@@ -42,7 +42,7 @@ type AssumeRootOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoot.html
 func (c *Client) AssumeRoot(ctx context.Context, in AssumeRootInput) (*AssumeRootOutput, error) {
-	return do[AssumeRootOutput](ctx, c, in)
+	return do(ctx, c, in, new(AssumeRootOutput))
 }
 
 func (AssumeRootInput) operation() operation { return operation{name: "AssumeRoot"} }

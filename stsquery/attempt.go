@@ -31,7 +31,7 @@ func (c *Client) attempt(ctx context.Context, n int, r *request, creds stschain.
 		}
 		end(creds, nil)
 	}()
-	late := lateError{c.timeout()}
+	late := &lateError{c.timeout()}
 	bounded, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 
@@ -75,11 +75,11 @@ func (c *Client) attempt(ctx context.Context, n int, r *request, creds stschain.
 // lateError is the error of an attempt without a response in time. It is made for each attempt.
 type lateError struct{ limit time.Duration }
 
-func (e lateError) Error() string {
+func (e *lateError) Error() string {
 	return fmt.Sprintf("no response within %v: %v", e.limit, context.DeadlineExceeded)
 }
 
-func (lateError) Unwrap() error { return context.DeadlineExceeded }
+func (*lateError) Unwrap() error { return context.DeadlineExceeded }
 
 // newRequest makes the request of one attempt, signed for this moment.
 func (c *Client) newRequest(ctx context.Context, r *request, creds stschain.Credentials, d date) (*http.Request, error) {

@@ -37,14 +37,11 @@ type request struct {
 	query query
 }
 
-// do calls an operation and returns its output.
-func do[O any, P interface {
-	*O
-	output
-}](ctx context.Context, c *Client, in Input) (*O, error) {
-	out := new(O)
-	if err := c.call(ctx, in, P(out)); err != nil {
-		return nil, err
+// do calls an operation and returns its output, a pointer: the instances of pointers share their code.
+func do[Out output](ctx context.Context, c *Client, in Input, out Out) (Out, error) {
+	if err := c.call(ctx, in, out); err != nil {
+		var none Out
+		return none, err
 	}
 	return out, nil
 }

@@ -23,7 +23,7 @@ type DecodeAuthorizationMessageOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_DecodeAuthorizationMessage.html
 func (c *Client) DecodeAuthorizationMessage(ctx context.Context, in DecodeAuthorizationMessageInput) (*DecodeAuthorizationMessageOutput, error) {
-	return do[DecodeAuthorizationMessageOutput](ctx, c, in)
+	return do(ctx, c, in, new(DecodeAuthorizationMessageOutput))
 }
 
 func (DecodeAuthorizationMessageInput) operation() operation {

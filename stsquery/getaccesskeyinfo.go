@@ -23,7 +23,7 @@ type GetAccessKeyInfoOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetAccessKeyInfo.html
 func (c *Client) GetAccessKeyInfo(ctx context.Context, in GetAccessKeyInfoInput) (*GetAccessKeyInfoOutput, error) {
-	return do[GetAccessKeyInfoOutput](ctx, c, in)
+	return do(ctx, c, in, new(GetAccessKeyInfoOutput))
 }
 
 func (GetAccessKeyInfoInput) operation() operation { return operation{name: "GetAccessKeyInfo"} }

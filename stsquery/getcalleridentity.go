@@ -21,7 +21,7 @@ type GetCallerIdentityOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html
 func (c *Client) GetCallerIdentity(ctx context.Context) (*GetCallerIdentityOutput, error) {
-	return do[GetCallerIdentityOutput](ctx, c, GetCallerIdentityInput{})
+	return do(ctx, c, GetCallerIdentityInput{}, new(GetCallerIdentityOutput))
 }
 
 func (GetCallerIdentityInput) operation() operation { return operation{name: "GetCallerIdentity"} }

@@ -26,7 +26,7 @@ type GetDelegatedAccessTokenOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetDelegatedAccessToken.html
 func (c *Client) GetDelegatedAccessToken(ctx context.Context, in GetDelegatedAccessTokenInput) (*GetDelegatedAccessTokenOutput, error) {
-	return do[GetDelegatedAccessTokenOutput](ctx, c, in)
+	return do(ctx, c, in, new(GetDelegatedAccessTokenOutput))
 }
 
 func (GetDelegatedAccessTokenInput) operation() operation {

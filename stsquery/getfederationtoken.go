@@ -54,7 +54,7 @@ type FederatedUser struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetFederationToken.html
 func (c *Client) GetFederationToken(ctx context.Context, in GetFederationTokenInput) (*GetFederationTokenOutput, error) {
-	return do[GetFederationTokenOutput](ctx, c, in)
+	return do(ctx, c, in, new(GetFederationTokenOutput))
 }
 
 func (GetFederationTokenInput) operation() operation { return operation{name: "GetFederationToken"} }

@@ -37,7 +37,7 @@ type GetSessionTokenOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetSessionToken.html
 func (c *Client) GetSessionToken(ctx context.Context, in GetSessionTokenInput) (*GetSessionTokenOutput, error) {
-	return do[GetSessionTokenOutput](ctx, c, in)
+	return do(ctx, c, in, new(GetSessionTokenOutput))
 }
 
 func (in GetSessionTokenInput) operation() operation {

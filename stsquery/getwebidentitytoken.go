@@ -32,7 +32,7 @@ type GetWebIdentityTokenOutput struct {
 //
 // Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_GetWebIdentityToken.html
 func (c *Client) GetWebIdentityToken(ctx context.Context, in GetWebIdentityTokenInput) (*GetWebIdentityTokenOutput, error) {
-	return do[GetWebIdentityTokenOutput](ctx, c, in)
+	return do(ctx, c, in, new(GetWebIdentityTokenOutput))
 }
 
 func (GetWebIdentityTokenInput) operation() operation {

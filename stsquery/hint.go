@@ -8,8 +8,8 @@ import (
 // hint returns what to do about a refusal, or "".
 func (e *Error) hint() string {
 	code := baseCode(e.Code)
-	for _, h := range hints {
-		if h.code == code && (h.operation == "" || h.operation == e.Operation) && strings.Contains(e.Message, h.message) {
+	for i := range hints {
+		if h := &hints[i]; h.code == code && (h.operation == "" || h.operation == e.Operation) && strings.Contains(e.Message, h.message) {
 			return h.text
 		}
 	}
@@ -19,8 +19,16 @@ func (e *Error) hint() string {
 // known reports whether a code is one of those that servers are known to send.
 // Such a code can be shown, even if a short secret happens to be a part of it.
 func known(code string) bool {
-	return slices.Contains(throttlingCodes, code) ||
-		slices.ContainsFunc(hints, func(h advice) bool { return h.code == baseCode(code) })
+	if slices.Contains(throttlingCodes, code) {
+		return true
+	}
+	base := baseCode(code)
+	for i := range hints {
+		if hints[i].code == base {
+			return true
+		}
+	}
+	return false
 }
 
 const (

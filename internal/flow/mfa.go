@@ -19,32 +19,32 @@ type MFA struct {
 // SendMFA sends a request with a code of the device, and once more with another code if STS rejects the
 // first one. Without a device the code is zero. The client's credentials are retrieved before the user
 // is prompted.
-func SendMFA[Out any](ctx context.Context, client *stsquery.Client, d MFA, send func(code stschain.Secret) (*Out, error)) (*Out, error) {
+func SendMFA[Out any](ctx context.Context, client *stsquery.Client, d MFA, send func(code stschain.Secret) (Out, error)) (out Out, err error) {
 	switch {
 	case client == nil:
-		return nil, Missing("Client")
+		return out, Missing("Client")
 	case (d.Serial == "") != (d.Token == nil):
-		return nil, stschain.Permanent(errors.New("SerialNumber and MFAToken go together: set both or neither"))
+		return out, stschain.Permanent(errors.New("SerialNumber and MFAToken go together: set both or neither"))
 	case d.Token == nil:
 		return send(stschain.Secret{})
 	}
 	if _, err := signingCredentials(ctx, client); err != nil {
-		return nil, err
+		return out, err
 	}
 	code, err := d.code(ctx)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	out, rejected := send(code)
+	sent, rejected := send(code)
 	if !codeRejected(rejected) {
-		return out, rejected
+		return sent, rejected
 	}
 	other, err := d.code(ctx)
 	switch {
 	case err != nil:
-		return nil, fmt.Errorf("%w; no other code: %w", rejected, err)
+		return out, fmt.Errorf("%w; no other code: %w", rejected, err)
 	case other == code:
-		return nil, fmt.Errorf("%w; MFAToken returned the same code again", rejected)
+		return out, fmt.Errorf("%w; MFAToken returned the same code again", rejected)
 	}
 	return send(other)
 }

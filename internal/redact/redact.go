@@ -88,12 +88,14 @@ func forms(secret string) []string {
 
 // fold returns a text without the differences that wrapping, a change of case or an escaped escape makes.
 func fold(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\\' || r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r) {
-			return -1
-		}
-		return unicode.ToLower(unicode.ToUpper(r)) // ſ and K are s and k
-	}, text)
+	return strings.Map(foldRune, text)
+}
+
+func foldRune(r rune) rune {
+	if r == '\\' || r == unicode.ReplacementChar || unicode.IsSpace(r) || !unicode.IsPrint(r) {
+		return -1
+	}
+	return unicode.ToLower(unicode.ToUpper(r)) // ſ and K are s and k
 }
 
 // OneLine prepares a text for an error: valid UTF-8, printable, without line breaks, and at most the

@@ -55,15 +55,15 @@ func Phase(s State, now int64) int {
 }
 
 // Holding reports whether there is an entry.
-func (s State) Holding() bool { return s.Entry.ID != "" }
+func (s *State) Holding() bool { return s.Entry.ID != "" }
 
 // Good reports whether the entry is valid, not rejected by a service, and not withheld by FailFast.
-func (s State) Good(now int64) bool {
+func (s *State) Good(now int64) bool {
 	return s.Holding() && now < s.Entry.Expires && !s.Rejected && !s.Raised
 }
 
 // End returns when the entry must not be served any longer, even while no attempt may begin.
-func (s State) End(cfg Config) int64 {
+func (s *State) End(cfg Config) int64 {
 	switch {
 	case !s.Holding():
 		return Always
@@ -74,15 +74,15 @@ func (s State) End(cfg Config) int64 {
 }
 
 // short reports whether the entry is not valid for need.AtLeast.
-func (s State) short(now int64, need Need) bool {
+func (s *State) short(now int64, need Need) bool {
 	return need.AtLeast > 0 && plus(now, need.AtLeast) > s.Entry.Expires
 }
 
 // inBackoff is false if the clock was set back to before the backoff began.
-func (s State) inBackoff(now int64) bool { return now >= s.BackoffFrom && now < s.BackoffUntil }
+func (s *State) inBackoff(now int64) bool { return now >= s.BackoffFrom && now < s.BackoffUntil }
 
 // due returns when an attempt becomes due.
-func (s State) due() int64 {
+func (s *State) due() int64 {
 	switch {
 	case s.Rejected:
 		return Always
@@ -93,7 +93,7 @@ func (s State) due() int64 {
 }
 
 // waitFrom returns when callers begin to wait for an attempt.
-func (s State) waitFrom() int64 {
+func (s *State) waitFrom() int64 {
 	switch {
 	case s.Settled:
 		return s.Entry.Expires

@@ -8,7 +8,6 @@ package signature
 
 import (
 	"path"
-	"slices"
 	"sort"
 	"strings"
 )
@@ -38,8 +37,12 @@ type Field struct {
 // SortFields sorts fields into the order in which they are signed.
 func SortFields(fields []Field) {
 	if len(fields) > fewFields {
-		sorted := slices.Clone(fields) // otherwise the caller's array would always be on the heap
-		sort.Sort(ordered[Field]{sorted, func(a, b Field) int { return compareFold(a.Name, b.Name) }})
+		sorted := append([]Field(nil), fields...) // otherwise the caller's array would always be on the heap
+		sort.Sort(&ordered{
+			length: len(sorted),
+			less:   func(i, j int) bool { return compareFold(sorted[i].Name, sorted[j].Name) < 0 },
+			swap:   func(i, j int) { sorted[i], sorted[j] = sorted[j], sorted[i] },
+		})
 		copy(fields, sorted)
 		return
 	}
@@ -55,14 +58,15 @@ const fewFields = 32
 
 // ordered is sorted by sort.Sort, which programs that use net/http link anyway: an instance of slices.SortFunc
 // for each type would add 11 kB.
-type ordered[T any] struct {
-	items   []T
-	compare func(a, b T) int
+type ordered struct {
+	length int
+	less   func(i, j int) bool
+	swap   func(i, j int)
 }
 
-func (o ordered[T]) Len() int           { return len(o.items) }
-func (o ordered[T]) Less(i, j int) bool { return o.compare(o.items[i], o.items[j]) < 0 }
-func (o ordered[T]) Swap(i, j int)      { o.items[i], o.items[j] = o.items[j], o.items[i] }
+func (o *ordered) Len() int           { return o.length }
+func (o *ordered) Less(i, j int) bool { return o.less(i, j) }
+func (o *ordered) Swap(i, j int)      { o.swap(i, j) }
 
 // AppendCanonical appends the canonical request.
 func AppendCanonical(dst []byte, r *Request) []byte {

@@ -3,7 +3,6 @@ package signature
 import (
 	"bytes"
 	"cmp"
-	"slices"
 	"sort"
 	"strings"
 )
@@ -69,12 +68,20 @@ const fewPairs = 16
 // sortPairs sorts the pairs that were written to dst from start on.
 func sortPairs(dst []byte, start int, pairs []pair) []byte {
 	written := dst[start:]
-	if slices.IsSortedFunc(pairs, func(a, b pair) int { return a.compare(b, written) }) {
+	unsorted := 1
+	for unsorted < len(pairs) && pairs[unsorted-1].compare(pairs[unsorted], written) <= 0 {
+		unsorted++
+	}
+	if unsorted >= len(pairs) {
 		return dst
 	}
 	if len(pairs) > fewPairs {
-		sorted := slices.Clone(pairs) // as in SortFields
-		sort.Sort(ordered[pair]{sorted, func(a, b pair) int { return a.compare(b, written) }})
+		sorted := append([]pair(nil), pairs...) // as in SortFields
+		sort.Sort(&ordered{
+			length: len(sorted),
+			less:   func(i, j int) bool { return sorted[i].compare(sorted[j], written) < 0 },
+			swap:   func(i, j int) { sorted[i], sorted[j] = sorted[j], sorted[i] },
+		})
 		copy(pairs, sorted)
 	} else {
 		for i := range pairs {

@@ -91,7 +91,8 @@ func Fallback(region, endpoint string, regions []string) (list []string) {
 // IsAWSHost reports whether a host is under a domain of AWS.
 func IsAWSHost(host string) bool {
 	host = "." + strings.ToLower(strings.TrimSuffix(host, "."))
-	for _, p := range partitions {
+	for i := range partitions {
+		p := &partitions[i]
 		if strings.HasSuffix(host, "."+p.suffix) || strings.HasSuffix(host, "."+p.dualStack) {
 			return true
 		}

@@ -78,12 +78,10 @@ func IsHost(s string) bool {
 		zone := ip.Zone() // the name of an interface
 		return zone == "" || IsHost(zone)
 	}
-	for label := range strings.SplitSeq(strings.TrimSuffix(s, "."), ".") {
-		if !IsLabel(strings.ReplaceAll(label, "_", "x")) {
-			return false
-		}
+	label, rest, more := strings.Cut(strings.ReplaceAll(strings.TrimSuffix(s, "."), "_", "x"), ".")
+	for ; more && IsLabel(label); label, rest, more = strings.Cut(rest, ".") {
 	}
-	return len(s) <= 254
+	return IsLabel(label) && len(s) <= 254
 }
 
 // IsPort reports whether s is a port from 1 to 65535, or empty.
