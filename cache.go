@@ -80,6 +80,8 @@ type failures struct {
 
 // cached is what the provider returned, and when.
 type cached struct {
+	_ [0]func() // nothing compares it, so no code for that is needed
+
 	received time.Time
 	creds    Credentials
 }
@@ -170,8 +172,8 @@ func (c *Cache) Invalidate(rejected Credentials) {
 	if c.state.Holding() && !c.state.Rejected && c.state.Entry.ID == rejected.AccessKeyID {
 		k := c.rebase()
 		c.state = refresh.Reject(c.state, refresh.Nanos(k.received))
-		c.publish(k)
-		c.emit(Event{Kind: Invalidated, Origin: k.creds.Origin, Err: c.backoffError()})
+		c.publish(&k)
+		c.emit(&Event{Kind: Invalidated, Origin: k.creds.Origin, Err: c.backoffError()})
 	}
 	c.mu.Unlock()
 	if i, ok := c.Provider.(Invalidator); ok {
@@ -249,7 +251,7 @@ func (c *Cache) credentials(lag time.Duration) Credentials {
 func (c *Cache) rebase() cached {
 	_, lag := c.now()
 	c.state = refresh.Shift(c.state, -lag)
-	return cached{c.time(), c.credentials(lag)}
+	return cached{received: c.time(), creds: c.credentials(lag)}
 }
 
 // backoffError returns an error if a backoff delays the refresh of the rejected
@@ -272,15 +274,15 @@ func (c *Cache) failed() failures {
 }
 
 // publish replaces the snapshot.
-func (c *Cache) publish(k cached) {
+func (c *Cache) publish(k *cached) {
 	from, until := refresh.Quiet(c.config(), c.state)
-	c.snapshot.Store(&snapshot{from, until, refresh.Nanos(k.received), k})
+	c.snapshot.Store(&snapshot{from, until, refresh.Nanos(k.received), *k})
 }
 
 // republish replaces the snapshot after a change of the state.
 func (c *Cache) republish() {
 	if s := c.snapshot.Load(); s != nil {
-		c.publish(s.cached)
+		c.publish(&s.cached)
 	}
 }
 

@@ -17,6 +17,8 @@ const grace = 100 * time.Millisecond
 
 // result is what a provider returned.
 type result struct {
+	_ [0]func() // nothing compares it, so no code for that is needed
+
 	creds Credentials
 	err   error
 	class refresh.Class // of err
@@ -27,6 +29,8 @@ type result struct {
 
 // outcome is what the callers that wait for an attempt return.
 type outcome struct {
+	_ [0]func() // nothing compares it, so no code for that is needed
+
 	creds    Credentials
 	err      error
 	noPrompt bool // a prompt was needed, and the attempt could not prompt
@@ -79,7 +83,7 @@ func (c *Cache) call(a *attempt) (r result) {
 		if c.name != n { // otherwise it shares the text of the cached origin
 			c.name = n
 		}
-		c.emit(Event{Kind: RefreshStarted, Origin: n})
+		c.emit(&Event{Kind: RefreshStarted, Origin: n})
 	}
 	c.mu.Unlock()
 	ctx, end := Step{Kind: StepRefresh, Name: n, Provider: c}.Start(a)
@@ -146,12 +150,12 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 			c.failures.count++
 		}
 		c.republish()
-		c.emit(Event{Kind: RefreshFailed, Origin: c.knownName(), Took: took, Err: r.err})
+		c.emit(&Event{Kind: RefreshFailed, Origin: c.knownName(), Took: took, Err: r.err})
 	} else if gains {
 		if c.failures != nil {
 			c.failures.last = nil
 		}
-		c.emit(Event{Kind: Refreshed, Origin: c.credentials(0).Origin, Took: took, Note: r.note})
+		c.emit(&Event{Kind: Refreshed, Origin: c.credentials(0).Origin, Took: took, Note: r.note})
 	}
 	now, lag := c.now()
 	switch noPrompt := r.class == refresh.NoPrompt; {
@@ -159,7 +163,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		return outcome{err: r.err, noPrompt: noPrompt}
 	case r.err != nil && now >= c.state.Entry.Expires:
 		c.failures.stale++
-		c.emit(Event{Kind: ServingStale, Origin: c.credentials(0).Origin, Err: r.err})
+		c.emit(&Event{Kind: ServingStale, Origin: c.credentials(0).Origin, Err: r.err})
 	}
 	return outcome{creds: c.credentials(lag)}
 }
@@ -169,7 +173,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err error) {
 	t := c.time()
 	now := refresh.Nanos(t)
-	creds = c.compact(creds)
+	c.compact(&creds)
 	entry := refresh.Entry{ID: creds.AccessKeyID, Expires: refresh.Expiry(creds.Expires)}
 	switch refresh.Check(c.state, entry, now) {
 	case refresh.ArrivedExpired:
@@ -182,13 +186,13 @@ func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err err
 	c.rebase()
 	gains = refresh.Gains(c.state, entry)
 	c.state = refresh.Succeed(c.config(), c.state, entry, now, draws)
-	c.publish(cached{t, creds})
+	c.publish(&cached{received: t, creds: creds})
 	return gains, nil
 }
 
-// compact returns creds with an origin, and with their texts in one allocation: the time of a garbage collection depends on
+// compact sets the origin of creds, and copies their texts into one allocation: the time of a garbage collection depends on
 // the number of objects, and a text may be a part of a large response.
-func (c *Cache) compact(creds Credentials) Credentials {
+func (c *Cache) compact(creds *Credentials) {
 	n := c.knownName()
 	creds.Origin = cmp.Or(creds.Origin, n)
 	texts := creds.AccessKeyID + creds.AccountID + creds.Origin
@@ -198,7 +202,6 @@ func (c *Cache) compact(creds Credentials) Credentials {
 	if n == creds.Origin {
 		c.name = creds.Origin
 	}
-	return creds
 }
 
 // bounded returns the value of f, which calls p, on a separate goroutine. It returns an error if f panics or
@@ -251,7 +254,7 @@ func panicSite() string {
 }
 
 // emit queues an event. The caller has the lock.
-func (c *Cache) emit(e Event) {
+func (c *Cache) emit(e *Event) {
 	if c.OnEvent == nil && c.member == nil {
 		return
 	}
@@ -263,11 +266,11 @@ func (c *Cache) emit(e Event) {
 		if c.events == nil {
 			c.events = new(eventQueue)
 		}
-		f, event := c.OnEvent, e // so that e is on the heap only here
+		f, event := c.OnEvent, *e // so that e is on the heap only here
 		c.events.push(func() { f(event) })
 	}
 	if c.member != nil {
-		c.member.observe(e)
+		c.member.observe(*e)
 	}
 }
 

@@ -56,22 +56,23 @@ func (s Secret) LogValue() slog.Value { return slog.StringValue(redacted) }
 // MarshalText returns "[redacted]", for json and xml.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
-// pad returns the mask of this process.
-var pad = sync.OnceValue(func() *[256]byte {
-	var p [256]byte
-	rand.Read(p[:]) // never fails
-	return &p
-})
+// pad is the mask of this process.
+var pad struct {
+	once  sync.Once
+	bytes [256]byte
+}
+
+func drawPad() { rand.Read(pad.bytes[:]) } // never fails
 
 // mask masks a string, or unmasks a masked one.
 func mask(s string) string {
-	p := pad()
+	pad.once.Do(drawPad)
 	var out strings.Builder
 	out.Grow(len(s))
-	var chunk [len(p)]byte
+	var chunk [len(pad.bytes)]byte
 	for len(s) > 0 {
 		n := copy(chunk[:], s)
-		subtle.XORBytes(chunk[:n], chunk[:n], p[:])
+		subtle.XORBytes(chunk[:n], chunk[:n], pad.bytes[:])
 		out.Write(chunk[:n])
 		s = s[n:]
 	}

@@ -160,6 +160,8 @@ func (p *parser) malformed(err error) error {
 
 // result is the result of an operation.
 type result struct {
+	_ [0]func() // nothing compares it, so no code for that is needed
+
 	*element
 	operation, requestID string
 	ahead                time.Duration // of the server's clock, as far as expiry dates are concerned
@@ -173,7 +175,7 @@ func resultOf(root *element, operation string, ahead time.Duration) (result, err
 	if root.name != operation+"Response" {
 		return result{}, fmt.Errorf("the root element of the response is %s instead of %sResponse: is the endpoint an STS?", name(root.name), operation)
 	}
-	return result{root.child(operation + "Result"), operation, requestIDOf(root), ahead}, nil
+	return result{element: root.child(operation + "Result"), operation: operation, requestID: requestIDOf(root), ahead: ahead}, nil
 }
 
 // fault is why a server refused a request.

@@ -48,10 +48,20 @@ func newKey(accessKeyID, secret, token string, s Scope, spaces *spaces) *Key {
 		head:       head,
 		credential: head[len(before) : len(head)-len(after)],
 		scope:      "\n" + scope + "\n",
-		parameter:  sync.OnceValue(func() string { return string(appendToken(nil, token)) }),
+		parameter:  parameterOf(token),
 		inner:      padded(derived, 0x36),
 		outer:      padded(derived, 0x5c),
 		spaces:     spaces,
+	}
+}
+
+// parameterOf returns a function that formats a token once: sync.OnceValue would be another 2 kB of code.
+func parameterOf(token string) func() string {
+	var once sync.Once
+	var text string
+	return func() string {
+		once.Do(func() { text = string(appendToken(nil, token)) })
+		return text
 	}
 }
 
