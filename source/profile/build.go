@@ -19,16 +19,16 @@ import (
 
 // part is a step that was built. Its contents may be secret, so they are in functions.
 type part struct {
-	step
+	*step
 	provider func() stschain.Provider
 	cache    func() stschain.CachedProvider // over the provider, for the client of the next step
 }
 
 // build creates the providers of steps, each over the previous one. It keeps the providers of steps that did not
 // change, and with them the credentials in their caches.
-func (p *Provider) build(built []part, steps []step) ([]part, error) {
+func (p *Provider) build(built []part, steps []*step) ([]part, error) {
 	kept := 0
-	for kept < len(steps) && kept < len(built) && built[kept].step == steps[kept] {
+	for kept < len(steps) && kept < len(built) && *built[kept].step == *steps[kept] {
 		kept++
 	}
 	parts := built[:kept:kept]
@@ -48,10 +48,10 @@ func (p *Provider) build(built []part, steps []step) ([]part, error) {
 }
 
 // provider creates the provider of a step. base provides the credentials that assume a role.
-func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, error) {
+func (p *Provider) provider(s *step, base stschain.Provider) (stschain.Provider, error) {
 	switch s.kind {
 	case fromKeys:
-		return static{stschain.Credentials{
+		return &static{stschain.Credentials{
 			AccessKeyID: s.keys.id, SecretAccessKey: s.keys.secret, SessionToken: s.keys.token,
 			AccountID: s.account, Origin: "profile " + s.profile,
 		}}, nil
@@ -59,19 +59,19 @@ func (p *Provider) provider(s step, base stschain.Provider) (stschain.Provider, 
 		return p.credentialSource(s)
 	case fromProcess:
 		command := &process.Provider{Command: s.command.Reveal(), AccountID: s.account, Run: p.Run, Clock: p.Clock}
-		return unseen{func() stschain.Provider { return command }, command.String()}, nil
+		return &unseen{func() stschain.Provider { return command }, command.String()}, nil
 	case fromSSO, fromLogin:
 		return p.signedIn(s)
 	}
 	if noRegion := errNoRegion(s); s.settings.region == "" {
 		switch {
 		case s.kind == fromRole:
-			return regionless{base, s.role.arn, noRegion}, nil
+			return &regionless{base, s.role.arn, noRegion}, nil
 		case s.settings.endpoint == "":
 			return nil, noRegion
 		}
 	}
-	client, err := p.client(s.settings, base)
+	client, err := p.client(&s.settings, base)
 	if err != nil {
 		return nil, err
 	}
@@ -97,28 +97,28 @@ type unseen struct {
 	name     string
 }
 
-func (u unseen) String() string { return u.name }
+func (u *unseen) String() string { return u.name }
 
-func (u unseen) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+func (u *unseen) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return u.provider().Retrieve(ctx)
 }
 
-func (u unseen) Identity(ctx context.Context) (stschain.Identity, error) {
+func (u *unseen) Identity(ctx context.Context) (stschain.Identity, error) {
 	return (&stschain.Cache{Provider: u.provider()}).Identity(ctx)
 }
 
-func (p *Provider) credentialSource(s step) (stschain.Provider, error) {
+func (p *Provider) credentialSource(s *step) (stschain.Provider, error) {
 	switch s.source {
 	case sourceEnvironment:
 		return &env.Provider{LookupEnv: p.LookupEnv, Clock: p.Clock}, nil
 	case sourceIMDS:
-		return p.instance(s.settings), nil
+		return p.instance(&s.settings), nil
 	}
 	httpClient, err := p.httpClient(s.settings.caBundle)
 	return &container.Provider{LookupEnv: p.LookupEnv, Open: p.Open, HTTPClient: httpClient}, err
 }
 
-func errNoRegion(s step) error {
+func errNoRegion(s *step) error {
 	return stschain.Permanent(fmt.Errorf("profile: [%s] has the role %s, and no region is configured to call STS in: set region in the profile, or AWS_REGION", sectionName(kindProfile, s.profile), s.role.arn))
 }
 
@@ -130,11 +130,11 @@ type regionless struct {
 	err  error
 }
 
-func (r regionless) String() string { return "assumerole " + r.arn }
+func (r *regionless) String() string { return "assumerole " + r.arn }
 
-func (r regionless) Providers() []stschain.Provider { return []stschain.Provider{r.base} }
+func (r *regionless) Providers() []stschain.Provider { return []stschain.Provider{r.base} }
 
-func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+func (r *regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	ctx, end := stschain.Step{Provider: r.base}.Start(ctx)
 	creds, err := r.base.Retrieve(ctx)
 	if end(creds, err); err != nil {
@@ -143,12 +143,12 @@ func (r regionless) Retrieve(ctx context.Context) (stschain.Credentials, error) 
 	return stschain.Credentials{}, r.err
 }
 
-func (r regionless) Identity(context.Context) (stschain.Identity, error) {
+func (r *regionless) Identity(context.Context) (stschain.Identity, error) {
 	return stschain.Identity{}, r.err
 }
 
 // signedIn creates the provider for a session of the AWS CLI.
-func (p *Provider) signedIn(s step) (stschain.Provider, error) {
+func (p *Provider) signedIn(s *step) (stschain.Provider, error) {
 	home, err := p.home(runtime.GOOS)
 	if err != nil {
 		return nil, err
@@ -186,11 +186,11 @@ func (p *Provider) signedIn(s step) (stschain.Provider, error) {
 // static returns the keys of a profile.
 type static struct{ creds stschain.Credentials }
 
-func (s static) String() string { return s.creds.Origin }
+func (s *static) String() string { return s.creds.Origin }
 
-func (s static) Retrieve(context.Context) (stschain.Credentials, error) { return s.creds, nil }
+func (s *static) Retrieve(context.Context) (stschain.Credentials, error) { return s.creds, nil }
 
-func (s static) Identity(context.Context) (stschain.Identity, error) { return s.creds.Identity(), nil }
+func (s *static) Identity(context.Context) (stschain.Identity, error) { return s.creds.Identity(), nil }
 
 // tokenFile reads a token with Open, like the other files.
 func (p *Provider) tokenFile(path string) func(context.Context) (stschain.Secret, error) {

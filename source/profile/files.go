@@ -115,41 +115,41 @@ func (f *files) find(kind, name string) (*section, error) {
 }
 
 // get returns the property of that key.
-func (s *section) get(key string) property {
+func (s *section) get(key string) *property {
 	if s == nil {
-		return property{}
+		return &property{}
 	}
 	value, ok := s.values.value(key)
 	if !ok {
-		return property{}
+		return &property{}
 	}
-	return property{key, stschain.NewSecret(value), s.positions[key], s.String()}
+	return &property{key, stschain.NewSecret(value), s.positions[key], s.String()}
 }
 
 // has reports whether one of the keys has a value.
 func (s *section) has(keys ...string) bool { return s.first(keys...).isSet() }
 
 // first returns the first property that has a value.
-func (s *section) first(keys ...string) property {
+func (s *section) first(keys ...string) *property {
 	for _, key := range keys {
 		if p := s.get(key); p.isSet() {
 			return p
 		}
 	}
-	return property{}
+	return &property{}
 }
 
 // sub returns a sub-property, if the value of a key consists of lines below it.
-func (s *section) sub(key, name string) property {
+func (s *section) sub(key, name string) *property {
 	p := s.get(key)
 	for line := range strings.Lines(p.text()) {
 		k, value, _ := strings.Cut(withoutComment(strings.TrimSpace(line)), "=")
 		value = strings.TrimSpace(value)
 		if strings.EqualFold(strings.TrimSpace(k), name) && value != "" {
-			return property{key + "." + name, stschain.NewSecret(value), p.position, p.section}
+			return &property{key + "." + name, stschain.NewSecret(value), p.position, p.section}
 		}
 	}
-	return property{}
+	return &property{}
 }
 
 // String returns the name of the section in the model.
@@ -159,16 +159,16 @@ func (s *section) errorf(format string, args ...any) error {
 	return stschain.Permanent(fmt.Errorf("profile: %s: [%s]: %s", s.position, s, fmt.Sprintf(format, args...)))
 }
 
-func (p property) isSet() bool { return !p.value.IsZero() }
+func (p *property) isSet() bool { return !p.value.IsZero() }
 
-func (p property) text() string { return p.value.Reveal() }
+func (p *property) text() string { return p.value.Reveal() }
 
 // errorf is an error about the property. It must not show values that may be secrets.
-func (p property) errorf(format string, args ...any) error {
+func (p *property) errorf(format string, args ...any) error {
 	return stschain.Permanent(fmt.Errorf("profile: %s: %s", p.origin(), fmt.Sprintf(format, args...)))
 }
 
-func (p property) origin() string { return fmt.Sprintf("%s: [%s] %s", p.position, p.section, p.key) }
+func (p *property) origin() string { return fmt.Sprintf("%s: [%s] %s", p.position, p.section, p.key) }
 
 // missing reports whether there is no such file. That includes a path below a regular file.
 func missing(err error) bool {
@@ -254,7 +254,7 @@ func (s *section) indented(keys ...string) string {
 }
 
 // continued says which line continues the property, perhaps by mistake.
-func (s *section) continued(p property) string {
+func (s *section) continued(p *property) string {
 	for _, at := range s.indents {
 		if at.file == p.position.file && at.of == p.position.line {
 			return fmt.Sprintf("; %v", at)

@@ -18,9 +18,9 @@ type keys struct {
 }
 
 // keysStep is the step of a profile's keys.
-func keysStep(s *section) ([]step, error) {
+func keysStep(s *section) ([]*step, error) {
 	keys, err := keysOf(s)
-	return []step{{kind: fromKeys, profile: s.name, keys: keys, account: accountOf(s)}}, err
+	return []*step{{kind: fromKeys, profile: s.name, keys: keys, account: accountOf(s)}}, err
 }
 
 // accountOf returns the account of keys and processes. It is informational, so an invalid one is ignored.
@@ -44,9 +44,9 @@ func keysOf(s *section) (k keys, err error) {
 	case id.position.file != secret.position.file:
 		return k, id.errorf("aws_secret_access_key is in another file (%s): write both into one", secret.position)
 	case id.position.file != token.position.file:
-		token = property{}
+		token = new(property)
 	}
-	for _, p := range []property{id, secret, token} {
+	for _, p := range []*property{id, secret, token} {
 		if strings.ContainsFunc(p.text(), func(r rune) bool { return r <= ' ' || r > '~' }) {
 			return k, p.errorf("the value has white space or characters beyond ASCII, which no request can carry%s", s.continued(p))
 		}

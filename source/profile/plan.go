@@ -49,10 +49,10 @@ type role struct {
 
 // plan returns the steps to the credentials of the selected profile, in order, and the key that makes it a
 // source of credentials.
-func (p *Provider) plan(ctx context.Context) ([]step, property, error) {
+func (p *Provider) plan(ctx context.Context) ([]*step, *property, error) {
 	files, selected, err := p.profile(ctx)
 	if err != nil {
-		return nil, property{}, err
+		return nil, nil, err
 	}
 	name, by := p.selected()
 	key, refused := selected.first(credentialKeys...), files.refused()
@@ -107,7 +107,7 @@ type planner struct {
 }
 
 // steps are those of the last profile of a path, which begins at the selected one.
-func (p *planner) steps(path []*section) ([]step, error) {
+func (p *planner) steps(path []*section) ([]*step, error) {
 	s := path[len(path)-1]
 	switch {
 	case len(path) > 1 && s.has(keyPair...):
@@ -123,7 +123,7 @@ func (p *planner) steps(path []*section) ([]step, error) {
 	case s.has("login_session"):
 		return p.login(path)
 	case s.has("credential_process"):
-		return []step{{kind: fromProcess, profile: s.name, command: s.get("credential_process").value, account: accountOf(s)}}, nil
+		return []*step{{kind: fromProcess, profile: s.name, command: s.get("credential_process").value, account: accountOf(s)}}, nil
 	case s.has("source_profile", "credential_source"):
 		by := s.first("credential_source", "source_profile")
 		return nil, by.errorf("role_arn is missing%s: add the ARN of the role to assume with the credentials of %s, or remove %s", s.indented("role_arn"), by.text(), by.key)
@@ -132,7 +132,7 @@ func (p *planner) steps(path []*section) ([]step, error) {
 }
 
 // role returns the steps to the credentials that assume the role, and the role.
-func (p *planner) role(path []*section) (before []step, err error) {
+func (p *planner) role(path []*section) (before []*step, err error) {
 	s := path[len(path)-1]
 	source, next, mfa := s.get("credential_source"), s.get("source_profile"), s.get("mfa_serial")
 	switch {
@@ -157,7 +157,7 @@ func (p *planner) role(path []*section) (before []step, err error) {
 }
 
 // follow returns the steps of the profile that source_profile names.
-func (p *planner) follow(path []*section, next property) ([]step, error) {
+func (p *planner) follow(path []*section, next *property) ([]*step, error) {
 	name, from := next.text(), path[len(path)-1]
 	to, err := p.files.find(kindProfile, name)
 	if err != nil {
@@ -190,16 +190,16 @@ const (
 )
 
 // named returns the step of a credential_source.
-func (p *planner) named(path []*section, source property) ([]step, error) {
+func (p *planner) named(path []*section, source *property) ([]*step, error) {
 	switch name := source.text(); name {
 	case sourceEnvironment, sourceIMDS, sourceContainer:
 		r := p.reader(p.files, path...)
-		return []step{{kind: fromSource, profile: path[len(path)-1].name, source: name, settings: r.settings()}}, r.err
+		return []*step{{kind: fromSource, profile: path[len(path)-1].name, source: name, settings: r.settings()}}, r.err
 	}
 	return nil, source.errorf("the value must be one of %s, %s, %s", sourceEnvironment, sourceIMDS, sourceContainer)
 }
 
-func (p *planner) webIdentity(path []*section) ([]step, error) {
+func (p *planner) webIdentity(path []*section) ([]*step, error) {
 	s := path[len(path)-1]
 	file := s.get("web_identity_token_file")
 	if !s.has("role_arn") {
@@ -207,14 +207,14 @@ func (p *planner) webIdentity(path []*section) ([]step, error) {
 	}
 	last, err := p.assumed(path)
 	last.kind, last.tokenFile = fromWebIdentity, file.text()
-	return []step{last}, err
+	return []*step{last}, err
 }
 
 // assumed is the step of a profile's role.
-func (p *planner) assumed(path []*section) (step, error) {
+func (p *planner) assumed(path []*section) (*step, error) {
 	s := path[len(path)-1]
 	r := p.reader(p.files, path...)
-	a := step{kind: fromRole, profile: s.name, settings: r.settings(), role: role{
+	a := &step{kind: fromRole, profile: s.name, settings: r.settings(), role: role{
 		arn: s.get("role_arn").text(), sessionName: s.get("role_session_name").text(),
 		externalID: s.get("external_id").text(), mfaSerial: s.get("mfa_serial").text(),
 	}}
@@ -229,7 +229,7 @@ func (p *planner) assumed(path []*section) (step, error) {
 	return a, r.err
 }
 
-func (p *planner) sso(path []*section) ([]step, error) {
+func (p *planner) sso(path []*section) ([]*step, error) {
 	s := path[len(path)-1]
 	own, err := p.ssoOf(s)
 	if err != nil {
@@ -237,14 +237,14 @@ func (p *planner) sso(path []*section) ([]step, error) {
 	}
 	r := p.reader(p.files, path...)
 	own.portal, own.oidc = r.endpoint("sso").text, r.endpoint("sso_oidc").text
-	return []step{{kind: fromSSO, profile: s.name, sso: own, settings: r.settings()}}, r.err
+	return []*step{{kind: fromSSO, profile: s.name, sso: own, settings: r.settings()}}, r.err
 }
 
-func (p *planner) login(path []*section) ([]step, error) {
+func (p *planner) login(path []*section) ([]*step, error) {
 	s := path[len(path)-1]
 	r := p.reader(p.files, path...)
 	own := loginSession{s.get("login_session").text(), r.endpoint("signin").text}
-	return []step{{kind: fromLogin, profile: s.name, login: own, settings: r.settings()}}, r.err
+	return []*step{{kind: fromLogin, profile: s.name, login: own, settings: r.settings()}}, r.err
 }
 
 // ssoOf returns the settings of a profile and its session for IAM Identity Center.

@@ -36,13 +36,14 @@ type settings struct {
 const sts = "sts"
 
 // settings returns those of the selected profile. Without one there are only those of the environment.
-func (p *Provider) settings(ctx context.Context) (settings, error) {
+func (p *Provider) settings(ctx context.Context) (*settings, error) {
 	files, selected, err := p.profile(ctx)
 	if err != nil {
-		return settings{}, err
+		return new(settings), err
 	}
 	r := p.reader(files, selected)
-	return r.settings(), r.err
+	s := r.settings()
+	return &s, r.err
 }
 
 // Client returns a client of STS with the settings of environment and profile, which signs with credentials.
@@ -55,7 +56,7 @@ func (p *Provider) Client(ctx context.Context, credentials stschain.Provider) (*
 	return p.client(s, credentials)
 }
 
-func (p *Provider) client(s settings, credentials stschain.Provider) (*stsquery.Client, error) {
+func (p *Provider) client(s *settings, credentials stschain.Provider) (*stsquery.Client, error) {
 	httpClient, err := p.httpClient(s.caBundle)
 	return &stsquery.Client{
 		Credentials: credentials,
@@ -76,7 +77,7 @@ func (p *Provider) Instance(ctx context.Context) (*imds.Provider, error) {
 }
 
 // instance returns a provider that uses the settings of the profile for variables that are not set.
-func (p *Provider) instance(s settings) *imds.Provider {
+func (p *Provider) instance(s *settings) *imds.Provider {
 	lookup := func(name string) (string, bool) {
 		value := p.variable(name)
 		switch {
@@ -130,7 +131,7 @@ func (r *reader) settings() settings {
 // setting is a value, and where it is configured.
 type setting struct{ text, origin string }
 
-func (p property) setting() setting { return setting{p.text(), p.origin()} }
+func (p *property) setting() setting { return setting{p.text(), p.origin()} }
 
 func (r *reader) fail(s setting, format string, args ...any) {
 	r.err = errors.Join(r.err, stschain.Permanent(fmt.Errorf("profile: %s: %w", s.origin, fmt.Errorf(format, args...))))
