@@ -31,7 +31,7 @@ type UnsignedOutput struct {
 // a client certificate instead of a signature. It is for flows; those of MinIO are in package minio. The client's
 // Credentials are not used. The result must contain credentials that expire.
 func (c *Client) CallUnsigned(ctx context.Context, in UnsignedInput) (*UnsignedOutput, error) {
-	return do[UnsignedOutput](ctx, c, resolvedInput{UnsignedInput: in})
+	return do(ctx, c, resolvedInput{UnsignedInput: in}, new(UnsignedOutput))
 }
 
 // resolvedInput is an input with what Secrets returned.

@@ -89,19 +89,19 @@ type presented struct {
 
 // identity returns the fields of the token in an identity. A caller can give a forged token to a function, but not
 // to a file or an agent of this machine.
-func (s presented) identity() []string {
+func (s *presented) identity() []string {
 	if !s.local || s.issuer == "" || s.subject == "" || len(s.audiences) == 0 {
 		return []string{"token=" + s.token.Fingerprint()}
 	}
 	return []string{"iss=" + s.issuer, "sub=" + s.subject, "aud=" + flow.Names(s.audiences), "claims=" + s.others}
 }
 
-func (s presented) name() string { return cmp.Or(s.origin, "the token") }
+func (s *presented) name() string { return cmp.Or(s.origin, "the token") }
 
-func (s presented) expiry() flow.Expiry { return flow.Expiry{Token: s.name(), At: s.expires} }
+func (s *presented) expiry() flow.Expiry { return flow.Expiry{Token: s.name(), At: s.expires} }
 
 // expired says when the token expires or expired, and what to check.
-func (s presented) expired(now time.Time) string {
+func (s *presented) expired(now time.Time) string {
 	text := s.expiry().Describe(now)
 	if now.Before(s.expires) {
 		return text
@@ -110,7 +110,7 @@ func (s presented) expired(now time.Time) string {
 }
 
 // explain adds the claims of the token to an error of STS.
-func (s presented) explain(err error, now time.Time) error {
+func (s *presented) explain(err error, now time.Time) error {
 	if s.token.IsZero() {
 		return err
 	}

@@ -79,7 +79,7 @@ func (p *Provider) AssumeRoleWithWebIdentity(ctx context.Context) (_ *stsquery.A
 	if err := p.check(); err != nil {
 		return nil, err
 	}
-	var sent presented
+	sent := new(presented)
 	out, err := p.Client.AssumeRoleWithWebIdentity(ctx, stsquery.AssumeRoleWithWebIdentityInput{
 		RoleARN:         p.RoleARN,
 		RoleSessionName: flow.SessionName(p.SessionName),
@@ -135,21 +135,21 @@ func (p *Provider) Identity(ctx context.Context) (_ stschain.Identity, err error
 }
 
 // present returns a token, unless STS would certainly refuse it.
-func (p *Provider) present(ctx context.Context) (presented, error) {
+func (p *Provider) present(ctx context.Context) (*presented, error) {
 	ctx, origin := withOrigin(ctx)
 	token, err := p.Token(ctx)
 	if err != nil {
-		return presented{}, err
+		return new(presented), err
 	}
 	text := strings.TrimSpace(token.Reveal())
 	if text == "" {
-		return presented{}, errors.New("Token returned an empty one")
+		return new(presented), errors.New("Token returned an empty one")
 	}
-	sent := presented{token: stschain.NewSecret(text), origin: origin.String()}
+	sent := &presented{token: stschain.NewSecret(text), origin: origin.String()}
 	sent.local = origin.isOf(sent.token)
 	sent.claims, sent.isJWT = peek(text)
 	if now := system.Now(p.Client.Clock); sent.expiry().Passed(now) {
-		return presented{}, errors.New(sent.expired(now))
+		return new(presented), errors.New(sent.expired(now))
 	}
 	return sent, nil
 }

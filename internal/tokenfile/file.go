@@ -51,12 +51,12 @@ const rounds = 3
 // Token returns the token, refreshed if it is due. A refreshed token is written
 // to the file. If the file cannot be written, the token stays in cache as long
 // as the file does not change.
-func (f File[T]) Token(ctx context.Context, cache *wire.TokenCache[T]) (T, error) {
+func (f *File[T]) Token(ctx context.Context, cache *wire.TokenCache[T]) (T, error) {
 	return cache.Get(ctx, f.source())
 }
 
-func (f File[T]) source() wire.TokenSource[T] {
-	return wire.TokenSource[T]{Advisory: f.Advisory, Now: f.Now, Load: f.load, Refresh: func(ctx context.Context, old T) (T, error) {
+func (f *File[T]) source() *wire.TokenSource[T] {
+	return &wire.TokenSource[T]{Advisory: f.Advisory, Now: f.Now, Load: f.load, Refresh: func(ctx context.Context, old T) (T, error) {
 		t, err := f.refresh(ctx, old)
 		if err != nil {
 			expires := time.Unix(0, old.Entry().Expires).UTC()
@@ -67,7 +67,7 @@ func (f File[T]) source() wire.TokenSource[T] {
 }
 
 // load reads the file. The cached token is newer than the one it was made from.
-func (f File[T]) load(ctx context.Context, cached T) (T, error) {
+func (f *File[T]) load(ctx context.Context, cached T) (T, error) {
 	onDisk, err := Read(ctx, f.Path, f.Open)
 	switch was := cached.Content(); {
 	case err == nil && !was.IsZero() && was.onDisk.Equal(onDisk):
@@ -89,7 +89,7 @@ func (f File[T]) load(ctx context.Context, cached T) (T, error) {
 }
 
 // refresh returns a token that replaces old, because this or another process refreshed it.
-func (f File[T]) refresh(ctx context.Context, old T) (T, error) {
+func (f *File[T]) refresh(ctx context.Context, old T) (T, error) {
 	if _, err := f.Prepare(old); err != nil {
 		return old, err
 	}
@@ -132,7 +132,7 @@ func (f File[T]) refresh(ctx context.Context, old T) (T, error) {
 
 // changed reports whether the file was removed or changed since t was read from it: a program that uses
 // no lock refreshed the token, or the user signed in again, or out.
-func (f File[T]) changed(ctx context.Context, t T) bool {
+func (f *File[T]) changed(ctx context.Context, t T) bool {
 	now, err := Read(ctx, f.Path, f.Open)
 	return errors.Is(err, fs.ErrNotExist) || err == nil && !now.Equal(t.Content().onDisk)
 }

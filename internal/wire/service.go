@@ -30,7 +30,7 @@ const attemptTimeout = 5 * time.Second
 // It makes another attempt if there is no response, or if read returns an error
 // and the status is 200 or retryable. It waits as the standard retry mode of the AWS SDKs does; there is no quota, because
 // the providers that call a service are in backoff after an error. An error of the transport names the host.
-func (s Service) Call(ctx context.Context, request func() (Request, error), read func(Response) error) error {
+func (s *Service) Call(ctx context.Context, request func() (Request, error), read func(Response) error) error {
 	client := Client(s.HTTPClient, attemptTimeout)
 	client.Jar = nil
 	if s.HTTPClient == nil {
@@ -74,7 +74,7 @@ type Refusal struct {
 func (r *Refusal) Error() string { return r.text }
 
 // Refuse returns the refusal in a response. It does not show the secrets.
-func (s Service) Refuse(r Response, code, message string, secrets ...stschain.Secret) *Refusal {
+func (s *Service) Refuse(r Response, code, message string, secrets ...stschain.Secret) *Refusal {
 	refusal := &Refusal{Status: r.Status, Code: redact.OneLine(redact.Text(code, secrets), 64)}
 	refusal.text = fmt.Sprintf("%s returned %d %s", s.URL.Host, r.Status, http.StatusText(r.Status))
 	if said := redact.Text(strings.Trim(code+": "+message, ": "), secrets); said != "" {

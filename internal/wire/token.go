@@ -53,7 +53,7 @@ type TokenCache[T Token] struct {
 const expiredBackoff = 5 * time.Second
 
 // Get returns a token, refreshed if it is due. A valid token is returned even if its refresh fails.
-func (c *TokenCache[T]) Get(ctx context.Context, s TokenSource[T]) (T, error) {
+func (c *TokenCache[T]) Get(ctx context.Context, s *TokenSource[T]) (T, error) {
 	for {
 		c.mu.Lock()
 		cached := c.token
@@ -93,7 +93,7 @@ func (c *TokenCache[T]) Reject(id string, now time.Time, err error) {
 }
 
 // Fresh reports whether a token that another process wrote can be used without a refresh.
-func (s TokenSource[T]) Fresh(t T) bool {
+func (s *TokenSource[T]) Fresh(t T) bool {
 	now := refresh.Nanos(s.Now())
 	return refresh.Decide(s.config(), s.found(t, now), now, refresh.Need{}).Action == refresh.Serve
 }
@@ -101,11 +101,11 @@ func (s TokenSource[T]) Fresh(t T) bool {
 // found is the state of a token that is loaded for the first time. Its total
 // lifetime is not known, so its windows are not shortened as those of a
 // short-lived token are.
-func (s TokenSource[T]) found(t T, now int64) refresh.State {
+func (s *TokenSource[T]) found(t T, now int64) refresh.State {
 	return refresh.State{Entry: t.Entry(), Received: now, Windows: refresh.WindowsFor(refresh.Never, s.Advisory, 0, 0)}
 }
 
-func (s TokenSource[T]) config() refresh.Config { return refresh.Config{Advisory: s.Advisory} }
+func (s *TokenSource[T]) config() refresh.Config { return refresh.Config{Advisory: s.Advisory} }
 
 // decision is what a caller does.
 type decision struct {
@@ -117,7 +117,7 @@ type decision struct {
 }
 
 // decide returns what a caller does with t, which was loaded while cached was the cached token.
-func (c *TokenCache[T]) decide(s TokenSource[T], cached, t T) decision {
+func (c *TokenCache[T]) decide(s *TokenSource[T], cached, t T) decision {
 	now := refresh.Nanos(s.Now())
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,14 +143,14 @@ func (c *TokenCache[T]) decide(s TokenSource[T], cached, t T) decision {
 }
 
 // refresh performs the refresh that the caller began, and ends it even if Refresh panics.
-func (c *TokenCache[T]) refresh(ctx context.Context, s TokenSource[T], old T) (t T, err error) {
+func (c *TokenCache[T]) refresh(ctx context.Context, s *TokenSource[T], old T) (t T, err error) {
 	err = errors.New("the refresh panicked")
 	defer func() { err = c.finish(ctx, s, t, err) }()
 	return s.Refresh(ctx, old)
 }
 
 // finish takes the result of a refresh. If the caller gave up, that is not a failure.
-func (c *TokenCache[T]) finish(ctx context.Context, s TokenSource[T], t T, err error) error {
+func (c *TokenCache[T]) finish(ctx context.Context, s *TokenSource[T], t T, err error) error {
 	now, class, gaveUp := refresh.Nanos(s.Now()), refresh.Transient, ctx.Err() != nil
 	if errors.Is(err, stschain.ErrPermanent) {
 		class = refresh.Permanent
@@ -160,7 +160,7 @@ func (c *TokenCache[T]) finish(ctx context.Context, s TokenSource[T], t T, err e
 	close(c.ended)
 	c.ended = nil
 	if err == nil {
-		err = problems[refresh.Check(c.state, t.Entry(), now)]
+		err = problem(refresh.Check(c.state, t.Entry(), now))
 	}
 	switch {
 	case err == nil: // without jitter: a token is refreshed for this machine only
@@ -173,9 +173,15 @@ func (c *TokenCache[T]) finish(ctx context.Context, s TokenSource[T], t T, err e
 	return err
 }
 
-var problems = map[refresh.Problem]error{
-	refresh.ArrivedExpired: errors.New("the refreshed token has expired: check this machine's clock"),
-	refresh.RejectedAgain:  errors.New("the refresh returned the rejected token again"),
+// problem returns why a refreshed token cannot be used, or nil.
+func problem(p refresh.Problem) error {
+	switch p {
+	case refresh.ArrivedExpired:
+		return errors.New("the refreshed token has expired: check this machine's clock")
+	case refresh.RejectedAgain:
+		return errors.New("the refresh returned the rejected token again")
+	}
+	return nil
 }
 
 // wait waits until the refresh in flight ends or the caller has to decide again. The error is ctx's.

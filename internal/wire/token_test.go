@@ -62,7 +62,7 @@ func newTokens(left time.Duration) *tokens {
 }
 
 func (w *tokens) get(t *testing.T) (string, error) {
-	got, err := w.Get(t.Context(), w.source)
+	got, err := w.Get(t.Context(), &w.source)
 	return got.id, err
 }
 
@@ -281,7 +281,7 @@ func TestTokenReplaced(t *testing.T) {
 	require.ErrorIs(t, err, w.fails)
 	for _, replacement := range []token{{"other", noon.Add(time.Hour)}, {"other", noon.Add(2 * time.Hour)}} {
 		w.file = replacement
-		got, err := w.Get(t.Context(), w.source)
+		got, err := w.Get(t.Context(), &w.source)
 		require.NoError(t, err)
 		require.Equal(t, replacement, got)
 	}
@@ -346,7 +346,7 @@ func TestTokenCallerGivesUp(t *testing.T) {
 		leader, leave := context.WithCancelCause(t.Context())
 		waiter, stop := context.WithCancelCause(t.Context())
 		errs := make(chan error)
-		get := func(ctx context.Context) { _, err := w.Get(ctx, w.source); errs <- err }
+		get := func(ctx context.Context) { _, err := w.Get(ctx, &w.source); errs <- err }
 		go get(leader)
 		synctest.Wait()
 		go get(waiter)
@@ -421,7 +421,7 @@ func TestTokenLock(t *testing.T) {
 	w.source.Now = func() time.Time { use(); return now() }
 	w.source.Load = func(ctx context.Context, cached token) (token, error) { use(); return load(ctx, cached) }
 	w.source.Refresh = func(context.Context, token) (token, error) { use(); return token{}, unlocked{use: use} }
-	_, err := w.Get(unlocked{t.Context(), use}, w.source)
+	_, err := w.Get(unlocked{t.Context(), use}, &w.source)
 	require.EqualError(t, err, "down")
 }
 

@@ -71,7 +71,7 @@ func (p *Provider) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	case err != nil:
 		return stschain.Credentials{}, fmt.Errorf("container: %w", err)
 	}
-	creds, err := p.retrieve(ctx, to)
+	creds, err := p.retrieve(ctx, &to)
 	if err != nil {
 		return stschain.Credentials{}, fmt.Errorf("container: %s at %s: %w", to.variable, to.url.Host, err)
 	}
@@ -86,7 +86,7 @@ func (*Provider) Identity(context.Context) (stschain.Identity, error) {
 // String returns "container".
 func (p *Provider) String() string { return "container" }
 
-func (p *Provider) retrieve(ctx context.Context, to target) (creds stschain.Credentials, err error) {
+func (p *Provider) retrieve(ctx context.Context, to *target) (creds stschain.Credentials, err error) {
 	timeout, attempts := cmp.Or(max(p.AttemptTimeout, 0), defaultTimeout), cmp.Or(max(p.MaxAttempts, 0), defaultAttempts)
 	client, guarded, done := p.client(to)
 	defer done()

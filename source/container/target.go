@@ -32,10 +32,10 @@ type target struct {
 }
 
 // local reports whether the rules for http apply.
-func (t target) local() bool { return t.url.Scheme == "http" }
+func (t *target) local() bool { return t.url.Scheme == "http" }
 
 // secrets are the parts of the path and the query that are long enough to be secret.
-func (t target) secrets() (secrets []stschain.Secret) {
+func (t *target) secrets() (secrets []stschain.Secret) {
 	for _, part := range strings.FieldsFunc(t.url.Path+"&"+t.url.RawQuery, func(r rune) bool { return strings.ContainsRune("/&=", r) }) {
 		if len(part) >= 16 {
 			secrets = append(secrets, stschain.NewSecret(part))
@@ -97,7 +97,7 @@ func mayDial(addr netip.Addr) bool {
 
 // client returns a client without a proxy. guarded reports whether it enforces the rules for http when it
 // connects. done closes its idle connections.
-func (p *Provider) client(to target) (client *http.Client, guarded bool, done func()) {
+func (p *Provider) client(to *target) (client *http.Client, guarded bool, done func()) {
 	var guard func(wire.Dial) wire.Dial
 	if to.local() {
 		guard = p.guard
@@ -134,7 +134,7 @@ func (p *Provider) guard(dial wire.Dial) wire.Dial {
 }
 
 // check checks the addresses of a host for a transport that cannot be guarded.
-func (p *Provider) check(ctx context.Context, to target, timeout time.Duration) error {
+func (p *Provider) check(ctx context.Context, to *target, timeout time.Duration) error {
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	_, err := p.allowed(bounded, to.url.Hostname())

@@ -102,7 +102,7 @@ func (s *service) session(ctx context.Context) error {
 	}
 	kept, _ := s.tokens.LoadOrStore(s.place, new(wire.TokenCache[*sessionToken]))
 	s.cache = kept.(*wire.TokenCache[*sessionToken])
-	t, err := s.cache.Get(ctx, wire.TokenSource[*sessionToken]{
+	t, err := s.cache.Get(ctx, &wire.TokenSource[*sessionToken]{
 		Advisory: window, Now: s.now, Refresh: s.newToken,
 		Load: func(_ context.Context, cached *sessionToken) (*sessionToken, error) { return cached, nil },
 	})

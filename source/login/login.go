@@ -162,9 +162,10 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	s, err := tokenfile.File[*session]{
+	file := &tokenfile.File[*session]{
 		Path: path, Open: p.Open, KeepMode: keepMode, Advice: p.advice(), Advisory: window, Patience: patience, Now: p.now, Parse: p.read, Prepare: p.prepare,
-	}.Token(ctx, &p.sessions)
+	}
+	s, err := file.Token(ctx, &p.sessions)
 	if err != nil {
 		return stschain.Credentials{}, err
 	}

@@ -36,14 +36,13 @@ type settings struct {
 const sts = "sts"
 
 // settings returns those of the selected profile. Without one there are only those of the environment.
-func (p *Provider) settings(ctx context.Context) (*settings, error) {
+func (p *Provider) settings(ctx context.Context) (settings, error) {
 	files, selected, err := p.profile(ctx)
 	if err != nil {
-		return new(settings), err
+		return settings{}, err
 	}
 	r := p.reader(files, selected)
-	s := r.settings()
-	return &s, r.err
+	return r.settings(), r.err
 }
 
 // Client returns a client of STS with the settings of environment and profile, which signs with credentials.
@@ -53,7 +52,7 @@ func (p *Provider) Client(ctx context.Context, credentials stschain.Provider) (*
 	if err != nil {
 		return nil, err
 	}
-	return p.client(s, credentials)
+	return p.client(&s, credentials)
 }
 
 func (p *Provider) client(s *settings, credentials stschain.Provider) (*stsquery.Client, error) {
@@ -73,7 +72,7 @@ func (p *Provider) client(s *settings, credentials stschain.Provider) (*stsquery
 // profile. It does not follow later changes of the files.
 func (p *Provider) Instance(ctx context.Context) (*imds.Provider, error) {
 	s, err := p.settings(ctx)
-	return p.instance(s), err
+	return p.instance(&s), err
 }
 
 // instance returns a provider that uses the settings of the profile for variables that are not set.

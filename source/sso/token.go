@@ -42,8 +42,8 @@ func (t *token) Entry() refresh.Entry {
 // window is how long before it expires a token is refreshed, as in the AWS SDKs.
 const window = 5 * time.Minute
 
-func (p *Provider) file(at places) tokenfile.File[*token] {
-	return tokenfile.File[*token]{
+func (p *Provider) file(at places) *tokenfile.File[*token] {
+	return &tokenfile.File[*token]{
 		Path: at.file, Open: p.Open, Advice: p.advice(), Advisory: window, Patience: refreshPatience, Now: p.now, Parse: p.parse,
 		Prepare: func(t *token) (func(context.Context) (*token, error), error) {
 			g, err := p.grant(t)
