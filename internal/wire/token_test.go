@@ -391,7 +391,7 @@ func TestTokenLoadedLate(t *testing.T) {
 		}
 		got := make(chan string)
 		go func() {
-			t, _ := w.Get(context.Background(), late)
+			t, _ := w.Get(context.Background(), &late)
 			got <- t.id
 		}()
 		synctest.Wait()
