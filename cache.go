@@ -57,19 +57,24 @@ type Cache struct {
 
 	snapshot atomic.Pointer[snapshot] // read by the lock-free path of Retrieve, replaced under the lock; nil: nothing is cached
 	waits    atomic.Uint64
-	random   func() float64 // nil: rand.Float64
-	member   member         // of a Pool; nil: of none
+	member   member // of a Pool; nil: of none
 
 	// No user code runs under the lock, except Clock.Now.
 	mu       sync.Mutex
 	state    refresh.State
-	failures *failures   // nil: no attempt has failed
-	events   *eventQueue // nil: there was none
-	inFlight *attempt    // nil: none
-	running  *attempt    // the newest whose call of the provider has not returned; nil: none
-	name     string      // of the provider, when it was last called
+	rare     *rare    // nil: as if it were zero
+	inFlight *attempt // nil: none
+	running  *attempt // the newest whose call of the provider has not returned; nil: none
+	name     string   // of the provider, when it was last called
 
 	attempts uint64
+}
+
+// rare is what most of many idle caches do not need.
+type rare struct {
+	failures
+	events eventQueue
+	random func() float64 // nil: rand.Float64
 }
 
 // failures are those of the attempts of a Cache.
@@ -267,10 +272,18 @@ func (c *Cache) backoffError() error {
 
 // failed returns the failures so far.
 func (c *Cache) failed() failures {
-	if c.failures == nil {
+	if c.rare == nil {
 		return failures{}
 	}
-	return *c.failures
+	return c.rare.failures
+}
+
+// needed returns c.rare, which it makes if there is none.
+func (c *Cache) needed() *rare {
+	if c.rare == nil {
+		c.rare = new(rare)
+	}
+	return c.rare
 }
 
 // publish replaces the snapshot.
@@ -291,8 +304,9 @@ func (c *Cache) knownName() string { return cmp.Or(c.name, typeName(c.Provider))
 
 // draws returns random numbers for jitter.
 func (c *Cache) draws() [2]float64 {
-	if c.random == nil {
-		return [2]float64{rand.Float64(), rand.Float64()}
+	random := rand.Float64
+	if c.rare != nil && c.rare.random != nil {
+		random = c.rare.random
 	}
-	return [2]float64{c.random(), c.random()}
+	return [2]float64{random(), random()}
 }

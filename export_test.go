@@ -9,7 +9,7 @@ import (
 // What the tests of this package see beyond its API.
 
 // SetRandom fixes the draws of jitter and backoff.
-func (c *Cache) SetRandom(f func() float64) { c.random = f }
+func (c *Cache) SetRandom(f func() float64) { c.needed().random = f }
 
 // Idle reports that no attempt is in flight.
 func (c *Cache) Idle() bool {

@@ -76,7 +76,7 @@ func (t *tenant) Retrieve(context.Context) (stschain.Credentials, error) { retur
 
 // TestHeapOfCache bounds the memory of a cache, without its token: a gateway has one for each tenant.
 func TestHeapOfCache(t *testing.T) {
-	const caches, most = 20_000, 1_100
+	const caches, most = 20_000, 860
 	tokens, all := make([]stschain.Secret, caches), make([]*stschain.Cache, caches)
 	for i := range tokens {
 		tokens[i] = stschain.NewSecret(strings.Repeat("t", 800-5) + fmt.Sprintf("%05d", i))

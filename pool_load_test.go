@@ -120,7 +120,7 @@ func TestPoolGuesses(t *testing.T) {
 
 // The bytes that a key costs beside its token.
 func TestHeapOfPool(t *testing.T) {
-	const keys, most = 20_000, 1_000
+	const keys, most = 20_000, 920
 	for _, size := range []int{800, 4096} {
 		names, tokens := make([]string, keys), make([]stschain.Secret, keys)
 		for i := range names {

@@ -60,9 +60,9 @@ func (c *Cache) run(a *attempt) outcome {
 
 // land ends an attempt that returned r, or was late.
 func (c *Cache) land(a *attempt, r result, late error, took time.Duration) outcome {
-	draws := c.draws()
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	draws := c.draws()
 	c.inFlight = nil
 	if late != nil && (r.err == late || IsUnavailable(r.err)) {
 		r = result{err: fmt.Errorf("stschain: %s did not return within %v: %w", c.knownName(), a.timeout(), late)}
@@ -143,17 +143,15 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		}
 		now, _ := c.now()
 		c.state = refresh.Fail(c.config(), c.state, r.class, now, draws)
-		if c.failures == nil {
-			c.failures = new(failures)
-		}
-		if c.failures.last = r.err; r.class != refresh.NoPrompt {
-			c.failures.count++
+		failed := &c.needed().failures
+		if failed.last = r.err; r.class != refresh.NoPrompt {
+			failed.count++
 		}
 		c.republish()
 		c.emit(&Event{Kind: RefreshFailed, Origin: c.knownName(), Took: took, Err: r.err})
 	} else if gains {
-		if c.failures != nil {
-			c.failures.last = nil
+		if c.rare != nil {
+			c.rare.last = nil
 		}
 		c.emit(&Event{Kind: Refreshed, Origin: c.credentials(0).Origin, Took: took, Note: r.note})
 	}
@@ -162,7 +160,7 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 	case r.err != nil && (noPrompt || c.state.Raised || now >= c.state.End(c.config())):
 		return outcome{err: r.err, noPrompt: noPrompt}
 	case r.err != nil && now >= c.state.Entry.Expires:
-		c.failures.stale++
+		c.rare.stale++
 		c.emit(&Event{Kind: ServingStale, Origin: c.credentials(0).Origin, Err: r.err})
 	}
 	return outcome{creds: c.credentials(lag)}
@@ -263,11 +261,8 @@ func (c *Cache) emit(e *Event) {
 	e.Expires = c.credentials(lag).Expires
 	e.Next = nextOf(c.state, now, lag)
 	if c.OnEvent != nil {
-		if c.events == nil {
-			c.events = new(eventQueue)
-		}
 		f, event := c.OnEvent, *e // so that e is on the heap only here
-		c.events.push(func() { f(event) })
+		c.needed().events.push(func() { f(event) })
 	}
 	if c.member != nil {
 		c.member.observe(*e)

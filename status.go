@@ -66,7 +66,7 @@ func (c *Cache) Status() Status {
 		s.Refreshed = timeOf(c.state.Received - int64(lag))
 	}
 	if !s.Expires.IsZero() {
-		s.AdvisoryWindow = c.state.Windows.Nominal
+		s.AdvisoryWindow = refresh.Nominal(c.state.Lifetime, c.AdvisoryWindow)
 	}
 	return s
 }

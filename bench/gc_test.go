@@ -38,8 +38,8 @@ func TestGarbageCollection(t *testing.T) {
 		objects, scan int // at most, for a role
 		build         func(t *testing.T, names []string) any
 	}{
-		{"Pool", 19, 950, poolOfRoles},
-		{"Cache", 19, 850, cachesOfRoles},
+		{"Pool", 19, 900, poolOfRoles},
+		{"Cache", 19, 790, cachesOfRoles},
 		{"aws", 10, 600, sdkCachesOfRoles},
 	} {
 		t.Run(tt.impl, func(t *testing.T) {

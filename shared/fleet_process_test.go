@@ -91,11 +91,14 @@ func (w *region) launch(seed uint64, n int) *pod {
 // setJitter replaces the random numbers of a Cache, or no seed would replay. It writes an unexported field: the
 // export_test.go of another package is out of reach, and no user needs this.
 func setJitter(c *stschain.Cache, s *stream) {
-	field := reflect.ValueOf(c).Elem().FieldByName("random").Addr()
-	if field.Type() != reflect.TypeFor[*func() float64]() {
-		panic("the type of Cache.random has changed")
+	writable := func(in reflect.Value, name string) reflect.Value {
+		field := in.FieldByName(name)
+		return reflect.NewAt(field.Type(), field.Addr().UnsafePointer()).Elem()
 	}
-	*(*func() float64)(field.UnsafePointer()) = func() float64 { return float64(s.Uint64()>>11) / (1 << 53) }
+	rare := writable(reflect.ValueOf(c).Elem(), "rare")
+	rare.Set(reflect.New(rare.Type().Elem()))
+	random := func() float64 { return float64(s.Uint64()>>11) / (1 << 53) }
+	writable(rare.Elem(), "random").Set(reflect.ValueOf(random))
 }
 
 // live retrieves credentials when the Cache is due, and at random times.

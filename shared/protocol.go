@@ -56,7 +56,7 @@ func (v view) age() time.Duration { return v.Life - v.Left }
 // window is how long before its end a value is refreshed. It is as wide as the widest window of a Cache, since a
 // Cache in its window would otherwise get what it has.
 func window(life time.Duration) time.Duration {
-	nominal := refresh.WindowsFor(life, 0, 0, 0).Nominal
+	nominal := refresh.Nominal(life, 0)
 	return nominal + nominal/4
 }
 

@@ -154,7 +154,7 @@ func Succeed(cfg Config, s State, e Entry, now int64, draw [2]float64) State {
 		if e.ID != s.Entry.ID {
 			n.Lifetime, n.Windows = lifetime, WindowsFor(lifetime, cfg.Advisory, cfg.Mandatory, draw[0])
 			if cfg.Spread {
-				n.Windows = spread(n.Windows, lifetime, !s.Holding(), draw[0])
+				n.Windows = spread(n.Windows, Nominal(lifetime, cfg.Advisory), lifetime, !s.Holding(), draw[0])
 			}
 		}
 		if s.Rejected {

@@ -19,15 +19,12 @@ const (
 
 // Windows are how long before its expiry an entry is refreshed.
 type Windows struct {
-	Nominal   time.Duration // the advisory window before jitter
 	Advisory  time.Duration // from here on it is refreshed in the background
 	Mandatory time.Duration // from here on callers wait
 }
 
-// WindowsFor returns the windows of an entry that has lifetime left when it is received. advisory and
-// mandatory are the configured windows, 0 for the defaults. random is in [0,1) and widens the advisory
-// window by up to a quarter, so that a fleet that started together does not refresh together.
-func WindowsFor(lifetime, advisory, mandatory time.Duration, random float64) Windows {
+// Nominal returns the advisory window of an entry before jitter. The arguments are those of WindowsFor.
+func Nominal(lifetime, advisory time.Duration) time.Duration {
 	if advisory == 0 {
 		switch {
 		case lifetime <= 20*time.Minute:
@@ -38,20 +35,30 @@ func WindowsFor(lifetime, advisory, mandatory time.Duration, random float64) Win
 			advisory = 60 * time.Minute
 		}
 	}
-	most := lifetime - lifetime/4 // an entry is not received inside its window
-	w := Windows{Nominal: min(advisory, most)}
-	w.Advisory = min(w.Nominal+fraction(w.Nominal/4, random), most)
-	w.Mandatory = min(cmp.Or(mandatory, mandatoryWindow), w.Nominal/4)
-	return w
+	return min(advisory, longest(lifetime))
+}
+
+// longest is the longest advisory window: an entry is not received inside its window.
+func longest(lifetime time.Duration) time.Duration { return lifetime - lifetime/4 }
+
+// WindowsFor returns the windows of an entry that has lifetime left when it is received. advisory and
+// mandatory are the configured windows, 0 for the defaults. random is in [0,1) and widens the advisory
+// window by up to a quarter, so that a fleet that started together does not refresh together.
+func WindowsFor(lifetime, advisory, mandatory time.Duration, random float64) Windows {
+	nominal := Nominal(lifetime, advisory)
+	return Windows{
+		Advisory:  min(nominal+fraction(nominal/4, random), longest(lifetime)),
+		Mandatory: min(cmp.Or(mandatory, mandatoryWindow), nominal/4),
+	}
 }
 
 // spread places the beginning of the advisory window by random: for the first entry anywhere in the
 // last three quarters of its lifetime, for later ones anywhere in their window. Many entries that were
 // received together are then not refreshed together.
-func spread(w Windows, lifetime time.Duration, first bool, random float64) Windows {
-	most := w.Nominal
+func spread(w Windows, nominal, lifetime time.Duration, first bool, random float64) Windows {
+	most := nominal
 	if first {
-		most = lifetime - lifetime/4
+		most = longest(lifetime)
 	}
 	w.Advisory = w.Mandatory + fraction(max(most-w.Mandatory, 0), 1-random)
 	return w

@@ -42,7 +42,7 @@ func TestWindows(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := refresh.WindowsFor(tt.lifetime, tt.advisory, tt.mandatory, tt.random)
-			require.Equal(t, tt.want, want{got.Nominal, got.Advisory, got.Mandatory})
+			require.Equal(t, tt.want, want{refresh.Nominal(tt.lifetime, tt.advisory), got.Advisory, got.Mandatory})
 		})
 	}
 }
