@@ -35,7 +35,7 @@ func (d *derived) client(of *stsquery.Client, change func(http.RoundTripper) (ht
 		client.Transport = inQuery{client.Transport}
 		d.own = &stsquery.Client{
 			HTTPClient: client,
-			Region:     of.Region, Endpoint: of.Endpoint, AllowHTTP: of.AllowHTTP, FIPS: of.FIPS, DualStack: of.DualStack, Global: of.Global,
+			Region:     of.Region, Endpoint: of.Endpoint, AllowHTTP: of.AllowHTTP, FallbackRegions: of.FallbackRegions, FIPS: of.FIPS, DualStack: of.DualStack, Global: of.Global,
 			SigningRegion: of.SigningRegion, SigningName: of.SigningName, AttemptTimeout: of.AttemptTimeout, Retry: of.Retry, Clock: of.Clock,
 			DisableClockSkewCorrection: of.DisableClockSkewCorrection,
 		}

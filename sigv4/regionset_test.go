@@ -100,7 +100,7 @@ func TestRegionSetRefuses(t *testing.T) {
 		{"rds-db", sigv4.Regions("*"), none, "service rds-db supports Signature Version 4 only, not SigV4a: set Region"},
 		{"iotdevicegateway", sigv4.Regions("*"), none, "supports Signature Version 4 only"},
 		{"aoss", sigv4.Regions("*"), none, "supports Signature Version 4 only"},
-		{"s3express", sigv4.Regions("*"), none, "service s3express signs with"},
+		{"s3express", sigv4.Regions("*"), none, "supports Signature Version 4 only"},
 		{"", sigv4.Regions("*"), none, `Scope returned service "" and region ""`},
 		{"s3", sigv4.Regions("*"), func(r R) { r.Header.Set("X-Amz-Region-Set", "*") }, "has the header X-Amz-Region-Set, which signing adds"},
 		{"s3", nil, func(r R) { r.Header.Set("X-Amz-Region-Set", "*") }, "has the header X-Amz-Region-Set, which signing adds"},
