@@ -31,7 +31,6 @@ func (c *Client) attempt(ctx context.Context, n int, r *request, creds stschain.
 		}
 		end(creds, nil)
 	}()
-	late := &lateError{c.timeout()}
 	bounded, cancel := context.WithTimeout(ctx, c.timeout())
 	defer cancel()
 
@@ -56,9 +55,9 @@ func (c *Client) attempt(ctx context.Context, n int, r *request, creds stschain.
 		switch {
 		case bounded.Err() == nil:
 		case errors.Is(lost.err, context.DeadlineExceeded):
-			lost.err = late
+			lost.err = &lateError{c.timeout()}
 		default:
-			lost.err = fmt.Errorf("%w: %w", late, lost.err)
+			lost.err = fmt.Errorf("%w: %w", &lateError{c.timeout()}, lost.err)
 		}
 	case failure.Err != nil && redact.Shows(failure.Err.Error(), secrets):
 		failure.Err = errors.New(redact.Withheld)
