@@ -15,6 +15,24 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
+// added is a service that an Add method turns on, so that programs that do not call it do not link the service.
+type added struct {
+	serves func(path string) bool
+	serve  func(http.ResponseWriter, *http.Request) (served bool)
+}
+
+// addedFor returns what serves a path instead of STS, or nil.
+func (s *Server) addedFor(path string) func(http.ResponseWriter, *http.Request) bool {
+	s.lock()
+	defer s.mu.Unlock()
+	for _, a := range s.added {
+		if a.serves(path) {
+			return a.serve
+		}
+	}
+	return nil
+}
+
 // maxForm bounds the body of a call of STS.
 const maxForm = 1 << 20
 
@@ -30,13 +48,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if strings.HasSuffix(path, tokenPath) {
 		s.serveToken(w, r)
 		return
-	} else if anywhere := s.rolesAnywhere(); anywhere != nil && strings.HasSuffix(path, sessionsPath) {
-		anywhere(w, r)
-		return
-	} else if onDevice := s.roleAliases(); onDevice != nil && strings.HasPrefix(path, aliasesPath) {
-		onDevice(w, r)
-		return
-	} else if minio := s.minIO(); minio != nil && minio(w, r) {
+	} else if added := s.addedFor(path); added != nil && added(w, r) {
 		return
 	}
 	ctx, leave, open := s.enter(r.Context())

@@ -45,14 +45,10 @@ func (s *Server) AddMinIO(m MinIO) {
 	}
 	s.lock()
 	defer s.mu.Unlock()
-	s.minio = func(w http.ResponseWriter, r *http.Request) bool { return s.serveMinIO(m, w, r) }
-}
-
-// minIO returns the handler that AddMinIO sets, so that programs without it do not link it.
-func (s *Server) minIO() func(http.ResponseWriter, *http.Request) bool {
-	s.lock()
-	defer s.mu.Unlock()
-	return s.minio
+	s.added["minio"] = added{
+		func(path string) bool { return path == "/" || path == "" }, // and by the operation
+		func(w http.ResponseWriter, r *http.Request) bool { return s.serveMinIO(m, w, r) },
+	}
 }
 
 // minioOperation is an operation of MinIO.

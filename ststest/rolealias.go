@@ -42,16 +42,13 @@ func (s *Server) AddRoleAlias(a RoleAlias) {
 	s.lock()
 	defer s.mu.Unlock()
 	if s.aliases == nil {
-		s.aliases, s.onDevice = map[string]RoleAlias{}, s.serveDevice
+		s.aliases = map[string]RoleAlias{}
+		s.added["iot"] = added{
+			func(path string) bool { return strings.HasPrefix(path, aliasesPath) },
+			func(w http.ResponseWriter, r *http.Request) bool { s.serveDevice(w, r); return true },
+		}
 	}
 	s.aliases[a.Name] = a
-}
-
-// roleAliases returns the handler that AddRoleAlias sets, so that programs without role aliases do not link it.
-func (s *Server) roleAliases() http.HandlerFunc {
-	s.lock()
-	defer s.mu.Unlock()
-	return s.onDevice
 }
 
 const (

@@ -44,16 +44,13 @@ func (s *Server) AddTrustAnchor(a TrustAnchor) {
 	s.lock()
 	defer s.mu.Unlock()
 	if s.anchors == nil {
-		s.anchors, s.anywhere = map[string]TrustAnchor{}, s.serveSession
+		s.anchors = map[string]TrustAnchor{}
+		s.added["rolesanywhere"] = added{
+			func(path string) bool { return strings.HasSuffix(path, sessionsPath) },
+			func(w http.ResponseWriter, r *http.Request) bool { s.serveSession(w, r); return true },
+		}
 	}
 	s.anchors[a.ARN] = a
-}
-
-// rolesAnywhere returns the handler that AddTrustAnchor sets, so that programs without trust anchors do not link it.
-func (s *Server) rolesAnywhere() http.HandlerFunc {
-	s.lock()
-	defer s.mu.Unlock()
-	return s.anywhere
 }
 
 const (

@@ -120,14 +120,12 @@ type Server struct {
 	issuer         *Issuer
 	outbound       *Issuer
 	signIn         *Issuer
-	issuers        map[string]*Issuer                                     // by URL
-	anchors        map[string]TrustAnchor                                 // by ARN
-	anywhere       http.HandlerFunc                                       // nil: there are no trust anchors
-	aliases        map[string]RoleAlias                                   // by name
-	onDevice       http.HandlerFunc                                       // nil: there are no role aliases
-	minio          func(http.ResponseWriter, *http.Request) (served bool) // nil: without AddMinIO
-	bucketSessions map[string]*bucketSession                              // of directory buckets, by access key ID
-	messages       map[string]string                                      // decoded, by their encoded form
+	issuers        map[string]*Issuer     // by URL
+	anchors        map[string]TrustAnchor // by ARN
+	aliases        map[string]RoleAlias   // by name
+	added          map[string]added
+	bucketSessions map[string]*bucketSession // of directory buckets, by access key ID
+	messages       map[string]string         // decoded, by their encoded form
 	tradeIns       map[stschain.Secret]tradeIn
 	asserted       asserted
 	consoles       map[stschain.Secret]console // by sign-in token
@@ -278,6 +276,7 @@ func (s *Server) lock() {
 	s.roles = map[string]Role{}
 	s.devices = map[string]*device{}
 	s.counts = map[string]int{}
+	s.added = map[string]added{}
 	s.issuer = &Issuer{URL: "https://oidc.example", Clock: clockFunc(s.now)}
 	s.outbound = &Issuer{URL: "https://" + requestID() + ".tokens.sts.global.api.aws", Clock: clockFunc(s.now)}
 	s.signIn = &Issuer{URL: "signin.amazonaws.com", Clock: clockFunc(s.now)}
