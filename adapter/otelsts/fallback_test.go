@@ -8,8 +8,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 
 	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/ststest"
 	"github.com/stschain-go/stschain/stsquery"
+	"github.com/stschain-go/stschain/ststest"
 )
 
 // Each region that is called has a span, whose step names the host.
