@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"math/big"
@@ -36,14 +37,14 @@ const (
 
 // directory is an LDAP server with alice and the account of MinIO, which counts the binds of alice.
 type directory struct {
-	address string
-	binds   chan bool
-	last    chan bool // an anonymous bind arrived
+	address   string
+	binds     chan bool
+	anonymous chan bool // binds without a name
 }
 
 func startDirectory(t *testing.T) directory {
 	t.Helper()
-	d := directory{binds: make(chan bool, 100), last: make(chan bool, 1)}
+	d := directory{binds: make(chan bool, 100), anonymous: make(chan bool, 1)}
 	mux, err := gldap.NewMux()
 	require.NoError(t, err)
 	require.NoError(t, mux.Bind(d.bind))
@@ -59,11 +60,10 @@ func startDirectory(t *testing.T) directory {
 		ended := make(chan error, 1)
 		go func() { ended <- s.Run(d.address) }()
 		for {
-			c, err := net.Dial("tcp", d.address)
+			err := d.reach()
 			if err == nil {
-				c.Close()
 				t.Cleanup(func() {
-					d.sync(t)
+					require.NoError(t, d.reach())
 					s.Stop()
 					<-ended
 				})
@@ -82,19 +82,22 @@ func startDirectory(t *testing.T) directory {
 	return d
 }
 
-// sync waits until the server has served a connection. It counts connections in a sync.WaitGroup, and Stop waits for that with
-// nothing that orders the two, which is a data race unless the last connection is known to be counted.
-func (d directory) sync(t *testing.T) {
-	t.Helper()
+// reach returns nil once this server, and not another one at its address, has served a connection. Stop needs that too: the server
+// counts connections in a sync.WaitGroup that Stop waits for, and nothing else orders the two.
+func (d directory) reach() error {
 	c, err := net.Dial("tcp", d.address)
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	defer c.Close()
-	_, err = c.Write([]byte("\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00")) // an anonymous bind
-	require.NoError(t, err)
+	if _, err := c.Write([]byte("\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\x00\x80\x00")); err != nil { // an anonymous bind
+		return err
+	}
 	select {
-	case <-d.last:
-	case <-time.After(30 * time.Second):
-		t.Error("the directory does not respond")
+	case <-d.anonymous:
+		return nil
+	case <-time.After(20 * time.Second):
+		return errors.New("the directory does not respond")
 	}
 }
 
@@ -106,7 +109,7 @@ func (d directory) bind(w *gldap.ResponseWriter, r *gldap.Request) {
 		return
 	}
 	if m.UserName == "" {
-		d.last <- true
+		d.anonymous <- true
 		return
 	}
 	ok := map[string]string{lookupDN: lookupPass, aliceDN: alicePass}[m.UserName] == string(m.Password) && m.Password != ""
