@@ -239,10 +239,10 @@ func TestTrickle(t *testing.T) {
 			}
 		}
 	})
-	c.AttemptTimeout = 50 * time.Millisecond
+	c.AttemptTimeout = 500 * time.Millisecond // connecting is part of it
 	c.Retry.MaxAttempts = 2
 	_, err := c.AssumeRole(t.Context(), roleInput)
-	require.ErrorContains(t, err, "no response within 50ms")
+	require.ErrorContains(t, err, "no response within 500ms")
 	require.EqualValues(t, 2, count.Load(), "a timeout is retried")
 	var timeout net.Error
 	require.ErrorAs(t, err, &timeout)
