@@ -77,7 +77,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -158,35 +157,8 @@ type Server struct {
 	}
 }
 
-// TB has the methods of a *testing.T that a Server uses.
-type TB interface {
-	Helper()
-	Errorf(format string, args ...any)
-	Cleanup(func())
-}
-
 // New returns a server. Close it if URL was called.
 func New() *Server { return &Server{} }
-
-// NewTest returns a server that reports requests that no correct client sends
-// with t.Errorf, from any goroutine, and is closed when the test ends.
-func NewTest(t TB) *Server {
-	s := New()
-	s.report.t = t
-	t.Cleanup(s.Close)
-	return s
-}
-
-// AllowRefusals declares that the test provokes refusals with these codes
-// ("SignatureDoesNotMatch", "ValidationError"), or any if none is named, so that
-// a server made by [NewTest] does not report them. "UnexpectedSignature" is for
-// signed calls of the operations that take no signature.
-func (s *Server) AllowRefusals(codes ...string) {
-	s.report.mu.Lock()
-	defer s.report.mu.Unlock()
-	s.report.allowed = append(s.report.allowed, codes...)
-	s.report.all = s.report.all || len(codes) == 0
-}
 
 // Client returns an http.Client that calls the server in process for any host. It opens no socket.
 func (s *Server) Client() *http.Client { return &http.Client{Transport: InProcess(s)} }
@@ -327,31 +299,4 @@ func (s *Server) mistaken() error {
 	s.lock()
 	defer s.mu.Unlock()
 	return errors.Join(s.mistakes...)
-}
-
-// complain reports a refusal that only an incorrect client gets.
-func (s *Server) complain(what string, r *refusal) {
-	if r == nil || !r.callersFault {
-		return
-	}
-	s.warn(r.code, fmt.Sprintf("refused %s: %s: %s%s", what, r.code, r.message, r.detail))
-}
-
-// warn reports an error to the test, unless it allows the code.
-func (s *Server) warn(code, what string) {
-	s.report.mu.Lock()
-	allowed := s.report.all || slices.Contains(s.report.allowed, code)
-	s.report.mu.Unlock()
-	if !allowed {
-		s.errorf("ststest: %s", what)
-	}
-}
-
-func (s *Server) errorf(format string, args ...any) {
-	s.report.mu.Lock()
-	defer s.report.mu.Unlock()
-	if s.report.t != nil {
-		s.report.t.Helper()
-		s.report.t.Errorf(format, args...)
-	}
 }
