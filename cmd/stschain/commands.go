@@ -20,6 +20,7 @@ type command struct {
 	does  string
 	help  string
 	flags []string // their names
+	args  string   // what follows the flags; "": nothing
 	run   func(context.Context, *call) error
 }
 
@@ -29,6 +30,8 @@ type flags struct {
 	timeout                  time.Duration
 	json, verbose, allowHTTP bool
 	shell, addr, tokenFile   string
+	keys, nest               bool
+	args                     []string // after the flags
 }
 
 var common = []string{"allow-http", "profile", "region", "role-arn", "timeout", "v"}
@@ -36,12 +39,13 @@ var common = []string{"allow-http", "profile", "region", "role-arn", "timeout", 
 // commands returns all commands in the order of the help text.
 func commands() []command {
 	return []command{
-		{"explain", "each place for credentials, in order, and its result", explainHelp, []string{"allow-http", "json", "profile", "region", "role-arn", "timeout"}, explain},
-		{"whoami", "the identity of the credentials, from STS", whoamiHelp, append([]string{"json"}, common...), whoami},
-		{"env", "the credentials, as variables for a shell", envHelp, append([]string{"json", "shell"}, common...), env},
-		{"process", "the credentials, as a credential_process prints them", processHelp, common, printProcess},
-		{"serve", "the credentials, for every AWS SDK on this machine", serveHelp, append([]string{"addr", "json", "shell", "token-file"}, common...), serveUntilDone},
-		{"version", "the version of stschain", "", nil, version},
+		{"explain", "each place for credentials, in order, and its result", explainHelp, []string{"allow-http", "json", "profile", "region", "role-arn", "timeout"}, "", explain},
+		{"whoami", "the identity of the credentials, from STS", whoamiHelp, append([]string{"json"}, common...), "", whoami},
+		{"env", "the credentials, as variables for a shell", envHelp, append([]string{"json", "shell"}, common...), "", env},
+		{"process", "the credentials, as a credential_process prints them", processHelp, common, "", printProcess},
+		{"serve", "the credentials, for every AWS SDK on this machine", serveHelp, append([]string{"addr", "json", "shell", "token-file"}, common...), "", serveUntilDone},
+		{"exec", "runs a command that finds the credentials", execHelp, append([]string{"env", "nest"}, common...), "-- command [args]", runCommand},
+		{"version", "the version of stschain", "", nil, "", version},
 	}
 }
 
@@ -84,6 +88,8 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 	all.BoolVar(&c.json, "json", false, "print JSON")
 	all.StringVar(&c.shell, "shell", defaultShell(runtime.GOOS), "print commands for this `shell`: "+strings.Join(shells, ", "))
 	all.StringVar(&c.addr, "addr", "127.0.0.1:0", "listen at this loopback `address`; port 0: any free port")
+	all.BoolVar(&c.keys, "env", false, "set keys, which are not refreshed, instead of the address of a server")
+	all.BoolVar(&c.nest, "nest", false, "run the command also below stschain exec")
 	all.StringVar(&c.tokenFile, "token-file", "", "keep the token in this `file`, and print its path instead of the token")
 
 	set := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
@@ -109,13 +115,16 @@ func (c *call) parse(cmd command, args []string) error {
 		return err
 	case err != nil:
 		return usagef("%s: %w", cmd.name, err)
-	case set.NArg() > 0:
+	case cmd.args != "" && set.NArg() == 0:
+		return usagef("%s: a command is required: stschain %s [flags] %s", cmd.name, cmd.name, cmd.args)
+	case cmd.args == "" && set.NArg() > 0:
 		return usagef("%s takes flags only, not %q", cmd.name, set.Arg(0))
 	case empty != "":
 		return usagef("%s: -%s is empty", cmd.name, empty)
 	case c.timeout <= 0:
 		return usagef("%s: -timeout must be more than 0", cmd.name)
 	}
+	c.args = set.Args()
 	return checkShell(c.shell)
 }
 
@@ -136,7 +145,11 @@ func (c *call) help(args []string) error {
 	if !ok {
 		return unknownCommand(args[0])
 	}
-	fmt.Fprintf(c.stdout, "usage: stschain %s [flags]\n\nPrints %s.\n%s", cmd.name, cmd.does, cmd.help)
+	does := "Prints " + cmd.does
+	if cmd.args != "" {
+		does = strings.Replace(cmd.does, "runs", "Runs", 1)
+	}
+	fmt.Fprintf(c.stdout, "usage: %s\n\n%s.\n%s", strings.TrimSpace("stschain "+cmd.name+" [flags] "+cmd.args), does, cmd.help)
 	if set := c.flagSet(cmd); len(cmd.flags) > 0 {
 		fmt.Fprint(c.stdout, "\nflags:\n")
 		set.SetOutput(c.stdout)

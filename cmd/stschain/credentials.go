@@ -99,6 +99,13 @@ func (j *journal) close() {
 	j.to = nil
 }
 
+// raw returns standard error itself.
+func (j *journal) raw() io.Writer {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.to
+}
+
 // watch logs the events of a cache.
 func (j *journal) watch(c *stschain.Cache) {
 	write := stschain.LogEvents(slog.New(slog.NewTextHandler(j, &slog.HandlerOptions{Level: slog.LevelDebug})))

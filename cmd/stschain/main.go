@@ -6,11 +6,13 @@
 //	eval "$(stschain env)"              the credentials, as variables for a shell
 //	credential_process = stschain process
 //	stschain serve                      the credentials, for every AWS SDK on this machine
+//	stschain exec -- command            runs a command that finds the credentials
 //
 // It resolves credentials in the order of the AWS SDKs for Go and Java; package source has the list.
 // "stschain help" prints the flags.
 //
 // Results go to standard output, everything else to standard error. Only env, process and serve print secrets.
+// The exit code of exec is that of the command.
 // If standard input is a terminal, all commands but explain prompt for the code of an MFA device.
 //
 // The exit code is 0 for success, 1 for a failure, 2 for an invalid command line, 3 if no credentials are configured,
@@ -109,6 +111,9 @@ func (c *call) exit(name string, err error) int {
 		return exitUsage
 	}
 	fmt.Fprintf(c.stderr, "stschain %s: %v\n", name, err)
+	if run, ok := errors.AsType[codedError](err); ok {
+		return run.code
+	}
 	if chain, ok := errors.AsType[*stschain.ChainError](err); ok && chain.Unavailable() {
 		return exitUnavailable
 	}
