@@ -140,6 +140,13 @@ var bin string
 
 func TestMain(m *testing.M) {
 	var err error
+	if len(os.Args) > 1 && os.Args[1] == "-child-of-exec" {
+		if err := sdkForGo(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
 	if bin, err = os.MkdirTemp("", "stschain-clients-"); err != nil {
 		panic(err)
 	}
