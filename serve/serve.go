@@ -59,6 +59,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/internal/guard"
 	"github.com/stschain-go/stschain/internal/system"
 	"github.com/stschain-go/stschain/internal/wire"
 )
@@ -159,7 +160,7 @@ func (h *Handler) check() error {
 		return errors.New("Handler.Token has spaces around it, or contains characters that are not valid in a header")
 	}
 	for _, host := range h.Hosts {
-		if name, ok := hostname(host); !ok || name != strings.Trim(host, "[]") {
+		if name, ok := guard.Hostname(host); !ok || name != strings.Trim(host, "[]") {
 			return fmt.Errorf("Handler.Hosts: %q is not a host without a port", host)
 		}
 	}
