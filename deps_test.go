@@ -81,6 +81,8 @@ func mustNotReach(pkg, dep string) string {
 		return "it verifies signatures with its own code, so that it does not share the bugs of sigv4"
 	case under(pkg, "serve") && !under(ours, "internal", "serve"):
 		return "serving needs a Provider and nothing else"
+	case under(pkg, "statuspage") && !under(ours, "internal", "statuspage"):
+		return "a page needs caches and pools and nothing else"
 	case pkg == "shared" && !under(ours, "internal/refresh", "internal/redact", "internal/system"):
 		return "sharing needs a Provider and a Store, and imports neither flows nor implementations"
 	case under(pkg, "shared") && !under(ours, "internal", "shared"):
@@ -126,6 +128,8 @@ func TestMustNotReach(t *testing.T) {
 		{"cmd/stschain", module + "/serve", true},
 		{"cmd/stschain", module + "/ststest", false},
 		{"proof", module + "/stsquery", true},
+		{"statuspage", module + "/internal/guard", true},
+		{"statuspage", module + "/serve", false},
 		{"proof", module + "/assumerole", false},
 		{"grants/s3express", module + "/sigv4", true},
 		{"grants/s3express", module + "/source/env", false},

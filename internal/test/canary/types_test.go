@@ -26,6 +26,7 @@ import (
 	"github.com/stschain-go/stschain/serve"
 	"github.com/stschain-go/stschain/shared"
 	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/statuspage"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -98,6 +99,7 @@ var values = []any{
 	proof.SignInError{}, proof.Token{},
 	serve.Handler{},
 	shared.Provider{},
+	statuspage.Provider{},
 	sigv4.Presigned{}, sigv4.Transport{},
 	stsquery.AssumeRoleInput{}, stsquery.AssumeRoleOutput{}, stsquery.AssumeRoleWithSAMLInput{}, stsquery.AssumeRoleWithSAMLOutput{},
 	stsquery.AssumeRoleWithWebIdentityInput{}, stsquery.AssumeRoleWithWebIdentityOutput{}, stsquery.AssumeRootOutput{},
