@@ -13,6 +13,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/statuspage"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -56,6 +57,14 @@ func newGateway(sts *stsquery.Client, service *url.URL, signer *sigv4.Transport)
 		ErrorHandler: respondError,
 	}
 	return g
+}
+
+// status returns the page with the state of the pool. Its keys are shown as in the log, without the external ID.
+func (g *gateway) status() http.Handler {
+	return &statuspage.Handler{
+		Title: "gateway",
+		Pools: []statuspage.Pool{statuspage.NewPool("tenants", &g.pool, func(t tenant) string { return t.roleARN })},
+	}
 }
 
 // tenantOf returns the tenant of a request. A real gateway authenticates its clients; here they send a name.

@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -60,6 +61,7 @@ func demonstrate(ctx context.Context) error {
 	front := http.NewServeMux()
 	front.Handle("/", &g.proxy)
 	front.HandleFunc("/metrics", g.metrics)
+	front.Handle("/status", g.status()) // for browsers on this machine
 	gateway := httptest.NewServer(front)
 	defer gateway.Close()
 
@@ -91,6 +93,22 @@ func demonstrate(ctx context.Context) error {
 		return err
 	}
 	fmt.Print("  ", strings.ReplaceAll(strings.TrimSpace(string(text)), "\n", "\n  "), "\n")
+	if resp, err = http.Get(gateway.URL + "/status?format=json&q=" + url.QueryEscape(roleOf(broken))); err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	var status struct {
+		Pools []struct {
+			Found int
+			Keys  []struct{ Phase string }
+		}
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
+		return err
+	}
+	if len(status.Pools) != 1 || len(status.Pools[0].Keys) != 1 || status.Pools[0].Keys[0].Phase != "fresh" {
+		d.fail("the status of the repaired tenant is %+v", status)
+	}
 	// One call for each tenant, and two for the broken one: refused, and repaired.
 	if calls := sts.Count("AssumeRole"); calls != tenants+1 {
 		d.fail("%d calls of AssumeRole, want %d", calls, tenants+1)
