@@ -11,10 +11,13 @@ import (
 	"github.com/stschain-go/stschain/internal/wire"
 )
 
+func (p *Provider) call(ctx context.Context, to *url.URL, r wire.Request) (wire.Response, error) {
+	return call(ctx, wire.Service{URL: to, HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Now: p.now}, r)
+}
+
 // call sends a request, retrying it if that may help. The error of a response other than 200 wraps a
 // *wire.Refusal. The response is returned even with such an error.
-func (p *Provider) call(ctx context.Context, to *url.URL, r wire.Request) (response wire.Response, err error) {
-	service := wire.Service{URL: to, HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Now: p.now}
+func call(ctx context.Context, service wire.Service, r wire.Request) (response wire.Response, err error) {
 	r.Header.Set("Accept", "application/json")
 	err = service.Call(ctx, func() (wire.Request, error) { return r, nil }, func(got wire.Response) error {
 		response = got

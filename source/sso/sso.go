@@ -177,16 +177,27 @@ func (p *Provider) places() (places, error) {
 			return places{}, stschain.Permanent(fmt.Errorf("%s is missing", field.name))
 		}
 	}
-	if !wire.IsLabel(p.Region) {
+	return endpoints{p.Region, p.PortalEndpoint, p.OIDCEndpoint, p.AllowHTTP, p.FIPS, p.DualStack}.places(p.CacheDir, cmp.Or(p.Session, p.StartURL))
+}
+
+// endpoints are the settings of the services.
+type endpoints struct {
+	region, portal, oidc       string
+	allowHTTP, fips, dualStack bool
+}
+
+// places returns the URLs of the services, and the file of the token with that name.
+func (e endpoints) places(dir, name string) (places, error) {
+	if !wire.IsLabel(e.region) {
 		return places{}, stschain.Permanent(errors.New("Region is not a valid region: letters, digits and hyphens are allowed, such as eu-west-1; a profile sets it as sso_region"))
 	}
-	file, err := p.path()
+	file, err := cachePath(dir, name)
 	if err != nil {
 		return places{}, err
 	}
-	host := func(service string) string { return wire.ServiceHost(service, p.Region, p.FIPS, p.DualStack) }
-	portal, err := wire.Endpoint("PortalEndpoint (AWS_ENDPOINT_URL_SSO)", p.PortalEndpoint, p.AllowHTTP, p.FIPS || p.DualStack, host("portal.sso"))
-	oidc, oidcErr := wire.Endpoint("OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC)", p.OIDCEndpoint, p.AllowHTTP, p.FIPS || p.DualStack, host("oidc"))
+	host := func(service string) string { return wire.ServiceHost(service, e.region, e.fips, e.dualStack) }
+	portal, err := wire.Endpoint("PortalEndpoint (AWS_ENDPOINT_URL_SSO)", e.portal, e.allowHTTP, e.fips || e.dualStack, host("portal.sso"))
+	oidc, oidcErr := wire.Endpoint("OIDCEndpoint (AWS_ENDPOINT_URL_SSO_OIDC)", e.oidc, e.allowHTTP, e.fips || e.dualStack, host("oidc"))
 	if err = cmp.Or(err, oidcErr); err != nil {
 		return places{}, stschain.Permanent(err)
 	}

@@ -52,19 +52,14 @@ func (p *Provider) file(at places) *tokenfile.File[*token] {
 	}
 }
 
-// path returns the path of the file.
-func (p *Provider) path() (string, error) {
-	dir := p.CacheDir
+// cachePath returns the path of the file for a name in a directory; "": the default directory.
+func cachePath(dir, name string) (string, error) {
 	if dir == "" {
 		home, err := os.UserHomeDir()
 		if err != nil {
 			return "", stschain.Permanent(errors.New("there is no home directory to find .aws/sso/cache in: set HOME, or CacheDir"))
 		}
 		dir = filepath.Join(home, ".aws", "sso", "cache")
-	}
-	name := p.Session
-	if name == "" {
-		name = p.StartURL
 	}
 	sum := sha1.Sum([]byte(name))
 	return filepath.Join(dir, hex.EncodeToString(sum[:])+".json"), nil
