@@ -41,6 +41,7 @@ const maxForm = 1 << 20
 // sign-in endpoint, [Server.Federation], and those that end in /v1/token issue access tokens, [Server.SignIn].
 // After [Server.AddTrustAnchor], paths that end in /sessions are IAM Roles Anywhere. After [Server.AddRoleAlias], paths
 // that begin with /role-aliases/ are the credentials provider of AWS IoT Core. [Server.AddMinIO] adds operations of MinIO.
+// [Server.AddIdentityCenter] adds IAM Identity Center.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, _ := target(r); strings.HasSuffix(path, signInPath) {
 		s.serveSignIn(w, r)
@@ -274,6 +275,7 @@ func visible(h http.Header) http.Header {
 	h.Del("Authorization")
 	h.Del("X-Amz-Security-Token")
 	h.Del(sessionToken)
+	h.Del(bearerHeader)
 	return h
 }
 

@@ -16,7 +16,7 @@ type Call struct {
 	Operation   string          // "AssumeRole"; as in the request, so it may not be one of STS
 	Form        url.Values      // the parameters, without those of the signature; secret tokens are "[redacted]"
 	Token       stschain.Secret // the WebIdentityToken, SAMLAssertion, TradeInToken, Session, SigninToken or subject_token
-	Header      http.Header     // without Authorization and X-Amz-Security-Token
+	Header      http.Header     // without Authorization, X-Amz-Security-Token and the token of IAM Identity Center
 	Host        string
 	Presigned   bool   // signed in the query
 	Caller      string // the ARN; "" if the signature was not accepted or not checked
@@ -59,7 +59,8 @@ func isOperation(name string) bool {
 		return true
 	}
 	_, known := operations[name]
-	return known || signInActions[name] != nil || tokenOperations[name].grant != ""
+	_, ofCenter := centerMembers[name]
+	return known || ofCenter || signInActions[name] != nil || tokenOperations[name].grant != ""
 }
 
 // arrived records a call and calls OnCall.

@@ -123,6 +123,7 @@ type Server struct {
 	anchors        map[string]TrustAnchor // by ARN
 	aliases        map[string]RoleAlias   // by name
 	added          map[string]added
+	portal         *Portal                   // nil: no IAM Identity Center
 	bucketSessions map[string]*bucketSession // of directory buckets, by access key ID
 	messages       map[string]string         // decoded, by their encoded form
 	tradeIns       map[stschain.Secret]tradeIn

@@ -46,7 +46,10 @@ func (l *Login) registered(ctx context.Context, at places, fresh bool) (client, 
 	}
 	lock, err := tokenfile.Lock(ctx, path)
 	if err != nil {
-		return client{}, fmt.Errorf("cannot write to the directory of the token: %w", err)
+		if err = fmt.Errorf("cannot write to the directory of the token: %w", err); ctx.Err() == nil {
+			err = stschain.Permanent(err)
+		}
+		return client{}, err
 	}
 	defer lock.Release()
 	if c, ok := l.cachedClient(ctx, path); ok && !fresh {
