@@ -6,6 +6,7 @@ import (
 )
 
 var (
+	CachePath        = cachePath
 	QuoteASCII       = quoteASCII
 	RegistrationName = registrationName
 	IsPage           = isPage
