@@ -95,7 +95,7 @@ var credentialKeys = []string{
 }
 
 // ssoRole is a role in IAM Identity Center, and the endpoints if they are configured.
-type ssoRole struct{ session, region, startURL, account, role, portal, oidc string }
+type ssoRole struct{ session, region, startURL, scopes, account, role, portal, oidc string }
 
 // loginSession is a session of `aws login`, and the endpoint that refreshes it if that is configured.
 type loginSession struct{ session, endpoint string }
@@ -275,6 +275,6 @@ func (p *planner) ssoOf(s *section) (own ssoRole, err error) {
 	}
 	return ssoRole{
 		session: name.text(), region: session.get("sso_region").text(), startURL: session.get("sso_start_url").text(),
-		account: account.text(), role: role.text(),
+		account: account.text(), role: role.text(), scopes: session.registrationScopes(),
 	}, nil
 }

@@ -20,7 +20,7 @@
 //	role_arn and source_profile            a role, assumed by the credentials of another profile
 //	role_arn and credential_source         a role, assumed by those of Environment, EcsContainer or Ec2InstanceMetadata
 //	aws_access_key_id                      with aws_secret_access_key, and aws_session_token (or aws_security_token) for temporary ones
-//	sso_session, sso_account_id            a role in IAM Identity Center, after aws sso login; package sso
+//	sso_session, sso_account_id            a role in IAM Identity Center, after aws sso login or [Provider.Login]; package sso
 //	login_session                          the session of aws login; package login
 //	credential_process                     a program that prints them
 //

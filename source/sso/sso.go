@@ -1,5 +1,5 @@
 // Package sso gets the credentials of a role from AWS IAM Identity Center (formerly AWS SSO),
-// after the user signed in with `aws sso login`.
+// after the user signed in with `aws sso login` or with a [Login] of this package.
 //
 // A profile names the role and the session:
 //
@@ -36,6 +36,19 @@
 // .lock appended. The AWS CLI uses no lock: if it was faster, the token that it wrote is used.
 // If the file cannot be written, such as in a container that has it mounted read-only, each
 // Provider keeps the token in memory.
+//
+// # Signing in
+//
+// A [Login] signs a user in: by device code, which the user confirms in any browser, or in a browser on this machine. The
+// program shows the page, and waits:
+//
+//	login := &sso.Login{Session: "work", StartURL: "https://example.awsapps.com/start", Region: "eu-west-1"}
+//	pending, err := login.Begin(ctx)
+//	if err != nil {
+//		return err
+//	}
+//	fmt.Println("open", pending.URL, "and compare the code", pending.UserCode)
+//	expires, err := pending.Wait(ctx)
 //
 // # Clocks
 //
