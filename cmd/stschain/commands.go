@@ -31,6 +31,11 @@ type flags struct {
 	json, verbose, allowHTTP bool
 	shell, addr, tokenFile   string
 	keys, nest               bool
+	ssoSession               string // of login and logout
+	deviceCode               bool
+	destination              string // of console
+	duration                 time.Duration
+	openPage                 bool
 	args                     []string // after the flags
 }
 
@@ -45,6 +50,9 @@ func commands() []command {
 		{"process", "the credentials, as a credential_process prints them", processHelp, common, "", printProcess},
 		{"serve", "the credentials, for every AWS SDK on this machine", serveHelp, append([]string{"addr", "json", "shell", "token-file"}, common...), "", serveUntilDone},
 		{"exec", "runs a command that finds the credentials", execHelp, append([]string{"env", "nest"}, common...), "-- command [args]", runCommand},
+		{"login", "signs in to IAM Identity Center", loginHelp, []string{"allow-http", "device-code", "profile", "sso-session"}, "", login},
+		{"logout", "signs out of IAM Identity Center", logoutHelp, []string{"allow-http", "profile", "sso-session"}, "", logout},
+		{"console", "a link that signs in to the AWS console", consoleHelp, append([]string{"destination", "duration", "json", "open"}, common...), "", console},
 		{"version", "the version of stschain", "", nil, "", version},
 	}
 }
@@ -90,6 +98,11 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 	all.StringVar(&c.addr, "addr", "127.0.0.1:0", "listen at this loopback `address`; port 0: any free port")
 	all.BoolVar(&c.keys, "env", false, "set keys, which are not refreshed, instead of the address of a server")
 	all.BoolVar(&c.nest, "nest", false, "run the command also below stschain exec")
+	all.StringVar(&c.ssoSession, "sso-session", "", "sign in to, or out of, the sso-session of this `name`, whatever the profile uses")
+	all.BoolVar(&c.deviceCode, "device-code", false, "open no browser; sign in with any, by comparing a code")
+	all.StringVar(&c.destination, "destination", "", "show this `page`, an https URL or a path of the console; default: its home page")
+	all.DurationVar(&c.duration, "duration", 0, "`time` until the console signs out, 15m to 12h; default: as long as the credentials are valid")
+	all.BoolVar(&c.openPage, "open", false, "open the link in a browser instead of printing it")
 	all.StringVar(&c.tokenFile, "token-file", "", "keep the token in this `file`, and print its path instead of the token")
 
 	set := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
@@ -146,8 +159,8 @@ func (c *call) help(args []string) error {
 		return unknownCommand(args[0])
 	}
 	does := "Prints " + cmd.does
-	if cmd.args != "" {
-		does = strings.Replace(cmd.does, "runs", "Runs", 1)
+	if verb, rest, _ := strings.Cut(cmd.does, " "); verb == "runs" || verb == "signs" {
+		does = strings.ToUpper(verb[:1]) + verb[1:] + " " + rest
 	}
 	fmt.Fprintf(c.stdout, "usage: %s\n\n%s.\n%s", strings.TrimSpace("stschain "+cmd.name+" [flags] "+cmd.args), does, cmd.help)
 	if set := c.flagSet(cmd); len(cmd.flags) > 0 {

@@ -7,11 +7,14 @@
 //	credential_process = stschain process
 //	stschain serve                      the credentials, for every AWS SDK on this machine
 //	stschain exec -- command            runs a command that finds the credentials
+//	stschain login                      signs in to IAM Identity Center
+//	stschain logout                     signs out
+//	stschain console                    a link that signs in to the AWS console
 //
 // It resolves credentials in the order of the AWS SDKs for Go and Java; package source has the list.
 // "stschain help" prints the flags.
 //
-// Results go to standard output, everything else to standard error. Only env, process and serve print secrets.
+// Results go to standard output, everything else to standard error. Only env, process, serve and console print secrets.
 // The exit code of exec is that of the command.
 // If standard input is a terminal, all commands but explain prompt for the code of an MFA device.
 //
@@ -127,6 +130,12 @@ var inFlags = strings.NewReplacer(
 	"set HOME, or Provider.Home", "set HOME",
 	"Provider.Profile", "-profile",
 	"Default.Profile", "-profile",
+	"run aws sso login --sso-session", "run stschain login -sso-session",
+	"run aws sso login --profile", "run stschain login -profile",
+	"run aws sso login", "run stschain login",
+	"assume a role with them, or put a federation.Provider over them", "give -role-arn, or a profile with a role",
+	"Duration is not accepted for", "-duration is not accepted for",
+	"; set 0 for those", "; omit it for those",
 )
 
 // exitError is an exit code without a message.

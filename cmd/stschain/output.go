@@ -14,7 +14,6 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/serve"
-	"github.com/stschain-go/stschain/source/profile"
 )
 
 const envHelp = `
@@ -75,11 +74,11 @@ var preferred = []string{
 // regions returns the variables of the region. There are none if no region is configured, or if the profile cannot be
 // read: the region of the shell then stays.
 func (c *call) regions(ctx context.Context) []variable {
-	settings, err := (&profile.Provider{Profile: c.profile, Region: c.region, AllowHTTP: true, LookupEnv: c.lookupEnv}).Client(ctx, nil)
-	if err != nil || settings.Region == "" {
+	configured := c.configuredRegion(ctx)
+	if configured == "" {
 		return nil
 	}
-	region := stschain.NewSecret(settings.Region)
+	region := stschain.NewSecret(configured)
 	return []variable{{"AWS_REGION", region}, {"AWS_DEFAULT_REGION", region}}
 }
 
