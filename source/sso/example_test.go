@@ -45,3 +45,37 @@ func Example() {
 	// ASIAEXAMPLE sso 123456789012/Developer <nil>
 	// ASIAEXAMPLE sso 123456789012/Developer <nil>
 }
+
+// A program signs its user in by device code. The service is made up here: it confirms the code by itself.
+func ExampleLogin() {
+	dir, err := os.MkdirTemp("", "sso")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	responses := map[string]string{
+		"/client/register":      `{"clientId": "c", "clientSecret": "made up", "clientSecretExpiresAt": 4102444800}`,
+		"/device_authorization": `{"deviceCode": "made up", "userCode": "WDJB-MJHT", "verificationUriComplete": "https://device.example.com/?user_code=WDJB-MJHT", "interval": 1}`,
+		"/token":                `{"accessToken": "made up", "expiresIn": 28800}`,
+	}
+	service := roundTrip(func(r *http.Request) (*http.Response, error) {
+		return answerOf([]byte(responses[r.URL.Path])), nil
+	})
+
+	login := &sso.Login{
+		Session: "work", StartURL: "https://example.awsapps.com/start", Region: "eu-west-1",
+		CacheDir: dir, HTTPClient: &http.Client{Transport: service},
+	}
+	pending, err := login.Begin(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("open", pending.URL, "and compare", pending.UserCode)
+	expires, err := pending.Wait(context.Background())
+	fmt.Println(time.Until(expires) > time.Hour, err)
+	// Output:
+	// open https://device.example.com/?user_code=WDJB-MJHT and compare WDJB-MJHT
+	// true <nil>
+}

@@ -26,6 +26,7 @@ import (
 	"github.com/stschain-go/stschain/serve"
 	"github.com/stschain-go/stschain/shared"
 	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/source/sso"
 	"github.com/stschain-go/stschain/statuspage"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
@@ -101,6 +102,7 @@ var values = []any{
 	shared.Provider{},
 	statuspage.Provider{},
 	sigv4.Presigned{}, sigv4.Transport{},
+	sso.Pending{},
 	stsquery.AssumeRoleInput{}, stsquery.AssumeRoleOutput{}, stsquery.AssumeRoleWithSAMLInput{}, stsquery.AssumeRoleWithSAMLOutput{},
 	stsquery.AssumeRoleWithWebIdentityInput{}, stsquery.AssumeRoleWithWebIdentityOutput{}, stsquery.AssumeRootOutput{},
 	stsquery.Client{}, stsquery.Error{}, stsquery.GetDelegatedAccessTokenInput{}, stsquery.GetDelegatedAccessTokenOutput{},
@@ -114,6 +116,7 @@ var values = []any{
 var public = []string{
 	"grants.Error.Code", "stsquery.Error.Code", "ststest.Call.Code", "proof.SignInError.Code", "stsquery.Tag.Value", "ststest.Issuer.URL", "proof.Request.URL",
 	"stsquery.AssumeRoleWithWebIdentityOutput.SubjectFromWebIdentityToken",
+	"sso.Pending.URL", "sso.Pending.UserCode",
 	"minio.Certificate.TokenRevokeType", "minio.CustomToken.TokenRevokeType", "minio.LDAP.TokenRevokeType",
 }
 
