@@ -86,14 +86,10 @@ func (c *callback) uri() string { return "http://" + c.host + redirectPath }
 func (p *Pending) waitBrowser(ctx context.Context) (wire.Response, error) {
 	back, err := p.back.wait(ctx)
 	switch {
-	case err != nil && p.client.cached:
-		// The service may have rejected the client, with a page that only the user sees: by a clock that is
-		// behind, an expired registration looks valid. The next sign-in registers another client.
-		if path, pathErr := p.login.registrationPath(); pathErr == nil && errors.Is(err, errNotCompleted) {
-			os.Remove(path)
-		}
-		return wire.Response{}, err
 	case err != nil:
+		if errors.Is(err, errNotCompleted) {
+			p.forgetClient() // the service may have rejected it, with a page that only the user sees
+		}
 		return wire.Response{}, err
 	case back.err != nil:
 		return wire.Response{}, stschain.Permanent(back.err)
@@ -101,10 +97,23 @@ func (p *Pending) waitBrowser(ctx context.Context) (wire.Response, error) {
 	response, err := p.token(ctx, p.login.MaxAttempts, map[string]any{
 		"grantType": codeGrant, "code": back.code.Reveal(), "codeVerifier": p.back.verifier.Reveal(), "redirectUri": p.back.uri(),
 	}, back.code, p.back.verifier)
-	if err != nil && kind(response) == accessDenied {
-		err = stschain.Permanent(fmt.Errorf("the request was denied: %w", err))
+	if err != nil {
+		switch kind(response) {
+		case accessDenied:
+			err = stschain.Permanent(fmt.Errorf("the request was denied: %w", err))
+		case invalidClient:
+			p.forgetClient()
+		}
 	}
 	return response, err
+}
+
+// forgetClient removes a cached client, so that the next sign-in registers another one: by a clock that is behind, an
+// expired registration looks valid.
+func (p *Pending) forgetClient() {
+	if path, err := p.login.registrationPath(); err == nil && p.client.cached {
+		os.Remove(path)
+	}
 }
 
 // wait serves until the first valid redirect, or until ctx ends.

@@ -104,12 +104,17 @@ func (p *Pending) waitDevice(ctx context.Context) (wire.Response, error) {
 		if ctx.Err() != nil {
 			return wire.Response{}, joined(system.ContextErr(ctx), last)
 		}
-		final, next := afterPoll(kind(response), err, every)
+		k := kind(response)
+		next, final := afterPoll(k, err, every)
 		if final != nil {
 			return wire.Response{}, final
 		}
 		last, every = nil, next
-		if k := kind(response); k != pending && k != slowDown {
+		switch k {
+		case pending:
+		case slowDown:
+			p.every = every // also if Wait is called again
+		default:
 			last = err
 		}
 	}
@@ -123,20 +128,20 @@ func joined(err, last error) error {
 	return fmt.Errorf("%w; the latest request for the token failed: %w", err, last)
 }
 
-// afterPoll decides what follows a request for the token that failed, of the kind and with the error: it is final, or
-// the next request follows after a time.
-func afterPoll(kind string, err error, every time.Duration) (final error, next time.Duration) {
+// afterPoll decides what follows a request for the token that failed, of the kind and with the error: the next request
+// follows after a time, or the error is final.
+func afterPoll(kind string, err error, every time.Duration) (next time.Duration, final error) {
 	switch {
 	case kind == pending:
-		return nil, every
+		return every, nil
 	case kind == slowDown:
-		return nil, every + slowDownStep
+		return every + slowDownStep, nil
 	case kind == accessDenied:
-		return stschain.Permanent(fmt.Errorf("the request was denied in the browser: %w", err)), 0
+		return 0, stschain.Permanent(fmt.Errorf("the request was denied in the browser: %w", err))
 	case kind == expiredToken:
-		return fmt.Errorf("%w: %w", errNotCompleted, err), 0
+		return 0, fmt.Errorf("%w: %w", errNotCompleted, err)
 	case errors.Is(err, stschain.ErrPermanent):
-		return err, 0
+		return 0, err
 	}
-	return nil, min(2*every, max(every, slowestPolls)) // RFC 8628, 3.5: less often, if there is no response
+	return min(2*every, max(every, slowestPolls)), nil // RFC 8628, 3.5: less often, if there is no response
 }

@@ -292,7 +292,7 @@ func TestAfterPoll(t *testing.T) {
 		"slower than it":  {"", failed, 65 * time.Second, "", 65 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
-			final, next := sso.AfterPoll(test.kind, test.err, test.every)
+			next, final := sso.AfterPoll(test.kind, test.err, test.every)
 			require.Equal(t, test.next, next)
 			if test.want == "" {
 				require.NoError(t, final)
