@@ -40,8 +40,8 @@
 // GetDelegatedAccessToken accepts those of [Server.TradeInToken], and
 // DecodeAuthorizationMessage what [Server.EncodedMessage] returns.
 // [Server.Federation] is the sign-in endpoint of the console. [Server.AddTrustAnchor] adds IAM Roles Anywhere,
-// [Server.AddRoleAlias] the credentials provider of AWS IoT Core, and [Server.AddMinIO] the operations that only MinIO
-// has.
+// [Server.AddRoleAlias] the credentials provider of AWS IoT Core, [Server.AddMinIO] the operations that only MinIO
+// has, and [Server.AddIdentityCenter] IAM Identity Center.
 //
 // What credentials may do depends on where they come from, as it does in AWS:
 // in STS those of GetFederationToken may only call GetCallerIdentity, those of

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/source/profile"
 	"github.com/stschain-go/stschain/source/sso"
 )
@@ -31,7 +32,11 @@ Never confirm a code that you did not request.
 func (c *call) signIn(ctx context.Context) (*sso.Login, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	return (&profile.Provider{Profile: c.profile, AllowHTTP: c.allowHTTP, LookupEnv: c.lookupEnv}).Login(ctx, c.ssoSession)
+	l, err := (&profile.Provider{Profile: c.profile, AllowHTTP: c.allowHTTP, LookupEnv: c.lookupEnv}).Login(ctx, c.ssoSession)
+	if stschain.IsUnavailable(err) {
+		err = fmt.Errorf("%w: give -profile, or -sso-session", err)
+	}
+	return l, err
 }
 
 func login(ctx context.Context, c *call) error {

@@ -155,6 +155,8 @@ func TestLoginFails(t *testing.T) {
 			"stschain login: sso: not signed in: the request was denied in the browser"},
 		"interrupted": {"login -profile dev", func(stop context.CancelFunc, _ *ststest.Portal, _ string) { stop() },
 			"stschain login: sso: not signed in: context canceled"},
+		"no profile": {"login", nil, "no profile is selected, and there is no profile default in "},
+		"no flag":    {"logout", nil, ": give -profile, or -sso-session\n"},
 		"no session": {"login -sso-session play", nil, "there is no [sso-session play] in "},
 		"keys":       {"login -profile keys", nil, "[profile keys] does not use IAM Identity Center: set sso_session in it, or name another profile or an sso-session"},
 		"logout":     {"logout -profile keys", nil, "[profile keys] does not use IAM Identity Center"},

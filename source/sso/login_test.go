@@ -390,6 +390,39 @@ func TestLoginTwice(t *testing.T) {
 	})
 }
 
+// Two sign-ins in the browser at once do not take each other's redirects.
+func TestLoginTwiceInBrowser(t *testing.T) {
+	c := newCenter(t)
+	c.Browser = true
+	var pages [2]*sso.Pending
+	ended := make(chan error, 2)
+	for i := range pages {
+		p, err := c.Begin(t.Context())
+		require.NoError(t, err)
+		pages[i] = p
+		go func() {
+			_, err := p.Wait(t.Context())
+			ended <- err
+		}()
+	}
+	require.Equal(t, 1, c.sts.Count("RegisterClient"))
+	first, second := c.visit(t, pages[0].URL), c.visit(t, pages[1].URL)
+	require.NotEqual(t, first.Port(), second.Port())
+	crossed := *second
+	crossed.RawQuery = first.RawQuery
+	for _, visit := range []struct {
+		page string
+		want int
+	}{{crossed.String(), http.StatusBadRequest}, {second.String(), http.StatusOK}, {first.String(), http.StatusOK}} {
+		resp, err := http.Get(visit.page)
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, visit.want, resp.StatusCode)
+	}
+	require.NoError(t, <-ended)
+	require.NoError(t, <-ended)
+}
+
 // A caller that gives up gets its own error, and Wait may be called again.
 func TestLoginCanceled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
