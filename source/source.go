@@ -93,6 +93,9 @@ type Default struct {
 	// a profile is an error.
 	MFAToken func(ctx context.Context, serial string) (stschain.Secret, error)
 
+	// WrapRole returns the provider to use instead of that of a role in a profile, as in profile.Provider. nil: the role's own.
+	WrapRole func(role stschain.Provider) stschain.Provider
+
 	// The environment, files and clients that it uses.
 	LookupEnv  func(name string) (value string, ok bool)                            // nil: os.LookupEnv
 	Home       string                                                               // the home directory; "": that of the system
@@ -114,7 +117,7 @@ type Default struct {
 func (d *Default) setUp() {
 	d.once.Do(func() {
 		d.profile = &profile.Provider{
-			Profile: d.Profile, Region: d.Region, FallbackRegions: d.FallbackRegions, AllowHTTP: d.AllowHTTP, MFAToken: d.MFAToken,
+			Profile: d.Profile, Region: d.Region, FallbackRegions: d.FallbackRegions, AllowHTTP: d.AllowHTTP, MFAToken: d.MFAToken, WrapRole: d.WrapRole,
 			LookupEnv: d.LookupEnv, Home: d.Home, Open: d.Open, Run: d.Run, HTTPClient: d.HTTPClient, Clock: d.Clock,
 		}
 		d.sts = sync.OnceValue(func() *http.Client { return wire.Client(nil, 0) }) // clients of STS limit attempts

@@ -41,6 +41,7 @@ func (p *Provider) build(built []part, steps []*step) ([]part, error) {
 		if err != nil {
 			return nil, err
 		}
+		provider = p.wrap(s, provider)
 		cache := &stschain.Cache{Provider: provider, Clock: p.Clock}
 		parts = append(parts, part{s, func() stschain.Provider { return provider }, func() stschain.CachedProvider { return cache }})
 	}

@@ -97,6 +97,10 @@ type Provider struct {
 	// mfa_serial. nil: such a profile is an error.
 	MFAToken func(ctx context.Context, serial string) (stschain.Secret, error)
 
+	// WrapRole returns the provider to use instead of a role's own, once for each role that STS or IAM Identity Center
+	// issues sessions of: a shared.Provider over it, for example. nil: the role's own.
+	WrapRole func(role stschain.Provider) stschain.Provider
+
 	LookupEnv  func(name string) (value string, ok bool)                            // nil: os.LookupEnv
 	Home       string                                                               // the home directory; "": HOME, on Windows also USERPROFILE, and the user database
 	Open       func(path string) (fs.File, error)                                   // nil: os.Open
@@ -157,6 +161,16 @@ func (p *Provider) source(ctx context.Context) (stschain.Provider, error) {
 	}
 	p.built = parts
 	return parts[len(parts)-1].provider(), nil
+}
+
+// Names returns the names of all profiles in the files, sorted. Those that no SDK lists are left out, such as one whose header lacks
+// the word profile. Files that do not exist have none.
+func (p *Provider) Names(ctx context.Context) ([]string, error) {
+	files, err := p.load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return files.profiles(), nil
 }
 
 // Invalidate passes the rejected credentials to the provider that the profile used last.
