@@ -36,10 +36,11 @@ type flags struct {
 	destination              string // of console
 	duration                 time.Duration
 	openPage                 bool
+	noCache, shareCLI        bool
 	args                     []string // after the flags
 }
 
-var common = []string{"allow-http", "profile", "region", "role-arn", "timeout", "v"}
+var common = []string{"allow-http", "no-cache", "profile", "region", "role-arn", "share-with-aws-cli", "timeout", "v"}
 
 // commands returns all commands in the order of the help text.
 func commands() []command {
@@ -53,6 +54,7 @@ func commands() []command {
 		{"login", "signs in to IAM Identity Center", loginHelp, []string{"allow-http", "device-code", "profile", "sso-session"}, "", login},
 		{"logout", "signs out of IAM Identity Center", logoutHelp, []string{"allow-http", "profile", "sso-session"}, "", logout},
 		{"console", "a link that signs in to the AWS console", consoleHelp, append([]string{"destination", "duration", "json", "open"}, common...), "", console},
+		{"forget", "removes the sessions of roles that were kept", forgetHelp, nil, "", forget},
 		{"version", "the version of stschain", "", nil, "", version},
 	}
 }
@@ -103,6 +105,8 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 	all.StringVar(&c.destination, "destination", "", "show this `page`, an https URL or a path of the console; default: its home page")
 	all.DurationVar(&c.duration, "duration", 0, "`time` until the console signs out, 15m to 12h; default: as long as the credentials are valid")
 	all.BoolVar(&c.openPage, "open", false, "open the link in a browser instead of printing it")
+	all.BoolVar(&c.noCache, "no-cache", false, "neither use nor keep sessions of roles from one run to the next")
+	all.BoolVar(&c.shareCLI, "share-with-aws-cli", false, "also write sessions of roles to the cache of the AWS CLI")
 	all.StringVar(&c.tokenFile, "token-file", "", "keep the token in this `file`, and print its path instead of the token")
 
 	set := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
@@ -159,8 +163,8 @@ func (c *call) help(args []string) error {
 		return unknownCommand(args[0])
 	}
 	does := "Prints " + cmd.does
-	if verb, rest, _ := strings.Cut(cmd.does, " "); verb == "runs" || verb == "signs" {
-		does = strings.ToUpper(verb[:1]) + verb[1:] + " " + rest
+	if verb, _, _ := strings.Cut(cmd.does, " "); strings.HasSuffix(verb, "s") {
+		does = strings.ToUpper(verb[:1]) + cmd.does[1:]
 	}
 	fmt.Fprintf(c.stdout, "usage: %s\n\n%s.\n%s", strings.TrimSpace("stschain "+cmd.name+" [flags] "+cmd.args), does, cmd.help)
 	if set := c.flagSet(cmd); len(cmd.flags) > 0 {

@@ -42,6 +42,7 @@ type identity struct {
 
 func (c *call) identity(ctx context.Context) (identity, error) {
 	chain := c.chain()
+	chain.WrapRole = c.keep
 	found := identity{c.cached(chain), chain}
 	if c.roleARN == "" {
 		return found, nil
@@ -53,7 +54,8 @@ func (c *call) identity(ctx context.Context) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
-	return identity{c.cached(&assumerole.Provider{Client: client, RoleARN: c.roleARN}), chain}, nil
+	client.Credentials = base{found.Cache}
+	return identity{c.cached(c.keep(&assumerole.Provider{Client: client, RoleARN: c.roleARN})), chain}, nil
 }
 
 // client returns a client of STS that signs with the credentials.

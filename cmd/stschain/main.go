@@ -98,6 +98,7 @@ type call struct {
 	lookupEnv func(string) (string, bool)
 	log       *journal
 	typed     typist
+	opened
 	flags
 }
 

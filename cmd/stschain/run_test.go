@@ -229,7 +229,7 @@ func TestMFA(t *testing.T) {
 		"": "standard input ended", "\n": "an empty one", strings.Repeat("1", 100): "longer than any MFA code",
 	} {
 		w.stdin = terminal{strings.NewReader(typed)}
-		code, stdout, stderr = w.run("env")
+		code, stdout, stderr = w.run("env", "-no-cache")
 		require.Equal(t, 1, code)
 		require.Empty(t, stdout)
 		require.Contains(t, stderr, want)

@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/shared"
+	"github.com/stschain-go/stschain/shared/dirstore"
+)
+
+const forgetHelp = `
+Sessions of roles are kept between runs, sealed, in the directory stschain of XDG_STATE_HOME or
+~/.local/state; on macOS of ~/Library/Application Support, on Windows of LOCALAPPDATA. The next
+command calls STS again, and prompts for an MFA code if the role requires one.
+
+Sessions that were issued stay valid until they expire. The cache of the AWS CLI is not touched.
+`
+
+// forget removes the kept sessions. The key goes first: without it they cannot be opened.
+func forget(_ context.Context, c *call) error {
+	dir := c.stateDir(runtime.GOOS)
+	if dir == "" {
+		return nil
+	}
+	if err := os.Remove(filepath.Join(dir, keyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return os.RemoveAll(filepath.Join(dir, sessionDir))
+}
+
+const (
+	keyFile    = "key"
+	sessionDir = "sessions"
+	keyLength  = 32 // of each of the two keys in the file
+)
+
+// stateDir is the directory of what is kept between runs, "" if the environment has none: a service without a home.
+func (c *call) stateDir(goos string) string {
+	within := func(name string, path ...string) string {
+		dir, ok := c.variable(name)
+		if !ok || !filepath.IsAbs(dir) {
+			return ""
+		}
+		return filepath.Join(append(append([]string{dir}, path...), "stschain")...)
+	}
+	switch goos {
+	case "windows":
+		return within("LOCALAPPDATA")
+	case "darwin":
+		return within("HOME", "Library", "Application Support")
+	}
+	if dir := within("XDG_STATE_HOME"); dir != "" {
+		return dir
+	}
+	return within("HOME", ".local", "state")
+}
+
+// sessions are those that are kept between runs.
+type sessions struct {
+	store       shared.Store
+	key, naming stschain.Secret
+}
+
+// open returns the kept sessions, and an error if there can be none: a home that is read-only, or of another user, as
+// under sudo.
+func openSessions(dir string) (*sessions, error) {
+	if dir == "" {
+		return nil, errors.New("there is no home directory")
+	}
+	existing := dir
+	for {
+		info, err := os.Stat(existing)
+		if err == nil {
+			if err := checkOwner(info); err != nil {
+				return nil, fmt.Errorf("%s %w", existing, err)
+			}
+			break
+		}
+		if parent := filepath.Dir(existing); !errors.Is(err, fs.ErrNotExist) || parent == existing {
+			return nil, err
+		} else {
+			existing = parent
+		}
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, keyFile)
+	text, err := readKey(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = createKey(path); err == nil {
+			text, err = readKey(path)
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	keys := text.Reveal()
+	return &sessions{
+		unpaused{&dirstore.Store{Dir: filepath.Join(dir, sessionDir)}},
+		stschain.NewSecret(keys[:keyLength]), stschain.NewSecret(keys[keyLength:]),
+	}, nil
+}
+
+// readKey returns the two keys in the file.
+func readKey(path string) (stschain.Secret, error) {
+	info, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return stschain.Secret{}, err
+	case !info.Mode().IsRegular() || info.Size() != 2*keyLength:
+		return stschain.Secret{}, fmt.Errorf("%s is not a file of %d bytes: stschain forget removes it", path, 2*keyLength)
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+		return stschain.Secret{}, fmt.Errorf("%s is accessible to others, with mode %#o: stschain forget removes it", path, info.Mode().Perm())
+	}
+	if err := checkOwner(info); err != nil {
+		return stschain.Secret{}, fmt.Errorf("%s %w", path, err)
+	}
+	text, err := os.ReadFile(path)
+	if err == nil && len(text) != 2*keyLength {
+		err = fmt.Errorf("%s was changed while it was read", path)
+	}
+	return stschain.NewSecret(string(text)), err
+}
+
+// createKey creates the file of the keys, unless another process has just done so. No process sees half of it.
+func createKey(path string) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".key-")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	keys := make([]byte, 2*keyLength)
+	rand.Read(keys)
+	_, err = f.Write(keys)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	return err
+}
+
+// unpaused is a store that keeps no pause after a failure: a user who corrects a mistake runs the command again at once.
+type unpaused struct{ *dirstore.Store }
+
+func (s unpaused) Lease(ctx context.Context, key, owner string, pause bool, ttl time.Duration) (shared.Lease, error) {
+	if pause {
+		pause, ttl = false, 0
+	}
+	return s.Store.Lease(ctx, key, owner, pause, ttl)
+}
+
+// keep returns a provider of the role's sessions that keeps them between runs.
+func (c *call) keep(role stschain.Provider) stschain.Provider {
+	if c.noCache {
+		return role
+	}
+	c.opening.Do(func() {
+		var err error
+		if c.sessions, err = openSessions(c.stateDir(runtime.GOOS)); err != nil && c.verbose {
+			fmt.Fprintf(c.stderr, "stschain: sessions are not kept: %v\n", err)
+		}
+	})
+	k := &kept{role: role, cli: c.cli(role)}
+	if c.sessions != nil {
+		k.shared = &shared.Provider{
+			Provider: fresh{role, k.cli}, Store: c.sessions.store,
+			Keys: []stschain.Secret{c.sessions.key}, NamingKey: c.sessions.naming,
+			// A disk is slower than a server, and there is no fleet to spread calls of.
+			OpTimeout: 5 * time.Second, Spread: 1,
+		}
+	}
+	return k
+}
+
+// kept is a role whose sessions are kept between runs.
+type kept struct {
+	role   stschain.Provider
+	cli    *cliSession
+	shared *shared.Provider // nil: there is no place to keep them
+}
+
+// Retrieve returns the kept session, or a new one. Processes of the user wait for the one that prompts for an MFA code.
+func (k *kept) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	creds, err := k.retrieve(ctx)
+	if err == nil {
+		k.cli.write(creds)
+	}
+	return creds, err
+}
+
+func (k *kept) retrieve(ctx context.Context) (stschain.Credentials, error) {
+	if k.shared == nil {
+		return fresh{k.role, k.cli}.Retrieve(ctx)
+	}
+	if _, err := k.shared.Identity(ctx); err != nil { // of a role without one, or that cannot be assumed
+		return fresh{k.role, k.cli}.Retrieve(ctx)
+	}
+	// A session that expires soon is used to its end before the user is prompted for the next.
+	creds, err := k.shared.Retrieve(stschain.WithoutPrompt(ctx))
+	if errors.Is(err, stschain.ErrPrompt) {
+		creds, err = k.shared.Retrieve(ctx)
+	}
+	if cause := errors.Unwrap(err); cause != nil && err.Error() == "shared: "+cause.Error() {
+		err = cause
+	}
+	return creds, err
+}
+
+// Identity returns that of the role.
+func (k *kept) Identity(ctx context.Context) (stschain.Identity, error) {
+	return (&stschain.Cache{Provider: k.role}).Identity(ctx)
+}
+
+// Invalidate drops a rejected session.
+func (k *kept) Invalidate(rejected stschain.Credentials) {
+	if k.shared != nil {
+		k.shared.Invalidate(rejected)
+	}
+}
+
+func (k *kept) String() string { return strings.TrimSpace(fmt.Sprint(k.role)) }
+
+// fresh obtains the session of a role: the one that the AWS CLI has, or a new one.
+type fresh struct {
+	stschain.Provider
+	cli *cliSession
+}
+
+func (f fresh) Retrieve(ctx context.Context) (stschain.Credentials, error) {
+	if creds, ok := f.cli.read(time.Now()); ok {
+		return creds, nil
+	}
+	return f.Provider.Retrieve(ctx)
+}
+
+func (f fresh) Identity(ctx context.Context) (stschain.Identity, error) {
+	return (&stschain.Cache{Provider: f.Provider}).Identity(ctx)
+}
+
+func (f fresh) String() string { return fmt.Sprint(f.Provider) }
+
+// base is the credentials that assume the role of -role-arn. Its identity is that of the credentials: the chain has none.
+type base struct{ *stschain.Cache }
+
+func (b base) Identity(ctx context.Context) (stschain.Identity, error) {
+	creds, err := b.Retrieve(ctx)
+	if err != nil {
+		return stschain.Identity{}, err
+	}
+	return creds.Identity(), nil
+}
+
+// opened are the kept sessions of a call, opened at first use.
+type opened struct {
+	opening  sync.Once
+	sessions *sessions // nil: there are none
+}
