@@ -137,13 +137,21 @@ func (s *cliSession) read(now time.Time) (creds stschain.Credentials, ok bool) {
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxCLIFile))
+	if err != nil {
+		return creds, false
+	}
+	return s.role.parse(text, now)
+}
+
+// parse returns the session in the content of a file.
+func (r sessionRole) parse(text []byte, now time.Time) (creds stschain.Credentials, ok bool) {
 	var d cliDocument
-	if err != nil || json.Unmarshal(text, &d) != nil {
+	if json.Unmarshal(text, &d) != nil {
 		return creds, false
 	}
 	expires, err := time.Parse(time.RFC3339, strings.Replace(d.Credentials.Expiration, "UTC", "Z", 1))
 	keys := d.Credentials
-	if err != nil || expires.Sub(now) < cliLeft || !s.role.has(&d) || keys.SessionToken == "" {
+	if err != nil || expires.Sub(now) < cliLeft || !r.has(&d) || keys.SessionToken == "" {
 		return creds, false
 	}
 	for _, value := range []string{keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken} {
@@ -153,7 +161,7 @@ func (s *cliSession) read(now time.Time) (creds stschain.Credentials, ok bool) {
 	}
 	return stschain.Credentials{
 		AccessKeyID: keys.AccessKeyID, SecretAccessKey: stschain.NewSecret(keys.SecretAccessKey), SessionToken: stschain.NewSecret(keys.SessionToken),
-		AccountID: accountOf(s.role), Expires: expires, Origin: s.role.origin + ", cache of the AWS CLI",
+		AccountID: r.accountID(), Expires: expires, Origin: r.origin + ", cache of the AWS CLI",
 	}, true
 }
 
@@ -175,7 +183,7 @@ func (r sessionRole) has(d *cliDocument) bool {
 	return kind == "assumed-role" && name == role[5][strings.LastIndex(role[5], "/")+1:] && (r.session == "" || session == r.session)
 }
 
-func accountOf(r sessionRole) string {
+func (r sessionRole) accountID() string {
 	if parts := strings.Split(r.arn, ":"); len(parts) == 6 {
 		return parts[4]
 	}
