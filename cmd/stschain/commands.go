@@ -36,8 +36,17 @@ type flags struct {
 	destination              string // of console
 	duration                 time.Duration
 	openPage                 bool
-	noCache, shareCLI        bool
+	noCache, shareCLI, names bool
 	args                     []string // after the flags
+}
+
+// usage returns the command line after the name of the program.
+func (cmd command) usage() string {
+	line := cmd.name
+	if len(cmd.flags) > 0 {
+		line += " [flags]"
+	}
+	return strings.TrimSpace(line + " " + cmd.args)
 }
 
 var common = []string{"allow-http", "no-cache", "profile", "region", "role-arn", "share-with-aws-cli", "timeout", "v"}
@@ -54,6 +63,8 @@ func commands() []command {
 		{"login", "signs in to IAM Identity Center", loginHelp, []string{"allow-http", "device-code", "profile", "sso-session"}, "", login},
 		{"logout", "signs out of IAM Identity Center", logoutHelp, []string{"allow-http", "profile", "sso-session"}, "", logout},
 		{"console", "a link that signs in to the AWS console", consoleHelp, append([]string{"destination", "duration", "json", "open"}, common...), "", console},
+		{"profiles", "the profiles in the files of AWS", profilesHelp, []string{"json", "names"}, "", profiles},
+		{"completion", "the script that completes commands in a shell", completionHelp, nil, "bash|zsh|fish", completion},
 		{"forget", "removes the sessions of roles that were kept", forgetHelp, nil, "", forget},
 		{"version", "the version of stschain", "", nil, "", version},
 	}
@@ -107,6 +118,7 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 	all.BoolVar(&c.openPage, "open", false, "open the link in a browser instead of printing it")
 	all.BoolVar(&c.noCache, "no-cache", false, "neither use nor keep sessions of roles from one run to the next")
 	all.BoolVar(&c.shareCLI, "share-with-aws-cli", false, "also write sessions of roles to the cache of the AWS CLI")
+	all.BoolVar(&c.names, "names", false, "print the names only")
 	all.StringVar(&c.tokenFile, "token-file", "", "keep the token in this `file`, and print its path instead of the token")
 
 	set := flag.NewFlagSet(cmd.name, flag.ContinueOnError)
@@ -133,7 +145,7 @@ func (c *call) parse(cmd command, args []string) error {
 	case err != nil:
 		return usagef("%s: %w", cmd.name, err)
 	case cmd.args != "" && set.NArg() == 0:
-		return usagef("%s: a command is required: stschain %s [flags] %s", cmd.name, cmd.name, cmd.args)
+		return usagef("%s: an argument is missing: stschain %s", cmd.name, cmd.usage())
 	case cmd.args == "" && set.NArg() > 0:
 		return usagef("%s takes flags only, not %q", cmd.name, set.Arg(0))
 	case empty != "":
@@ -166,7 +178,7 @@ func (c *call) help(args []string) error {
 	if verb, _, _ := strings.Cut(cmd.does, " "); strings.HasSuffix(verb, "s") {
 		does = strings.ToUpper(verb[:1]) + cmd.does[1:]
 	}
-	fmt.Fprintf(c.stdout, "usage: %s\n\n%s.\n%s", strings.TrimSpace("stschain "+cmd.name+" [flags] "+cmd.args), does, cmd.help)
+	fmt.Fprintf(c.stdout, "usage: %s\n\n%s.\n%s", "stschain "+cmd.usage(), does, cmd.help)
 	if set := c.flagSet(cmd); len(cmd.flags) > 0 {
 		fmt.Fprint(c.stdout, "\nflags:\n")
 		set.SetOutput(c.stdout)

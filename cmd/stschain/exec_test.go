@@ -149,7 +149,7 @@ func TestExecUsage(t *testing.T) {
 	w := newWorld(t)
 	code, _, stderr := w.run("exec", "-profile", "x")
 	require.Equal(t, 2, code)
-	require.Contains(t, stderr, "exec: a command is required: stschain exec [flags] -- command [args]")
+	require.Contains(t, stderr, "exec: an argument is missing: stschain exec [flags] -- command [args]")
 	code, stdout, stderr := w.run("exec", "--", "sh", "-c", "echo run")
 	require.Equal(t, 3, code, stderr)
 	require.Empty(t, stdout)
