@@ -8,7 +8,6 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -80,22 +79,15 @@ func find(name string) (command, bool) {
 	return command{}, false
 }
 
-// unknownCommand is the error for an unknown command. It suggests a command with the same beginning or the same letters.
+// unknownCommand is the error for an unknown command. It suggests the one that was probably meant.
 func unknownCommand(name string) error {
-	for _, cmd := range commands() {
-		if len(name) > 1 && (strings.HasPrefix(cmd.name, name[:2]) || letters(cmd.name) == letters(name)) {
-			return usagef("unknown command %q; did you mean %q?", name, cmd.name)
-		}
+	if meant := nearest(name, strings.Fields(commandNames())); meant != "" && name[0] != '-' && len(name) <= maxCommand {
+		return usagef("unknown command %q; did you mean %q?", name, meant)
 	}
 	return usagef("unknown command %q", name)
 }
 
-// letters returns the letters of s in order.
-func letters(s string) string {
-	sorted := []byte(s)
-	slices.Sort(sorted)
-	return string(sorted)
-}
+const maxCommand = 30 // bytes, longer than any command
 
 // flagSet returns the flags of a command.
 func (c *call) flagSet(cmd command) *flag.FlagSet {

@@ -16,7 +16,7 @@
 //
 // Results go to standard output, everything else to standard error. Only env, process, serve and console print secrets.
 // The exit code of exec is that of the command.
-// If standard input is a terminal, all commands but explain prompt for the code of an MFA device.
+// On a terminal, all commands but explain prompt for the code of an MFA device, also if standard input is a pipe.
 //
 // The exit code is 0 for success, 1 for a failure, 2 for an invalid command line, 3 if no credentials are configured,
 // and 4 if explain finds that a prompt is required.
@@ -54,13 +54,16 @@ const (
 	exitPrompt      = 4
 )
 
-// run is the program. A nil lookupEnv is the environment of the process.
+// run is the program. A nil lookupEnv is the environment of the process, whose terminal is then used for prompts.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer, lookupEnv func(string) (string, bool)) int {
 	log := &journal{to: stderr}
 	defer log.close()
 	alive, end := context.WithCancel(ctx)
 	defer end()
 	c := &call{alive: alive, stdin: stdin, stdout: stdout, stderr: log, lookupEnv: lookupEnv, log: log}
+	if lookupEnv == nil {
+		c.terminal = onceTerminal(openTerminal)
+	}
 	name := "help"
 	if len(args) > 0 {
 		name, args = args[0], args[1:]
@@ -96,6 +99,7 @@ type call struct {
 	stdout    io.Writer
 	stderr    io.Writer
 	lookupEnv func(string) (string, bool)
+	terminal  func() (io.Reader, io.Writer, error) // nil: there is none but standard input
 	log       *journal
 	typed     typist
 	opened

@@ -29,18 +29,47 @@ func isTerminal(in io.Reader) bool {
 // promptMFA prompts for the code of an MFA device. The terminal shows the code while it is typed; it expires within a
 // minute.
 func (c *call) promptMFA(ctx context.Context, serial string) (stschain.Secret, error) {
-	if !isTerminal(c.stdin) {
-		return stschain.Secret{}, fmt.Errorf("the MFA code of %s is required, and standard input is not a terminal to prompt on", serial)
+	in, out, err := c.prompting()
+	if err != nil {
+		return stschain.Secret{}, fmt.Errorf("the MFA code of %s is required, and %w", printable(serial), err)
 	}
-	typed := c.typed.next(c.stdin)
-	fmt.Fprintf(c.stderr, "MFA code of %s: ", printable(serial))
+	typed := c.typed.next(in)
+	fmt.Fprintf(out, "MFA code of %s: ", printable(serial))
 	select {
 	case l := <-typed:
 		c.typed.taken()
 		return stschain.NewSecret(l.text), l.err
 	case <-ctx.Done():
-		fmt.Fprintln(c.stderr)
+		fmt.Fprintln(out)
 		return stschain.Secret{}, ctx.Err()
+	}
+}
+
+// prompting returns where to prompt: standard input and standard error if the input is a terminal, otherwise the terminal
+// that the process has, so that a pipe or an SDK that runs the program can be its input.
+func (c *call) prompting() (io.Reader, io.Writer, error) {
+	switch {
+	case isTerminal(c.stdin):
+		return c.stdin, c.stderr, nil
+	case c.terminal == nil:
+		return nil, nil, errors.New("standard input is not a terminal to prompt on")
+	}
+	in, out, err := c.terminal()
+	if err != nil {
+		return nil, nil, fmt.Errorf("standard input is not a terminal, and there is no other one to prompt on: %w", err)
+	}
+	return in, out, nil
+}
+
+// onceTerminal opens a terminal at the first prompt: a read of it cannot be canceled, so all prompts share it.
+func onceTerminal(open func() (io.Reader, io.Writer, error)) func() (io.Reader, io.Writer, error) {
+	var once sync.Once
+	var in io.Reader
+	var out io.Writer
+	var err error
+	return func() (io.Reader, io.Writer, error) {
+		once.Do(func() { in, out, err = open() })
+		return in, out, err
 	}
 }
 
@@ -92,7 +121,7 @@ func readLine(in io.Reader) (string, error) {
 		case errors.Is(err, io.EOF) && len(line) > 0:
 			return string(line), nil
 		case errors.Is(err, io.EOF):
-			return "", errors.New("standard input ended before a code was entered")
+			return "", errors.New("the input ended before a code was entered")
 		case err != nil:
 			return "", err
 		}

@@ -226,7 +226,7 @@ func TestMFA(t *testing.T) {
 	require.Empty(t, stderr)
 
 	for typed, want := range map[string]string{
-		"": "standard input ended", "\n": "an empty one", strings.Repeat("1", 100): "longer than any MFA code",
+		"": "the input ended", "\n": "an empty one", strings.Repeat("1", 100): "longer than any MFA code",
 	} {
 		w.stdin = terminal{strings.NewReader(typed)}
 		code, stdout, stderr = w.run("env", "-no-cache")
