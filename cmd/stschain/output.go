@@ -24,6 +24,9 @@ variables that an SDK may prefer to the keys:
   fish           stschain env -shell fish | source
   powershell     stschain env -shell powershell | Out-String | Invoke-Expression
 
+With -profile, the region is that of the profile, if it has one, and not AWS_REGION, which an earlier
+env may have set.
+
 If it fails it prints nothing. A script stops there with v="$(stschain env)" && eval "$v".
 The variables are not refreshed: they are valid until AWS_CREDENTIAL_EXPIRATION.
 `
@@ -39,7 +42,7 @@ func env(ctx context.Context, c *call) error {
 	if err != nil {
 		return err
 	}
-	return c.printVariables(append(keys(creds), c.regions(ctx)...))
+	return c.printVariables(append(keys(creds), c.ownRegions(ctx)...))
 }
 
 // keys returns the variables of credentials. Those without a value are unset:
@@ -78,7 +81,22 @@ func (c *call) regions(ctx context.Context) []variable {
 	if configured == "" {
 		return nil
 	}
-	region := stschain.NewSecret(configured)
+	return regionVariables(configured)
+}
+
+// ownRegions are regions, but that of the profile of -profile goes before AWS_REGION: an earlier env has exported that of its own profile.
+func (c *call) ownRegions(ctx context.Context) []variable {
+	if c.profile != "" && c.region == "" {
+		settings, err := c.selected(c.profile, []string{"AWS_REGION", "AWS_DEFAULT_REGION"}).Client(ctx, nil)
+		if err == nil && settings.Region != "" {
+			return regionVariables(settings.Region)
+		}
+	}
+	return c.regions(ctx)
+}
+
+func regionVariables(name string) []variable {
+	region := stschain.NewSecret(name)
 	return []variable{{"AWS_REGION", region}, {"AWS_DEFAULT_REGION", region}}
 }
 

@@ -92,22 +92,27 @@ func TestCommands(t *testing.T) {
 		stderr  []string
 		secrets bool // stdout has some
 	}{
-		"whoami":                  {keys: true, args: "whoami", stdout: []string{"arn            arn:aws:iam::123456789012:user/alice\n", "origin         env\n", "expires        never\n"}},
-		"whoami, JSON":            {keys: true, args: "whoami -json", stdout: []string{`"arn": "arn:aws:iam::123456789012:user/alice"`, `"origin": "env"`}},
-		"whoami, a role":          {keys: true, args: "whoami -role-arn " + roleARN, stdout: []string{":assumed-role/backup/", "assumerole " + roleARN, "(in "}},
-		"whoami, events":          {keys: true, args: "whoami -v", stdout: []string{"user/alice"}, stderr: []string{`msg="aws credentials refresh started"`, `msg="aws credentials refreshed"`}},
-		"whoami, nothing here":    {args: "whoami", code: 3, stderr: []string{"stschain whoami: source: no AWS credentials found; tried, in order:", "1. env: AWS_ACCESS_KEY_ID is not set"}},
-		"whoami, refused":         {keys: true, args: "whoami", outage: down, code: 1, stderr: []string{"AccessDenied"}},
-		"whoami, no region":       {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami", code: 1, stderr: []string{"set AWS_REGION, region in the profile, or give -region"}},
-		"whoami, region by flag":  {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami -region eu-west-1", stdout: []string{"alice"}},
-		"whoami, no such profile": {config: "[profile production]\n", args: "whoami -profile prod", code: 1, stderr: []string{`-profile names the profile "prod"`, `did you mean "production"?`}},
-		"whoami, a role, no keys": {env: map[string]string{"AWS_REGION": ""}, args: "whoami -role-arn " + roleARN, code: 3, stderr: []string{"no AWS credentials found"}},
-		"whoami, half a key":      {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, args: "whoami", code: 1, stderr: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
+		"whoami":                    {keys: true, args: "whoami", stdout: []string{"arn            arn:aws:iam::123456789012:user/alice\n", "origin         env\n", "expires        never\n"}},
+		"whoami, JSON":              {keys: true, args: "whoami -json", stdout: []string{`"arn": "arn:aws:iam::123456789012:user/alice"`, `"origin": "env"`}},
+		"whoami, a role":            {keys: true, args: "whoami -role-arn " + roleARN, stdout: []string{":assumed-role/backup/", "assumerole " + roleARN, "(in "}},
+		"whoami, events":            {keys: true, args: "whoami -v", stdout: []string{"user/alice"}, stderr: []string{`msg="aws credentials refresh started"`, `msg="aws credentials refreshed"`}},
+		"whoami, nothing here":      {args: "whoami", code: 3, stderr: []string{"stschain whoami: source: no AWS credentials found; tried, in order:", "1. env: AWS_ACCESS_KEY_ID is not set"}},
+		"whoami, refused":           {keys: true, args: "whoami", outage: down, code: 1, stderr: []string{"AccessDenied"}},
+		"whoami, no region":         {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami", code: 1, stderr: []string{"set AWS_REGION, region in the profile, or give -region"}},
+		"whoami, region by flag":    {keys: true, env: map[string]string{"AWS_REGION": ""}, args: "whoami -region eu-west-1", stdout: []string{"alice"}},
+		"whoami, no such profile":   {config: "[profile production]\n", args: "whoami -profile prod", code: 1, stderr: []string{`-profile names the profile "prod"`, `did you mean "production"?`}},
+		"whoami, a role, no keys":   {env: map[string]string{"AWS_REGION": ""}, args: "whoami -role-arn " + roleARN, code: 3, stderr: []string{"no AWS credentials found"}},
+		"whoami, FIPS and endpoint": {keys: true, env: map[string]string{"AWS_USE_FIPS_ENDPOINT": "true"}, args: "whoami", code: 1, stderr: []string{"AWS_USE_FIPS_ENDPOINT"}},
+		"whoami, half a key":        {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, args: "whoami", code: 1, stderr: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
 
 		"env":         {keys: true, args: "env", secrets: true, stdout: []string{"export AWS_ACCESS_KEY_ID='", "export AWS_SECRET_ACCESS_KEY='", "\nunset AWS_SESSION_TOKEN\nunset AWS_CREDENTIAL_EXPIRATION\nunset AWS_SESSION_EXPIRATION\nunset AWS_ACCOUNT_ID\n"}},
 		"env, a role": {keys: true, args: "env -role-arn " + roleARN, secrets: true, stdout: []string{"export AWS_SESSION_TOKEN='", "export AWS_CREDENTIAL_EXPIRATION='20", "export AWS_SESSION_EXPIRATION='20", "export AWS_ACCOUNT_ID='123456789012'"}},
 		"env, a profile": {config: "[profile prod]\nregion = eu-central-1\naws_access_key_id = AKIABASE\naws_secret_access_key = canary/base/secret\n", env: map[string]string{"AWS_PROFILE": "dev", "AWS_REGION": ""},
 			args: "env -profile prod", secrets: true, stdout: []string{"export AWS_ACCESS_KEY_ID='AKIABASE'", "\nunset AWS_PROFILE\nunset AWS_DEFAULT_PROFILE\nunset AWS_WEB_IDENTITY_TOKEN_FILE\n", "\nexport AWS_REGION='eu-central-1'\nexport AWS_DEFAULT_REGION='eu-central-1'\n"}},
+		"env, another profile": {config: "[profile prod]\nregion = eu-central-1\naws_access_key_id = AKIABASE\naws_secret_access_key = canary/base/secret\n",
+			args: "env -profile prod", secrets: true, stdout: []string{"\nexport AWS_REGION='eu-central-1'\nexport AWS_DEFAULT_REGION='eu-central-1'\n"}},
+		"env, a profile without a region": {config: "[profile prod]\naws_access_key_id = AKIABASE\naws_secret_access_key = canary/base/secret\n",
+			args: "env -profile prod", secrets: true, stdout: []string{"\nexport AWS_REGION='eu-west-1'\n"}},
 		"env, fish":         {keys: true, args: "env -shell fish", secrets: true, stdout: []string{"set -gx AWS_ACCESS_KEY_ID '", "set -e AWS_SESSION_TOKEN; or true\n"}},
 		"env, PowerShell":   {keys: true, args: "env -shell powershell", secrets: true, stdout: []string{"$env:AWS_ACCESS_KEY_ID = '", `Remove-Item -ErrorAction SilentlyContinue Env:\AWS_SESSION_TOKEN`}},
 		"env, JSON":         {keys: true, args: "env -json", secrets: true, stdout: []string{`"AWS_SECRET_ACCESS_KEY": "`}},
@@ -148,7 +153,7 @@ func TestCommands(t *testing.T) {
 			}
 			code, stdout, stderr := w.run(strings.Fields(tt.args)...)
 			require.Equal(t, tt.code, code, stdout+stderr)
-			require.NotRegexp(t, `(Default|Provider|Client)\.[A-Z]`, stdout+stderr, "users have flags")
+			require.NotRegexp(t, `(Default|Provider|Client)\.[A-Z]|RoleARN|MFAToken|CacheDir`, stdout+stderr, "users have flags")
 			for _, want := range tt.stdout {
 				require.Contains(t, timeless(stdout), want)
 			}
@@ -226,7 +231,7 @@ func TestMFA(t *testing.T) {
 	require.Empty(t, stderr)
 
 	for typed, want := range map[string]string{
-		"": "the input ended", "\n": "an empty one", strings.Repeat("1", 100): "longer than any MFA code",
+		"": "the input ended", "\n": "no MFA code: none was entered", strings.Repeat("1", 100): "longer than any MFA code",
 	} {
 		w.stdin = terminal{strings.NewReader(typed)}
 		code, stdout, stderr = w.run("env", "-no-cache")
