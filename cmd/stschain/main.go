@@ -10,9 +10,16 @@
 //	stschain login                      signs in to IAM Identity Center
 //	stschain logout                     signs out
 //	stschain console                    a link that signs in to the AWS console
+//	stschain profiles                   the profiles in the files of AWS
+//	eval "$(stschain completion bash)"  completion of commands, flags and profiles, also for zsh and fish
+//	stschain forget                     removes the sessions of roles that were kept
 //
 // It resolves credentials in the order of the AWS SDKs for Go and Java; package source has the list.
 // "stschain help" prints the flags.
+//
+// Sessions of roles are kept between runs, sealed, in the user's state directory: a role costs one call of STS, and one MFA
+// code, until its session ends. With -no-cache none is used or kept. A session that the AWS CLI has of the same role is
+// used too; with -share-with-aws-cli sessions are also written to its cache.
 //
 // Results go to standard output, everything else to standard error. Only env, process, serve and console print secrets.
 // The exit code of exec is that of the command.
