@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/shared"
 	"github.com/stschain-go/stschain/shared/dirstore"
 )
@@ -246,8 +247,36 @@ func (f fresh) Retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return f.Provider.Retrieve(ctx)
 }
 
+// Identity is that of the role. If the credentials that assume it have no identity, such as those of an instance, it is for exactly
+// these credentials.
 func (f fresh) Identity(ctx context.Context) (stschain.Identity, error) {
-	return (&stschain.Cache{Provider: f.Provider}).Identity(ctx)
+	id, err := (&stschain.Cache{Provider: f.Provider}).Identity(ctx)
+	role, ok := f.Provider.(*assumerole.Provider)
+	if err == nil || !ok || role.Client == nil || role.Client.Credentials == nil || role.Policy != "" || len(role.PolicyARNs)+len(role.Tags) > 0 {
+		return id, err
+	}
+	server, err := role.Client.Server()
+	if err != nil {
+		return id, err
+	}
+	caller, err := callerOf(ctx, role.Client.Credentials)
+	if err != nil {
+		return id, err
+	}
+	return stschain.NewIdentity("role of keys", fmt.Sprintf("server=%x", server.Digest()), fmt.Sprintf("caller=%x", caller.Digest()),
+		"role="+role.RoleARN, "session="+role.SessionName, "duration="+role.Duration.String(), "external-id="+role.ExternalID, "mfa="+role.SerialNumber), nil
+}
+
+// callerOf returns the identity of credentials, whatever provider has returned them.
+func callerOf(ctx context.Context, p stschain.Provider) (stschain.Identity, error) {
+	creds, err := p.Retrieve(ctx)
+	switch {
+	case err != nil:
+		return stschain.Identity{}, err
+	case !creds.Expires.IsZero() && strings.HasPrefix(creds.Origin, "process"):
+		return stschain.Identity{}, errors.New("a process may print other temporary credentials each time")
+	}
+	return creds.Identity(), nil
 }
 
 func (f fresh) String() string { return fmt.Sprint(f.Provider) }
@@ -255,13 +284,7 @@ func (f fresh) String() string { return fmt.Sprint(f.Provider) }
 // base is the credentials that assume the role of -role-arn. Its identity is that of the credentials: the chain has none.
 type base struct{ *stschain.Cache }
 
-func (b base) Identity(ctx context.Context) (stschain.Identity, error) {
-	creds, err := b.Retrieve(ctx)
-	if err != nil {
-		return stschain.Identity{}, err
-	}
-	return creds.Identity(), nil
-}
+func (b base) Identity(ctx context.Context) (stschain.Identity, error) { return callerOf(ctx, b.Cache) }
 
 // opened are the kept sessions of a call, opened at first use.
 type opened struct {

@@ -285,3 +285,49 @@ func TestStateDir(t *testing.T) {
 	require.Equal(t, filepath.FromSlash("/home/me/Library/Application Support/stschain"), c.stateDir("darwin"))
 	require.Equal(t, filepath.FromSlash("/local/stschain"), c.stateDir("windows"))
 }
+
+// The code of a role that assumes another one is prompted for once, too.
+func TestSessionsOfMFAChain(t *testing.T) {
+	w := newWorld(t)
+	w.env["LOCALAPPDATA"] = w.home
+	device := w.sts.AddTOTP("alice")
+	w.sts.AddRole(ststest.Role{ARN: roleARN, MFA: true})
+	mfaConfig(w, device.Serial)
+	config, err := os.ReadFile(filepath.Join(w.home, ".aws", "config"))
+	require.NoError(t, err)
+	w.config(string(config) + "[profile last]\nrole_arn = " + roleARN + "2\nsource_profile = default\n[profile other]\nrole_arn = " + roleARN + "3\nsource_profile = default\n")
+
+	typed, err := device.MFAToken(t.Context(), device.Serial)
+	require.NoError(t, err)
+	w.stdin = terminal{strings.NewReader(typed.Reveal() + "\n")}
+	code, _, stderr := w.run("process", "-profile", "last")
+	require.Equal(t, exitOK, code, stderr)
+	require.Equal(t, 1, strings.Count(stderr, "MFA code of"))
+	w.stdin = strings.NewReader("")
+	for _, name := range []string{"last", "other", "default", "last"} {
+		w.session("-profile", name)
+	}
+	require.Equal(t, 3, w.sts.Count("AssumeRole"))
+}
+
+// A role is also kept if a process prints the keys that assume it, but not for temporary ones, which may be others each time.
+func TestSessionsOfProcess(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the process is a shell script")
+	}
+	for token, calls := range map[string]int{"": 1, "canary/process/token": 2} {
+		w := newWorld(t)
+		keys := stschain.Credentials{AccessKeyID: "AKIAPROCESS", SecretAccessKey: stschain.NewSecret("canary/process/secret"), SessionToken: stschain.NewSecret(token)}
+		w.sts.AddKeys("arn:aws:iam::123456789012:user/alice", keys)
+		output := `{"Version": 1, "AccessKeyId": "AKIAPROCESS", "SecretAccessKey": "canary/process/secret"`
+		if token != "" {
+			output += `, "SessionToken": "` + token + `", "Expiration": "2099-01-01T00:00:00Z"`
+		}
+		w.config("[default]\nrole_arn = " + roleARN + "\nsource_profile = keys\n[profile keys]\ncredential_process = echo '" + output + "}'\n")
+		for range 2 {
+			w.session()
+			w.session("-role-arn", roleARN+"2", "-profile", "keys")
+		}
+		require.Equal(t, 2*calls, w.sts.Count("AssumeRole"))
+	}
+}
