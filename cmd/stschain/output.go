@@ -24,8 +24,8 @@ variables that an SDK may prefer to the keys:
   fish           stschain env -shell fish | source
   powershell     stschain env -shell powershell | Out-String | Invoke-Expression
 
-With -profile, the region is that of the profile, if it has one, and not AWS_REGION, which an earlier
-env may have set.
+With -profile, the region is that of the profile, if it has one, and not AWS_REGION, which may be
+that of an earlier env.
 
 If it fails it prints nothing. A script stops there with v="$(stschain env)" && eval "$v".
 The variables are not refreshed: they are valid until AWS_CREDENTIAL_EXPIRATION.

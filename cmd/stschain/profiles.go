@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -41,7 +43,7 @@ func profiles(ctx context.Context, c *call) error {
 	}
 	if c.names {
 		for _, name := range names {
-			if _, err := fmt.Fprintln(c.stdout, name); err != nil {
+			if _, err := fmt.Fprintln(c.stdout, printable(name)); err != nil {
 				return err
 			}
 		}
@@ -51,6 +53,7 @@ func profiles(ctx context.Context, c *call) error {
 	for _, name := range names {
 		list = append(list, c.look(ctx, name))
 	}
+	list = c.addUnlisted(list)
 	if c.json {
 		return printJSON(c.stdout, list)
 	}
@@ -66,6 +69,25 @@ func profiles(ctx context.Context, c *call) error {
 		fmt.Fprintln(table, strings.TrimRight(strings.Join(row, "\t"), "\t"))
 	}
 	return table.Flush()
+}
+
+// addUnlisted adds the sections of the configuration file that are not profiles because their headers lack a word.
+func (c *call) addUnlisted(list []listed) []listed {
+	text, _ := os.ReadFile(c.configFile()) // it was read for the names; a file that does not exist has no sections
+	known := []string{"default", "preview", "plugins"}
+	eachSetting(text, func(header, name, _ string, _ []string) {
+		if name != "" || header == "" || slices.Contains(known, header) {
+			return
+		}
+		known = append(known, header)
+		i := slices.IndexFunc(list, func(p listed) bool { return p.Name == header })
+		if i < 0 {
+			list = append(list, listed{Name: header})
+			i = len(list) - 1
+		}
+		list[i].Problem = cmp.Or(list[i].Problem, fmt.Sprintf("%s has [%s], which in this file must be [profile %s]", c.configFile(), header, header))
+	})
+	return list
 }
 
 // look returns what the files say about a profile.

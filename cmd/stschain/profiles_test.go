@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"os"
 	"path/filepath"
 	"testing"
 
@@ -95,6 +96,21 @@ func TestProfiles(t *testing.T) {
 	code, stdout, _ = w.run("profiles", "-names")
 	require.Equal(t, exitOK, code)
 	require.Equal(t, "admin\ncycle\ncycle2\ndefault\nelsewhere\nhalf\nkeys\npod\nprogram\nsession\nsso\ntwo words\n", stdout)
+}
+
+// The header of a profile lacks a word: nothing below it counts.
+func TestProfilesWithoutTheWord(t *testing.T) {
+	w := newWorld(t).config("[default]\nregion = a\n[prod]\nregion = b\n[both]\nregion = c\nca_bundle = /c\n[sso-session s]\nsso_region = d\n")
+	require.NoError(t, os.WriteFile(filepath.Join(w.home, ".aws", "credentials"), []byte("[both]\naws_access_key_id = AKIA\naws_secret_access_key = canary\n"), 0o600))
+	code, stdout, stderr := w.run("profiles", "-json")
+	require.Equal(t, exitOK, code, stderr)
+	var list []listed
+	require.NoError(t, json.Unmarshal([]byte(stdout), &list))
+	require.Len(t, list, 3)
+	require.Equal(t, "keys", list[0].Kind)
+	require.Equal(t, filepath.Join(w.home, ".aws", "config")+" has [both], which in this file must be [profile both]", list[0].Problem)
+	require.Empty(t, list[1].Problem)
+	require.Contains(t, list[2].Problem, "[profile prod]")
 }
 
 // A list without files is empty, and one that cannot be read is an error.

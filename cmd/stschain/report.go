@@ -15,7 +15,7 @@ import (
 const explainHelp = `
 It prints one line for each provider, in the order of the calls, indented below the one that needs
 it: the result, the time it took, and the origin of the credentials. It never prompts. A provider
-that hangs is abandoned after 10 s.
+that hangs is abandoned after 10 s. It does not use the sessions that other commands keep.
 `
 
 func explain(ctx context.Context, c *call) error {
