@@ -33,6 +33,10 @@ func (c *call) promptMFA(ctx context.Context, serial string) (stschain.Secret, e
 	if err != nil {
 		return stschain.Secret{}, fmt.Errorf("the MFA code of %s is required, and %w", printable(serial), err)
 	}
+	var ended <-chan struct{}
+	if c.alive != nil {
+		ended = c.alive.Done()
+	}
 	typed := c.typed.next(in)
 	fmt.Fprintf(out, "MFA code of %s: ", printable(serial))
 	select {
@@ -42,6 +46,8 @@ func (c *call) promptMFA(ctx context.Context, serial string) (stschain.Secret, e
 	case <-ctx.Done():
 		fmt.Fprintln(out)
 		return stschain.Secret{}, ctx.Err()
+	case <-ended: // a cache continues a refresh whose caller gave up
+		return stschain.Secret{}, context.Cause(c.alive)
 	}
 }
 

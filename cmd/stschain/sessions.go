@@ -72,7 +72,7 @@ type sessions struct {
 	key, naming stschain.Secret
 }
 
-// open returns the kept sessions, and an error if there can be none: a home that is read-only, or of another user, as
+// openSessions returns the kept sessions, and an error if there can be none: a home that is read-only, or of another user, as
 // under sudo.
 func openSessions(dir string) (*sessions, error) {
 	if dir == "" {
@@ -179,8 +179,9 @@ func (c *call) keep(role stschain.Provider) stschain.Provider {
 		k.shared = &shared.Provider{
 			Provider: fresh{role, k.cli}, Store: c.sessions.store,
 			Keys: []stschain.Secret{c.sessions.key}, NamingKey: c.sessions.naming,
-			// A disk is slower than a server, and there is no fleet to spread calls of.
-			OpTimeout: 5 * time.Second, Spread: 1,
+			// The lease of a process that ends is free at once, so others wait for one that prompts, for as long as their
+			// -timeout. A disk may be slow, and there is no fleet to spread calls of.
+			Lease: 15 * time.Second, Wait: time.Hour, OpTimeout: 5 * time.Second, Spread: 1,
 		}
 	}
 	return k
@@ -208,6 +209,9 @@ func (k *kept) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	}
 	if _, err := k.shared.Identity(ctx); err != nil { // of a role without one, or that cannot be assumed
 		return fresh{k.role, k.cli}.Retrieve(ctx)
+	}
+	if role, ok := k.role.(*assumerole.Provider); ok && role.SerialNumber != "" {
+		_ = stschain.Prompt(ctx) // another process may be prompting: wait for as long as for a prompt of this one
 	}
 	// A session that expires soon is used to its end before the user is prompted for the next.
 	creds, err := k.shared.Retrieve(stschain.WithoutPrompt(ctx))

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -330,4 +331,35 @@ func TestSessionsOfProcess(t *testing.T) {
 		}
 		require.Equal(t, 2*calls, w.sts.Count("AssumeRole"))
 	}
+}
+
+// A command waits for the one that prompts. If that one is interrupted, another one prompts.
+func TestSessionsAfterAnAbandonedPrompt(t *testing.T) {
+	w := newWorld(t)
+	w.env["LOCALAPPDATA"] = w.home
+	device := w.sts.AddTOTP("alice")
+	w.sts.AddRole(ststest.Role{ARN: roleARN, MFA: true})
+	mfaConfig(w, device.Serial)
+	silent, keyboard := io.Pipe()
+	defer keyboard.Close()
+	ctx, interrupt := context.WithCancel(t.Context())
+	var first buffer
+	ended := make(chan int)
+	go func() {
+		ended <- run(ctx, []string{"process"}, terminal{silent}, io.Discard, &first, w.lookupEnv)
+	}()
+	require.Eventually(t, func() bool { return strings.Contains(first.String(), "MFA code of") }, time.Minute, time.Millisecond)
+
+	typed, err := device.MFAToken(t.Context(), device.Serial)
+	require.NoError(t, err)
+	second := make(chan string)
+	go func() {
+		var stdout, stderr buffer
+		run(t.Context(), []string{"process"}, terminal{strings.NewReader(typed.Reveal() + "\n")}, &stdout, &stderr, w.lookupEnv)
+		second <- stdout.String()
+	}()
+	interrupt()
+	require.Equal(t, exitFailed, <-ended)
+	require.Contains(t, <-second, "SessionToken")
+	require.Equal(t, 1, w.sts.Count("AssumeRole"))
 }
