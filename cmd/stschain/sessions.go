@@ -2,12 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -16,152 +12,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/shared"
-	"github.com/stschain-go/stschain/shared/dirstore"
 )
-
-const forgetHelp = `
-Sessions of roles are kept between runs, sealed, in the directory stschain of XDG_STATE_HOME or
-~/.local/state; on macOS of ~/Library/Application Support, on Windows of LOCALAPPDATA. The next
-command calls STS again, and prompts for an MFA code if the role requires one.
-
-Sessions that were issued stay valid until they expire. The cache of the AWS CLI is not touched.
-`
-
-// forget removes the kept sessions. The key goes first: without it they cannot be opened.
-func forget(_ context.Context, c *call) error {
-	dir := c.stateDir(runtime.GOOS)
-	if dir == "" {
-		return nil
-	}
-	if err := os.Remove(filepath.Join(dir, keyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return os.RemoveAll(filepath.Join(dir, sessionDir))
-}
-
-const (
-	keyFile    = "key"
-	sessionDir = "sessions"
-	keyLength  = 32 // of each of the two keys in the file
-)
-
-// stateDir is the directory of what is kept between runs, "" if the environment has none: a service without a home.
-func (c *call) stateDir(goos string) string {
-	within := func(name string, path ...string) string {
-		dir, ok := c.variable(name)
-		if !ok || !filepath.IsAbs(dir) {
-			return ""
-		}
-		return filepath.Join(append(append([]string{dir}, path...), "stschain")...)
-	}
-	switch goos {
-	case "windows":
-		return within("LOCALAPPDATA")
-	case "darwin":
-		return within("HOME", "Library", "Application Support")
-	}
-	if dir := within("XDG_STATE_HOME"); dir != "" {
-		return dir
-	}
-	return within("HOME", ".local", "state")
-}
-
-// sessions are those that are kept between runs.
-type sessions struct {
-	store       shared.Store
-	key, naming stschain.Secret
-}
-
-// openSessions returns the kept sessions, and an error if there can be none: a home that is read-only, or of another user, as
-// under sudo.
-func openSessions(dir string) (*sessions, error) {
-	if dir == "" {
-		return nil, errors.New("there is no home directory")
-	}
-	existing := dir
-	for {
-		info, err := os.Stat(existing)
-		if err == nil {
-			if err := checkOwner(info); err != nil {
-				return nil, fmt.Errorf("%s %w", existing, err)
-			}
-			break
-		}
-		if parent := filepath.Dir(existing); !errors.Is(err, fs.ErrNotExist) || parent == existing {
-			return nil, err
-		} else {
-			existing = parent
-		}
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, err
-	}
-	path := filepath.Join(dir, keyFile)
-	text, err := readKey(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = createKey(path); err == nil {
-			text, err = readKey(path)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	keys := text.Reveal()
-	return &sessions{
-		unpaused{&dirstore.Store{Dir: filepath.Join(dir, sessionDir)}},
-		stschain.NewSecret(keys[:keyLength]), stschain.NewSecret(keys[keyLength:]),
-	}, nil
-}
-
-// readKey returns the two keys in the file.
-func readKey(path string) (stschain.Secret, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case err != nil:
-		return stschain.Secret{}, err
-	case !info.Mode().IsRegular() || info.Size() != 2*keyLength:
-		return stschain.Secret{}, fmt.Errorf("%s is not a file of %d bytes: stschain forget removes it", path, 2*keyLength)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
-		return stschain.Secret{}, fmt.Errorf("%s is accessible to others, with mode %#o: stschain forget removes it", path, info.Mode().Perm())
-	}
-	if err := checkOwner(info); err != nil {
-		return stschain.Secret{}, fmt.Errorf("%s %w", path, err)
-	}
-	text, err := os.ReadFile(path)
-	if err == nil && len(text) != 2*keyLength {
-		err = fmt.Errorf("%s was changed while it was read", path)
-	}
-	return stschain.NewSecret(string(text)), err
-}
-
-// createKey creates the file of the keys, unless another process has just done so. No process sees half of it.
-func createKey(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name())
-	keys := make([]byte, 2*keyLength)
-	rand.Read(keys)
-	_, err = f.Write(keys)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
-}
-
-// unpaused is a store that keeps no pause after a failure: a user who corrects a mistake runs the command again at once.
-type unpaused struct{ *dirstore.Store }
-
-func (s unpaused) Lease(ctx context.Context, key, owner string, pause bool, ttl time.Duration) (shared.Lease, error) {
-	if pause {
-		pause, ttl = false, 0
-	}
-	return s.Store.Lease(ctx, key, owner, pause, ttl)
-}
 
 // keep returns a provider of the role's sessions that keeps them between runs.
 func (c *call) keep(role stschain.Provider) stschain.Provider {
