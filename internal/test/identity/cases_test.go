@@ -402,7 +402,7 @@ var kinds = map[string]kind{
 			"LookupEnv": environment("AKIB", "https://sts.example"), "Open": opens(configOf(otherRole)),
 		},
 		out: fields{
-			"Profile": "dev", "AllowHTTP": true, "MFAToken": prompt, "Home": "/y", "HTTPClient": other, "Clock": clock{},
+			"Profile": "dev", "AllowHTTP": true, "MFAToken": prompt, "WrapRole": func(role stschain.Provider) stschain.Provider { return role }, "Home": "/y", "HTTPClient": other, "Clock": clock{},
 			"FallbackRegions": []string{"eu-central-1"}, "Run": func(context.Context, string) ([]byte, error) { return nil, nil },
 		},
 	},
