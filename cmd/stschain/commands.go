@@ -59,7 +59,7 @@ func commands() []command {
 		{"process", "the credentials, as a credential_process prints them", processHelp, common, "", printProcess},
 		{"serve", "the credentials, for every AWS SDK on this machine", serveHelp, append([]string{"addr", "json", "shell", "token-file"}, common...), "", serveUntilDone},
 		{"exec", "runs a command that finds the credentials", execHelp, append([]string{"env", "nest"}, common...), "-- command [args]", runCommand},
-		{"login", "signs in to IAM Identity Center", loginHelp, []string{"allow-http", "device-code", "profile", "sso-session"}, "", login},
+		{"login", "signs in to IAM Identity Center", loginHelp, []string{"allow-http", "device-code", "profile", "sso-session"}, "", logIn},
 		{"logout", "signs out of IAM Identity Center", logoutHelp, []string{"allow-http", "profile", "sso-session"}, "", logout},
 		{"console", "a link that signs in to the AWS console", consoleHelp, append([]string{"destination", "duration", "json", "open"}, common...), "", console},
 		{"profiles", "the profiles in the files of AWS", profilesHelp, []string{"json", "names"}, "", profiles},

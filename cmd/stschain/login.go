@@ -39,7 +39,7 @@ func (c *call) signIn(ctx context.Context) (*sso.Login, error) {
 	return l, err
 }
 
-func login(ctx context.Context, c *call) error {
+func logIn(ctx context.Context, c *call) error {
 	l, err := c.signIn(ctx)
 	if err != nil {
 		return err
