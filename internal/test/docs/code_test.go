@@ -1,0 +1,47 @@
+package docs_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// code lists, by page, files that contain its blocks and cannot be in its folder: they import other modules.
+var code = map[string][]string{}
+
+// checkCode checks that each block of Go is compiled.
+func checkCode(t *testing.T, p page) {
+	blocks := p.of("go")
+	if len(blocks) == 0 {
+		return
+	}
+	compiled := plain(p.tests(t))
+	for _, b := range blocks {
+		if strings.HasPrefix(b.text, "package main\n") {
+			compile(t, p, b)
+			continue
+		}
+		require.Contains(t, compiled, plain(b.text), "the tests of %s do not contain the block at line %d", p.path, b.line)
+	}
+}
+
+// plain is code without its indentation.
+func plain(code string) string {
+	return regexp.MustCompile(`(?m)^[\t ]+`).ReplaceAllString(strings.TrimSpace(code), "")
+}
+
+// compile compiles a whole program.
+func compile(t *testing.T, p page, b block) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "main.go")
+	require.NoError(t, os.WriteFile(file, []byte(b.text), 0o600))
+	vet := exec.Command("go", "vet", file)
+	vet.Dir = root
+	out, err := vet.CombinedOutput()
+	require.NoError(t, err, "%s, line %d: %s", p.path, b.line, out)
+}
