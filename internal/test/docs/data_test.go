@@ -30,7 +30,10 @@ var formats = map[string]func(string) error{
 }
 
 // figures are the pages whose text blocks are neither the output of a command nor in a test, with the reason.
-var figures = map[string]string{}
+var figures = map[string]string{
+	"docs/design.md":       "the layers, and the steps of a protocol",
+	"docs/how-to/fleet.md": "an ACL, which adapter/valkeystore tests in fleet/users.acl",
+}
 
 // checkData parses the blocks of data, and reports blocks of an unknown kind.
 func checkData(t *testing.T, p page) {

@@ -1,9 +1,11 @@
 package docs_test
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -17,36 +19,39 @@ var (
 	link   = regexp.MustCompile(`\]\(([^)\s]+)[^)]*\)|(?m:^\[[^\]]+\]: (\S+))|<(https?:[^>]+)>`)
 )
 
-// checkLinks checks that relative links and their anchors exist, and that others are of https.
-func checkLinks(t *testing.T, p page) {
+// deadLinks returns the relative links whose file or anchor does not exist, and external ones that are not of https.
+func deadLinks(p page) (dead []string) {
 	for _, match := range link.FindAllStringSubmatch(inline.ReplaceAllString(p.text, "code"), -1) {
 		target := match[1] + match[2] + match[3]
-		at, err := url.Parse(target)
-		require.NoError(t, err)
-		if at.Scheme != "" {
-			require.Equal(t, "https", at.Scheme, target)
-			require.Contains(t, at.Host, ".", target)
-			continue
-		}
-		file := p.file(filepath.Base(p.path))
-		if at.Path != "" {
-			file = p.file(at.Path)
-		}
-		info, err := os.Stat(file)
-		if err != nil {
-			t.Errorf("%s: the link %s leads nowhere", p.path, target)
-			continue
-		}
-		if at.Fragment == "" {
-			continue
-		}
-		require.False(t, info.IsDir(), "%s: %s is an anchor in a folder", p.path, target)
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		if !anchors(parse(file, string(text)).text)[at.Fragment] {
-			t.Errorf("%s: the page of %s has no such heading", p.path, target)
+		if err := follow(p, target); err != nil {
+			dead = append(dead, fmt.Sprintf("%s: %v", target, err))
 		}
 	}
+	return dead
+}
+
+func follow(p page, target string) error {
+	at, err := url.Parse(target)
+	switch {
+	case err != nil:
+		return err
+	case at.Scheme != "" && (at.Scheme != "https" || !strings.Contains(at.Host, ".")):
+		return errors.New("not a URL of https")
+	case at.Scheme != "":
+		return nil
+	}
+	file := p.file(path.Base(p.path))
+	if at.Path != "" {
+		file = p.file(at.Path)
+	}
+	if _, err := os.Stat(file); err != nil || at.Fragment == "" {
+		return err
+	}
+	text, err := os.ReadFile(file)
+	if err == nil && !anchors(parse(file, string(text)).text)[at.Fragment] {
+		err = errors.New("no such heading")
+	}
+	return err
 }
 
 // anchors are the names that GitHub makes of headings.
@@ -70,34 +75,45 @@ func TestAnchors(t *testing.T) {
 }
 
 var (
-	path      = regexp.MustCompile(`^[\w.*{},-]+(/[\w.*{},-]+)*/?$`)
+	pathLike  = regexp.MustCompile(`^[\w.*{},-]+(/[\w.*{},-]+)*/?$`)
 	extension = regexp.MustCompile(`\.(go|md|svg|ya?ml|sh|acl|mod)$`)
 	braces    = regexp.MustCompile(`\{([^}]*)\}`)
 	exported  = regexp.MustCompile(`\.[A-Z]\w*$`)
 )
 
-// checkPaths checks that what looks like a path of this repository in backticks exists: it begins with a folder of the
-// page or of the repository, or ends like one of its files.
-func checkPaths(t *testing.T, p page) {
+// missingFiles returns what looks like a path of this repository in backticks and does not exist: it begins with a folder
+// of the page or of the repository, or ends like one of its files.
+func missingFiles(p page) (missing []string) {
 	for _, code := range inline.FindAllString(p.text, -1) {
 		name := strings.Trim(code, "`")
 		first, _, isDeep := strings.Cut(name, "/")
-		if !path.MatchString(name) || otherFiles[name] {
+		if !pathLike.MatchString(name) {
 			continue
 		}
-		isFolder := isDeep && first != "." && first != ".." && (exists(filepath.Join(root, first)) || exists(p.file(first)))
-		if !isFolder && (isDeep || !extension.MatchString(name)) {
+		isOurs := isDeep && first != ".." && (exists(filepath.Join(root, first)) || exists(p.file(first)))
+		if !isOurs && (isDeep || !extension.MatchString(name)) {
 			continue
 		}
-		if isFolder {
+		if isOurs {
 			name = exported.ReplaceAllString(name, "") // source/imds.Provider
 		}
 		for _, one := range expand(name) {
-			if !exists(filepath.Join(root, one)) && !exists(p.file(one)) {
-				t.Errorf("%s: there is no %s", p.path, code)
+			if !exists(filepath.Join(root, one)) && !exists(p.file(one)) && (isDeep || !isFile(one)) {
+				missing = append(missing, one)
 			}
 		}
 	}
+	return missing
+}
+
+// isFile reports whether a file of that name is anywhere in the repository: text about a package need not repeat its folder.
+func isFile(name string) bool {
+	for _, folder := range []string{"*", "*/*", "*/*/*", "*/*/*/*"} {
+		if exists(filepath.Join(root, folder, name)) {
+			return true
+		}
+	}
+	return false
 }
 
 // exists reports whether there are files of that pattern.
@@ -119,5 +135,13 @@ func expand(name string) []string {
 	return all
 }
 
-// otherFiles are names in backticks that look like files of this repository, and are others.
-var otherFiles = map[string]bool{}
+func TestDeadLinks(t *testing.T) {
+	p := parse("docs/a.md", "[a](design.md#layers) ![b](life.svg) [c](../README.md) [d](https://go.dev/x) `[e](f)` [g](how-to)\n"+
+		"`adapter/awssdk` `source/{env,imds}` `shared/rules_test.go` `rules_test.go` `source/imds.Provider` `application/json` `~/.aws/config`")
+	require.Empty(t, deadLinks(p))
+	require.Empty(t, missingFiles(p))
+	p = parse("docs/a.md", "[a](design.md#nowhere) ![b](none.svg) [c](http://go.dev) [d](README.md#x)\n"+
+		"`adapter/none` `source/{env,none}` `none_test.go` `docs/none.md`")
+	require.Len(t, deadLinks(p), 4)
+	require.Equal(t, []string{"adapter/none", "source/none", "none_test.go", "docs/none.md"}, missingFiles(p))
+}

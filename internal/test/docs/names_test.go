@@ -18,11 +18,11 @@ var (
 	member    = regexp.MustCompile(`^[&*]?([A-Z]\w*)\.([A-Z]\w*)`)
 )
 
-// checkNames checks that names of this repository's packages in backticks exist: package.Name, package.Type.Member
-// and Type.Member. Others are ignored. A changelog also has names that were removed.
-func checkNames(t *testing.T, p page, known map[string]*declared) {
+// missingNames returns the names of this repository's packages in backticks that do not exist: package.Name,
+// package.Type.Member and Type.Member. Others are ignored. A changelog also has names that were removed.
+func missingNames(p page, known map[string]*declared) (missing []string) {
 	if p.path == "CHANGELOG.md" {
-		return
+		return nil
 	}
 	for _, code := range inline.FindAllString(p.text, -1) {
 		name := strings.Trim(code, "`")
@@ -31,8 +31,8 @@ func checkNames(t *testing.T, p page, known map[string]*declared) {
 		}
 		if n := qualified.FindStringSubmatch(name); n != nil && known[n[1]] != nil {
 			pkg := known[n[1]]
-			if n[3] != "" && !pkg.has(n[2], n[3]) || n[3] == "" && !pkg.names[n[2]] {
-				t.Errorf("%s: %s does not exist", p.path, code)
+			if n[3] != "" && !pkg.has(n[2], n[3]) || !pkg.names[n[2]] {
+				missing = append(missing, name)
 			}
 		} else if n := member.FindStringSubmatch(name); n != nil {
 			isOurs, ok := false, false
@@ -41,13 +41,14 @@ func checkNames(t *testing.T, p page, known map[string]*declared) {
 				ok = ok || pkg.has(n[1], n[2])
 			}
 			if isOurs && !ok {
-				t.Errorf("%s: no %s has %s", p.path, n[1], n[2])
+				missing = append(missing, name)
 			}
 		}
 	}
+	return missing
 }
 
-// otherNames are names of other projects that look like ours.
+// otherNames are names of other projects whose package or type has a name that is ours too, such as minio.Client.
 var otherNames = map[string]bool{}
 
 // declared are the exported names of packages of one name.
@@ -162,4 +163,12 @@ func typeName(expression ast.Expr) string {
 		return typeName(e.X)
 	}
 	return ""
+}
+
+func TestMissingNames(t *testing.T) {
+	names := declarations(t)
+	require.Empty(t, missingNames(parse("a.md", "`stschain.Cache` `&stschain.Cache{}` `stschain.Cache.MaxStale` `Cache.Status()` `source/imds.Provider` `http.Client` "+
+		"`shared/storetest.Run` `Retrieve` `Telemetry.OnEvent`"), names))
+	require.Equal(t, []string{"stschain.Cash", "stschain.Cache.MaxFresh", "Cache.MaxFresh", "source/imds.Proxy"},
+		missingNames(parse("a.md", "`stschain.Cash` `stschain.Cache.MaxFresh` `Cache.MaxFresh` `source/imds.Proxy`"), names))
 }

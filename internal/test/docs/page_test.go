@@ -33,39 +33,17 @@ func TestDocs(t *testing.T) {
 	binary, names := build(t), declarations(t)
 	for _, p := range pages(t) {
 		t.Run(p.path, func(t *testing.T) {
-			if pending[p.path] {
-				t.Skip("to be mended")
-			}
 			require.Empty(t, p.faults)
 			var output string
 			t.Run("commands", func(t *testing.T) { output = checkCommands(t, p, binary) })
 			t.Run("code", func(t *testing.T) { checkCode(t, p) })
 			t.Run("data", func(t *testing.T) { checkData(t, p) })
 			t.Run("text", func(t *testing.T) { checkText(t, p, output) })
-			t.Run("links", func(t *testing.T) { checkLinks(t, p) })
-			t.Run("paths", func(t *testing.T) { checkPaths(t, p) })
-			t.Run("names", func(t *testing.T) { checkNames(t, p, names) })
+			t.Run("links", func(t *testing.T) { require.Empty(t, deadLinks(p)) })
+			t.Run("paths", func(t *testing.T) { require.Empty(t, missingFiles(p)) })
+			t.Run("names", func(t *testing.T) { require.Empty(t, missingNames(p, names)) })
 		})
 	}
-}
-
-// pending are pages that do not pass yet.
-var pending = map[string]bool{
-	"CONTRIBUTING.md":              true,
-	"README.md":                    true,
-	"bench/README.md":              true,
-	"docs/conformance.md":          true,
-	"docs/design.md":               true,
-	"docs/differences.md":          true,
-	"docs/faults.md":               true,
-	"docs/how-to/fleet/README.md":  true,
-	"docs/how-to/fleet.md":         true,
-	"docs/how-to/gateway.md":       true,
-	"docs/how-to/iot.md":           true,
-	"docs/how-to/minio.md":         true,
-	"docs/how-to/outage.md":        true,
-	"docs/how-to/rolesanywhere.md": true,
-	"docs/seeds.md":                true,
 }
 
 // pages finds every page of the repository.

@@ -1,14 +1,31 @@
 package docs_test
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
 	"testing"
+
+	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain/ststest"
 )
 
 // setups provide, by page, what its commands need.
 var setups = map[string]func(t *testing.T, s *shell){
-	"README.md": readme,
+	"CONTRIBUTING.md":              development("."),
+	"README.md":                    readme,
+	"bench/README.md":              development("bench"),
+	"docs/conformance.md":          development("."),
+	"docs/differences.md":          development("."),
+	"docs/faults.md":               development("."),
+	"docs/how-to/fleet.md":         openssl,
+	"docs/how-to/fleet/README.md":  openssl,
+	"docs/how-to/rolesanywhere.md": plainKey,
 }
 
 // elsewhere are commands that do not run here, with the file that runs them: they take minutes, or would run this test.
@@ -27,6 +44,63 @@ func sts(t *testing.T, s *shell) *ststest.Server {
 	return server
 }
 
+// readme has a user with keys, a profile of a role, one of IAM Identity Center, and a browser in which the user allows
+// everything.
 func readme(t *testing.T, s *shell) {
-	sts(t, s)
+	needs(t, "curl")
+	server := sts(t, s)
+	server.AddIdentityCenter(ststest.IdentityCenter{StartURL: "https://example.awsapps.com/start"})
+	s.env = append(s.env, "AWS_ENDPOINT_URL_SSO="+server.URL(), "AWS_ENDPOINT_URL_SSO_OIDC="+server.URL(),
+		"AWS_ENDPOINT_URL_SIGNIN="+server.URL(), "BROWSER=browser")
+	s.program(t, "browser", `exec curl -sSL --proto-redir =http "$1"`) // the console, by https, is not reached
+	s.program(t, "terraform", `[ "$1" = apply ] && [ -n "$AWS_CONTAINER_CREDENTIALS_FULL_URI" ]`)
+	s.write(t, ".aws/config", `[profile prod]
+role_arn = arn:aws:iam::123456789012:role/backup
+credential_source = Environment
+
+[profile dev]
+sso_session = work
+sso_account_id = 123456789012
+sso_role_name = backup
+
+[sso-session work]
+sso_start_url = https://example.awsapps.com/start
+sso_region = eu-west-1
+`)
+}
+
+// development checks the go commands for contributors, which take minutes: the packages, tests and flags exist.
+func development(dir string) func(t *testing.T, s *shell) {
+	return func(t *testing.T, s *shell) {
+		dir, err := filepath.Abs(filepath.Join(root, dir))
+		require.NoError(t, err)
+		s.dir, s.env = dir, append(s.env, "STSCHAIN_CONFORMANCE=/vectors")
+		s.program(t, "go", `
+packages=() tests=() flags=()
+shift # test, run
+while (($#)); do
+  case $1 in
+    -v | -race) ;;
+    -run | -fuzz) tests+=("$2"); shift ;;
+    . | ./*) packages+=("${1%/...}") ;;
+    -*) flags+=("${1#-}") ;; # of the test or program
+  esac
+  shift
+done
+for package in "${packages[@]}"; do [ -d "$package" ]; done
+for test in "${tests[@]}"; do [ "$test" = '^$' ] || grep -rqE --include='*.go' "^func $test" "${packages[@]}"; done
+for flag in "${flags[@]}"; do grep -rq --include='*.go' "\"$flag\"" "${packages[@]}"; done`)
+	}
+}
+
+func openssl(t *testing.T, _ *shell) { needs(t, "openssl") }
+
+func plainKey(t *testing.T, s *shell) {
+	needs(t, "openssl")
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "plain.pem"), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(s.dir, "key-password"), []byte("correct horse"), 0o600))
 }
