@@ -44,8 +44,10 @@ func ExampleHandler() {
 	defer resp.Body.Close()
 	var status struct {
 		Version   int
-		Providers []struct{ Caches []struct{ Origin, Phase string } }
-		Pools     []struct{ Entries int }
+		Providers []struct {
+			Caches []struct{ Origin, Phase string }
+		}
+		Pools []struct{ Entries int }
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&status); err != nil {
 		log.Fatal(err)

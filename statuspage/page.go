@@ -1,13 +1,12 @@
 package statuspage
 
 import (
-	"bytes"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html/template"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -15,42 +14,20 @@ import (
 	"time"
 )
 
-var (
-	//go:embed page.html
-	pageText string
-	//go:embed page.css
-	styleText string
-)
-
-// page is the template. It is parsed when it is first used, so that programs start without it.
-var page = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{
-		"style":    func() template.CSS { return template.CSS(styleText) },
-		"card":     func(c cache, now time.Time) map[string]any { return map[string]any{"Cache": c, "Now": now} },
-		"left":     left,
-		"bar":      bar,
-		"clock":    func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"in":       in,
-		"timeline": newTimeline,
-		"bytes":    func(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) },
-		"newest":   newest,
-	}).Parse(pageText))
-})
+//go:embed page.css
+var style string
 
 // policy allows the style of the page and its search form, and nothing else.
 var policy = sync.OnceValue(func() string {
-	sum := sha256.Sum256([]byte(styleText))
+	sum := sha256.Sum256([]byte(style))
 	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 })
 
 func sendPage(w http.ResponseWriter, title string, s state) {
-	var body bytes.Buffer // so that an error does not end in the middle of a page
-	if err := page().Execute(&body, map[string]any{"Title": title, "State": s}); err != nil {
-		http.Error(w, "the page cannot be made", http.StatusInternalServerError)
-		return
-	}
+	p := &page{now: s.Time}
+	p.state(text(title), s)
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	w.Write(body.Bytes())
+	w.Write([]byte(p.out.String()))
 }
 
 func sendJSON(w http.ResponseWriter, s state) {
@@ -63,11 +40,178 @@ func sendJSON(w http.ResponseWriter, s state) {
 	w.Write(append(body, '\n'))
 }
 
+// page prints a state as HTML.
+type page struct {
+	printer
+	now time.Time
+}
+
+func (p *page) state(title string, s state) {
+	p.print(`<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>%s</title>
+<style>`, title)
+	p.out.WriteString(style)
+	p.print(`</style>
+</head>
+<body>
+<header>
+<h1>%s</h1>
+<p>at `, title)
+	p.time(s.Time)
+	p.print(`, <a href="?format=json">as JSON</a></p>
+</header>
+`)
+	for _, shown := range s.Providers {
+		p.provider(shown)
+	}
+	if len(s.Pools) > 0 {
+		p.print(`<form method="get"><input type="search" name="q" value="%s" aria-label="part of a key" placeholder="part of a key"><button>Search</button></form>
+`, s.Query)
+	}
+	for _, shown := range s.Pools {
+		p.pool(shown, s.Query)
+	}
+	p.print("</body>\n</html>\n")
+}
+
+func (p *page) provider(shown provider) {
+	p.print("<section>\n<h2>%s</h2>\n", shown.Name)
+	if len(shown.Caches) == 0 {
+		p.print("<p>It has no cache.</p>\n")
+	}
+	p.cards(shown.Caches)
+	p.timeline(shown.Events)
+	if len(shown.Events) > 0 {
+		p.print("<details><summary>last events</summary><ol reversed>\n")
+		for _, e := range newest(shown.Events) {
+			p.event(e)
+		}
+		p.print("</ol></details>\n")
+	}
+	p.print("</section>\n")
+}
+
 // newest returns the last events, the newest first.
 func newest(events []event) []event {
 	events = slices.Clone(events[max(0, len(events)-20):])
 	slices.Reverse(events)
 	return events
+}
+
+func (p *page) event(e event) {
+	p.print(`<li>`)
+	p.time(e.Time)
+	p.print(" %s, %s", e.Kind, e.Origin)
+	if e.Took != "" {
+		p.print(", took %s", e.Took)
+	}
+	if e.Note != "" {
+		p.print(", %s", e.Note)
+	}
+	if e.Error != "" {
+		p.print(`: <span class="error">%s</span>`, e.Error)
+	}
+	p.print("</li>\n")
+}
+
+func (p *page) pool(shown pool, query string) {
+	p.print("<section>\n<h2>%s</h2>\n", shown.Name)
+	defer p.print("</section>\n")
+	if shown.Error != "" {
+		p.print(`<p class="error">%s</p>`+"\n", shown.Error)
+		return
+	}
+	p.print(`<dl class="totals">`)
+	p.total("keys with credentials", shown.Entries)
+	p.total("new keys", shown.New)
+	p.total("failing", shown.Failing)
+	for _, phase := range slices.Sorted(maps.Keys(shown.Phases)) {
+		p.total(phase, shown.Phases[phase])
+	}
+	p.total("memory", fmt.Sprintf("%.1f MiB", float64(shown.Bytes)/(1<<20)))
+	p.total("in flight, at most", fmt.Sprintf("%d, %d", shown.InFlight, shown.Bound))
+	p.total("waiting", shown.Waiting)
+	p.total("hits", shown.Hits)
+	p.total("misses", shown.Misses)
+	p.total("evictions", shown.Evictions)
+	p.total("refusals", shown.Refusals)
+	p.print("</dl>\n<p>%s of %s keys", len(shown.Keys), shown.Found)
+	if query != "" {
+		p.print(" with %s", query)
+	}
+	p.print(", the worst first</p>\n")
+	p.cards(shown.Keys)
+}
+
+func (p *page) total(name string, value any) {
+	p.print("<div><dt>%s</dt><dd>%s</dd></div>\n", name, value)
+}
+
+func (p *page) cards(shown []cache) {
+	p.print(`<ul class="cards">`)
+	for _, c := range shown {
+		p.card(c)
+	}
+	p.print("</ul>\n")
+}
+
+func (p *page) card(c cache) {
+	class := "card " + c.Phase
+	if c.Error != "" {
+		class += " failed"
+	}
+	p.print("\n"+`<li class="%s">`+"\n<h3>", class)
+	if c.Key != "" {
+		p.print("%s: ", c.Key)
+	}
+	p.print("%s", c.Phase)
+	if c.Rejected {
+		p.print(", rejected")
+	}
+	if c.Refreshing {
+		p.print(", refreshing")
+	}
+	p.print("</h3>\n<p>%s", left(p.now, c))
+	if !c.Expires.IsZero() {
+		p.print(" (")
+		p.time(c.Expires)
+		p.print(")")
+	}
+	p.print("</p>\n")
+	p.bar(bar(p.now, c))
+	p.print("<p>")
+	if c.AccessKeyID != "" {
+		p.print("<code>%s</code> from ", c.AccessKeyID)
+	}
+	p.print("%s</p>\n", c.Origin)
+	if when := p.attempts(c); when != "" {
+		p.print("<p>%s</p>\n", when)
+	}
+	if c.Error != "" {
+		p.print(`<p class="error">%s</p>`+"\n", c.Error)
+	}
+	p.print(`<p class="counters">%s attempts, %s failed, %s served stale, %s callers waited</p>`+"\n</li>", c.Attempts, c.Failures, c.Stale, c.Waits)
+}
+
+// attempts says when there was a refresh and when the next one is.
+func (p *page) attempts(c cache) string {
+	var when []string
+	if !c.Refreshed.IsZero() {
+		when = append(when, "refreshed "+in(p.now, c.Refreshed))
+	}
+	if !c.Next.IsZero() {
+		when = append(when, "next attempt "+in(p.now, c.Next))
+	}
+	return strings.Join(when, ", ")
+}
+
+func (p *page) time(t time.Time) {
+	at := t.UTC().Format(time.RFC3339)
+	p.print(`<time datetime="%s">%s</time>`, at, at)
 }
 
 // in says how far a time is from now.
@@ -93,77 +237,4 @@ func left(now time.Time, c cache) string {
 		return "expired " + in(now, c.Expires)
 	}
 	return "expires " + in(now, c.Expires)
-}
-
-// bar is the part of the lifetime that remains, from 0 to 100.
-func bar(now time.Time, c cache) int {
-	switch whole := c.Expires.Sub(c.Refreshed); {
-	case c.AccessKeyID == "":
-		return 0
-	case c.Expires.IsZero():
-		return 100
-	case whole <= 0 || c.Refreshed.IsZero():
-		return 0
-	default:
-		return int(max(0, min(100, 100*c.Expires.Sub(now)/whole)))
-	}
-}
-
-// timeline is the picture of events, 1000 units wide.
-type timeline struct {
-	From, To time.Time
-	Valid    []span // when there were credentials
-	Marks    []mark
-}
-
-type span struct{ X, Width int }
-
-type mark struct {
-	X           int
-	Class, Text string
-}
-
-const (
-	timelineWidth = 1000
-	markWidth     = 6
-)
-
-func newTimeline(now time.Time, events []event) *timeline {
-	if len(events) == 0 {
-		return nil
-	}
-	t := &timeline{From: events[0].Time, To: now}
-	for _, e := range events { // a clock may have been set
-		if e.Time.Before(t.From) {
-			t.From = e.Time
-		}
-		if e.Time.After(t.To) {
-			t.To = e.Time
-		}
-	}
-	x := func(at time.Time) int {
-		whole := t.To.Sub(t.From)
-		if whole <= 0 {
-			return 0
-		}
-		return int(max(0, min(1, float64(at.Sub(t.From))/float64(whole))) * (timelineWidth - markWidth))
-	}
-	for i, e := range events {
-		t.Marks = append(t.Marks, mark{x(e.Time), strings.ReplaceAll(e.Kind, " ", "-"), e.Time.Format(time.RFC3339) + " " + e.Kind})
-		if e.Kind != "refreshed" {
-			continue
-		}
-		end := t.To
-		if !e.Expires.IsZero() && e.Expires.Before(end) {
-			end = e.Expires
-		}
-		for _, later := range events[i+1:] {
-			if later.Kind == e.Kind && later.Time.Before(end) {
-				end = later.Time
-				break
-			}
-		}
-		t.Valid = append(t.Valid, span{x(e.Time), max(0, x(end)-x(e.Time))})
-	}
-	return t
 }

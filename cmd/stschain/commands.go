@@ -28,6 +28,7 @@ type flags struct {
 	profile, region, roleARN string
 	timeout                  time.Duration
 	json, verbose, allowHTTP bool
+	status                   bool
 	shell, addr, tokenFile   string
 	keys, nest               bool
 	ssoSession               string // of login and logout
@@ -57,7 +58,7 @@ func commands() []command {
 		{"whoami", "the identity of the credentials, from STS", whoamiHelp, append([]string{"json"}, common...), "", whoami},
 		{"env", "the credentials, as variables for a shell", envHelp, append([]string{"json", "shell"}, common...), "", env},
 		{"process", "the credentials, as a credential_process prints them", processHelp, common, "", printProcess},
-		{"serve", "the credentials, for every AWS SDK on this machine", serveHelp, append([]string{"addr", "json", "shell", "token-file"}, common...), "", serveUntilDone},
+		{"serve", "the credentials, for every AWS SDK on this machine", serveHelp, append([]string{"addr", "json", "shell", "status", "token-file"}, common...), "", serveUntilDone},
 		{"exec", "runs a command that finds the credentials", execHelp, append([]string{"env", "nest"}, common...), "-- command [args]", runCommand},
 		{"login", "signs in to IAM Identity Center", loginHelp, []string{"allow-http", "device-code", "profile", "sso-session"}, "", logIn},
 		{"logout", "signs out of IAM Identity Center", logoutHelp, []string{"allow-http", "profile", "sso-session"}, "", logout},
@@ -101,6 +102,7 @@ func (c *call) flagSet(cmd command) *flag.FlagSet {
 	all.BoolVar(&c.json, "json", false, "print JSON")
 	all.StringVar(&c.shell, "shell", defaultShell(runtime.GOOS), "print commands for this `shell`: "+strings.Join(shells, ", "))
 	all.StringVar(&c.addr, "addr", "127.0.0.1:0", "listen at this loopback `address`; port 0: any free port")
+	all.BoolVar(&c.status, "status", false, "show the state of the credentials, without secrets and without a token, on the page /status")
 	all.BoolVar(&c.keys, "env", false, "set keys, which are not refreshed, instead of the address of a server")
 	all.BoolVar(&c.nest, "nest", false, "run the command also below stschain exec")
 	all.StringVar(&c.ssoSession, "sso-session", "", "sign in to, or out of, the sso-session of this `name`, whatever the profile uses")

@@ -14,6 +14,7 @@ import (
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/source"
 	"github.com/stschain-go/stschain/source/process"
+	"github.com/stschain-go/stschain/statuspage"
 	"github.com/stschain-go/stschain/stsquery"
 )
 
@@ -68,11 +69,15 @@ func (id identity) client(ctx context.Context) (*stsquery.Client, error) {
 	return client, nil
 }
 
-// cached returns a cache over p, whose events are logged with -v.
+// cached returns a cache over p, whose events are logged with -v, and are on the page with -status.
 func (c *call) cached(p stschain.Provider) *stschain.Cache {
 	cache := &stschain.Cache{Provider: p}
 	if c.verbose {
 		c.log.watch(cache)
+	}
+	if c.status {
+		c.events = new(statuspage.Events) // of a role those of the role
+		cache.OnEvent = stschain.CombineEvents(cache.OnEvent, c.events.Add)
 	}
 	return cache
 }

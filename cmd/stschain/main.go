@@ -43,6 +43,7 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/statuspage"
 )
 
 func main() {
@@ -108,6 +109,7 @@ type call struct {
 	lookupEnv func(string) (string, bool)
 	terminal  func() (io.Reader, io.Writer, error) // nil: there is none but standard input
 	log       *journal
+	events    *statuspage.Events // of the credentials, with -status
 	typed     typist
 	opened
 	flags

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/serve"
+	"github.com/stschain-go/stschain/statuspage"
 )
 
 const envHelp = `
@@ -131,6 +133,9 @@ A token file that exists must be readable by its owner only; otherwise it is cre
 clients continue to work after a restart.
 
 SDKs prefer AWS_ACCESS_KEY_ID and profiles to these variables: clients must not have them.
+
+With -status, browsers on this machine can show the state of the credentials on the page /status,
+and scripts at /status?format=json. Other users of this machine can see it too.
 `
 
 func serveUntilDone(ctx context.Context, c *call) error {
@@ -170,7 +175,24 @@ func serveUntilDone(ctx context.Context, c *call) error {
 		return err
 	}
 	fmt.Fprintf(c.stderr, "stschain serve: serving the credentials of %s at http://%s/ until interrupted\n", printable(id.Status().Origin), l.Addr())
-	return serve.Serve(ctx, l, h)
+	if !c.status {
+		return serve.Serve(ctx, l, h)
+	}
+	fmt.Fprintf(c.stderr, "stschain serve: their state is at http://%s/status\n", l.Addr())
+	return serve.Serve(ctx, l, withStatus(h, &statuspage.Handler{
+		Title: "stschain serve", Providers: []statuspage.Provider{{Name: "credentials", Provider: id.Cache, Events: c.events}},
+	}))
+}
+
+// withStatus serves a page at /status, beside what h serves. A ServeMux would make the program 50 kB larger.
+func withStatus(h, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/status" {
+			page.ServeHTTP(w, r)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // ready returns the identity when it has credentials.
