@@ -166,20 +166,16 @@ func (p *page) card(c cache) {
 	}
 	p.print("\n"+`<li class="%s">`+"\n<h3>", class)
 	if c.Key != "" {
-		p.print("%s: ", c.Key)
+		p.print("%s ", c.Key)
 	}
-	p.print("%s", c.Phase)
-	if c.Rejected {
-		p.print(", rejected")
-	}
-	if c.Refreshing {
-		p.print(", refreshing")
-	}
+	p.print(`<span class="phase">%s</span>`, c.Phase)
+	p.flag("rejected", c.Rejected)
+	p.flag("refreshing", c.Refreshing)
 	p.print("</h3>\n<p>%s", left(p.now, c))
 	if !c.Expires.IsZero() {
-		p.print(" (")
+		p.print(` <span class="faint">at `)
 		p.time(c.Expires)
-		p.print(")")
+		p.print("</span>")
 	}
 	p.print("</p>\n")
 	p.bar(bar(p.now, c))
@@ -188,30 +184,36 @@ func (p *page) card(c cache) {
 		p.print("<code>%s</code> from ", c.AccessKeyID)
 	}
 	p.print("%s</p>\n", c.Origin)
-	if when := p.attempts(c); when != "" {
+	if when := attempts(p.now, c); when != "" {
 		p.print("<p>%s</p>\n", when)
 	}
 	if c.Error != "" {
 		p.print(`<p class="error">%s</p>`+"\n", c.Error)
 	}
-	p.print(`<p class="counters">%s attempts, %s failed, %s served stale, %s callers waited</p>`+"\n</li>", c.Attempts, c.Failures, c.Stale, c.Waits)
+	p.print(`<p class="faint">attempts %s, failed %s, served stale %s, callers that waited %s</p>`+"\n</li>", c.Attempts, c.Failures, c.Stale, c.Waits)
+}
+
+// flag prints a state that credentials can be in beside their phase.
+func (p *page) flag(name string, on bool) {
+	if on {
+		p.print(` <span class="phase">%s</span>`, name)
+	}
 }
 
 // attempts says when there was a refresh and when the next one is.
-func (p *page) attempts(c cache) string {
+func attempts(now time.Time, c cache) string {
 	var when []string
 	if !c.Refreshed.IsZero() {
-		when = append(when, "refreshed "+in(p.now, c.Refreshed))
+		when = append(when, "refreshed "+in(now, c.Refreshed))
 	}
 	if !c.Next.IsZero() {
-		when = append(when, "next attempt "+in(p.now, c.Next))
+		when = append(when, "next attempt "+in(now, c.Next))
 	}
 	return strings.Join(when, ", ")
 }
 
 func (p *page) time(t time.Time) {
-	at := t.UTC().Format(time.RFC3339)
-	p.print(`<time datetime="%s">%s</time>`, at, at)
+	p.print(`<time datetime="%s">%s</time>`, t.Format(time.RFC3339), t.Format("2006-01-02 15:04:05 UTC"))
 }
 
 // in says how far a time is from now.
