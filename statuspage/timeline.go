@@ -90,7 +90,7 @@ func (p *page) timeline(events []event) {
 		p.print(`<rect class="mark %s" x="%s" y="4" width="6" height="32"><title>%s %s</title></rect>`+"\n",
 			strings.ReplaceAll(e.Kind, " ", "-"), t.x(e.Time), e.Time.Format(time.RFC3339), e.Kind)
 	}
-	p.print("</svg>\n"+`<p class="ends faint">`)
+	p.print("</svg>\n" + `<p class="ends faint">`)
 	p.time(t.from)
 	p.print(" ")
 	p.time(t.to)

@@ -102,32 +102,6 @@ func TestServe(t *testing.T) {
 	canary.CheckText(t, w.secret(), said)
 }
 
-// The page needs no token and shows no secret. Credentials still need the token.
-func TestServeStatus(t *testing.T) {
-	w := newWorld(t).keys()
-	s := w.serve("-role-arn", roleARN, "-status")
-	url := exported(t, <-s.lines, "AWS_CONTAINER_CREDENTIALS_FULL_URI")
-	token := exported(t, <-s.lines, "AWS_CONTAINER_AUTHORIZATION_TOKEN")
-	code, page := get(t, url+"status", "")
-	require.Equal(t, 200, code)
-	require.Contains(t, page, "assumerole "+roleARN)
-	require.Contains(t, page, "refreshed")
-	code, text := get(t, url+"status?format=json", "")
-	require.Equal(t, 200, code)
-	require.Contains(t, text, `"version": 1`)
-	for _, secret := range []string{token, w.secret()} {
-		canary.CheckText(t, secret, page)
-		canary.CheckText(t, secret, text)
-	}
-	code, _ = get(t, url, "another")
-	require.Equal(t, 401, code)
-	code, _ = get(t, url, token)
-	require.Equal(t, 200, code)
-	s.stop()
-	require.Equal(t, 0, <-s.code)
-	require.Contains(t, s.stderr.String(), "their state is at "+url+"status")
-}
-
 // Variables that SDKs prefer are unset: the path of an agent, a token of an earlier run.
 func TestServeUnsets(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "token")
