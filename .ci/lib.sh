@@ -13,6 +13,10 @@ export AWS_EC2_METADATA_DISABLED=true
 unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
 unset STSCHAIN_MINIO STSCHAIN_VERSITYGW STSCHAIN_DEX STSCHAIN_MOTO STSCHAIN_AWSCLI STSCHAIN_BOTO3 STSCHAIN_NODE
 
+# How the program is built for users: small, since it is copied into images. "The program is small" in docs/design.md has the figures.
+program=(-trimpath -tags=nethttpomithttp2 -gcflags=all=-l "-ldflags=-s -funcalign=16")
+small=8000000 # bytes
+
 step() { printf '\n== %s (%ds)\n' "$*" "$SECONDS"; }
 fail() { echo "FAILED: $*" >&2; exit 1; }
 

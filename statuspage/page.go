@@ -193,7 +193,7 @@ func (p *page) card(c cache) {
 	p.print(`<p class="faint">attempts %s, failed %s, served stale %s, callers that waited %s</p>`+"\n</li>", c.Attempts, c.Failures, c.Stale, c.Waits)
 }
 
-// flag prints a state that credentials can be in beside their phase.
+// flag prints a state that credentials can have in any phase.
 func (p *page) flag(name string, on bool) {
 	if on {
 		p.print(` <span class="phase">%s</span>`, name)

@@ -5,7 +5,7 @@
 //	stschain whoami                     the identity of the credentials, from STS
 //	eval "$(stschain env)"              the credentials, as variables for a shell
 //	credential_process = stschain process
-//	stschain serve                      the credentials, for every AWS SDK on this machine
+//	stschain serve                      the credentials, for every AWS SDK on this machine; with -status also a page with their state
 //	stschain exec -- command            runs a command that finds the credentials
 //	stschain login                      signs in to IAM Identity Center
 //	stschain logout                     signs out

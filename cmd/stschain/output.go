@@ -184,7 +184,7 @@ func serveUntilDone(ctx context.Context, c *call) error {
 	}))
 }
 
-// withStatus serves a page at /status, beside what h serves. A ServeMux would make the program 50 kB larger.
+// withStatus serves a page at /status, and at other paths what h serves. A ServeMux would make the program 37 kB larger.
 func withStatus(h, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/status" {
