@@ -29,7 +29,7 @@ func TestGateway(t *testing.T) {
 		}
 		return tenant{roleARN: "arn:aws:iam::123456789012:role/a"}, nil
 	}
-	var telemetry struct{ events }
+	telemetry := make(events, 10)
 
 	pool := &stschain.Pool[tenant]{New: func(t tenant) (stschain.Provider, error) {
 		return &assumerole.Provider{Client: sts, RoleARN: t.roleARN, ExternalID: t.externalID, SessionName: "gateway"}, nil
@@ -69,10 +69,10 @@ func TestGateway(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, string(body))
 	}
-	require.NotEmpty(t, telemetry.events)
+	require.Equal(t, stschain.RefreshStarted, (<-telemetry).Kind)
 }
 
 // events are those that a sink of telemetry gets.
-type events []stschain.Event
+type events chan stschain.Event
 
-func (all *events) OnEvent(e stschain.Event) { *all = append(*all, e) }
+func (all events) OnEvent(e stschain.Event) { all <- e }

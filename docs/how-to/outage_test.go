@@ -37,6 +37,7 @@ func TestOutage(t *testing.T) {
 		}}
 		_, err := cache.Retrieve(t.Context())
 		require.NoError(t, err)
+		synctest.Wait() // for OnEvent
 		require.Equal(t, "STS at sts.eu-west-1.amazonaws.com failed: no response within 10s: context deadline exceeded; used sts.eu-central-1.amazonaws.com", note)
 
 		sts.AttemptTimeout = 3 * time.Second
