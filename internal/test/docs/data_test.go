@@ -50,7 +50,7 @@ func checkData(t *testing.T, p page) {
 
 // checkText checks that text shown as output is output.
 func checkText(t *testing.T, p page, output string) {
-	if figures[p.path] != "" {
+	if wasSkipped := output == "" && len(p.of("sh", "console")) > 0; wasSkipped || figures[p.path] != "" {
 		return
 	}
 	known := p.tests(t) + output

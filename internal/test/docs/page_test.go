@@ -33,6 +33,7 @@ func TestDocs(t *testing.T) {
 	binary, names := build(t), declarations(t)
 	for _, p := range pages(t) {
 		t.Run(p.path, func(t *testing.T) {
+			t.Parallel()
 			require.Empty(t, p.faults)
 			var output string
 			t.Run("commands", func(t *testing.T) { output = checkCommands(t, p, binary) })
@@ -43,6 +44,17 @@ func TestDocs(t *testing.T) {
 			t.Run("paths", func(t *testing.T) { require.Empty(t, missingFiles(p)) })
 			t.Run("names", func(t *testing.T) { require.Empty(t, missingNames(p, names)) })
 		})
+	}
+}
+
+// TestIndex checks that docs/README.md has a link to each page below docs/.
+func TestIndex(t *testing.T) {
+	index, err := os.ReadFile(filepath.Join(root, "docs", "README.md"))
+	require.NoError(t, err)
+	for _, p := range pages(t) {
+		if name, ok := strings.CutPrefix(p.path, "docs/"); ok && name != "README.md" {
+			require.Contains(t, string(index), "]("+name+")")
+		}
 	}
 }
 
