@@ -3,6 +3,7 @@ package ststest
 import (
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // TB has the methods of a *testing.T that a Server uses.
@@ -37,7 +38,11 @@ func (s *Server) complain(what string, r *refusal) {
 	if r == nil || !r.callersFault {
 		return
 	}
-	s.warn(r.code, fmt.Sprintf("refused %s: %s: %s%s", what, r.code, r.message, r.detail))
+	text := fmt.Sprintf("refused %s: %s: %s", what, r.code, r.message)
+	if r.detail != "" {
+		text = strings.TrimSuffix(text, ".") + ": " + r.detail
+	}
+	s.warn(r.code, text)
 }
 
 // warn reports an error to the test, unless it allows the code.

@@ -95,11 +95,11 @@ func (q *request) samlResponse() (samlResponse, *refusal) {
 	}
 	if verify := q.server.VerifyAssertion; verify != nil {
 		if document, err = verify(document); err != nil {
-			return samlResponse{}, badIdentity("Response signature invalid").because(": " + err.Error())
+			return samlResponse{}, badIdentity("Response signature invalid").because(err.Error())
 		}
 	} else if !q.server.asserted.holds(q.server, document) {
 		return samlResponse{}, badIdentity("Response signature invalid").
-			because(": it is not what Server.Assertion returned, and Server.VerifyAssertion is nil")
+			because("it is not what Server.Assertion returned, and Server.VerifyAssertion is nil")
 	}
 	r, err := parseSAML(document)
 	if err != nil {

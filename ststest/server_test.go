@@ -41,6 +41,11 @@ func TestNewTestReports(t *testing.T) {
 	require.Contains(t, told.told(), "ststest: refused GetCallerIdentity: SignatureDoesNotMatch: ")
 	require.Contains(t, told.told(), "canonical request:\nPOST\n/\n\ncontent-type:application/x-www-form-urlencoded\nhost:sts.eu-west-1.amazonaws.com\n")
 
+	stranger := bad
+	stranger.AccessKeyID = "AKIDEXAMPLE"
+	whoAmI(t, srv, stranger)
+	require.Contains(t, told.told(), "is invalid: the access key ID AKIDEXAMPLE is not known here")
+
 	// What any client may run into is no report.
 	n := len(told.errors)
 	srv.FailNext(ststest.Throttle())

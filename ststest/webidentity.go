@@ -75,7 +75,7 @@ func (q *request) webIdentity() (jwt, string, *refusal) {
 	t, err := parseJWT(token)
 	if err != nil {
 		return t, "", badIdentity("The ID Token provided is not a valid JWT. (You may see this error if you sent an Access Token)").
-			because(": " + err.Error())
+			because(err.Error())
 	}
 	issuer := q.server.knownIssuer(t.text("iss"))
 	if issuer == nil {
