@@ -123,7 +123,6 @@ func TestOutage(t *testing.T) {
 // A token that the service rejects is replaced within the upload.
 func TestRejectedToken(t *testing.T) {
 	w := newWorld(t)
-	w.sts.AllowRefusals("ExpiredToken") // this test provokes them
 	require.NoError(t, w.upload())
 	first := w.lastKey()
 
