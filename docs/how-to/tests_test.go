@@ -75,7 +75,7 @@ func TestWrite(t *testing.T) {
 	require.Equal(t, "reports-of-acme", call.Form.Get("ExternalId"))
 }
 
-func TestOutage(t *testing.T) {
+func TestWriteWithoutSTS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sts, creds, bucket := fakes(t)
 		program := newReports(creds, bucket)

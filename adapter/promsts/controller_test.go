@@ -1,4 +1,4 @@
-package adapters_test
+package promsts_test
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"testing"
 
@@ -21,6 +22,8 @@ import (
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
+
+// The code of docs/how-to/controller.md.
 
 // account is the key of the pool: it decides whose credentials are used.
 type account struct{ namespace, roleARN string }
@@ -144,4 +147,13 @@ func TestController(t *testing.T) {
 	_, throttled := c.bucketExists(t.Context(), account{"team-c", team.roleARN}, "a")
 	require.Equal(t, "Throttled", reason(throttled))
 	requireRow(t, "controller.md", "Throttling: Rate exceeded", throttled)
+}
+
+// requireRow checks that an error has a text, and that the table of errors of the page has it too.
+func requireRow(t *testing.T, page, text string, err error) {
+	t.Helper()
+	content, readErr := os.ReadFile("../../docs/how-to/" + page)
+	require.NoError(t, readErr)
+	require.ErrorContains(t, err, text)
+	require.Contains(t, string(content), "\n| `"+text+"` |")
 }
