@@ -2,6 +2,7 @@ package assumerole_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -80,4 +81,45 @@ func ExampleProvider_mfa() {
 	// Output:
 	// code of arn:aws:iam::123456789012:mfa/alice?
 	// <nil>
+}
+
+// A role of a customer: its trust policy requires the external ID, and its policies refer to the tags. Transitive
+// tags are passed on to roles that the session assumes.
+func ExampleProvider_externalID() {
+	fake.AddRole(ststest.Role{ARN: "arn:aws:iam::111111111111:role/customer", ExternalID: "contract-4711"})
+	client := &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1", HTTPClient: fake.Client()}
+	for _, externalID := range []string{"contract-4711", "a-guess"} {
+		role := &assumerole.Provider{
+			Client:            client,
+			RoleARN:           "arn:aws:iam::111111111111:role/customer",
+			ExternalID:        externalID,
+			Tags:              []stsquery.Tag{{Key: "project", Value: "blue"}, {Key: "stage", Value: "test"}},
+			TransitiveTagKeys: []string{"project"},
+		}
+		creds, err := role.Retrieve(context.Background())
+		if err != nil {
+			fmt.Println("permanent:", errors.Is(err, stschain.ErrPermanent))
+			continue
+		}
+		session, _ := fake.Caller(creds.AccessKeyID)
+		fmt.Println(session.Tags, session.TransitiveTagKeys)
+	}
+	// Output:
+	// map[project:blue stage:test] [project]
+	// permanent: true
+}
+
+// A context assertion of IAM Identity Center makes the session one of its user.
+func ExampleProvider_providedContexts() {
+	role := &assumerole.Provider{
+		Client:  &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1", HTTPClient: fake.Client()},
+		RoleARN: "arn:aws:iam::123456789012:role/analytics",
+		ProvidedContexts: []stsquery.ProvidedContext{{
+			ProviderARN: "arn:aws:iam::aws:contextProvider/IdentityCenter",
+			Assertion:   stschain.NewSecret("sts:identity_context, from CreateTokenWithIAM"),
+		}},
+	}
+	_, err := role.Retrieve(context.Background())
+	fmt.Println(err)
+	// Output: <nil>
 }
