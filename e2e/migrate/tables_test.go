@@ -12,10 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pages are the pages of docs/migrate, each with the test file that its code is from, and the packages that its tables cover.
+// pages are the pages of docs/migrate, each with the packages that its tables cover.
 var pages = map[string]page{
 	"aws-sdk-go.md": {
-		code: "v1_test.go",
 		root: "github.com/aws/aws-sdk-go/",
 		complete: []string{
 			"aws/credentials", "aws/credentials/ec2rolecreds", "aws/credentials/endpointcreds", "aws/credentials/plugincreds", "aws/credentials/processcreds",
@@ -28,7 +27,6 @@ var pages = map[string]page{
 		},
 	},
 	"aws-sdk-go-v2.md": {
-		code: "v2_test.go",
 		root: "github.com/aws/aws-sdk-go-v2/",
 		complete: []string{
 			"aws/signer/v4", "config", "credentials", "credentials/ec2rolecreds", "credentials/endpointcreds", "credentials/logincreds", "credentials/processcreds",
@@ -43,7 +41,6 @@ var pages = map[string]page{
 		names: regexp.MustCompile(`^aws\.\w*(Credential|Anonymous)\w*$`),
 	},
 	"minio-go.md": {
-		code:     "minio_test.go",
 		root:     "github.com/minio/minio-go/v7/",
 		complete: []string{"pkg/credentials", "pkg/signer"},
 		members: []string{
@@ -54,7 +51,6 @@ var pages = map[string]page{
 }
 
 type page struct {
-	code     string
 	root     string         // of the paths below
 	complete []string       // packages of which the tables name everything exported, except methods and fields
 	other    []string       // packages of which they may name something
@@ -166,25 +162,4 @@ func cutLast(id string) (before, after string, found bool) {
 		return id, "", false
 	}
 	return id[:i], id[i+1:], true
-}
-
-// TestBlocks checks that the Go code of the pages compiles: each block is a part of the test file of its page.
-func TestBlocks(t *testing.T) {
-	block := regexp.MustCompile("(?ms)^```go\n(.+?)^```$")
-	for file, p := range pages {
-		text, err := os.ReadFile(filepath.Join("..", "..", "docs", "migrate", file))
-		require.NoError(t, err)
-		code, err := os.ReadFile(p.code)
-		require.NoError(t, err)
-		blocks := block.FindAllStringSubmatch(string(text), -1)
-		require.NotEmpty(t, blocks)
-		for _, b := range blocks {
-			require.Contains(t, plain(string(code)), plain(b[1]), "%s does not contain this block of %s", p.code, file)
-		}
-	}
-}
-
-// plain is code without its indentation.
-func plain(code string) string {
-	return regexp.MustCompile(`(?m)^\t+`).ReplaceAllString(strings.TrimSpace(code), "")
 }

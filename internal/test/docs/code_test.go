@@ -13,11 +13,14 @@ import (
 
 // code lists, by page, more files that contain its blocks: most of them import other modules, and cannot be in its folder.
 var code = map[string][]string{
-	"README.md":                   {"internal/test/docs/readme_test.go"},
-	"docs/how-to/controller.md":   {"adapter/promsts/controller_test.go"},
-	"docs/how-to/fleet.md":        {"adapter/valkeystore/howto_test.go"},
-	"docs/how-to/fleet/README.md": {"adapter/valkeystore/howto_test.go"},
-	"docs/how-to/gateway.md":      {"adapter/otelsts/howto_test.go", "adapter/promsts/howto_test.go"},
+	"README.md":                     {"internal/test/docs/readme_test.go"},
+	"docs/how-to/controller.md":     {"adapter/promsts/controller_test.go"},
+	"docs/how-to/fleet.md":          {"adapter/valkeystore/howto_test.go"},
+	"docs/how-to/fleet/README.md":   {"adapter/valkeystore/howto_test.go"},
+	"docs/how-to/gateway.md":        {"adapter/otelsts/howto_test.go", "adapter/promsts/howto_test.go"},
+	"docs/migrate/aws-sdk-go-v2.md": {"e2e/migrate/v2_test.go"},
+	"docs/migrate/aws-sdk-go.md":    {"e2e/migrate/v1_test.go"},
+	"docs/migrate/minio-go.md":      {"e2e/migrate/minio_test.go"},
 }
 
 // checkCode checks that each block of Go is compiled.
