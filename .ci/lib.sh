@@ -14,7 +14,7 @@ unset AWS_PROFILE AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_SESSION_TOKEN
 unset STSCHAIN_MINIO STSCHAIN_VERSITYGW STSCHAIN_DEX STSCHAIN_MOTO STSCHAIN_AWSCLI STSCHAIN_BOTO3 STSCHAIN_NODE
 
 # How the program is built for users: small, since it is copied into images. "The program is small" in docs/design.md has the figures.
-program=(-trimpath -tags=nethttpomithttp2 -gcflags=all=-l "-ldflags=-s -funcalign=16")
+small_build=(-trimpath -tags=nethttpomithttp2 -gcflags=all=-l "-ldflags=-s -funcalign=16")
 small=8000000 # bytes
 
 step() { printf '\n== %s (%ds)\n' "$*" "$SECONDS"; }
@@ -29,6 +29,6 @@ install() {
   stamp="$tools/$binary.version"
   [ -x "$tools/$binary" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$source" ] && return
   mkdir -p "$tools"
-  (cd "$work" && GOBIN=$tools GOFLAGS= go install "$source")
+  (cd "$work" && GOBIN=$tools GOFLAGS= go install "$source") || return
   echo "$source" > "$stamp"
 }
