@@ -75,8 +75,9 @@ func center(l *sso.Login) string {
 }
 
 const logoutHelp = `
-It ends the session at the portal of IAM Identity Center, and removes its token and the credentials
-of roles that the AWS CLI cached. Credentials that other programs have stay valid until they expire.
+It ends the session at the portal of IAM Identity Center, and removes its token, the sessions of roles
+that were kept of it, and the credentials of roles that the AWS CLI cached. Credentials that other
+programs have stay valid until they expire.
 `
 
 func logout(ctx context.Context, c *call) error {
@@ -85,8 +86,12 @@ func logout(ctx context.Context, c *call) error {
 		return err
 	}
 	ended := l.Logout(ctx)
+	var kept error
+	if dir := c.sessionsDir(center(l)); dir != "" {
+		kept = forgetSignIn(dir)
+	}
 	forgotten := forgetRoles(filepath.Join(filepath.Dir(filepath.Dir(l.CacheDir)), "cli", "cache"))
-	if err := errors.Join(ended, forgotten); err != nil {
+	if err := errors.Join(ended, kept, forgotten); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(c.stdout, "signed out of %s\n", printable(center(l)))
@@ -96,13 +101,14 @@ func logout(ctx context.Context, c *call) error {
 // forgetRoles removes the files with credentials of roles in IAM Identity Center, which the AWS CLI caches. They do not
 // say which session they are from, so all are removed, as by aws sso logout.
 func forgetRoles(dir string) error {
-	files, err := filepath.Glob(filepath.Join(dir, "*.json"))
-	if err != nil {
-		return err
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
 	}
-	var failed error
-	for _, file := range files {
-		if !fromIdentityCenter(file) {
+	failed := err
+	for _, entry := range files {
+		file := filepath.Join(dir, entry.Name())
+		if filepath.Ext(file) != ".json" || !fromIdentityCenter(file) {
 			continue
 		}
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {

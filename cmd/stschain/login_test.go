@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -251,4 +252,56 @@ func TestConsoleOpens(t *testing.T) {
 	require.Empty(t, stdout)
 	require.Regexp(t, `^opened the console with the credentials of assumerole [^?]*\n$`, stderr)
 	require.Equal(t, "https://eu-west-1.console.aws.amazon.com/console/home?region=eu-west-1", <-opened)
+}
+
+// signIn signs in to the IAM Identity Center of a profile.
+func (w *world) signIn(portal *ststest.Portal, profile string) {
+	u := &user{decide: func(code string) { portal.Confirm(code, true) }}
+	require.Equal(w.t, exitOK, run(w.t.Context(), []string{"login", "-profile", profile}, w.stdin, io.Discard, u, w.lookupEnv), u.String())
+}
+
+// kept returns the number of sessions that are kept in a directory.
+func (w *world) kept(dir string) (n int) {
+	entries, err := os.ReadDir(filepath.Join(dir, sessionDir))
+	require.NoError(w.t, err)
+	for _, entry := range entries {
+		if entry.IsDir() {
+			n++
+		}
+	}
+	return n
+}
+
+// Signing out forgets the sessions that come from that sign-in, also those of roles that its credentials assumed, and no others.
+func TestLogoutForgets(t *testing.T) {
+	w, portal := centerWorld(t)
+	w.env["LOCALAPPDATA"] = w.home
+	w.config(ssoConfig + "[profile further]\nrole_arn = " + roleARN + "2\nsource_profile = dev\n" +
+		"[profile base]\naws_access_key_id = " + w.sts.User().Credentials.AccessKeyID + "\naws_secret_access_key = " + w.secret() + "\n" +
+		"[profile role]\nrole_arn = " + roleARN + "\nsource_profile = base\n")
+	commands := [][]string{{"-profile", "dev"}, {"-profile", "further"}, {"-profile", "dev", "-role-arn", roleARN + "3"}}
+	others := [][]string{{"-profile", "old"}, {"-profile", "role"}, {"-profile", "base", "-role-arn", roleARN + "4"}}
+	issued := func() int { return w.sts.Count("AssumeRole") + w.sts.Count("GetRoleCredentials") }
+
+	work := filepath.Join(w.state(), signInDir, "e274eeff768c6396088ec6eb091f4bf4d47ab1e0")
+	w.signIn(portal, "old")
+	for range 2 {
+		w.signIn(portal, "dev")
+		for range 2 {
+			for _, args := range append(commands, others...) {
+				w.session(args...)
+			}
+		}
+		require.Equal(t, 3, w.kept(work))
+		require.Equal(t, 2, w.kept(w.state()))
+		code, _, stderr := w.run("logout", "-profile", "dev")
+		require.Equal(t, exitOK, code, stderr)
+		require.NoDirExists(t, work)
+	}
+	require.Equal(t, 9, issued(), "three for each sign-in, and three others once")
+	code, _, stderr := w.run("forget")
+	require.Equal(t, exitOK, code, stderr)
+	signIns, err := os.ReadDir(filepath.Join(w.state(), signInDir))
+	require.NoError(t, err)
+	require.Empty(t, signIns)
 }

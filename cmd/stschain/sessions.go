@@ -1,10 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +12,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/shared"
+	"github.com/stschain-go/stschain/source/sso"
 )
 
 // keep returns a provider of the role's sessions that keeps them between runs.
@@ -19,17 +20,11 @@ func (c *call) keep(role stschain.Provider) stschain.Provider {
 	if c.noCache {
 		return role
 	}
-	c.opening.Do(func() {
-		var err error
-		if c.sessions, err = openSessions(c.stateDir(runtime.GOOS)); err != nil && c.verbose {
-			fmt.Fprintf(c.stderr, "stschain: sessions are not kept: %v\n", err)
-		}
-	})
 	k := &kept{role: role, cli: c.cli(role)}
-	if c.sessions != nil {
+	if found := c.sessionsIn(c.sessionsDir(signInOf(role)), c.warn); found != nil {
 		k.shared = &shared.Provider{
-			Provider: fresh{role, k.cli}, Store: c.sessions.store,
-			Keys: []stschain.Secret{c.sessions.key}, NamingKey: c.sessions.naming,
+			Provider: fresh{role, k.cli}, Store: found.store,
+			Keys: []stschain.Secret{found.key}, NamingKey: found.naming,
 			// The lease of a process that ends is free at once, so others wait for one that prompts, for as long as their
 			// -timeout. A disk may be slow, and there is no fleet to spread calls of.
 			Lease: 15 * time.Second, Wait: time.Hour, OpTimeout: 5 * time.Second, Spread: 1,
@@ -87,6 +82,9 @@ func (k *kept) Invalidate(rejected stschain.Credentials) {
 	}
 }
 
+// Providers returns the role. It is for reports.
+func (k *kept) Providers() []stschain.Provider { return []stschain.Provider{k.role} }
+
 func (k *kept) String() string { return strings.TrimSpace(fmt.Sprint(k.role)) }
 
 // fresh obtains the session of a role: the one that the AWS CLI has, or a new one.
@@ -141,8 +139,51 @@ type base struct{ *stschain.Cache }
 
 func (b base) Identity(ctx context.Context) (stschain.Identity, error) { return callerOf(ctx, b.Cache) }
 
-// opened are the kept sessions of a call, opened at first use.
+// signInOf returns the name of the sign-in to IAM Identity Center that the credentials of p come from, "": from none.
+func signInOf(p stschain.Provider) string {
+	switch p := p.(type) {
+	case *sso.Provider:
+		return cmp.Or(p.Session, p.StartURL)
+	case stschain.Parent:
+		for _, base := range p.Providers() {
+			if name := signInOf(base); name != "" {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// opened are the kept sessions of a call by directory, each opened at first use.
 type opened struct {
-	opening  sync.Once
-	sessions *sessions // nil: there are none
+	mu   sync.Mutex
+	dirs map[string]*sessions // nil: there are none
+}
+
+// sessionsIn returns the sessions of a directory, nil if it cannot have any: then it calls warn.
+func (o *opened) sessionsIn(dir string, warn func(error)) *sessions {
+	o.mu.Lock()
+	found, ok := o.dirs[dir]
+	o.mu.Unlock()
+	if ok {
+		return found
+	}
+	found, err := openSessions(dir)
+	if err != nil {
+		warn(err)
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.dirs == nil {
+		o.dirs = map[string]*sessions{}
+	}
+	o.dirs[dir] = found
+	return found
+}
+
+// warn says with -v why sessions are not kept.
+func (c *call) warn(err error) {
+	if c.verbose {
+		fmt.Fprintf(c.stderr, "stschain: sessions are not kept: %v\n", err)
+	}
 }

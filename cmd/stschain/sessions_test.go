@@ -149,8 +149,8 @@ func TestSessionsAreUsedToTheirEnd(t *testing.T) {
 		s, err := openSessions(dir)
 		require.NoError(t, err)
 		s.store.(unpaused).Clock = later(tt.passed)
-		c := &call{}
-		c.opening.Do(func() { c.sessions = s })
+		c := &call{lookupEnv: func(string) (string, bool) { return "", false }}
+		c.dirs = map[string]*sessions{"": s}
 		k := c.keep(role).(*kept)
 		k.shared.Clock = later(tt.passed)
 		_, err = k.Retrieve(t.Context())

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha1"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -24,23 +26,51 @@ command calls STS again, and prompts for an MFA code if the role requires one.
 Sessions that were issued stay valid until they expire. The cache of the AWS CLI is not touched.
 `
 
-// forget removes the kept sessions. The key goes first: without it they cannot be opened.
+// forget removes all kept sessions.
 func forget(_ context.Context, c *call) error {
 	dir := c.stateDir(runtime.GOOS)
 	if dir == "" {
 		return nil
 	}
+	failed := forgetSessions(dir)
+	signIns, err := os.ReadDir(filepath.Join(dir, signInDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		failed = errors.Join(failed, err)
+	}
+	for _, signIn := range signIns {
+		failed = errors.Join(failed, forgetSignIn(filepath.Join(dir, signInDir, signIn.Name())))
+	}
+	return failed
+}
+
+// forgetSessions removes the kept sessions of a directory. The key goes first: without it they cannot be opened.
+func forgetSessions(dir string) error {
 	if err := os.Remove(filepath.Join(dir, keyFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return os.RemoveAll(filepath.Join(dir, sessionDir))
 }
 
+// forgetSignIn removes the directory of the sessions that come from a sign-in.
+func forgetSignIn(dir string) error { return errors.Join(forgetSessions(dir), os.RemoveAll(dir)) }
+
 const (
 	keyFile    = "key"
 	sessionDir = "sessions"
-	keyLength  = 32 // of each of the two keys in the file
+	signInDir  = "sso" // has a directory with both for each sign-in
+	keyLength  = 32    // of each of the two keys in the file
 )
+
+// sessionsDir is the directory of sessions that come from a sign-in to IAM Identity Center, or of all others if signIn is "".
+// Signing out removes the directory. It is named like the file of the token. "": there is none.
+func (c *call) sessionsDir(signIn string) string {
+	dir := c.stateDir(runtime.GOOS)
+	if dir == "" || signIn == "" {
+		return dir
+	}
+	sum := sha1.Sum([]byte(signIn))
+	return filepath.Join(dir, signInDir, hex.EncodeToString(sum[:]))
+}
 
 // stateDir is the directory of what is kept between runs, "" if the environment has none: a service without a home.
 func (c *call) stateDir(goos string) string {

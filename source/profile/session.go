@@ -37,3 +37,6 @@ func (s *session) Invalidate(rejected stschain.Credentials) {
 		i.Invalidate(rejected)
 	}
 }
+
+// Providers returns the provider that WrapRole returned. It is for reports.
+func (s *session) Providers() []stschain.Provider { return []stschain.Provider{s.wrapped()} }

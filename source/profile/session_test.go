@@ -47,7 +47,9 @@ func TestWrapRole(t *testing.T) {
 	}
 	require.Equal(t, []string{"assumerole " + arn + "last"}, wrapped, "the first role was not called")
 	require.Equal(t, []string{"ASIAKEPT", "ASIAKEPT"}, rejected)
-	require.Equal(t, "assumerole "+arn+"last", fmt.Sprint(p.Providers()[0]))
+	last := p.Providers()[0]
+	require.Equal(t, "assumerole "+arn+"last", fmt.Sprint(last))
+	require.IsType(t, kept{}, last.(stschain.Parent).Providers()[0])
 
 	keys := &profile.Provider{Profile: "keys", LookupEnv: p.LookupEnv, Open: p.Open, WrapRole: p.WrapRole}
 	creds, err := keys.Retrieve(t.Context())
