@@ -75,9 +75,9 @@ func center(l *sso.Login) string {
 }
 
 const logoutHelp = `
-It ends the session at the portal of IAM Identity Center, and removes its token, the sessions of roles
-that were kept of it, and the credentials of roles that the AWS CLI cached. Credentials that other
-programs have stay valid until they expire.
+It ends the session at the portal of IAM Identity Center, and removes its token, the sessions of
+roles that were kept from it, and the credentials of roles that the AWS CLI cached. Credentials that
+other programs have stay valid until they expire.
 `
 
 func logout(ctx context.Context, c *call) error {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -32,7 +33,12 @@ type world struct {
 // newWorld is a machine with nothing on it but the address of an STS.
 func newWorld(t *testing.T) *world {
 	sts := ststest.NewTest(t)
-	home := t.TempDir()
+	home, err := os.MkdirTemp("", "stschain-home-")
+	require.NoError(t, err)
+	t.Cleanup(func() { // a refresh that outlives its command may still write there
+		await(time.Minute, func() bool { err = os.RemoveAll(home); return err == nil })
+		require.NoError(t, err)
+	})
 	return &world{t, sts, map[string]string{
 		"HOME": home, "AWS_EC2_METADATA_DISABLED": "true", "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL_STS": sts.URL(),
 	}, home, strings.NewReader("")}
