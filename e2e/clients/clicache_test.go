@@ -19,6 +19,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func newDesk(t *testing.T, settings string) *desk {
 	d := &desk{newLaptop(t), aws, built["stschain"][0], nil}
 	d.sts.Lifetime = 0
 	d.write(t, "config", "[profile served]\nrole_arn = arn:aws:iam::123456789012:role/served\nsource_profile = base\nregion = eu-west-1\n"+settings)
-	proxy, bundle := proxyTo(t, d.sts, "sts.eu-west-1.amazonaws.com")
+	proxy, bundle := proxyTo(t, d.sts, "sts.eu-west-1.amazonaws.com", "oidc.eu-west-1.amazonaws.com", "portal.sso.eu-west-1.amazonaws.com")
 	d.vars = []string{
 		"HOME=" + d.home, "AWS_PROFILE=served", "HTTPS_PROXY=" + proxy, "AWS_CA_BUNDLE=" + bundle, "AWS_STS_REGIONAL_ENDPOINTS=regional",
 	}
@@ -115,6 +116,30 @@ func TestCLICache(t *testing.T) {
 	}
 }
 
+// TestCLICacheOfSSO: the same for a role in IAM Identity Center, whose credentials version 2 of the AWS CLI caches.
+func TestCLICacheOfSSO(t *testing.T) {
+	d := newDesk(t, "[profile sso]\nsso_session = work\nsso_account_id = 123456789012\nsso_role_name = served\nregion = eu-west-1\n"+
+		"[sso-session work]\nsso_start_url = https://example.awsapps.com/start\nsso_region = eu-west-1\nsso_registration_scopes = sso:account:access\n")
+	if out := d.run(t, d.aws, "--version"); !bytes.HasPrefix(out, []byte("aws-cli/2")) {
+		t.Skipf("%s is not version 2: %s", d.aws, out)
+	}
+	d.vars = append(d.vars, "AWS_PROFILE=sso")
+	o := &office{d.laptop, d.sts.AddIdentityCenter(ststest.IdentityCenter{StartURL: "https://example.awsapps.com/start", Interval: time.Second}), d.vars}
+	o.signIn(t, d.own, "login", "-device-code")
+	used := d.identify(t)
+	require.Equal(t, used, d.process(t, d.own, "process"))
+	require.Equal(t, 1, d.sts.Count("GetRoleCredentials"))
+
+	d.run(t, d.own, "logout")
+	entries, err := os.ReadDir(filepath.Join(d.home, ".aws", "cli", "cache"))
+	require.NoError(t, err)
+	require.Empty(t, entries)
+	o.signIn(t, d.own, "login", "-device-code")
+	used = d.process(t, d.own, "process", "-share-with-aws-cli")
+	require.Equal(t, used, d.identify(t))
+	require.Equal(t, 2, d.sts.Count("GetRoleCredentials"))
+}
+
 // TestProcessOfRole: a hundred runs of stschain process for a role are one call of STS, and a run takes at most a tenth of one of
 // aws configure export-credentials. The AWS CLI has the session in its cache, too.
 func TestProcessOfRole(t *testing.T) {
@@ -146,13 +171,13 @@ func TestProcessOfRole(t *testing.T) {
 	require.True(t, 10*p50 <= cli || 10*own[0] <= theirs[0], "%v and %v", p50, cli)
 }
 
-// proxyTo starts a proxy that connects every client to a fake STS with a certificate for the host. It returns its URL, and the file
+// proxyTo starts a proxy that connects every client to a fake STS with a certificate for the hosts. It returns its URL, and the file
 // of the certificate.
-func proxyTo(t *testing.T, sts *ststest.Server, host string) (url, bundle string) {
+func proxyTo(t *testing.T, sts *ststest.Server, hosts ...string) (url, bundle string) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	require.NoError(t, err)
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: host}, DNSNames: []string{host}, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "a fake of AWS"}, DNSNames: hosts, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 	}
 	certificate, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
@@ -165,7 +190,7 @@ func proxyTo(t *testing.T, sts *ststest.Server, host string) (url, bundle string
 	ended := make(chan error, 1)
 	go func() { ended <- secure.ServeTLS(tunnels, "", "") }()
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodConnect || r.Host != host+":443" {
+		if r.Method != http.MethodConnect || !slices.Contains(hosts, strings.TrimSuffix(r.Host, ":443")) {
 			http.Error(w, "no such host", http.StatusBadGateway)
 			return
 		}
