@@ -71,8 +71,16 @@ func TestLoginRefused(t *testing.T) {
 		require.NoError(t, err)
 		back := c.visit(t, p.URL)
 		back.RawQuery = "error=access_denied&error_description=x%0Ay&state=" + back.Query().Get("state")
-		go http.Get(back.String())
+		visited := make(chan error, 1)
+		go func() {
+			resp, err := http.Get(back.String())
+			if err == nil {
+				resp.Body.Close()
+			}
+			visited <- err
+		}()
 		_, err = p.Wait(t.Context())
+		require.NoError(t, <-visited)
 		require.EqualError(t, err, "sso: not signed in: the browser was redirected with the error access_denied: x y")
 		require.ErrorIs(t, err, stschain.ErrPermanent)
 	})

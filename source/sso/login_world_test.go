@@ -71,11 +71,14 @@ func (c *center) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	content, err := io.ReadAll(resp.Body)
 	resp.Body.Close()
+	if err != nil {
+		return nil, err
+	}
 	resp.Body = io.NopCloser(strings.NewReader(string(content)))
 	c.mu.Lock()
 	c.bodies = append(c.bodies, string(content))
 	c.mu.Unlock()
-	return resp, err
+	return resp, nil
 }
 
 func readerOf(body io.Reader) io.Reader {
