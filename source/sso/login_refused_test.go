@@ -71,16 +71,15 @@ func TestLoginRefused(t *testing.T) {
 		require.NoError(t, err)
 		back := c.visit(t, p.URL)
 		back.RawQuery = "error=access_denied&error_description=x%0Ay&state=" + back.Query().Get("state")
-		visited := make(chan error, 1)
+		visited := make(chan struct{})
 		go func() {
-			resp, err := http.Get(back.String())
-			if err == nil {
+			defer close(visited)
+			if resp, err := http.Get(back.String()); err == nil {
 				resp.Body.Close()
 			}
-			visited <- err
 		}()
 		_, err = p.Wait(t.Context())
-		require.NoError(t, <-visited)
+		<-visited
 		require.EqualError(t, err, "sso: not signed in: the browser was redirected with the error access_denied: x y")
 		require.ErrorIs(t, err, stschain.ErrPermanent)
 	})
