@@ -28,6 +28,7 @@ var setups = map[string]func(t *testing.T, s *shell){
 	"docs/how-to/eks.md":           pod,
 	"docs/how-to/fleet.md":         openssl,
 	"docs/how-to/fleet/README.md":  openssl,
+	"docs/how-to/laptop.md":        laptop,
 	"docs/how-to/rolesanywhere.md": plainKey,
 }
 
