@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"cmp"
 	"os"
+	database "os/user"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -83,20 +84,39 @@ func (c *call) files(dir string) ([]variable, error) {
 	}, nil
 }
 
-// configFile is the path of the configuration file.
+// configFile is the path of the configuration file, "" if there is no home directory.
 func (c *call) configFile() string {
-	home, ok := c.variable("HOME")
-	if !ok {
-		home, _ = c.variable("USERPROFILE")
-	}
 	path, ok := c.variable("AWS_CONFIG_FILE")
-	if !ok {
-		return filepath.Join(home, ".aws", "config")
+	below, atHome := strings.CutPrefix(path, "~/")
+	if ok && !atHome {
+		return path
 	}
-	if below, ok := strings.CutPrefix(path, "~/"); ok {
+	home := c.home()
+	switch {
+	case home == "": // a relative path would be a file of the directory that this program runs in
+		return ""
+	case ok:
 		return filepath.Join(home, below)
 	}
-	return path
+	return filepath.Join(home, ".aws", "config")
+}
+
+// home is the home directory, "" if there is none.
+func (c *call) home() string {
+	if home, ok := c.variable("HOME"); ok {
+		return home
+	}
+	if home, ok := c.variable("USERPROFILE"); ok && runtime.GOOS == "windows" {
+		return home
+	}
+	if c.lookupEnv != nil {
+		return ""
+	}
+	u, err := database.Current()
+	if err != nil {
+		return ""
+	}
+	return u.HomeDir
 }
 
 // settings returns a configuration file with the settings of a profile as those of the default profile, and with the

@@ -29,9 +29,12 @@ AWS_CONFIG_FILE to one with the settings of the profile and without credentials.
 With -env the command gets keys and AWS_SESSION_EXPIRATION instead. They are not refreshed.
 
 Standard input, the terminal and the exit code are those of the command. The exit code is 128 plus
-the number of the signal that ended it, 127 if it is not found, 126 if it cannot be run. SIGTERM,
-SIGHUP, SIGUSR1 and SIGUSR2 are forwarded. A terminal sends SIGINT and SIGQUIT to the command; they
-are forwarded only if there is no terminal. Nothing prompts while the command runs.
+the number of the signal that ended it, 127 if it is not found, 126 if it cannot be run. If SIGINT
+ended the command, stschain ends by it too, so Ctrl-C also ends the script that runs stschain.
+SIGTERM, SIGHUP, SIGUSR1 and SIGUSR2 are forwarded. A terminal sends SIGINT and SIGQUIT to the
+command; they are forwarded only if there is no terminal: to end it from a script, use SIGTERM.
+Ctrl-Z stops the command and the server, and fg continues both. Nothing prompts while the command
+runs.
 
 The server ends with the command, and if stschain is killed. A process that continues to run then
 has no credentials, and sends its token to any process, of any user, that listens on the port later.
@@ -50,25 +53,18 @@ func runCommand(ctx context.Context, c *call) error {
 	if err != nil {
 		return cannotRun(err)
 	}
-	signals := make(chan os.Signal, 8)
-	signal.Notify(signals, forwarded(hasTerminal())...)
-	defer signal.Stop(signals)
-
 	// Until the command runs, an interrupt ends this program. From then on it ends with the command.
 	alive, end := context.WithCancel(context.WithoutCancel(ctx))
 	defer end()
 	c.alive = alive
 	release := context.AfterFunc(ctx, end)
-	id, err := c.ready(ctx)
+	id, creds, err := c.ready(ctx)
 	if err != nil {
 		return err
-	}
-	if !release() {
-		return ctx.Err()
 	}
 	dir, err := os.MkdirTemp("", "stschain-exec-")
 	if err != nil {
-		return err
+		return fmt.Errorf("no directory for the files of the command: %w: set TMPDIR to one that can be written to", err)
 	}
 	defer os.RemoveAll(dir)
 	variables, err := c.files(dir)
@@ -78,24 +74,28 @@ func runCommand(ctx context.Context, c *call) error {
 	variables = append(variables, variable{nested, stschain.NewSecret(cmp.Or(c.roleARN, c.profileName()))})
 	variables = append(variables, c.regions(alive)...)
 	if c.keys {
-		creds, err := id.Retrieve(alive)
-		if err != nil {
-			return err
-		}
 		variables = append(variables, keys(creds)...)
 	} else {
-		server, stop, err := c.serveCommand(alive, id)
+		server, stop, err := c.serveCommand(alive, id, creds.AccountID)
 		if err != nil {
 			return err
 		}
 		defer stop()
 		variables = append(variables, server...)
 	}
+	signals, stop := receive(forwarded(hasTerminal()))
+	defer stop()
+	_, stopped := receive(survived())
+	defer stopped()
+	if !release() {
+		return ctx.Err()
+	}
 	return c.child(path, environment(os.Environ(), variables), signals)
 }
 
 // serveCommand serves the credentials until stop is called, and returns the variables that lead to the server.
-func (c *call) serveCommand(ctx context.Context, id identity) (_ []variable, stop func(), err error) {
+// BOTO_CONFIG leads to an empty file: botocore prefers the keys in ~/.boto to the server.
+func (c *call) serveCommand(ctx context.Context, id identity, account string) (_ []variable, stop func(), err error) {
 	l, err := serve.Listen(ctx, "")
 	if err != nil {
 		return nil, nil, err
@@ -114,17 +114,18 @@ func (c *call) serveCommand(ctx context.Context, id identity) (_ []variable, sto
 	return []variable{
 		{"AWS_CONTAINER_CREDENTIALS_FULL_URI", stschain.NewSecret("http://" + l.Addr().String() + "/")},
 		{"AWS_CONTAINER_AUTHORIZATION_TOKEN", h.Token},
-		{"AWS_ACCOUNT_ID", stschain.NewSecret(c.account(ctx, id))},
+		{"AWS_ACCOUNT_ID", stschain.NewSecret(account)},
+		{"BOTO_CONFIG", stschain.NewSecret(os.DevNull)},
 	}, func() { cancel(); <-ended }, nil
 }
 
-// account returns the account of the credentials, "" if it is not known.
-func (c *call) account(ctx context.Context, id identity) string {
-	creds, err := id.Retrieve(stschain.WithoutPrompt(ctx))
-	if err != nil {
-		return ""
+// receive returns a channel of these signals, which do nothing else. It drops those that are not read.
+func receive(list []os.Signal) (_ <-chan os.Signal, stop func()) {
+	signals := make(chan os.Signal, 8)
+	if len(list) > 0 { // an empty list would be all signals
+		signal.Notify(signals, list...)
 	}
-	return creds.AccountID
+	return signals, func() { signal.Stop(signals) }
 }
 
 // child runs the command and forwards signals to it.
@@ -141,7 +142,7 @@ func (c *call) child(path string, env []string, signals <-chan os.Signal) error 
 			_ = cmd.Process.Signal(s) // fails if it has just ended
 		case err := <-ended:
 			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-				return exitError(exitCode(exit.ProcessState))
+				return exitOf(exit.ProcessState)
 			}
 			return err
 		}
@@ -150,9 +151,14 @@ func (c *call) child(path string, env []string, signals <-chan os.Signal) error 
 
 // The exit codes of shells.
 const (
-	exitCannotRun = 126
-	exitNotFound  = 127
+	exitCannotRun   = 126
+	exitNotFound    = 127
+	exitInterrupted = 130
 )
+
+// errInterrupted is the end of a command by SIGINT. This program then ends by it too: a shell ends a script or a loop at Ctrl-C
+// only if the program that it runs was ended by the signal.
+var errInterrupted = errors.New("interrupted")
 
 // codedError is an error with an exit code.
 type codedError struct {

@@ -9,4 +9,8 @@ func forwarded(bool) []os.Signal { return nil }
 
 func hasTerminal() bool { return true }
 
-func exitCode(p *os.ProcessState) int { return p.ExitCode() }
+func survived() []os.Signal { return nil }
+
+func exitOf(p *os.ProcessState) error { return exitError(p.ExitCode()) }
+
+func interruptSelf() {}

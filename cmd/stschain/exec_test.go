@@ -264,7 +264,7 @@ func TestExecDoesNotPrompt(t *testing.T) {
 	})}}
 	var log buffer
 	c := &call{stderr: &log, flags: flags{timeout: time.Minute}}
-	variables, stop, err := c.serveCommand(t.Context(), id)
+	variables, stop, err := c.serveCommand(t.Context(), id, "")
 	require.NoError(t, err)
 	defer stop()
 	status, body := fetch(t, variables[0].value.Reveal(), variables[1].value.Reveal())

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // forwarded returns the signals to forward to a command. A terminal sends SIGINT and SIGQUIT to all its processes, and
@@ -33,10 +34,33 @@ func hasTerminal() bool {
 	return true
 }
 
-// exitCode is that of a shell.
-func exitCode(p *os.ProcessState) int {
-	if status, ok := p.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return 128 + int(status.Signal())
+// survived returns signals that must not end this program, and with it the server, before the command: those that a terminal
+// sends to the command too, and that of a write to a standard error that is closed.
+func survived() (list []os.Signal) {
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE} {
+		if !signal.Ignored(s) {
+			list = append(list, s)
+		}
 	}
-	return p.ExitCode()
+	return list
+}
+
+// exitOf is the end of a command, with the exit code of a shell.
+func exitOf(p *os.ProcessState) error {
+	status, ok := p.Sys().(syscall.WaitStatus)
+	switch {
+	case ok && status.Signaled() && status.Signal() == syscall.SIGINT:
+		return errInterrupted
+	case ok && status.Signaled():
+		return exitError(128 + int(status.Signal()))
+	}
+	return exitError(p.ExitCode())
+}
+
+// interruptSelf ends this program by SIGINT. It returns if that is ignored.
+func interruptSelf() {
+	signal.Reset(syscall.SIGINT)
+	if syscall.Kill(syscall.Getpid(), syscall.SIGINT) == nil {
+		<-time.After(time.Second) // another thread may receive it
+	}
 }

@@ -47,7 +47,11 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{syscall.SIGTERM}
+	if !signal.Ignored(os.Interrupt) { // it stays ignored, also for commands, in a background job of a script
+		ends = append(ends, os.Interrupt)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, nil)
 	stop()
 	os.Exit(code)
@@ -121,6 +125,9 @@ func (c *call) exit(name string, err error) int {
 	switch {
 	case err == nil:
 		return exitOK
+	case errors.Is(err, errInterrupted):
+		interruptSelf()
+		return exitInterrupted
 	case errors.As(err, &coded):
 		return int(coded)
 	case errors.As(err, new(usageError)):

@@ -147,7 +147,7 @@ func serveUntilDone(ctx context.Context, c *call) error {
 		return usageError{err}
 	}
 	defer l.Close()
-	id, err := c.ready(ctx)
+	id, _, err := c.ready(ctx)
 	if err != nil {
 		return err
 	}
@@ -195,15 +195,16 @@ func withStatus(h, page http.Handler) http.Handler {
 	})
 }
 
-// ready returns the identity when it has credentials.
-func (c *call) ready(ctx context.Context) (identity, error) {
+// ready returns the identity when it has credentials, and these.
+func (c *call) ready(ctx context.Context) (identity, stschain.Credentials, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	id, err := c.identity(ctx)
-	if err == nil {
-		_, err = id.Retrieve(ctx)
+	if err != nil {
+		return identity{}, stschain.Credentials{}, err
 	}
-	return id, err
+	creds, err := id.Retrieve(ctx)
+	return id, creds, err
 }
 
 // tokenOf returns the token in a private file. A file that does not exist is created with the fresh one.
