@@ -20,6 +20,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/test/canary"
+	"github.com/stschain-go/stschain/ststest"
 )
 
 // program is the program in a process of its own, in a session without a terminal.
@@ -280,4 +281,65 @@ func TestExecInput(t *testing.T) {
 	code, stdout, _ := w.exec("cat")
 	require.Zero(t, code)
 	require.Equal(t, text, stdout)
+}
+
+// TestExecWithoutTerminal: a role that requires an MFA code fails before the command where nothing can prompt.
+func TestExecWithoutTerminal(t *testing.T) {
+	w := newWorld(t)
+	device := w.sts.AddTOTP("alice")
+	w.sts.AddRole(ststest.Role{ARN: roleARN, MFA: true})
+	mfaConfig(w, device.Serial)
+	code, stdout, stderr := w.exec("echo run")
+	require.Equal(t, exitFailed, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, "standard input is not a terminal, and there is no other one to prompt on")
+}
+
+// TestExecWithoutDirectory: the error says what to set.
+func TestExecWithoutDirectory(t *testing.T) {
+	w := newWorld(t).keys()
+	cmd := w.program("exec", "--", "echo", "run")
+	cmd.Env = append(cmd.Env, "TMPDIR="+filepath.Join(t.TempDir(), "missing"))
+	out, _ := cmd.CombinedOutput()
+	require.Equal(t, exitFailed, cmd.ProcessState.ExitCode())
+	require.NotContains(t, string(out), "run\n")
+	require.Contains(t, string(out), "set TMPDIR to one that can be written to")
+}
+
+// TestExecIgnoredInterrupt: SIGINT that is ignored, as in a background job of a script, stays ignored.
+func TestExecIgnoredInterrupt(t *testing.T) {
+	w := newWorld(t).keys()
+	cmd := w.program("exec", "--", "sh", "-c", "kill -INT $$ $PPID; echo continues")
+	cmd.Path, _ = exec.LookPath("sh")
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd.Args = append([]string{"sh", "-c", `trap '' INT; exec "$0" "$@"`, self}, cmd.Args[1:]...)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Equal(t, "continues\n", string(out))
+}
+
+// TestExecClosedStandardError: an error that cannot be printed does not end the server.
+func TestExecClosedStandardError(t *testing.T) {
+	w := newWorld(t).keys()
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, read.Close())
+	input, finish := io.Pipe()
+	cmd := w.program("exec", "--", "sh", "-c", `echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"; read line; exit 6`)
+	cmd.Stdin, cmd.Stderr = input, write
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	require.NoError(t, write.Close())
+	lines := bufio.NewScanner(stdout)
+	require.True(t, lines.Scan())
+	url, token, _ := strings.Cut(lines.Text(), " ")
+	status, _ := fetch(t, url, "wrong")
+	require.Equal(t, 401, status)
+	status, _ = fetch(t, url, token)
+	require.Equal(t, 200, status)
+	finish.Close()
+	_ = cmd.Wait()
+	require.Equal(t, 6, cmd.ProcessState.ExitCode())
 }
