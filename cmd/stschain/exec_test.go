@@ -154,6 +154,11 @@ func TestExecUsage(t *testing.T) {
 	code, stdout, stderr := w.run("exec", "--", "sh", "-c", "echo run")
 	require.Equal(t, 3, code, stderr)
 	require.Empty(t, stdout)
+	w.config("[profile prod]\nregion = eu-north-1\n")
+	code, stdout, stderr = w.run("exec", "-profile", "prdo", "--", "sh", "-c", "echo run")
+	require.Equal(t, exitFailed, code)
+	require.Empty(t, stdout)
+	require.Contains(t, stderr, `did you mean "prod"?`)
 	w.keys().env[nested] = "prod"
 	code, _, stderr = w.run("exec", "true")
 	require.Equal(t, 2, code)

@@ -133,13 +133,14 @@ func TestExecTerminal(t *testing.T) {
 }
 
 // TestExecCtrlC: a command that handles Ctrl-C and Ctrl-\ gets each once, and keeps its server.
+// bash runs a trap only between commands if the signal is just before the read, so the read has a timeout.
 func TestExecCtrlC(t *testing.T) {
 	w := newWorld(t).keys()
 	p := w.terminal(`exec PROGRAM exec -- bash -c '
 		ints=0; trap "let ints++; echo int" INT
 		quits=0; trap "let quits++; echo quit" QUIT
 		trap "echo counted \$ints \$quits; PROGRAM whoami; exit 7" USR1
-		stty -echoctl; echo ready; while :; do read line; done'`)
+		stty -echoctl; echo ready; while :; do read -t 0.05 line; done'`)
 	p.see("ready\r\n")
 	// The program receives its signals when the command has handled its own, which would otherwise be one with those that
 	// it forwards. Those are forwarded one after the other, and a process receives the one with the lowest number first.

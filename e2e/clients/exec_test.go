@@ -31,6 +31,8 @@ func newLaptop(t *testing.T) *laptop {
 	user := l.sts.User().Credentials
 	l.write(t, "credentials", "[default]\naws_access_key_id = AKIAOTHERKEYSXXXXXX\naws_secret_access_key = other\n"+
 		"[base]\naws_access_key_id = "+user.AccessKeyID+"\naws_secret_access_key = "+user.SecretAccessKey.Reveal()+"\n")
+	boto := "[Credentials]\naws_access_key_id = AKIAOTHERKEYSXXXXXX\naws_secret_access_key = other\n" // of boto, and botocore
+	require.NoError(t, os.WriteFile(filepath.Join(l.home, ".boto"), []byte(boto), 0o600))
 	l.write(t, "config", "[default]\nregion = us-east-2\naws_access_key_id = AKIAOTHERKEYSXXXXXX\naws_secret_access_key = other\n"+
 		"[profile served]\nrole_arn = arn:aws:iam::123456789012:role/served\nrole_session_name = clients\nsource_profile = base\nregion = eu-west-1\n")
 	return l
@@ -105,20 +107,25 @@ func TestExec(t *testing.T) {
 	}
 }
 
-// TestExecEnv runs curl with the keys that -env sets: an independent signer.
+// TestExecEnv runs curl with the keys that -env sets, which it signs with by itself.
 func TestExecEnv(t *testing.T) {
 	curl, err := exec.LookPath("curl")
 	if err != nil {
 		t.Skip("no curl")
 	}
 	l := newLaptop(t)
-	command, vars := l.below(t, []string{"-env"}, "sh", "-c", `exec "`+curl+`" -sS --fail-with-body --noproxy '*' --aws-sigv4 "aws:amz:$AWS_REGION:sts" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" `+
+	command, vars := l.below(t, []string{"-env", "-no-cache"}, "sh", "-c", `exec "`+curl+`" -sS --fail-with-body --noproxy '*' --aws-sigv4 "aws:amz:$AWS_REGION:sts" --user "$AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY" `+
 		`-H "X-Amz-Security-Token: $AWS_SESSION_TOKEN" -d 'Action=GetCallerIdentity&Version=2011-06-15' `+l.sts.URL())
-	cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
-	cmd.Env = environment(t, vars...)
-	out, err := cmd.CombinedOutput()
-	require.NoError(t, err, string(out))
-	require.Contains(t, string(out), "<Arn>arn:aws:sts::123456789012:assumed-role/served/clients</Arn>")
+	used := map[string]bool{}
+	for range 3 {
+		cmd := exec.CommandContext(t.Context(), command[0], command[1:]...)
+		cmd.Env = environment(t, vars...)
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+		require.Contains(t, string(out), "<Arn>arn:aws:sts::123456789012:assumed-role/served/clients</Arn>")
+		used[l.sts.Calls()[len(l.sts.Calls())-1].AccessKeyID] = true
+	}
+	require.Len(t, used, 3, "a session for each run")
 }
 
 // sdkForGo is a client of aws-sdk-go-v2 that prints the key ID for each line that it reads.
