@@ -1,0 +1,158 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// suite is the test binary of one package.
+type suite struct {
+	folder, binary, dir string
+	tests               []test // those that pass without a mutant and reach one, the fastest first
+}
+
+type test struct {
+	name    string
+	takes   time.Duration
+	reaches []byte // by the number of a mutant
+}
+
+// slow is the killer of a mutant that did not end.
+const slow = "the time limit"
+
+type sourceLine struct {
+	file string
+	line int
+}
+
+var compileError = regexp.MustCompile(`(?m)^(?:\./)?([^\s:]+\.go):(\d+):(?:\d+:)? (.+)`)
+
+// compile returns the lines that do not compile.
+func (s *suite) compile(overlay string) ([]sourceLine, error) {
+	out, err := exec.Command("go", "test", "-c", "-vet=off", "-gcflags=-e", "-overlay="+overlay, "-o", s.binary, "./"+s.folder).CombinedOutput()
+	if err == nil {
+		return nil, nil
+	}
+	var lines []sourceLine
+	for _, m := range compileError.FindAllSubmatch(out, -1) {
+		fmt.Printf("%s\n", m[0])
+		n, _ := strconv.Atoi(string(m[2]))
+		lines = append(lines, sourceLine{string(m[1]), n})
+	}
+	return lines, fmt.Errorf("%w\n%s", err, out)
+}
+
+// measure runs each test alone, without a mutant, and keeps those that pass and reach one.
+func (s *suite) measure(mutants int) {
+	out, err := s.command(context.Background(), "-test.list=^(Test|Fuzz|Example)").Output()
+	if err != nil {
+		panic(err) // the binary was just built
+	}
+	names := strings.Fields(string(out))
+	tests := make([]test, len(names))
+	each(len(names), func(i int) {
+		var err error
+		if tests[i], err = s.measureTest(names[i], mutants); err != nil {
+			fmt.Printf("not used: %v\n", err)
+		}
+	})
+	s.tests = slices.DeleteFunc(tests, func(t test) bool { return !slices.Contains(t.reaches, 1) })
+	slices.SortFunc(s.tests, func(a, b test) int { return cmp.Compare(a.takes, b.takes) })
+}
+
+func (s *suite) measureTest(name string, mutants int) (test, error) {
+	reached := filepath.Join(s.dir, "reached"+name)
+	if err := os.WriteFile(reached, make([]byte, mutants+2), 0o600); err != nil {
+		return test{}, err
+	}
+	defer os.Remove(reached)
+	cmd := s.command(context.Background(), "-test.run=^"+name+"$", "-test.timeout=5m")
+	cmd.Env = append(cmd.Env, "STSCHAIN_MUTANTS_REACHED="+reached)
+	began := time.Now()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return test{}, fmt.Errorf("%s fails without a mutant: %w\n%.500s", name, err, out)
+	}
+	t := test{name: name, takes: time.Since(began)}
+	var err error
+	t.reaches, err = os.ReadFile(reached)
+	return t, err
+}
+
+func (s *suite) reach(id int) bool {
+	return slices.ContainsFunc(s.tests, func(t test) bool { return t.reaches[id] == 1 })
+}
+
+// kill returns the test that fails with a mutant, and "" if none does. It runs the tests that reach it in groups, each of which
+// takes longer than those before it.
+func (s *suite) kill(id int) string {
+	var group []string
+	var takes, spent time.Duration
+	groupLimit := 200 * time.Millisecond
+	run := func() string {
+		if len(group) == 0 {
+			return ""
+		}
+		killer := s.runMutant(id, group, 10*takes+*limit)
+		group, takes, groupLimit = nil, 0, 3*groupLimit
+		return killer
+	}
+	for _, t := range s.tests {
+		if t.reaches[id] == 0 {
+			continue
+		}
+		if spent += t.takes; *budget > 0 && spent > *budget {
+			break
+		}
+		if takes+t.takes > groupLimit {
+			if killer := run(); killer != "" {
+				return killer
+			}
+		}
+		group, takes = append(group, t.name), takes+t.takes
+	}
+	return run()
+}
+
+var failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
+
+func (s *suite) runMutant(id int, tests []string, limit time.Duration) string {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	cmd := s.command(ctx, "-test.run=^("+strings.Join(tests, "|")+")$", "-test.failfast")
+	cmd.Env = append(cmd.Env, "STSCHAIN_MUTANT="+strconv.Itoa(id))
+	out, err := cmd.CombinedOutput()
+	switch m := failedTest.FindSubmatch(out); {
+	case err == nil:
+		return ""
+	case ctx.Err() != nil:
+		return slow
+	case m != nil:
+		return string(m[1])
+	default:
+		return "a crash"
+	}
+}
+
+// command runs the test binary in its folder, in a process group of its own, which ends with it.
+func (s *suite) command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, s.binary, append(args, "-test.short", "-test.paniconexit0")...)
+	cmd.Dir = s.folder
+	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	cmd.WaitDelay = time.Second
+	return cmd
+}
+
+var errNoReason = errors.New("each line is a mutant, a tab and the reason why it survives")
