@@ -52,6 +52,11 @@ func TestInstants(t *testing.T) {
 	require.EqualValues(t, never, refresh.Nanos(time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC)))
 	require.EqualValues(t, always, refresh.Nanos(time.Time{}))
 	require.EqualValues(t, 1, refresh.Nanos(time.Unix(0, 1)))
+	// The last second that fits whole is the one before that of the last instant.
+	require.EqualValues(t, never, refresh.Nanos(time.Unix(9_223_372_036, 0)))
+	require.EqualValues(t, 9_223_372_035e9, refresh.Nanos(time.Unix(9_223_372_035, 0)))
+	require.EqualValues(t, always, refresh.Nanos(time.Unix(-9_223_372_036, 0)))
+	require.EqualValues(t, int64(-9_223_372_035e9), refresh.Nanos(time.Unix(-9_223_372_035, 0)))
 	require.EqualValues(t, never, refresh.Plus(never, -1))
 	require.EqualValues(t, always, refresh.Plus(always, 1))
 	require.EqualValues(t, never, refresh.Plus(5, never))

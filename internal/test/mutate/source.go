@@ -129,29 +129,38 @@ func (f *file) mutated() []byte {
 	return out.Bytes()
 }
 
-// load parses the package in a folder below the root of the module, which is the current one, and finds its mutants.
+// load reads the package in a folder below the root of the module, which is the current one, and finds its mutants.
 func load(folder string, skip map[string]map[int]bool) (name string, files []*file, mutants []mutant, err error) {
 	exports, listed, err := list(folder)
 	if err != nil {
 		return "", nil, nil, err
 	}
-	fset := token.NewFileSet()
-	var syntax []*ast.File
 	for _, base := range listed.GoFiles {
-		f := &file{name: path.Join(folder, base), fset: fset, mutants: &mutants, skip: skip, seen: map[string]int{}, imports: map[string]string{}}
+		f := &file{name: path.Join(folder, base), skip: skip}
 		if f.code, err = os.ReadFile(f.name); err != nil {
 			return "", nil, nil, err
 		}
+		files = append(files, f)
+	}
+	fset := token.NewFileSet()
+	mutants, err = find(listed.ImportPath, fset, files, importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) }))
+	return listed.Name, files, mutants, err
+}
+
+// find edits the files of a package so that they hold all their mutants, which it returns.
+func find(path string, fset *token.FileSet, files []*file, imports types.Importer) (mutants []mutant, err error) {
+	var syntax []*ast.File
+	for _, f := range files {
+		f.fset, f.mutants, f.seen, f.imports = fset, &mutants, map[string]int{}, map[string]string{}
 		if f.syntax, err = parser.ParseFile(fset, f.name, f.code, parser.SkipObjectResolution); err != nil {
-			return "", nil, nil, err
+			return nil, err
 		}
-		files, syntax = append(files, f), append(syntax, f.syntax)
+		syntax = append(syntax, f.syntax)
 	}
 	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Implicits: map[ast.Node]types.Object{}}
-	config := types.Config{Importer: importer.ForCompiler(fset, "gc", func(path string) (io.ReadCloser, error) { return os.Open(exports[path]) })}
-	pkg, err := config.Check(listed.ImportPath, fset, syntax, info)
+	pkg, err := (&types.Config{Importer: imports}).Check(path, fset, syntax, info)
 	if err != nil {
-		return "", nil, nil, err
+		return nil, err
 	}
 	for _, f := range files {
 		for _, spec := range f.syntax.Imports {
@@ -162,10 +171,9 @@ func load(folder string, skip map[string]map[int]bool) (name string, files []*fi
 				f.imports[p] = info.Implicits[spec].Name()
 			}
 		}
-		g := &generator{file: f, info: info, pkg: pkg}
-		g.walk(f.syntax)
+		(&generator{file: f, info: info, pkg: pkg}).walk(f.syntax)
 	}
-	return listed.Name, files, mutants, nil
+	return mutants, nil
 }
 
 type listedPackage struct {
