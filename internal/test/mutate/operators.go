@@ -200,6 +200,9 @@ func (g *generator) expression(e ast.Expr) bool {
 	if tv.IsType() {
 		return false
 	}
+	if call, ok := g.parent().(*ast.CallExpr); ok && g.text(call.Fun) == "make" && len(call.Args) == 3 && e == call.Args[2] {
+		return false // a capacity changes no result
+	}
 	if tv.Value != nil {
 		g.constant(e, tv)
 		return false
@@ -272,16 +275,12 @@ func (g *generator) call(b *ast.BinaryExpr, function string, id int) {
 // mutable reports whether a constant has a mutant.
 func (g *generator) mutable(tv types.TypeAndValue) bool { return boolean(tv.Type) || numeric(tv.Type) }
 
-// constant doubles a duration, negates a boolean, and adds one to each other number. Capacities are left: they change no result.
+// constant doubles a duration, negates a boolean, and adds one to each other number.
 func (g *generator) constant(e ast.Expr, tv types.TypeAndValue) {
 	if !g.mutable(tv) {
 		return
 	}
 	switch p := g.parent().(type) {
-	case *ast.CallExpr:
-		if g.text(p.Fun) == "make" && len(p.Args) == 3 && e == p.Args[2] {
-			return
-		}
 	case *ast.KeyValueExpr:
 		if e == p.Key {
 			return

@@ -24,6 +24,7 @@ type suite struct {
 
 type test struct {
 	name    string
+	cpu     time.Duration // what the order is by: other programs do not change it
 	takes   time.Duration
 	reaches []byte // by the number of a mutant
 }
@@ -60,6 +61,9 @@ func (s *suite) measure(mutants int) {
 		panic(err) // the binary was just built
 	}
 	names := strings.Fields(string(out))
+	if *skipped != "" {
+		names = slices.DeleteFunc(names, regexp.MustCompile(*skipped).MatchString)
+	}
 	tests := make([]test, len(names))
 	each(len(names), func(i int) {
 		var err error
@@ -68,7 +72,7 @@ func (s *suite) measure(mutants int) {
 		}
 	})
 	s.tests = slices.DeleteFunc(tests, func(t test) bool { return !slices.Contains(t.reaches, 1) })
-	slices.SortFunc(s.tests, func(a, b test) int { return cmp.Compare(a.takes, b.takes) })
+	slices.SortFunc(s.tests, func(a, b test) int { return cmp.Compare(a.cpu, b.cpu) })
 }
 
 func (s *suite) measureTest(name string, mutants int) (test, error) {
@@ -83,7 +87,7 @@ func (s *suite) measureTest(name string, mutants int) (test, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return test{}, fmt.Errorf("%s fails without a mutant: %w\n%.500s", name, err, out)
 	}
-	t := test{name: name, takes: time.Since(began)}
+	t := test{name: name, cpu: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime(), takes: time.Since(began)}
 	var err error
 	t.reaches, err = os.ReadFile(reached)
 	return t, err
@@ -97,29 +101,29 @@ func (s *suite) reach(id int) bool {
 // takes longer than those before it.
 func (s *suite) kill(id int) string {
 	var group []string
-	var takes, spent time.Duration
-	groupLimit := 200 * time.Millisecond
+	var cpu, takes, spent time.Duration
+	groupLimit := time.Second / 4
 	run := func() string {
 		if len(group) == 0 {
 			return ""
 		}
 		killer := s.runMutant(id, group, 10*takes+*limit)
-		group, takes, groupLimit = nil, 0, 3*groupLimit
+		group, cpu, takes, groupLimit = nil, 0, 0, 3*groupLimit
 		return killer
 	}
 	for _, t := range s.tests {
 		if t.reaches[id] == 0 {
 			continue
 		}
-		if spent += t.takes; *budget > 0 && spent > *budget {
+		if spent += t.cpu; *budget > 0 && spent > *budget {
 			break
 		}
-		if takes+t.takes > groupLimit {
+		if cpu+t.cpu > groupLimit {
 			if killer := run(); killer != "" {
 				return killer
 			}
 		}
-		group, takes = append(group, t.name), takes+t.takes
+		group, cpu, takes = append(group, t.name), cpu+t.cpu, takes+t.takes
 	}
 	return run()
 }
@@ -147,6 +151,9 @@ func (s *suite) runMutant(id int, tests []string, limit time.Duration) string {
 // command runs the test binary in its folder, in a process group of its own, which ends with it.
 func (s *suite) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.binary, append(args, "-test.short", "-test.paniconexit0")...)
+	if *skipped != "" {
+		cmd.Args = append(cmd.Args, "-test.skip="+*skipped)
+	}
 	cmd.Dir = s.folder
 	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
