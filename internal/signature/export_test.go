@@ -18,6 +18,9 @@ func (k *Keys) FreeMemory() [][]byte {
 // Inner is a state that a signature can be made with.
 func (k *Key) Inner() []byte { return k.inner }
 
+// What makes a header value canonical.
+var IsTrimmed, AppendTrimmed = isTrimmed, appendTrimmed
+
 // What makes a private key of candidates.
 var FirstKey, Scalar = firstKey, scalar
 
