@@ -128,12 +128,7 @@ func (t target) run(known map[string]string, log *results) (row, error) {
 		}
 		s.measure(total)
 		fmt.Printf("%s: %d mutants, %d tests of %s reach some\n", t.folder, total, len(s.tests), s.folder)
-		each(len(mutants), func(i int) {
-			if killers[i] == "" {
-				killers[i] = s.kill(mutants[i].id)
-				log.add(mutants[i], killers[i])
-			}
-		})
+		s.sweep(mutants, killers, log)
 	}
 
 	for i, m := range mutants {
@@ -189,7 +184,7 @@ func (t target) build(dir string) ([]*suite, []mutant, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		list, err := overlay(dir, t.folder, name, files)
+		list, err := overlay(dir, t.folder, name, t.tests, files)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -202,7 +202,7 @@ func list(folder string) (exports map[string]string, p listedPackage, err error)
 }
 
 // overlay writes the package with all its mutants to dir, and returns the file that go test -overlay takes.
-func overlay(dir, folder, name string, files []*file) (string, error) {
+func overlay(dir, folder, name string, tests []string, files []*file) (string, error) {
 	replace := map[string]string{}
 	write := func(base string, code []byte) error {
 		original, err := filepath.Abs(filepath.Join(folder, base))
@@ -217,10 +217,40 @@ func overlay(dir, folder, name string, files []*file) (string, error) {
 	if err := write("mutants_runtime.go", []byte("package "+name+"\n\n"+runtime)); err != nil {
 		return "", err
 	}
-	list, err := json.Marshal(map[string]any{"Replace": replace})
-	if err != nil {
-		return "", err
+	for _, tested := range tests {
+		if err := addNext(dir, replace, tested, folder); err != nil {
+			return "", err
+		}
 	}
 	result := filepath.Join(dir, "overlay.json")
-	return result, os.WriteFile(result, list, 0o600)
+	return result, writeOverlay(result, replace)
+}
+
+func writeOverlay(name string, replace map[string]string) error {
+	list, err := json.Marshal(map[string]any{"Replace": replace})
+	return errors.Join(err, os.WriteFile(name, list, 0o600))
+}
+
+// nextTest is run before each run of a test, see sweep.
+const nextTest = "TestMutantNext"
+
+// addNext adds nextTest to the tests of a package.
+func addNext(dir string, replace map[string]string, folder, mutated string) error {
+	_, tested, err := list(folder)
+	if err != nil {
+		return err
+	}
+	imports, call := "", "MutantNext()"
+	if folder != mutated {
+		_, p, err := list(mutated)
+		if err != nil {
+			return err
+		}
+		imports, call = fmt.Sprintf("mutated %q\n", p.ImportPath), "mutated.MutantNext()"
+	}
+	code := fmt.Sprintf("package %s\n\nimport (\n%q\n%s)\n\nfunc %s(*testing.T) { %s }\n", tested.Name, "testing", imports, nextTest, call)
+	original, err := filepath.Abs(filepath.Join(folder, "a_mutants_test.go")) // the first of them
+	name := filepath.Join(dir, strings.ReplaceAll(folder, "/", "-")+"_next_test.go")
+	replace[original] = name
+	return errors.Join(err, os.WriteFile(name, []byte(code), 0o600))
 }

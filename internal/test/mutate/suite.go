@@ -20,6 +20,7 @@ import (
 type suite struct {
 	folder, binary, dir string
 	tests               []test // those that pass without a mutant and reach one, the fastest first
+	initial             []byte // what is reached before the first test, by the number of a mutant
 }
 
 type test struct {
@@ -60,7 +61,7 @@ func (s *suite) measure(mutants int) {
 	if err != nil {
 		panic(err) // the binary was just built
 	}
-	names := strings.Fields(string(out))
+	names := slices.DeleteFunc(strings.Fields(string(out)), func(name string) bool { return name == nextTest })
 	if *skipped != "" {
 		names = slices.DeleteFunc(names, regexp.MustCompile(*skipped).MatchString)
 	}
@@ -73,10 +74,13 @@ func (s *suite) measure(mutants int) {
 	})
 	s.tests = slices.DeleteFunc(tests, func(t test) bool { return !slices.Contains(t.reaches, 1) })
 	slices.SortFunc(s.tests, func(a, b test) int { return cmp.Compare(a.cpu, b.cpu) })
+	if t, err := s.measureTest("", mutants); err == nil {
+		s.initial = t.reaches
+	}
 }
 
 func (s *suite) measureTest(name string, mutants int) (test, error) {
-	reached := filepath.Join(s.dir, "reached"+name)
+	reached := filepath.Join(s.dir, "reached"+name+"."+filepath.Base(s.binary))
 	if err := os.WriteFile(reached, make([]byte, mutants+2), 0o600); err != nil {
 		return test{}, err
 	}
@@ -95,37 +99,6 @@ func (s *suite) measureTest(name string, mutants int) (test, error) {
 
 func (s *suite) reach(id int) bool {
 	return slices.ContainsFunc(s.tests, func(t test) bool { return t.reaches[id] == 1 })
-}
-
-// kill returns the test that fails with a mutant, and "" if none does. It runs the tests that reach it in groups, each of which
-// takes longer than those before it.
-func (s *suite) kill(id int) string {
-	var group []string
-	var cpu, takes, spent time.Duration
-	groupLimit := time.Second / 4
-	run := func() string {
-		if len(group) == 0 {
-			return ""
-		}
-		killer := s.runMutant(id, group, 10*takes+*limit)
-		group, cpu, takes, groupLimit = nil, 0, 0, 3*groupLimit
-		return killer
-	}
-	for _, t := range s.tests {
-		if t.reaches[id] == 0 {
-			continue
-		}
-		if spent += t.cpu; *budget > 0 && spent > *budget {
-			break
-		}
-		if cpu+t.cpu > groupLimit {
-			if killer := run(); killer != "" {
-				return killer
-			}
-		}
-		group, cpu, takes = append(group, t.name), cpu+t.cpu, takes+t.takes
-	}
-	return run()
 }
 
 var failedTest = regexp.MustCompile(`(?m)^--- FAIL: (\S+)`)
