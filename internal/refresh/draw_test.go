@@ -58,6 +58,7 @@ func TestRefusal(t *testing.T) {
 	}
 	require.Equal(t, 2*minute, pause(after(cfg, hourOld(failed(55*minute, refresh.Permanent))...), 55*minute), "valid")
 	require.Equal(t, second, pause(after(defaults, hourOld(failed(60*minute, refresh.Permanent))...), 60*minute), "not configured")
+	require.EqualValues(t, 1, pause(after(refresh.Config{Refusal: 1}, failed(0, refresh.Permanent)), 0), "1 ns is configured")
 }
 
 // With Spread, the first refresh is due anywhere in the last three quarters of the lifetime, later ones anywhere in their window.

@@ -136,6 +136,8 @@ func TestRejectPaces(t *testing.T) {
 	s := after(defaults, hourOld(rejected(10*minute), came(11*minute, "b", time.Hour), came(12*minute, "c", time.Hour).drawing(1, 1))...)
 	require.Equal(t, 11*minute+second, since(s.RejectFrom), "an entry for one that was not rejected does not pace")
 	require.Equal(t, "Rejected", flags(refresh.Reject(s, start+int64(13*minute))))
+	s = after(defaults, hourOld(rejected(10*minute), came(11*minute, "b", time.Hour), failed(11*minute, refresh.NoPrompt), rejected(11*minute+500*ms))...)
+	require.Equal(t, "PromptNeeded Rejected", flags(s), "the pace ends with the backoff that does not delay callers that can prompt")
 }
 
 func TestBegin(t *testing.T) {

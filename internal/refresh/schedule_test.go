@@ -74,6 +74,7 @@ func TestQuiet(t *testing.T) {
 		{"failed", defaults, hourOld(failed(45*minute, down)), 45 * minute, 50 * minute},
 		{"failed just before the end", defaults, hourOld(failed(60*minute-1, down)), 60*minute - 1, 60 * minute},
 		{"failed while fresh", defaults, hourOld(failed(10*minute, down)), always, 45 * minute},
+		{"failed while fresh, up to when it is due", defaults, hourOld(failed(40*minute, down)), always, 45 * minute},
 		{"stale", stale10, hourOld(failed(60*minute, down)), 60 * minute, 64*minute + 30*second},
 		{"stale, up to the end of that", stale10, hourOld(failed(70*minute-500*ms, down)), 70*minute - 500*ms, 70 * minute},
 		{"stale, a prompt was needed: not for those that can", stale10, hourOld(failed(60*minute, down), failed(65*minute, needed)), 65 * minute, 59 * minute},
