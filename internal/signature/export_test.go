@@ -15,6 +15,9 @@ func (k *Keys) FreeMemory() [][]byte {
 	return [][]byte{s.text, s.line}
 }
 
+// FreeSum is what the hash of that memory has hashed.
+func (k *Keys) FreeSum() []byte { return k.spaces.get().hash.Sum(nil) }
+
 // Inner is a state that a signature can be made with.
 func (k *Key) Inner() []byte { return k.inner }
 

@@ -2,6 +2,7 @@ package signature_test
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"runtime"
 	"strings"
@@ -122,6 +123,7 @@ func TestKeysExpire(t *testing.T) {
 // Memory that is used again has nothing of the credentials that it was used with.
 func TestSpacesAreWiped(t *testing.T) {
 	const token = "canary/session/token/of/another/caller"
+	nothing := sha256.Sum256(nil)
 	var keys signature.Keys
 	for _, size := range []int{1, 100, 3000} { // 3000 tokens are more than a space keeps
 		key, err := keys.Get(credentials("AKID", "canary-secret", strings.Repeat(token, size)), scope, at)
@@ -136,6 +138,8 @@ func TestSpacesAreWiped(t *testing.T) {
 				require.LessOrEqual(t, cap(memory), 64<<10)
 				require.Empty(t, bytes.Trim(memory[:cap(memory)], "\x00"))
 			}
+			key.Authorization(r, date)
+			require.Equal(t, nothing[:], keys.FreeSum())
 		}
 	}
 }

@@ -35,6 +35,26 @@ func TestFieldNames(t *testing.T) {
 	require.Equal(t, "@;[b;a;a-z;aa;z;za", strings.Split(canonical, "\n")[len(fields)+4])
 }
 
+// Fields with one name keep their order, as their values do.
+func TestFieldOrder(t *testing.T) {
+	fields := []signature.Field{{Name: "b", Values: []string{"1"}}, {Name: "B", Values: []string{"0"}}, {Name: "a"}, {Name: "b", Values: []string{"2"}}}
+	signature.SortFields(fields)
+	require.Equal(t, []signature.Field{{Name: "a"}, {Name: "b", Values: []string{"1"}}, {Name: "B", Values: []string{"0"}}, {Name: "b", Values: []string{"2"}}}, fields)
+}
+
+// The parameters of a signature are sorted among those of the caller, also where one name begins another.
+func TestPresignedParametersAreSorted(t *testing.T) {
+	key, err := new(signature.Keys).Get(credentials("AKID", "secret", "token"), scope, at)
+	require.NoError(t, err)
+	for _, name := range []string{"Algorithm", "Credential", "Date", "SignedHeaders", "Expires", "Security-Token"} {
+		for n := range name {
+			r := &signature.Request{Method: "GET", Payload: "p", Query: "X-Amz-" + name[:n] + "=1&X-Amz-" + name + "-=2"}
+			unsigned, sig, _ := strings.Cut(query(key, r, date, signature.Presigning{Seconds: 1}), "&X-Amz-Signature=")
+			require.Equal(t, signed("secret", scope, &signature.Request{Method: "GET", Payload: "p", Query: unsigned}), sig, r.Query)
+		}
+	}
+}
+
 // White space is what isspace of C says.
 func TestWhiteSpace(t *testing.T) {
 	for c := range 256 {
