@@ -137,6 +137,7 @@ func TestRejectPaces(t *testing.T) {
 	require.Equal(t, 11*minute+second, since(s.RejectFrom), "an entry for one that was not rejected does not pace")
 	require.Equal(t, "Rejected", flags(refresh.Reject(s, start+int64(13*minute))))
 	s = after(defaults, hourOld(rejected(10*minute), came(11*minute, "b", time.Hour), failed(11*minute, refresh.NoPrompt), rejected(11*minute+500*ms))...)
+	require.Equal(t, 11*minute+second, since(s.BackoffUntil), "at most one attempt a second")
 	require.Equal(t, "PromptNeeded Rejected", flags(s), "the pace ends with the backoff that does not delay callers that can prompt")
 }
 

@@ -45,7 +45,7 @@ var targets = []target{
 var (
 	only     = flag.String("package", "", "only this package")
 	match    = flag.String("match", "", "only mutants whose description contains this")
-	sample   = flag.Int("sample", 0, "only so many mutants, chosen at random")
+	sample   = flag.Int("sample", 0, "only so many mutants, chosen at random of those that are not listed")
 	seed     = flag.Uint64("seed", 1, "what -sample chooses by")
 	logName  = flag.String("log", "", "file that each result is appended to. Mutants that it has as killed do not run again")
 	parallel = flag.Int("parallel", goruntime.GOMAXPROCS(0), "how many mutants run at the same time")
@@ -115,6 +115,7 @@ func (t target) run(known map[string]string, log *results) (row, error) {
 	total := len(mutants)
 	mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return !strings.Contains(m.String(), *match) })
 	if *sample > 0 {
+		mutants = slices.DeleteFunc(mutants, func(m mutant) bool { return known[m.String()] != "" })
 		rand.New(rand.NewPCG(*seed, 0)).Shuffle(len(mutants), func(i, j int) { mutants[i], mutants[j] = mutants[j], mutants[i] })
 		mutants = mutants[:min(*sample, len(mutants))]
 	}

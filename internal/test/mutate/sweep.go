@@ -103,7 +103,10 @@ func (s *suite) repeat(t test, ids []int, killed func(id int, by string)) {
 		case cmd.ProcessState.ExitCode() == 97:
 			killed(ids[ran], slow)
 			ids = ids[ran+1:]
-		default:
+		case len(failed) == 0:
+			killed(ids[ran], t.name)
+			ids = ids[ran+1:]
+		default: // it may be the fault of one that failed before
 			killed(ids[ran], s.runMutant(ids[ran], []string{t.name}, 10*t.takes+*limit))
 			ids = ids[ran+1:]
 		}
