@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"time"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/source/sso"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
+	"github.com/stschain-go/stschain/webidentity"
 )
 
 func Example() {
@@ -130,4 +134,64 @@ func ExampleServer_AddTOTP() {
 	fmt.Println(session.ARN, session.MFA)
 	// Output:
 	// arn:aws:iam::123456789012:user/alice true
+}
+
+// An identity provider of your own, for a role that trusts it.
+func ExampleNewIssuer() {
+	srv := ststest.New()
+	defer srv.Close()
+	gitlab := ststest.NewIssuer("https://gitlab.example")
+	srv.AddIssuer(gitlab)
+	srv.AddRole(ststest.Role{
+		ARN:         "arn:aws:iam::123456789012:role/deploy",
+		WebIdentity: []ststest.WebIdentityTrust{{Issuer: gitlab.URL, Subject: "project_path:group/app:*"}},
+	})
+	role := &webidentity.Provider{
+		Client:      &stsquery.Client{Region: "eu-west-1", HTTPClient: srv.Client()},
+		RoleARN:     "arn:aws:iam::123456789012:role/deploy",
+		SessionName: "pipeline",
+		Token: func(context.Context) (stschain.Secret, error) {
+			return gitlab.Token(map[string]any{"sub": "project_path:group/app:ref:main"}), nil
+		},
+	}
+	creds, err := role.Retrieve(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	session, _ := srv.Caller(creds.AccessKeyID)
+	fmt.Println(session.ARN)
+	// Output: arn:aws:sts::123456789012:assumed-role/deploy/pipeline
+}
+
+// A user signs in with a code, and gets the credentials of a role. The test confirms the code in place of the user.
+func ExampleServer_AddIdentityCenter() {
+	srv := ststest.New()
+	defer srv.Close()
+	portal := srv.AddIdentityCenter(ststest.IdentityCenter{StartURL: "https://example.awsapps.com/start", Interval: time.Second})
+	dir, err := os.MkdirTemp("", "sso") // in a test: t.TempDir()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	login := &sso.Login{Session: "work", StartURL: "https://example.awsapps.com/start", Region: "eu-west-1", CacheDir: dir, HTTPClient: srv.Client()}
+	pending, err := login.Begin(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("confirmed:", portal.Confirm(pending.UserCode, true))
+	if _, err := pending.Wait(context.Background()); err != nil {
+		fmt.Println(err)
+		return
+	}
+	creds, err := (&sso.Provider{
+		Session: "work", StartURL: "https://example.awsapps.com/start", Region: "eu-west-1", AccountID: "123456789012", RoleName: "Developer",
+		CacheDir: dir, HTTPClient: srv.Client(),
+	}).Retrieve(context.Background())
+	fmt.Println(creds.Origin, err)
+	// Output:
+	// confirmed: true
+	// sso 123456789012/Developer <nil>
 }

@@ -92,3 +92,33 @@ func ExampleGoogle() {
 	// Output:
 	// Bearer true
 }
+
+// A proof that this program signed, such as for an endpoint of STS that Google's library does not know.
+func ExampleGoogleSubject() {
+	aws := ststest.New()
+	google := httptest.NewServer(&googleSTS{aws: aws.Client(), host: "sts.cn-north-1.amazonaws.com.cn", life: 3600}) // Google, for this example
+	defer google.Close()
+
+	tokens, err := externalaccount.NewTokenSource(context.Background(), externalaccount.Config{
+		Audience:         pool, // //iam.googleapis.com/projects/...
+		SubjectTokenType: "urn:ietf:params:aws:token-type:aws4_request",
+		Scopes:           []string{"https://www.googleapis.com/auth/cloud-platform"},
+		SubjectTokenSupplier: &oauth2sts.GoogleSubject{Proof: &proof.GCP{
+			Client:   &stsquery.Client{Region: "cn-north-1", Credentials: aws.User(), HTTPClient: aws.Client()},
+			Audience: pool,
+		}},
+		TokenURL: google.URL, // "": Google's own
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	token, err := tokens.Token()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(token.TokenType, token.Valid())
+	// Output:
+	// Bearer true
+}

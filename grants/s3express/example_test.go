@@ -1,11 +1,14 @@
 package s3express_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/grants/s3express"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/ststest"
@@ -57,4 +60,24 @@ func ExampleBucket_Host() {
 	// Output:
 	// logs--usw2-lax1-az1--x-s3.s3express-usw2-lax1-az1.us-west-2.amazonaws.com
 	// logs--usw2-az1--x-s3.s3express-fips-usw2-az1.dualstack.us-west-2.amazonaws.com
+}
+
+// A session of one bucket that may only read, for a program that needs its credentials. Sessions is for clients.
+func ExampleProvider() {
+	srv := ststest.New()
+	fake := ststest.InProcess(srv.DirectoryBuckets(ststest.DirectoryBuckets{}))
+	session := stschain.Cached(&s3express.Provider{
+		Credentials: srv.User(),
+		Bucket:      "logs--usw2-az1--x-s3",
+		Region:      "us-west-2",
+		Mode:        s3express.ReadOnly,
+		HTTPClient:  &http.Client{Transport: fake},
+	})
+	creds, err := session.Retrieve(context.Background())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(time.Until(creds.Expires).Round(time.Minute), creds.SessionToken)
+	// Output: 5m0s [redacted]
 }

@@ -191,15 +191,3 @@ func FuzzOutput(f *testing.F) {
 func TestComplains(t *testing.T) {
 	require.Less(t, process.Kept(strings.Repeat("x", 32<<10), 1000), 1<<20)
 }
-
-func ExampleProvider() {
-	p := &process.Provider{
-		Command: "/opt/bin/credentials --profile backup",
-		Run: func(ctx context.Context, command string) ([]byte, error) { // leave it out to run the command in a shell
-			return []byte(`{"Version": 1, "AccessKeyId": "AKIDEXAMPLE", "SecretAccessKey": "` + secret + `"}`), nil
-		},
-	}
-	creds, err := p.Retrieve(context.Background())
-	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Origin, err)
-	// Output: AKIDEXAMPLE [redacted] process /opt/bin/credentials <nil>
-}
