@@ -22,6 +22,7 @@ import (
 // A body is hashed before it is sent, so it is read twice or buffered: one with
 // GetBody (http.NewRequest sets it for bytes and strings) or one that can seek (a
 // file) is read twice in constant memory; any other is buffered, up to MaxBody.
+// http.NewRequest hides that an io.SectionReader can seek: set GetBody for it.
 // Small ones are buffered too. A bytes.Reader that http.NewRequest got is hashed
 // and sent without a copy: do not change its bytes meanwhile. The length is then known and sent as
 // Content-Length. A body that differs from its ContentLength, or has another length

@@ -49,6 +49,8 @@ func upload(ctx context.Context, client *http.Client, url string, file io.Reader
 	if err != nil {
 		return err
 	}
+	req.ContentLength = size
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(io.NewSectionReader(file, offset, size)), nil }
 	resp, err := client.Do(req)
 	if err != nil {
 		return err
@@ -119,6 +121,12 @@ func TestBackup(t *testing.T) {
 	first, _ := s3.object("/backups/stream?partNumber=1&uploadId=u")
 	require.Equal(t, "from a pipe", first)
 	require.Equal(t, 1, s3.sts.Count("AssumeRole"))
+
+	large := make([]byte, 200<<10)
+	client.Transport.(*sigv4.Transport).MaxBody = 100 << 10
+	require.NoError(t, upload(t.Context(), client, s3.url+"/backups/large", bytes.NewReader(large), 0, int64(len(large))))
+	got, _ := s3.object("/backups/large")
+	require.Equal(t, len(large), len(got))
 }
 
 // A run of 30 hours uses three sessions, and a session that the service rejects is replaced within an upload.
@@ -145,8 +153,9 @@ func TestBackupErrors(t *testing.T) {
 	creds := backupCredentials(s3.client())
 	client := backupClient(creds)
 	defer client.CloseIdleConnections()
+	client.Transport.(*sigv4.Transport).MaxBody = 100 << 10
 	pipe := func(size int) io.Reader { return io.MultiReader(bytes.NewReader(make([]byte, size))) }
-	_, tooLarge := uploadOnce(t.Context(), client, s3.url+"/backups/x", pipe(10<<20+1), -1)
+	_, tooLarge := uploadOnce(t.Context(), client, s3.url+"/backups/x", pipe(100<<10+1), -1)
 	require.ErrorIs(t, tooLarge, sigv4.ErrBodyTooLarge)
 	_, plain := uploadOnce(t.Context(), unsigned(creds, nil), s3.url+"/backups/x", pipe(3), 3)
 	_, grown := uploadOnce(t.Context(), client, s3.url+"/backups/x", pipe(3), 2)
