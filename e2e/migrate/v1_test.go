@@ -1,3 +1,7 @@
+// Code of docs/migrate/aws-sdk-go.md.
+//
+//lint:file-ignore SA1019 The page is about migrating from this deprecated module.
+
 package migrate_test
 
 import (
