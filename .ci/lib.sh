@@ -2,6 +2,7 @@
 
 staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
 govulncheck=golang.org/x/vuln/cmd/govulncheck@v1.9.0
+vulndb=v0.0.0-20261105234957-e22db6528018 # of golang.org/x/vulndb, for .ci/run: one commit gives one result on every day
 cyclonedx=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 apidiff=golang.org/x/exp/cmd/apidiff@v0.0.0-20261113113407-e3970619a1a4
 tools=${STSCHAIN_TOOLS:-${XDG_CACHE_HOME:-$HOME/.cache}/stschain-tools}/bin
@@ -22,6 +23,12 @@ fail() { echo "FAILED: $*" >&2; exit 1; }
 
 # modules lists the folders that have a go.mod, the root first. The one below .ci/ only builds a tool.
 modules() { git ls-files --cached --others --exclude-standard 'go.mod' '*/go.mod' | grep -v '^\.ci/' | xargs -n1 dirname | sort; }
+
+# released lists the modules that users get: the root module, the adapters, and the verifier of assertions.
+released() { modules | grep -vE '^(bench|e2e)(/|$)'; }
+
+# network FILE: a command failed because the module proxy cannot be reached, as its output in FILE shows.
+network() { grep -qE 'dial (tcp|udp)|no such host|connection (refused|reset)|i/o timeout|TLS handshake|unexpected EOF|: 50[234] |disabled by GOPROXY=off' "$1"; }
 
 # install BINARY MODULE@VERSION installs a tool where the machine keeps it between runs.
 install() {
