@@ -44,7 +44,9 @@ func TestFailDraws(t *testing.T) {
 // Config.Refusal replaces the backoff of a permanent failure only, and only while nothing can be served.
 func TestRefusal(t *testing.T) {
 	cfg := refresh.Config{Refusal: minute}
-	pause := func(s refresh.State, at time.Duration) time.Duration { return time.Duration(s.BackoffUntil - start - int64(at)) }
+	pause := func(s refresh.State, at time.Duration) time.Duration {
+		return time.Duration(s.BackoffUntil - start - int64(at))
+	}
 	for _, history := range [][]past{nil, hourOld()} {
 		s := after(cfg, history...)
 		for _, want := range []time.Duration{minute, 2 * minute, 4 * minute, 8 * minute, 8 * minute} {
