@@ -15,6 +15,7 @@ import (
 	"github.com/stschain-go/stschain/shared"
 	"github.com/stschain-go/stschain/shared/storetest"
 	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/source"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 	"github.com/stschain-go/stschain/webidentity"
@@ -96,6 +97,7 @@ func TestFleetErrors(t *testing.T) {
 		return &shared.Provider{Provider: p, Store: memory, Keys: []stschain.Secret{key}, NamingKey: stschain.NewSecret(string(make([]byte, 32))), OnEvent: func(e shared.Event) { events <- e }}
 	}
 	errs.of(t, fleet(&assumerole.Provider{Client: sts, RoleARN: role.RoleARN}, key(1)))
+	errs.of(t, fleet(&assumerole.Provider{Client: &stsquery.Client{Credentials: &source.Default{}, Region: "eu-west-1"}, RoleARN: role.RoleARN, SessionName: "nightly"}, key(1)))
 	errs.of(t, fleet(stschain.ProviderFunc(role.Retrieve), key(1)))
 	errs.of(t, fleet(role, stschain.NewSecret("short")))
 	_, err := fleet(role, key(1)).Retrieve(t.Context())

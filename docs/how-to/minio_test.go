@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
+	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/minio"
 	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/stsquery"
@@ -21,7 +22,15 @@ import (
 // This code of minio.md is compiled, and not run: e2e/servers does the same with MinIO.
 var _ = minioProviders
 
-func minioProviders() []any {
+func minioProviders(accessKey, secretKey string) []any {
+	user := &assumerole.Provider{
+		Client: &stsquery.Client{
+			Endpoint:    "https://minio.example:9000",
+			Region:      "us-east-1", // any, unless MinIO was started with MINIO_SITE_REGION
+			Credentials: stschain.Static(accessKey, secretKey, ""),
+		},
+		Duration: time.Hour,
+	}
 	backup := &minio.Certificate{
 		Client:          &stsquery.Client{Endpoint: "https://minio.example:9000"},
 		CertificateFile: "/etc/backup/tls.crt",
@@ -46,7 +55,7 @@ func minioProviders() []any {
 		RoleARN: "arn:minio:iam:::role/idmp-corp",
 		Token:   webidentity.TokenFile("/run/secrets/token"),
 	}
-	return []any{client, ldap, alice}
+	return []any{user, client, ldap, alice}
 }
 
 func TestMinIO(t *testing.T) {
