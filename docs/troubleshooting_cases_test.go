@@ -1,9 +1,7 @@
 package docs_test
 
 import (
-	"bytes"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -16,20 +14,13 @@ import (
 	"time"
 
 	"github.com/stschain-go/stschain"
-	"github.com/stschain-go/stschain/assumerole"
-	"github.com/stschain-go/stschain/federation"
-	"github.com/stschain-go/stschain/serve"
-	"github.com/stschain-go/stschain/sessiontoken"
-	"github.com/stschain-go/stschain/sigv4"
 	"github.com/stschain-go/stschain/source"
 	"github.com/stschain-go/stschain/source/container"
 	"github.com/stschain-go/stschain/source/env"
 	"github.com/stschain-go/stschain/source/imds"
-	"github.com/stschain-go/stschain/source/iot"
 	"github.com/stschain-go/stschain/source/login"
 	"github.com/stschain-go/stschain/source/process"
 	"github.com/stschain-go/stschain/source/profile"
-	"github.com/stschain-go/stschain/source/rolesanywhere"
 	"github.com/stschain-go/stschain/source/sso"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/webidentity"
@@ -91,35 +82,13 @@ func config(name, text string, pairs ...string) error {
 	return retrieve(&profile.Provider{Profile: name, Home: "/home/me", LookupEnv: variables(pairs...), Open: home(".aws/config", text)})
 }
 
-// call calls STS through a transport.
-func call(c *stsquery.Client, transport http.RoundTripper) error {
-	c.Credentials, c.HTTPClient, c.Retry.MaxAttempts = stschain.Static("AKIDEXAMPLE", "SECRET", ""), &http.Client{Transport: transport}, 1
-	_, err := c.GetCallerIdentity(context.Background())
-	return err
-}
-
-func send(transport *sigv4.Transport, url string) error {
-	if transport.Credentials == nil {
-		transport.Credentials = stschain.Static("AKIDEXAMPLE", "SECRET", "")
-	}
-	transport.Service, transport.Region = "s3", "eu-west-1"
-	if transport.Base == nil {
-		transport.Base = respond{status: http.StatusOK}
-	}
-	resp, err := (&http.Client{Transport: transport}).Get(url)
-	if err == nil {
-		resp.Body.Close()
-	}
-	return err
-}
-
 func identity(i stschain.Identifier) error {
 	_, err := i.Identity(context.Background())
 	return err
 }
 
-// cases make the errors of the table of texts.
-var cases = map[string]func(t *testing.T) error{
+// sourceCases make the errors of sources in the tables of texts.
+var sourceCases = map[string]func(t *testing.T) error{
 	"default, none": func(*testing.T) error {
 		return retrieve(&source.Default{Home: "/home/me", LookupEnv: variables(), Open: home()})
 	},
@@ -226,80 +195,6 @@ var cases = map[string]func(t *testing.T) error{
 	"webidentity, role": func(*testing.T) error {
 		return retrieve(&webidentity.FromEnv{LookupEnv: variables("AWS_WEB_IDENTITY_TOKEN_FILE", "/token", "AWS_REGION", "eu-west-1")})
 	},
-	"MFA, half": func(*testing.T) error {
-		return retrieve(&sessiontoken.Provider{Client: &stsquery.Client{Region: "eu-west-1"}, SerialNumber: "arn:aws:iam::123456789012:mfa/alice"})
-	},
-	"sts, region": func(*testing.T) error { return call(&stsquery.Client{}, nil) },
-	"sts, no credentials": func(*testing.T) error {
-		_, err := (&stsquery.Client{Region: "eu-west-1"}).GetCallerIdentity(context.Background())
-		return err
-	},
-	"sts, base": func(*testing.T) error {
-		return retrieve(&assumerole.Provider{Client: &stsquery.Client{Region: "eu-west-1", Credentials: &env.Provider{LookupEnv: variables()}}, RoleARN: roleARN})
-	},
-	"sts, http": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1", Endpoint: "http://sts.example.com"}, nil)
-	},
-	"sts, HTML": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1"}, respond{status: http.StatusOK, body: "<html>"})
-	},
-	"sts, HTML 502": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1"}, respond{status: http.StatusBadGateway, body: "<html>"})
-	},
-	"sts, redirect": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1"}, respond{status: http.StatusFound, header: http.Header{"Location": {"https://portal.example.com/"}}})
-	},
-	"sts, huge": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1"}, respond{status: http.StatusOK, body: strings.Repeat("x", 2<<20)})
-	},
-	"sts, no DNS": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1"}, fail{errors.New("dial tcp: lookup sts.eu-west-1.amazonaws.com: no such host")})
-	},
-	"sts, timeout": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1", AttemptTimeout: time.Nanosecond}, waits{})
-	},
-	"sts, TLS": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1"}, fail{&tls.CertificateVerificationError{Err: errors.New("x509: certificate signed by unknown authority")}})
-	},
-	"sts, limits": func(*testing.T) error {
-		return retrieve(&assumerole.Provider{Client: &stsquery.Client{Region: "eu-west-1", Credentials: stschain.Static("AKIDEXAMPLE", "SECRET", "")}, RoleARN: "backup", SessionName: "a b", Duration: time.Minute})
-	},
-	"sts, secret in the response": func(*testing.T) error {
-		return call(&stsquery.Client{Region: "eu-west-1"}, respond{status: http.StatusBadRequest, body: `<ErrorResponse><Error><Code>ValidationError</Code><Message>AKIDEXAMPLE SECRET</Message></Error></ErrorResponse>`})
-	},
-	"sigv4, body": func(t *testing.T) error {
-		transport := &sigv4.Transport{Service: "s3", Region: "eu-west-1", Credentials: stschain.Static("AKIDEXAMPLE", "SECRET", ""), MaxBody: 1, Base: respond{status: http.StatusOK}}
-		_, err := (&http.Client{Transport: transport}).Post("https://bucket.s3.eu-west-1.amazonaws.com/", "", io.MultiReader(bytes.NewReader(make([]byte, 100_000))))
-		return err
-	},
-	"sigv4, http": func(*testing.T) error { return send(&sigv4.Transport{}, "http://bucket.s3.eu-west-1.amazonaws.com/") },
-	"sigv4, redirect": func(*testing.T) error {
-		return send(&sigv4.Transport{Base: respond{status: http.StatusFound, header: http.Header{"Location": {"https://other.example.com/"}}}}, "https://bucket.s3.eu-west-1.amazonaws.com/")
-	},
-	"sigv4, hosts": func(*testing.T) error {
-		return send(&sigv4.Transport{Hosts: []string{"*.amazonaws.com"}}, "https://other.example.com/")
-	},
-	"sigv4, signed": func(*testing.T) error {
-		return send(&sigv4.Transport{}, "https://bucket.s3.eu-west-1.amazonaws.com/?X-Amz-Signature=a")
-	},
-	"sigv4, percent": func(*testing.T) error {
-		return send(&sigv4.Transport{}, "https://bucket.s3.eu-west-1.amazonaws.com/?a=%")
-	},
-	"sigv4, unsigned": func(*testing.T) error {
-		return send(&sigv4.Transport{UnsignedPayload: true, AllowHTTP: true}, "http://minio.example.com/")
-	},
-	"federation, redirect": func(*testing.T) error { return signIn(http.StatusFound, 0) },
-	"federation, duration": func(*testing.T) error { return signIn(http.StatusBadRequest, time.Hour) },
-	"federation, user":     func(*testing.T) error { return signIn(http.StatusForbidden, 0) },
-	"federation, endpoint": func(*testing.T) error { return signIn(http.StatusNotFound, 0) },
-	"serve, loopback": func(*testing.T) error {
-		_, err := serve.Listen(context.Background(), "192.0.2.1:8080")
-		return err
-	},
-	"rolesanywhere, file": func(*testing.T) error {
-		return retrieve(&rolesanywhere.Provider{TrustAnchorARN: "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/a", ProfileARN: "arn:aws:rolesanywhere:eu-west-1:123456789012:profile/a", RoleARN: roleARN, CertificateFile: "/none", KeyFile: "/none"})
-	},
-	"iot, endpoint": func(*testing.T) error { return retrieve(&iot.Provider{RoleAlias: "camera-upload"}) },
 }
 
 // withoutRole is the metadata service of an instance without a role.
@@ -312,28 +207,9 @@ func (withoutRole) RoundTrip(req *http.Request) (*http.Response, error) {
 	return respond{status: http.StatusNotFound}.RoundTrip(req)
 }
 
-// waits is a transport that returns no response in time.
-type waits struct{}
-
-func (waits) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Body != nil {
-		req.Body.Close()
-	}
-	<-req.Context().Done()
-	return nil, req.Context().Err()
-}
-
 // metadata calls a metadata service that refuses everything but a session token; version 1 is another refusal.
 func metadata(status int) error {
 	return retrieve(&imds.Provider{LookupEnv: variables("AWS_EC2_METADATA_DISABLED", ""), HTTPClient: &http.Client{Transport: respond{status: status}}})
-}
-
-func signIn(status int, d time.Duration) error {
-	s := &federation.SignIn{
-		Credentials: stschain.Static("ASIAEXAMPLE", "SECRET", "TOKEN"), Duration: d, HTTPClient: &http.Client{Transport: respond{status: status}},
-	}
-	_, err := s.SignInURL(context.Background())
-	return err
 }
 
 // signedIn calls the portal of IAM Identity Center, whose response this is, with a token that is valid.

@@ -2,6 +2,7 @@ package docs_test
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -62,10 +63,16 @@ func pattern(text string) *regexp.Regexp {
 	return regexp.MustCompile(`(?s)` + strings.ReplaceAll(regexp.QuoteMeta(strings.Trim(text, "`")), `\.\.\.`, `.*`))
 }
 
+func allCases() map[string]func(t *testing.T) error {
+	all := maps.Clone(sourceCases)
+	maps.Copy(all, callCases)
+	return all
+}
+
 // TestTexts makes the errors of the page: each text is of an error, and each error has a text.
 func TestTexts(t *testing.T) {
 	errs, used := map[string]string{}, map[string]bool{}
-	for name, c := range cases {
+	for name, c := range allCases() {
 		err := c(t)
 		require.Error(t, err, name)
 		errs[name] = err.Error()
@@ -181,7 +188,7 @@ func TestTroubleshootingClasses(t *testing.T) {
 	for name, want := range map[string]error{
 		"env, half": stschain.ErrPermanent, "sts, limits": stschain.ErrPermanent, "sts, timeout": nil, "sso, ended": stschain.ErrPermanent,
 	} {
-		err := cases[name](t)
+		err := allCases()[name](t)
 		if want == nil {
 			require.NotErrorIs(t, err, stschain.ErrPermanent, name)
 			continue
