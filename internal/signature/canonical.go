@@ -44,11 +44,11 @@ func SortFields(fields []Field) {
 			swap:   func(i, j int) { sorted[i], sorted[j] = sorted[j], sorted[i] },
 		})
 		copy(fields, sorted)
-		return
-	}
-	for i := range fields {
-		for ; i > 0 && compareFold(fields[i].Name, fields[i-1].Name) < 0; i-- {
-			fields[i], fields[i-1] = fields[i-1], fields[i]
+	} else {
+		for i := range fields {
+			for ; i > 0 && compareFold(fields[i].Name, fields[i-1].Name) < 0; i-- {
+				fields[i], fields[i-1] = fields[i-1], fields[i]
+			}
 		}
 	}
 }

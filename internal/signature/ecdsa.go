@@ -52,7 +52,7 @@ func (k *RegionKeys) make(of keyOf, secret, token string) (*Key, error) {
 		head:       AlgorithmECDSA + " Credential=" + credential + ", SignedHeaders=",
 		credential: credential,
 		scope:      "\n" + credential[len(of.accessKeyID)+1:] + "\n",
-		parameter:  sync.OnceValue(func() string { return string(appendToken(nil, token)) }),
+		parameter:  sync.OnceValue(func() string { return tokenParameter(token) }),
 		regions:    "&X-Amz-Region-Set=" + Escape(of.scope.Region, ""),
 		sign:       sign,
 		spaces:     &k.keys.spaces,

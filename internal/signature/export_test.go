@@ -9,6 +9,9 @@ func (k *Keys) Len() int {
 	return len(k.table)
 }
 
+// Last is the key that Get returns without a lock.
+func (k *Keys) Last() *Key { return k.last.Load().key() }
+
 // FreeMemory takes memory that would be used for the next signature.
 func (k *Keys) FreeMemory() [][]byte {
 	s := k.spaces.get()

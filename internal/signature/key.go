@@ -60,7 +60,7 @@ func parameterOf(token string) func() string {
 	var once sync.Once
 	var text string
 	return func() string {
-		once.Do(func() { text = string(appendToken(nil, token)) })
+		once.Do(func() { text = tokenParameter(token) })
 		return text
 	}
 }
@@ -131,7 +131,7 @@ func (p *spaces) get() *space {
 
 // put takes back a space. It wipes what credentials can be read from, so that nothing of it outlives them.
 func (p *spaces) put(s *space) {
-	if cap(s.text) > maxSpace || cap(s.line) > maxSpace {
+	if max(cap(s.text), cap(s.line)) > maxSpace {
 		return
 	}
 	clear(s.text)

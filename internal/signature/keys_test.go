@@ -67,6 +67,7 @@ func TestKeysOfScopes(t *testing.T) {
 		key, err := keys.Get(c, s, at)
 		require.NoError(t, err)
 		require.Equal(t, signed("s", s, r), after(key.Authorization(r, date), "Signature="))
+		require.Same(t, key, keys.Last())
 	}
 	require.Zero(t, testing.AllocsPerRun(100, func() { _, _ = keys.Get(c, scope, at) }))
 }

@@ -85,9 +85,9 @@ func (k *Key) appendParameters(b []byte, r *Request, names []byte, date string, 
 	return b
 }
 
-func appendToken(b []byte, token string) []byte {
+func tokenParameter(token string) string {
 	if token == "" {
-		return b
+		return ""
 	}
-	return appendEscaped(append(b, "&X-Amz-Security-Token="...), token, "")
+	return string(appendEscaped([]byte("&X-Amz-Security-Token="), token, ""))
 }

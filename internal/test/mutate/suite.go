@@ -30,6 +30,9 @@ type test struct {
 	reaches []byte // by the number of a mutant
 }
 
+// repeats reports whether go test -count runs t between two runs of nextTest. Others need a process for each mutant, and come last.
+func (t test) repeats() bool { return strings.HasPrefix(t.name, "Test") }
+
 // slow is the killer of a mutant that did not end.
 const slow = "the time limit"
 
@@ -73,7 +76,12 @@ func (s *suite) measure(mutants int) {
 		}
 	})
 	s.tests = slices.DeleteFunc(tests, func(t test) bool { return !slices.Contains(t.reaches, 1) })
-	slices.SortFunc(s.tests, func(a, b test) int { return cmp.Compare(a.cpu, b.cpu) })
+	slices.SortFunc(s.tests, func(a, b test) int {
+		if a.repeats() != b.repeats() {
+			return cmp.Or(map[bool]int{true: -1}[a.repeats()], 1)
+		}
+		return cmp.Compare(a.cpu, b.cpu)
+	})
 	if t, err := s.measureTest("", mutants); err == nil {
 		s.initial = t.reaches
 	}

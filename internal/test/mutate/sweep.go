@@ -40,7 +40,7 @@ func (s *suite) sweep(mutants []mutant, killers []string, log *results) {
 			}
 		}
 		fmt.Printf("%d/%d %s, %v CPU: %d mutants\n", n+1, len(s.tests), t.name, t.cpu, len(left))
-		if !strings.HasPrefix(t.name, "Test") {
+		if !t.repeats() {
 			each(len(left), func(i int) { killed(left[i], s.runMutant(left[i], []string{t.name}, 10*t.takes+*limit)) })
 			continue
 		}
