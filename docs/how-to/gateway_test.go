@@ -13,6 +13,7 @@ import (
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/assumerole"
 	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/statuspage"
 	"github.com/stschain-go/stschain/stsquery"
 	"github.com/stschain-go/stschain/ststest"
 )
@@ -38,6 +39,11 @@ func TestGateway(t *testing.T) {
 		stschain.LogPoolEvents(slog.Default(), func(t tenant) string { return t.roleARN }),
 		func(e stschain.PoolEvent[tenant]) { telemetry.OnEvent(e.Event) }, // durations and error.type, of all tenants together
 	)
+
+	page := &statuspage.Handler{
+		Title: "gateway",
+		Pools: []statuspage.Pool{statuspage.NewPool("tenants", pool, func(t tenant) string { return t.roleARN })},
+	}
 
 	transport := &sigv4.Transport{
 		Service: "execute-api", Region: "eu-west-1",
@@ -70,6 +76,14 @@ func TestGateway(t *testing.T) {
 		require.Equal(t, want, string(body))
 	}
 	require.Equal(t, stschain.RefreshStarted, (<-telemetry).Kind)
+	server := httptest.NewServer(page)
+	defer server.Close()
+	resp, err := http.Get(server.URL)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	shown, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(shown), "arn:aws:iam::123456789012:role/a")
 }
 
 // events are those that a sink of telemetry gets.
