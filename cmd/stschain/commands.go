@@ -85,6 +85,9 @@ func unknownCommand(name string) error {
 	if meant := nearest(name, strings.Fields(commandNames())); meant != "" && name[0] != '-' && len(name) <= maxCommand {
 		return usagef("unknown command %q; did you mean %q?", name, meant)
 	}
+	if strings.HasPrefix(name, "-") {
+		return usagef("unknown command %q: flags follow the command", name)
+	}
 	return usagef("unknown command %q", name)
 }
 

@@ -131,7 +131,11 @@ func (c *call) exit(name string, err error) int {
 	case errors.As(err, &coded):
 		return int(coded)
 	case errors.As(err, new(usageError)):
-		fmt.Fprintf(c.stderr, "stschain: %v; see \"stschain help\"\n", err)
+		help := "stschain help"
+		if _, ok := find(name); ok {
+			help += " " + name
+		}
+		fmt.Fprintf(c.stderr, "stschain: %v; see %q\n", err, help)
 		return exitUsage
 	}
 	fmt.Fprintf(c.stderr, "stschain %s: %v\n", name, err)

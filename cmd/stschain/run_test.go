@@ -39,10 +39,10 @@ func TestUsage(t *testing.T) {
 		{"version", 0, "stschain ", ""},
 		{"--version", 0, "stschain ", ""},
 		{"help nothing", 2, "", `unknown command "nothing"; see "stschain help"`},
-		{"-profile x whoami", 2, "", `unknown command "-profile"; see`},
+		{"-profile x whoami", 2, "", `unknown command "-profile": flags follow the command; see "stschain help"`},
 		{"who", 2, "", `unknown command "who"; did you mean "whoami"?`},
 		{"help evn", 2, "", `unknown command "evn"; did you mean "env"?`},
-		{"whoami -nothing", 2, "", "whoami: flag provided but not defined: -nothing"},
+		{"whoami -nothing", 2, "", `whoami: flag provided but not defined: -nothing; see "stschain help whoami"`},
 		{"whoami x", 2, "", `whoami takes flags only, not "x"`},
 		{"whoami -timeout soon", 2, "", "-timeout"},
 		{"whoami -timeout 0s", 2, "", "-timeout must be more than 0"},
@@ -64,7 +64,7 @@ func TestUsage(t *testing.T) {
 				require.Empty(t, stderr)
 			} else {
 				require.Empty(t, stdout)
-				require.Contains(t, stderr, `see "stschain help"`)
+				require.Contains(t, stderr, `see "stschain help`)
 			}
 		})
 	}
