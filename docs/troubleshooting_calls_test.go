@@ -106,6 +106,9 @@ var callCases = map[string]func(t *testing.T) error{
 	"rolesanywhere, file": func(*testing.T) error {
 		return retrieve(&rolesanywhere.Provider{TrustAnchorARN: "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/a", ProfileARN: "arn:aws:rolesanywhere:eu-west-1:123456789012:profile/a", RoleARN: roleARN, CertificateFile: "/none", KeyFile: "/none"})
 	},
+	"rolesanywhere, regions": func(*testing.T) error {
+		return retrieve(&rolesanywhere.Provider{TrustAnchorARN: "arn:aws:rolesanywhere:eu-west-1:123456789012:trust-anchor/a", ProfileARN: "arn:aws:rolesanywhere:eu-west-2:123456789012:profile/a", RoleARN: roleARN, CertificateFile: "/none", KeyFile: "/none"})
+	},
 	"iot, endpoint": func(*testing.T) error { return retrieve(&iot.Provider{RoleAlias: "camera-upload"}) },
 	"MFA, same code": func(t *testing.T) error {
 		server := ststest.NewTest(t)

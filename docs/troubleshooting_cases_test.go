@@ -192,6 +192,9 @@ var sourceCases = map[string]func(t *testing.T) error{
 	"webidentity, region": func(*testing.T) error {
 		return retrieve(&webidentity.FromEnv{LookupEnv: variables("AWS_WEB_IDENTITY_TOKEN_FILE", "/token", "AWS_ROLE_ARN", roleARN)})
 	},
+	"webidentity, role alone": func(*testing.T) error {
+		return retrieve(&webidentity.FromEnv{LookupEnv: variables("AWS_ROLE_ARN", roleARN, "AWS_REGION", "eu-west-1")})
+	},
 	"webidentity, role": func(*testing.T) error {
 		return retrieve(&webidentity.FromEnv{LookupEnv: variables("AWS_WEB_IDENTITY_TOKEN_FILE", "/token", "AWS_REGION", "eu-west-1")})
 	},
