@@ -1,9 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"cmp"
+	"fmt"
+	"io"
 	"os"
 	database "os/user"
 	"path/filepath"
@@ -73,7 +74,7 @@ func (c *call) files(dir string) ([]variable, error) {
 	if err := os.WriteFile(credentials, nil, 0o600); err != nil {
 		return nil, err
 	}
-	text, _ := os.ReadFile(c.configFile()) // it was read for the credentials; without it there are no settings
+	text, _ := readFile(c.configFile(), maxConfig) // if it cannot be read there are no settings
 	if err := os.WriteFile(config, settings(text, c.profileName()), 0o600); err != nil {
 		return nil, err
 	}
@@ -82,6 +83,34 @@ func (c *call) files(dir string) ([]variable, error) {
 		{"AWS_CONFIG_FILE", stschain.NewSecret(config)},
 		{"AWS_EC2_METADATA_DISABLED", stschain.NewSecret("true")},
 	}, nil
+}
+
+// maxConfig is the size of the largest configuration file that package profile reads.
+const maxConfig = 4 << 20
+
+// readFile returns the content of a regular file of at most so many bytes. It does not wait for the writer of a pipe.
+func readFile(path string, most int64) ([]byte, error) {
+	tooLarge := fmt.Errorf("%s is not a regular file of at most %d bytes", path, most)
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular() || info.Size() > most:
+		return nil, tooLarge
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, err
+	case int64(len(text)) > most:
+		return nil, tooLarge
+	}
+	return text, nil
 }
 
 // configFile is the path of the configuration file, "" if there is no home directory.
@@ -157,8 +186,8 @@ func eachSetting(text []byte, f func(kind, name, key string, lines []string)) {
 		}
 		key, lines = "", nil
 	}
-	for scanner := bufio.NewScanner(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf")))); scanner.Scan(); {
-		line := strings.TrimRight(scanner.Text(), " \t\r")
+	for line := range strings.Lines(strings.TrimPrefix(string(text), "\ufeff")) {
+		line = strings.TrimRight(line, " \t\r\n")
 		switch {
 		case strings.TrimSpace(line) == "", strings.HasPrefix(line, "#"), strings.HasPrefix(line, ";"):
 		case strings.HasPrefix(line, "["):

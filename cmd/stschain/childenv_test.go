@@ -1,6 +1,9 @@
 package main
 
 import (
+	"io/fs"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -90,6 +93,30 @@ s3 =
 	} {
 		require.Equal(t, want, string(settings([]byte(configFile), profile)), profile)
 	}
+}
+
+// TestLongSetting: a long value does not end the file.
+func TestLongSetting(t *testing.T) {
+	text := "[default]\nsso_start_url = " + strings.Repeat("x", 1<<20) + "\nregion = eu-west-1"
+	require.Equal(t, "[default]\nregion = eu-west-1\n", string(settings([]byte(text), "default")))
+}
+
+// TestReadFile: what is not a file, or larger than it can be, is not read.
+func TestReadFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file")
+	_, err := readFile(path, 4)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	for content, want := range map[string]bool{"": true, "four": true, "fives": false} {
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		text, err := readFile(path, 4)
+		if !want {
+			require.EqualError(t, err, path+" is not a regular file of at most 4 bytes")
+			content = ""
+		}
+		require.Equal(t, content, string(text))
+	}
+	_, err = readFile(filepath.Dir(path), 4)
+	require.ErrorContains(t, err, "is not a regular file")
 }
 
 // FuzzSettings: whatever the file is, a command gets none of the keys that lead to credentials.

@@ -221,12 +221,10 @@ func tokenOf(path string, fresh stschain.Secret) (stschain.Secret, error) {
 	switch {
 	case err != nil:
 		return fresh, err
-	case !info.Mode().IsRegular() || info.Size() > 4096:
-		return fresh, fmt.Errorf("%s is not a regular file of at most 4096 bytes", path)
-	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0:
+	case runtime.GOOS != "windows" && info.Mode().IsRegular() && info.Mode().Perm()&0o077 != 0:
 		return fresh, fmt.Errorf("%s is readable by others, with mode %#o: chmod 600 it, or choose another file", path, info.Mode().Perm())
 	}
-	text, err := os.ReadFile(path)
+	text, err := readFile(path, 4096)
 	token := strings.TrimSpace(string(text))
 	switch {
 	case err != nil:

@@ -73,7 +73,7 @@ func profiles(ctx context.Context, c *call) error {
 
 // addUnlisted adds the sections of the configuration file that are not profiles because their headers lack a word.
 func (c *call) addUnlisted(list []listed) []listed {
-	text, _ := os.ReadFile(c.configFile()) // it was read for the names; a file that does not exist has no sections
+	text, _ := readFile(c.configFile(), maxConfig) // it was read for the names; a file that does not exist has no sections
 	known := []string{"default", "preview", "plugins"}
 	eachSetting(text, func(header, name, _ string, _ []string) {
 		if name != "" || header == "" || slices.Contains(known, header) {

@@ -154,7 +154,7 @@ func readKey(path string) (stschain.Secret, error) {
 	if err := checkOwner(info); err != nil {
 		return stschain.Secret{}, fmt.Errorf("%s %w", path, err)
 	}
-	text, err := os.ReadFile(path)
+	text, err := readFile(path, 2*keyLength)
 	if err == nil && len(text) != 2*keyLength {
 		err = fmt.Errorf("%s was changed while it was read", path)
 	}
