@@ -127,9 +127,9 @@ func (j *journal) watch(c *stschain.Cache) {
 	j.caches = append(j.caches, c)
 }
 
-// settle waits for at most 100 ms until all refreshes are logged: events come after the credentials.
+// settle waits for at most a second until all refreshes are logged: events come after the credentials.
 func (j *journal) settle() {
-	await(100*time.Millisecond, func() bool {
+	await(time.Second, func() bool {
 		var attempts uint64
 		for _, c := range j.caches {
 			attempts += c.Status().Attempts

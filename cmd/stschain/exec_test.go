@@ -105,13 +105,15 @@ func fetch(t *testing.T, url, token string) (status int, body string) {
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	require.NoError(t, err)
 	req.Header.Set("Authorization", token)
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}).Do(req)
 	if err != nil {
 		return 0, ""
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
-	require.NoError(t, err)
+	if err != nil {
+		return 0, ""
+	}
 	return resp.StatusCode, string(text)
 }
 
@@ -245,9 +247,9 @@ func TestExecDaemon(t *testing.T) {
 	w := newWorld(t).keys()
 	file := filepath.Join(t.TempDir(), "pid")
 	started := time.Now()
-	code, stdout, stderr := w.exec(`(sleep 60 >/dev/null 2>&1 </dev/null & echo $! > ` + file + `); echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"`)
+	code, stdout, stderr := w.exec(`(sleep 600 >/dev/null 2>&1 </dev/null & echo $! > ` + file + `); echo "$AWS_CONTAINER_CREDENTIALS_FULL_URI $AWS_CONTAINER_AUTHORIZATION_TOKEN"`)
 	require.Zero(t, code, stderr)
-	require.Less(t, time.Since(started), 50*time.Second)
+	require.Less(t, time.Since(started), 500*time.Second)
 	url, token, _ := strings.Cut(strings.TrimSpace(stdout), " ")
 	_, body := fetch(t, url, token)
 	require.NotContains(t, body, "AccessKeyId")

@@ -98,7 +98,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 		err = cmd.run(ctx, c)
 	}
 	end()
-	await(time.Second, func() bool { return c.processes.Load() == 0 })
+	await(5*time.Second, func() bool { return c.processes.Load() == 0 }) // they were killed, and a loaded machine is slow
 	log.settle()
 	return c.exit(name, err)
 }

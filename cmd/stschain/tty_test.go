@@ -22,8 +22,6 @@ func TestTerminal(t *testing.T) {
 	device := w.sts.AddTOTP("alice")
 	w.sts.AddRole(ststest.Role{ARN: roleARN, MFA: true})
 	mfaConfig(w, device.Serial)
-	code, err := device.MFAToken(t.Context(), device.Serial)
-	require.NoError(t, err)
 
 	cmd := w.program("process")
 	out, err := cmd.CombinedOutput()
@@ -37,6 +35,8 @@ func TestTerminal(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	run := func(shell string) string {
+		code, err := device.MFAToken(t.Context(), device.Serial) // it expires soon
+		require.NoError(t, err)
 		cmd := w.program()
 		cmd.Path, err = exec.LookPath("script")
 		require.NoError(t, err)
