@@ -3,6 +3,8 @@ package main
 import (
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"testing"
 
 	"github.com/stschain-go/stschain/internal/test/leak"
@@ -20,7 +22,19 @@ func TestMain(m *testing.M) {
 	if os.Getenv("STSCHAIN_TEST_PROGRAM") != "" {
 		main()
 	}
-	leak.Main(m)
+	// Signals that are ignored, as in a background job or under nohup, would be ignored by the processes of the tests too.
+	for _, s := range []os.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP} {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
+	var err error
+	if homes, err = os.MkdirTemp("", "stschain-homes-"); err != nil {
+		panic(err)
+	}
+	code := leak.Check(m.Run())
+	os.RemoveAll(homes)
+	os.Exit(code)
 }
 
 // onThisMachine follows no redirect to another machine.

@@ -30,10 +30,14 @@ type world struct {
 	stdin io.Reader
 }
 
+// homes is the directory of all homes. It is removed when all goroutines have ended: a command does not wait until the lease
+// of an abandoned prompt is free again, which is written to its home, even to one that was removed.
+var homes string
+
 // newWorld is a machine with nothing on it but the address of an STS.
 func newWorld(t *testing.T) *world {
 	sts := ststest.NewTest(t)
-	home, err := os.MkdirTemp("", "stschain-home-")
+	home, err := os.MkdirTemp(homes, "home-")
 	require.NoError(t, err)
 	t.Cleanup(func() { // a refresh that outlives its command may still write there
 		await(time.Minute, func() bool { err = os.RemoveAll(home); return err == nil })
