@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -129,7 +128,7 @@ func (s *suite) runMutant(id int, tests []string, limit time.Duration) string {
 	}
 }
 
-// command runs the test binary in its folder, in a process group of its own, which ends with it.
+// command runs the test binary in its folder. On Unix, the processes that it starts end with it.
 func (s *suite) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.binary, append(args, "-test.short", "-test.paniconexit0")...)
 	if *skipped != "" {
@@ -137,8 +136,7 @@ func (s *suite) command(ctx context.Context, args ...string) *exec.Cmd {
 	}
 	cmd.Dir = s.folder
 	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	group(cmd)
 	cmd.WaitDelay = time.Second
 	return cmd
 }
