@@ -75,7 +75,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler) error {
 	srv := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: readTimeout,
-		ReadTimeout:       readTimeout, // writing needs no timeout: responses fit into the buffer of a connection
+		ReadTimeout:       readTimeout, // writing needs no timeout: responses of a Handler fit into the buffer of a connection
 		MaxHeaderBytes:    maxHeaderBytes,
 		BaseContext:       func(net.Listener) context.Context { return ctx },
 		ErrorLog:          log.New(io.Discard, "", 0),

@@ -184,10 +184,15 @@ func serveUntilDone(ctx context.Context, c *call) error {
 	}))
 }
 
+// pageTimeout is how long a client may take to read the page with the state.
+const pageTimeout = time.Minute
+
 // withStatus serves a page at /status, and at other paths what h serves. A ServeMux would make the program 37 kB larger.
 func withStatus(h, page http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/status" {
+			// The page may be larger than the buffer of a connection, and is of no use to a client that does not read it.
+			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(pageTimeout))
 			page.ServeHTTP(w, r)
 			return
 		}

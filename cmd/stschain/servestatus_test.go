@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -87,4 +89,22 @@ func TestServeNoStatus(t *testing.T) {
 	require.NotContains(t, body, "<html")
 	s.stop()
 	require.Equal(t, 0, <-s.code)
+}
+
+// deadline is a response with a deadline.
+type deadline struct {
+	http.ResponseWriter
+	at time.Time
+}
+
+func (d *deadline) SetWriteDeadline(at time.Time) error { d.at = at; return nil }
+
+// A client that does not read the page does not keep its connection.
+func TestStatusDeadline(t *testing.T) {
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	for path, want := range map[string]bool{"/status": true, "/": false} {
+		var d deadline
+		withStatus(nothing, nothing).ServeHTTP(&d, httptest.NewRequest(http.MethodGet, path, nil))
+		require.Equal(t, want, d.at.After(time.Now()), path)
+	}
 }
