@@ -183,7 +183,7 @@ func TestExecSignals(t *testing.T) {
 	for signal, name := range map[syscall.Signal]string{syscall.SIGTERM: "TERM", syscall.SIGHUP: "HUP", syscall.SIGINT: "INT", syscall.SIGUSR1: "USR1"} {
 		w := newWorld(t).keys()
 		input, finish := io.Pipe()
-		cmd := w.program("exec", "--", "sh", "-c", `trap 'echo caught; exit 9' `+name+`; echo ready; while :; do read line || sleep 0.01; done`)
+		cmd := w.program("exec", "--", "sh", "-c", `trap 'echo caught; exit 9' `+name+`; echo ready; n=0; while [ $n -lt 6000 ]; do read line || sleep 0.01; n=$((n+1)); done`) // ends without the test, too
 		cmd.Stdin = input
 		stdout, err := cmd.StdoutPipe()
 		require.NoError(t, err)
