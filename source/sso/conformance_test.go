@@ -67,7 +67,7 @@ func fileNames(t *testing.T) {
 		if !strings.HasPrefix(v.Kind, "sso client") && !strings.HasPrefix(v.Kind, "sso token") {
 			continue
 		}
-		t.Run("cli-cache/"+v.File, func(t *testing.T) {
+		t.Run("file-names/"+v.File, func(t *testing.T) {
 			name := v.Hashed
 			if strings.HasPrefix(v.Kind, "sso client") {
 				var in struct {
