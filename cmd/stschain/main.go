@@ -46,15 +46,16 @@ import (
 	"github.com/stschain-go/stschain/statuspage"
 )
 
-func main() {
+func main() { os.Exit(program()) }
+
+func program() int {
 	ends := []os.Signal{syscall.SIGTERM}
 	if !signal.Ignored(os.Interrupt) { // it stays ignored, also for commands, in a background job of a script
 		ends = append(ends, os.Interrupt)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, nil)
-	stop()
-	os.Exit(code)
+	defer stop()
+	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr, nil)
 }
 
 // The exit codes.
