@@ -27,7 +27,7 @@ const (
 	large = 300_000 // not kept, if it can be read twice
 )
 
-func text(n int) string { return strings.Repeat("0123456789", n/10) }
+func text(n int) string { return strings.Repeat("0123456789", n/10+1)[:n] }
 
 // bodies are the ways in which a body can be given. Each returns a function that
 // counts how often the body is closed, too.
@@ -72,7 +72,7 @@ var bodies = map[string]func(content string) (*http.Request, func() int32){
 // eachBody yields every way to give a body of every size.
 func eachBody(yield func(kind string, size int) bool) {
 	for kind := range bodies {
-		for _, size := range []int{0, small, large} {
+		for _, size := range []int{0, 1, small, large} {
 			if !yield(kind, size) {
 				return
 			}
@@ -193,6 +193,10 @@ func TestContentLength(t *testing.T) {
 	req.ContentLength = 5
 	_, err := s3(discard{}).RoundTrip(req)
 	require.ErrorContains(t, err, "has 0 bytes instead of its ContentLength of 5")
+	req = newRequest(t, "PUT", "https://h/", bytes.NewReader([]byte("hello")))
+	req.ContentLength = 4
+	_, err = s3(discard{}).RoundTrip(req)
+	require.ErrorContains(t, err, "is longer than its ContentLength of 4")
 }
 
 // Issues: toolhive#3568.
@@ -210,9 +214,9 @@ func TestMaxBody(t *testing.T) {
 		{small, large, "seeker", true},
 		{small, small + 10, "seeker of known length", true},
 		{small, large, "GetBody", true},
-		{0, 10 << 20 / 10 * 10, "stream", true},
-		{0, 10<<20 + 10, "stream", false},
-		{-1, 10, "stream", false},
+		{0, 10 << 20, "stream", true},
+		{0, 10<<20 + 1, "stream", false},
+		{-1, 1, "stream", false},
 		{-1, 0, "stream", true},
 		{math.MaxInt64, large, "stream", true},
 	} {

@@ -65,6 +65,7 @@ func TestRefuses(t *testing.T) {
 		"its query has X-Amz-Expires":    func(_ T, r R) { r.URL.RawQuery = "X-Amz-Expires=60" },
 		"does not start an escape":       func(_ T, r R) { r.URL.RawQuery = "a=" + secretKey + "%" },
 		"contains a control character":   func(_ T, r R) { r.URL.RawQuery = "a=" + token + "\n" },
+		"the query contains a control":   func(_ T, r R) { r.URL.RawQuery = "a=" + token + "\x7f" },
 		"contains a user name":           func(_ T, r R) { r.URL.User = url.UserPassword("u", secretKey) },
 		"no URL":                         func(_ T, r R) { r.URL = nil },
 		"no host":                        func(_ T, r R) { r.URL.Host, r.Host = "", "" },
@@ -138,7 +139,7 @@ func TestSignerRefuses(t *testing.T) {
 	for _, c := range []stschain.Credentials{{SecretAccessKey: secret.SecretAccessKey}, {AccessKeyID: "AKID"}} {
 		require.ErrorContains(t, s.Sign(req, empty, c, now), "lack AccessKeyID or SecretAccessKey")
 	}
-	for _, hash := range []string{"", "x", secretKey, strings.ToUpper(empty), empty[1:], "UNSIGNED-PAYLOAD\n"} {
+	for _, hash := range []string{"", "x", secretKey, strings.ToUpper(empty), empty[1:], "g" + empty[1:], "UNSIGNED-PAYLOAD\n"} {
 		err := s.Sign(req, hash, secret, now)
 		require.ErrorContains(t, err, "payload hash")
 		checkCanary(t, err)

@@ -77,6 +77,12 @@ func gzipped(doc string) string {
 	return b.String()
 }
 
+// endingAt returns a document of n bytes, the end of which is the code.
+func endingAt(n int) string {
+	const start, code = "<Error>", "<Code>ExpiredToken</Code>"
+	return start + strings.Repeat(" ", n-len(start)-len(code)) + code
+}
+
 const expired = "The security token included in the request is expired"
 
 // Issues: cockroach#169763, aws-sdk-js#80, aws-sdk-ruby#143,
@@ -114,6 +120,8 @@ func TestRejectedToken(t *testing.T) {
 		"gzip cut short":         {400, "", gzipped(xml("ExpiredToken") + text(5000))[:60], false},
 		"gzip of others":         {403, "", gzipped(xml("AccessDenied")), false},
 		"gzip bomb":              {400, "", gzipped("<Error>" + strings.Repeat(" ", 8<<20) + "<Code>ExpiredToken</Code></Error>"), false},
+		"gzip of 64 KiB":         {400, "", gzipped(endingAt(64 << 10)), true},
+		"gzip of 64 KiB and one": {400, "", gzipped(endingAt(64<<10 + 1)), false},
 		"not gzip":               {400, "", "\x1f\x8b" + xml("ExpiredToken"), false},
 		"too late":               {400, "", "<Error><Message>" + text(70_000) + "</Message><Code>ExpiredToken</Code></Error>", false},
 		"access denied":          {403, "", xml("AccessDenied"), false},
@@ -262,8 +270,9 @@ func TestEndlessRefusalIsClosed(t *testing.T) {
 	} {
 		resp, err := responding(403, &stream{Reader: readerFunc(read)}).RoundTrip(newRequest(t, "GET", "https://h/", nil))
 		require.NoError(t, err)
-		_, err = io.ReadAll(resp.Body)
+		got, err := io.ReadAll(resp.Body)
 		require.ErrorContains(t, err, "sigv4: Read of a body ")
+		require.Empty(t, got)
 	}
 }
 
@@ -293,6 +302,50 @@ func TestReadAhead(t *testing.T) {
 	got, err = io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	require.Equal(t, text(200_000), string(got))
+
+	long = newStream(text(200_000))
+	slow := &stream{Reader: readerFunc(func(p []byte) (int, error) {
+		if len(p) == 0 {
+			t.Error("read into an empty buffer")
+			return 0, io.EOF
+		}
+		return long.Read(p[:min(len(p), 1000)])
+	})}
+	_, err = responding(403, slow).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+	require.NoError(t, err)
+	require.Equal(t, 200_000-64<<10, long.Reader.(*strings.Reader).Len(), "a part at a time")
+}
+
+// A Base may return no body at all; http.Client would not.
+func TestRefusalWithoutBody(t *testing.T) {
+	resp, err := responding(403, nil).RoundTrip(newRequest(t, "GET", "https://h/", nil))
+	require.NoError(t, err)
+	got, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Empty(t, got)
+	require.NoError(t, resp.Body.Close())
+}
+
+// Credentials that differ from the rejected ones in one field are others.
+func TestRejectedTokenReplacedInPart(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*stschain.Credentials)
+		sent   int
+	}{
+		"nothing": {func(*stschain.Credentials) {}, 1},
+		"ID":      {func(c *stschain.Credentials) { c.AccessKeyID = "OTHER" }, 2},
+		"secret":  {func(c *stschain.Credentials) { c.SecretAccessKey = stschain.NewSecret("another secret") }, 2},
+		"token":   {func(c *stschain.Credentials) { c.SessionToken = stschain.NewSecret("another token") }, 2},
+	} {
+		sent, other := 0, creds("AKID")
+		c.change(&other)
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Credentials: &oneByOne{creds("AKID"), other}, Base: roundTripper(func(*http.Request) (*http.Response, error) {
+			sent++
+			return &http.Response{StatusCode: 400, Header: http.Header{}, Body: newStream(fmt.Sprintf(s3Error, "ExpiredToken"))}, nil
+		})}
+		do(t, tr.RoundTrip, newRequest(t, "GET", "https://h/", nil))
+		require.Equal(t, c.sent, sent, name)
+	}
 }
 
 func responding(status int, body io.ReadCloser) *sigv4.Transport {
@@ -301,3 +354,18 @@ func responding(status int, body io.ReadCloser) *sigv4.Transport {
 			return &http.Response{StatusCode: status, Header: http.Header{}, Body: body}, nil
 		})}
 }
+
+// oneByOne is a cache that returns each of its credentials once.
+type oneByOne []stschain.Credentials
+
+func (o *oneByOne) Retrieve(context.Context) (stschain.Credentials, error) {
+	next := (*o)[0]
+	*o = (*o)[1:]
+	return next, nil
+}
+
+func (o *oneByOne) RetrieveFor(ctx context.Context, _ time.Duration) (stschain.Credentials, error) {
+	return o.Retrieve(ctx)
+}
+
+func (o *oneByOne) Invalidate(stschain.Credentials) {}

@@ -161,6 +161,15 @@ func TestWireForm(t *testing.T) {
 	}
 }
 
+// Only the address in brackets has a zone.
+func TestHostThatLooksLikeAZone(t *testing.T) {
+	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
+	req := newRequest(t, "GET", "https://h/", nil)
+	req.Host = "h%1]:9000"
+	require.NoError(t, s.Sign(req, sigv4.PayloadHash(nil), creds("AKID"), now))
+	require.Equal(t, "h%1]:9000", req.Host)
+}
+
 func TestTabsInSignedHeaders(t *testing.T) {
 	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
 	values := []string{"a\tb\t c", "d"}
