@@ -334,8 +334,8 @@ func TestRejectedTokenReplacedInPart(t *testing.T) {
 	}{
 		"nothing": {func(*stschain.Credentials) {}, 1},
 		"ID":      {func(c *stschain.Credentials) { c.AccessKeyID = "OTHER" }, 2},
-		"secret":  {func(c *stschain.Credentials) { c.SecretAccessKey = stschain.NewSecret("another secret") }, 2},
-		"token":   {func(c *stschain.Credentials) { c.SessionToken = stschain.NewSecret("another token") }, 2},
+		"secret":  {func(c *stschain.Credentials) { c.SecretAccessKey = stschain.NewSecret("another-secret") }, 2},
+		"token":   {func(c *stschain.Credentials) { c.SessionToken = stschain.NewSecret("another-token") }, 2},
 	} {
 		sent, other := 0, creds("AKID")
 		c.change(&other)
