@@ -147,6 +147,11 @@ func TestBodiesClosedWithoutSending(t *testing.T) {
 					return c, nil
 				})
 			},
+			"no credentials for s3": func(tr *sigv4.Transport, _ *http.Request) {
+				tr.Credentials = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+					return stschain.Credentials{}, errors.New("none today")
+				})
+			},
 			"header X-Amz-Meta twice": func(_ *sigv4.Transport, r *http.Request) {
 				r.Header = http.Header{"x-amz-meta": {"1"}, "X-Amz-Meta": {"2"}}
 			},
@@ -261,11 +266,15 @@ func TestTrailer(t *testing.T) {
 	require.NoError(t, s.arrivals()[0].err)
 	require.Equal(t, "5", s.arrivals()[0].req.Trailer.Get("X-Sum"))
 
-	body := newStream("hello")
-	req.Body = body
-	_, err := s3(discard{}).RoundTrip(req)
-	require.ErrorContains(t, err, "sigv4: s3 accepts no trailers")
-	require.EqualValues(t, 1, body.closed.Load())
+	for _, service := range []string{"s3", "s3-object-lambda", "s3-outposts", "s3express"} {
+		body := newStream("hello")
+		req.Body = body
+		tr := s3(discard{})
+		tr.Service = service
+		_, err := tr.RoundTrip(req)
+		require.ErrorContains(t, err, "sigv4: "+service+" accepts no trailers")
+		require.EqualValues(t, 1, body.closed.Load())
+	}
 }
 
 // A large file goes out in constant memory. It is sparse, and in CI it has a

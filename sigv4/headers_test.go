@@ -34,7 +34,7 @@ func signedOf(t *testing.T, signedHeaders []string, names ...string) []string {
 // even where SignedHeaders names all headers (grafana#29566).
 func TestSignedByRule(t *testing.T) {
 	for _, name := range []string{
-		"Content-Type", "content-md5", "Range", "If-Match", "If-None-Match", "if-unmodified-since", "X-Amz-Acl", "x-amz-copy-source",
+		"Content-Type", "content-md5", "Range", "If-Match", "If-None-Match", "if-unmodified-since", "If-", "X-Amz-Acl", "x-amz-copy-source", "X-Amz-",
 	} {
 		require.Equal(t, []string{strings.ToLower(name)}, signedOf(t, nil, name))
 		require.Equal(t, []string{strings.ToLower(name)}, signedOf(t, []string{"*"}, name))
@@ -88,8 +88,15 @@ func TestTooManyHeaders(t *testing.T) {
 		req.Header.Set(fmt.Sprint("X-Other-", i), "x")
 	}
 	require.NoError(t, s.Sign(req.Clone(t.Context()), sigv4.PayloadHash(nil), creds("AKID"), now), "unsigned headers do not count")
+	connection := req.Clone(t.Context())
+	connection.Header.Set("Connection", "X-Amz-Meta-7")
+	require.ErrorContains(t, s.Sign(connection, sigv4.PayloadHash(nil), creds("AKID"), now), "the Connection header names X-Amz-Meta-7")
 	req.Header.Set("X-Amz-Meta", "x")
 	require.ErrorContains(t, s.Sign(req, sigv4.PayloadHash(nil), creds("AKID"), now), "1001 headers to sign")
 	_, _, err := s.Presign(req, sigv4.PayloadHash(nil), creds("AKID"), now, time.Minute)
 	require.ErrorContains(t, err, "1001 headers to sign")
+	for i := range 1000 {
+		req.Header.Del(fmt.Sprint("X-Other-", i))
+	}
+	require.ErrorContains(t, s.Sign(req, sigv4.PayloadHash(nil), creds("AKID"), now), "1001 headers to sign", "no others")
 }

@@ -103,4 +103,9 @@ func TestTransportPresignOfAFile(t *testing.T) {
 	p, err := tr.Presign(newRequest(t, "PUT", api.URL, openFile(t, text(large))), time.Minute)
 	require.NoError(t, err)
 	require.Equal(t, 200, visit(t, srv.Protect("execute-api", "eu-west-1", nil), "PUT", p, text(large)))
+
+	body := newSeekable(text(large))
+	_, err = tr.Presign(newRequest(t, "PUT", api.URL, body), time.Minute)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, body.closed.Load())
 }

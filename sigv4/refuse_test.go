@@ -61,6 +61,7 @@ func TestRefuses(t *testing.T) {
 			r.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 a", "b"}
 		},
 		"its query has X-Amz-Signature":  func(_ T, r R) { r.URL.RawQuery = "X%2DAmz-Signature=" + secretKey },
+		"its query has X-Amz-Date":       func(_ T, r R) { r.URL.RawQuery = "%58-Amz-Date=" + token },
 		"its query has x-amz-credential": func(_ T, r R) { r.URL.RawQuery = "a&x-amz-credential=" + token },
 		"its query has X-Amz-Expires":    func(_ T, r R) { r.URL.RawQuery = "X-Amz-Expires=60" },
 		"does not start an escape":       func(_ T, r R) { r.URL.RawQuery = "a=" + secretKey + "%" },
@@ -133,7 +134,9 @@ func TestSignerRefuses(t *testing.T) {
 	empty := sigv4.PayloadHash(nil)
 	s := &sigv4.Signer{Service: "s3", Region: "eu-west-1"}
 	req := newRequest(t, "GET", "https://example.com/", nil)
-	require.ErrorContains(t, new(sigv4.Signer).Sign(req, empty, secret, now), "Service is missing")
+	for _, hash := range []string{empty, "not valid either"} {
+		require.ErrorContains(t, new(sigv4.Signer).Sign(req, hash, secret, now), "Service is missing")
+	}
 	_, _, err := new(sigv4.Signer).Presign(req, empty, secret, now, time.Minute)
 	require.ErrorContains(t, err, "Service is missing")
 	for _, c := range []stschain.Credentials{{SecretAccessKey: secret.SecretAccessKey}, {AccessKeyID: "AKID"}} {

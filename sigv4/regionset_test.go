@@ -167,6 +167,28 @@ func TestRegionSetSignedAgain(t *testing.T) {
 	require.ErrorContains(t, err, "already signed: it has Authorization")
 }
 
+// A region set of the caller is refused unless it is of an earlier signature with SigV4a.
+func TestRegionSetOfAnotherSignature(t *testing.T) {
+	for _, authorization := range [][]string{{"AWS4-HMAC-SHA256 Credential=AKID/20261121/eu-west-1/s3/aws4_request, SignedHeaders=host, Signature=0"}, {""}, {}} {
+		req := newRequest(t, "GET", mrap, nil)
+		req.Header["X-Amz-Region-Set"], req.Header["Authorization"] = []string{"*"}, authorization
+		signer := &sigv4.Signer{Service: "s3", RegionSet: sigv4.Regions("*")}
+		require.ErrorContains(t, signer.Sign(req, sigv4.PayloadHash(nil), secret, now), "has the header X-Amz-Region-Set, which signing adds")
+	}
+}
+
+// A trace shows the regions that a signature is for.
+func TestRegionSetNoted(t *testing.T) {
+	note := ""
+	ctx := stschain.WithTrace(t.Context(), &stschain.Trace{End: func(_ context.Context, s stschain.Step) { note = s.Note }})
+	ctx, end := stschain.Step{Kind: stschain.StepRequest, Name: "GetObject"}.Start(ctx)
+	signer := &sigv4.Signer{Service: "s3", RegionSet: sigv4.Regions("us-east-1", "eu-*")}
+	err := signer.Sign(newRequest(t, "GET", mrap, nil).WithContext(ctx), sigv4.PayloadHash(nil), secret, now)
+	end(stschain.Credentials{}, err)
+	require.NoError(t, err)
+	require.Equal(t, "signed with SigV4a for us-east-1,eu-*", note)
+}
+
 // A rejected token is replaced as with Signature Version 4.
 func TestRegionSetRejected(t *testing.T) {
 	srv, tr := regional(t, "s3", sigv4.Regions("*"), "AKID", "AKID2")

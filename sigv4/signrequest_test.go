@@ -9,11 +9,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/sigv4"
+	"github.com/stschain-go/stschain/ststest"
 )
 
 // A request that is signed again, sent before or not, has one signature, the new
@@ -27,7 +29,7 @@ func TestSignRequestAgain(t *testing.T) {
 			cache := cached(t, func() (stschain.Credentials, error) { return current, nil })
 			tr := s.transport()
 			tr.Credentials = cache
-			req, _ := put(t, kind, s.URL, size)
+			req, closed := put(t, kind, s.URL, size)
 			require.NoError(t, tr.SignRequest(req))
 			before := req.Header
 			require.NotEmpty(t, before["X-Amz-Security-Token"])
@@ -42,6 +44,9 @@ func TestSignRequestAgain(t *testing.T) {
 			require.Contains(t, before["Authorization"][0], "Credential=AKID/", "the earlier header map is unchanged")
 			require.NotContains(t, req.Header, "X-Amz-Security-Token")
 			requireOK(t, s.Client().Do, req)
+			if kind == "GetBody" {
+				requireClosed(t, closed, "each body that it returned")
+			}
 			for _, a := range s.arrivals() {
 				require.Equal(t, text(size), a.body, kind)
 			}
@@ -107,6 +112,44 @@ func TestSignRequestOfRetryableHTTP(t *testing.T) {
 			require.NoError(t, a.err)
 			require.Equal(t, text(size), a.body)
 		}
+	}
+}
+
+// A body whose reader fails names the failure once, however often the request was signed.
+func TestSignRequestOfABodyThatFails(t *testing.T) {
+	var fault error
+	req := newRequest(t, "PUT", "https://example.com/", nil)
+	req.GetBody = func() (io.ReadCloser, error) {
+		if fault != nil {
+			return &stream{Reader: readerFunc(func([]byte) (int, error) { return 0, fault })}, nil
+		}
+		return newStream(text(large)), nil
+	}
+	req.Body, _ = req.GetBody()
+	tr := s3(nil)
+	for range 2 {
+		require.NoError(t, tr.SignRequest(req))
+	}
+	fault = errors.New("disk gone")
+	require.EqualError(t, tr.SignRequest(req), "sigv4: reading the body: disk gone")
+}
+
+// Without Body, GetBody matters only if ContentLength says that there is one.
+func TestGetBodyWithoutBody(t *testing.T) {
+	for length, want := range []string{"", "x"} {
+		req := newRequest(t, "POST", "https://example.com/", nil)
+		req.ContentLength = int64(length)
+		req.GetBody = func() (io.ReadCloser, error) { return newStream("x"), nil }
+		tr := s3(roundTripper(func(r *http.Request) (*http.Response, error) {
+			require.Nil(t, r.GetBody, "Base has nothing to send again that was not signed")
+			return &http.Response{StatusCode: 200, Body: http.NoBody}, nil
+		}))
+		if length == 0 {
+			requireOK(t, tr.RoundTrip, req)
+		}
+		require.NoError(t, tr.SignRequest(req))
+		require.Equal(t, sigv4.PayloadHash([]byte(want)), req.Header.Get("X-Amz-Content-Sha256"))
+		require.Equal(t, want == "", req.Body == nil)
 	}
 }
 
@@ -202,4 +245,47 @@ func TestInvalidateRejected(t *testing.T) {
 	require.NoError(t, tr.SignRequest(req))
 	require.True(t, tr.InvalidateRejected(&http.Response{StatusCode: 403, Header: header, Body: http.NoBody, Request: req}))
 	require.True(t, cache.Status().Rejected)
+}
+
+// The Transport that is passed the response need not be the one that signed, and may have other credentials for each request.
+func TestInvalidateRejectedFirst(t *testing.T) {
+	req := newRequest(t, "GET", "https://example.com/", nil)
+	signer := &sigv4.Signer{Service: "s3", Region: "r"}
+	require.NoError(t, signer.Sign(req, sigv4.PayloadHash(nil), creds("AKID"), now))
+	for _, each := range []bool{false, true} {
+		cache := cached(t, func() (stschain.Credentials, error) { return creds("AKID"), nil })
+		_, err := cache.Retrieve(t.Context())
+		require.NoError(t, err)
+		tr := &sigv4.Transport{Service: "s3", Region: "r"}
+		if each {
+			tr.CredentialsFor = func(*http.Request) (stschain.CachedProvider, error) { return cache, nil }
+		} else {
+			tr.Credentials = cache
+		}
+		header := http.Header{"X-Amzn-Errortype": {"ExpiredTokenException"}}
+		require.True(t, tr.InvalidateRejected(&http.Response{StatusCode: 403, Header: header, Body: http.NoBody, Request: req}))
+		require.True(t, cache.Status().Rejected)
+	}
+}
+
+// The date that was rejected is that of the request, and not that of requests after a correction: of two
+// that were signed before it, each is worth another attempt.
+func TestInvalidateRejectedAfterACorrection(t *testing.T) {
+	base := ststest.InProcess(skewed(now.Add(time.Hour), 403, "RequestTimeTooSkewed"))
+	tr := &sigv4.Transport{Service: "s3", Region: "r", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", "")}
+	rejected := func(req *http.Request) bool {
+		resp, err := base.RoundTrip(req)
+		require.NoError(t, err)
+		defer resp.Body.Close()
+		resp.Request = req
+		return tr.InvalidateRejected(resp)
+	}
+	first, second := newRequest(t, "GET", "https://example.com/1", nil), newRequest(t, "GET", "https://example.com/2", nil)
+	require.NoError(t, tr.SignRequest(first))
+	require.NoError(t, tr.SignRequest(second))
+	require.True(t, rejected(first))
+	require.True(t, rejected(second))
+	require.NoError(t, tr.SignRequest(second))
+	require.Equal(t, "20261121T130000Z", second.Header.Get("X-Amz-Date"))
+	require.False(t, rejected(second), "its date was right")
 }

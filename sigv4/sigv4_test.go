@@ -111,6 +111,17 @@ func TestWhatIsSigned(t *testing.T) {
 	}
 }
 
+// Content-Length is signed as net/http sends it.
+func TestSignedContentLength(t *testing.T) {
+	for _, content := range []string{"a", "ten bytes.", text(1230)} {
+		s := &sigv4.Signer{Service: "execute-api", Region: "eu-west-1", SignedHeaders: []string{"Content-Length"}}
+		req := newRequest(t, "POST", "https://example.com/", strings.NewReader(content))
+		require.NoError(t, s.Sign(req, sigv4.PayloadHash([]byte(content)), creds("AKID"), now))
+		require.Contains(t, req.Header.Get("Authorization"), "SignedHeaders=content-length;host;")
+		verifierOf("execute-api").requireValid(t, req)
+	}
+}
+
 // Without a token an earlier one must not stay, and signing again is as if the
 // request had never been signed.
 func TestSignAgain(t *testing.T) {
@@ -173,6 +184,10 @@ func TestHostThatLooksLikeAZone(t *testing.T) {
 func TestTabsInSignedHeaders(t *testing.T) {
 	s := &sigv4.Signer{Service: "sts", Region: "eu-west-1"}
 	values := []string{"a\tb\t c", "d"}
+	first := newRequest(t, "GET", "https://example.com/", nil)
+	first.Header["X-Amz-Meta"] = []string{"\ta"}
+	require.NoError(t, s.Sign(first, sigv4.PayloadHash(nil), creds("AKID"), now))
+	require.Equal(t, []string{" a"}, first.Header["X-Amz-Meta"])
 	req := newRequest(t, "GET", "https://example.com/", nil)
 	req.Header["X-Amz-Meta"] = values
 	req.Header["X-Other"] = []string{"a\tb"}

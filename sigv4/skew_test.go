@@ -119,6 +119,10 @@ func TestClockSkewIsNotBelieved(t *testing.T) {
 		"minus two days":        {now.Add(-48 * time.Hour), 403, "RequestInTheFuture", 1},
 		"year 1":                {time.Time{}, 403, "RequestTimeTooSkewed", 1},
 		"the date was right":    {now.Add(3 * time.Minute), 403, "RequestTimeTooSkewed", 1},
+		"4 minutes":             {now.Add(4 * time.Minute), 403, "RequestTimeTooSkewed", 1},
+		"4 minutes and 1 s":     {now.Add(4*time.Minute + time.Second), 403, "RequestTimeTooSkewed", 2},
+		"a day":                 {now.Add(24 * time.Hour), 403, "RequestTimeTooSkewed", 2},
+		"a day and 1 s":         {now.Add(24*time.Hour + time.Second), 403, "RequestTimeTooSkewed", 1},
 		"another code":          {now.Add(time.Hour), 403, "AccessDenied", 1},
 		"another status":        {now.Add(time.Hour), 404, "RequestTimeTooSkewed", 1},
 		"success":               {now.Add(time.Hour), 200, "RequestTimeTooSkewed", 1},
@@ -226,6 +230,28 @@ func TestManySkewedHosts(t *testing.T) {
 		again += base.n - before - 1
 	}
 	require.GreaterOrEqual(t, again, 500)
+}
+
+// The clocks of 1,000 hosts are remembered, and not of more.
+func TestMostSkewedHosts(t *testing.T) {
+	for hosts, most := range map[int]int{1000: 1000, 1001: 999} {
+		base := &counted{RoundTripper: ststest.InProcess(skewed(now.Add(time.Hour), 403, "RequestTimeTooSkewed"))}
+		tr := &sigv4.Transport{Service: "s3", Region: "r", Clock: fixedClock(now), Credentials: stschain.Static("AKID", "secret", ""), Base: base}
+		for i := range hosts {
+			do(t, tr.RoundTrip, newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil))
+		}
+		require.Equal(t, 2*hosts, base.n)
+		known := 0
+		for i := range hosts {
+			p, err := tr.Presign(newRequest(t, "GET", fmt.Sprintf("https://bucket-%d.example/", i), nil), time.Minute)
+			require.NoError(t, err)
+			if strings.Contains(p.URL.Reveal(), now.Add(time.Hour).Format("&X-Amz-Date=20060102T150405Z")) {
+				known++
+			}
+		}
+		require.LessOrEqual(t, known, most)
+		require.True(t, hosts > 1000 || known == hosts)
+	}
 }
 
 // A body that can be sent once is not sent again, and the next request has the

@@ -282,6 +282,7 @@ func TestTransportClock(t *testing.T) {
 // Explain reports the cache of a Transport.
 func TestTransportProviders(t *testing.T) {
 	tr := s3(discard{})
+	require.Len(t, tr.Providers(), 1, "before the first request")
 	requireOK(t, tr.RoundTrip, newRequest(t, "GET", "https://example.com/", nil))
 	x := stschain.Explain(t.Context(), tr.Providers()[0])
 	require.True(t, x.Cached)
