@@ -17,8 +17,8 @@ func (w world) ticks(s *state, say sayFunc) {
 			t.end = t.now + 2
 		}
 	}
-	if t.owner != nobody && t.end <= t.now {
-		t.owner, t.end, t.pause = nobody, 0, false
+	if t.owner != noOwner && t.end <= t.now {
+		t.owner, t.end, t.pause = noOwner, 0, false
 	}
 	if id := t.v.id; id != 0 && id != poisonID && t.ends[id] <= t.now {
 		t.v = value{}
@@ -69,10 +69,10 @@ func (w world) faults(s *state, say sayFunc) {
 		})
 	}
 	fault(func(b *budget) *int8 { return &b.flush }, !s.down, -1, "the store loses everything", func(t *state) {
-		if t.owner != nobody { // the lease is lost too
+		if t.owner != noOwner { // the lease is lost too
 			t.faults++
 		}
-		t.v, t.generation, t.owner, t.end, t.pause = value{}, 0, nobody, 0, false
+		t.v, t.generation, t.owner, t.end, t.pause = value{}, 0, noOwner, 0, false
 	})
 	fault(func(b *budget) *int8 { return &b.failover }, s.v != s.before || s.generation != s.beforeGen, -1, "failover: the last write is lost", func(t *state) {
 		t.faults++

@@ -129,7 +129,7 @@ func (w world) settle(t *state, i int) (text, violation string) {
 	p := &t.p[i]
 	value, result := idOf(p.attempt.Value), idOf(p.attempt.Result)
 	leased := t.owner == owner(i) && !t.pause && !p.attempt.Down
-	idle := w.eager && t.faults == 0 && p.next.Op == shared.ReturnValue && value == p.held && t.owner == nobody && t.good(p, value)
+	idle := w.eager && t.faults == 0 && p.next.Op == shared.ReturnValue && value == p.held && t.owner == noOwner && t.good(p, value)
 	switch p.next.Op {
 	case shared.ReturnValue:
 		text, violation = fmt.Sprintf(", returns #%d from the store", value), w.returns(t, i, value)
@@ -173,17 +173,17 @@ func (s stored) String() string {
 
 // lease is Store.Lease.
 func (s *state) lease(owner string, pause bool, ttl int8) shared.Lease {
-	if s.owner == nobody && s.generation == 0 {
+	if s.owner == noOwner && s.generation == 0 {
 		s.generation = 100 - 10*s.drawn // a process that remembers the highest one is wrong
 		s.drawn++
 	}
-	if s.owner == nobody || s.owner == owner {
+	if s.owner == noOwner || s.owner == owner {
 		s.owner, s.end, s.pause = owner, s.now+ttl, pause
 		if ttl == 0 {
-			s.owner, s.end, s.pause = nobody, 0, false
+			s.owner, s.end, s.pause = noOwner, 0, false
 		}
 	}
-	if s.owner == nobody {
+	if s.owner == noOwner {
 		return shared.Lease{}
 	}
 	return shared.Lease{Owner: s.owner, Pause: s.pause, Left: at(s.end - s.now)}
@@ -210,7 +210,7 @@ func (s *state) keep(i int, id, generation int8) bool {
 	s.generation++
 	s.v = value{id, s.generation}
 	if s.owner == owner(i) {
-		s.owner = nobody
+		s.owner = noOwner
 	}
 	return true
 }

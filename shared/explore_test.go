@@ -70,8 +70,8 @@ const (
 	widest = 5
 	most   = 15 // credentials
 	poisonID
-	nobody = "" // has the lease
-	gone   = "gone"
+	noOwner = "" // has the lease
+	gone    = "gone"
 )
 
 // world is what one exploration is about.

@@ -63,7 +63,7 @@ var engineMutants = []mutant{
 	{"refresh.go", "s.Failed, s.Settled = true, s.Holding()", "s.Failed = true",
 		"no caller waits after an attempt failed"},
 	{"refresh.go", "s.Refused || class != Transient", "s.Refused || class == Permanent",
-		"MaxStale: a prompt that failed is no outage"},
+		"MaxStale: a prompt that failed is not an outage"},
 	{"refresh.go", "s.Refused || class != Transient", "class != Transient",
 		"MaxStale: an outage after a refusal does not serve stale entries again"},
 	{"refresh.go", "case !s.Raised && now < end:", "case now < end:",

@@ -173,7 +173,7 @@ func (r *run) store(generation uint64) action {
 		"explored: the store revokes one generation only"},
 	{"explore_steps_test.go", "		s.generation = 100 - 10*s.drawn // a process that remembers the highest one is wrong\n		s.drawn++\n", "		s.generation = 1\n",
 		"explored: a generation never comes back after a flush"},
-	{"explore_steps_test.go", "	if s.owner == owner(i) {\n		s.owner = nobody\n	}\n	return true\n", "	return true\n",
+	{"explore_steps_test.go", "	if s.owner == owner(i) {\n		s.owner = noOwner\n	}\n	return true\n", "	return true\n",
 		"explored: a Save ends the lease"},
 	{"explore_test.go", "	if !s.good(p, id) { // the Provider looks again\n		s.fails(i, 1)\n		return \"\"\n	}\n", "",
 		"explored: rejections and the expiry are looked at when credentials are returned"},

@@ -1,6 +1,6 @@
 // Command mutate tests the tests: it changes one operator, constant, condition, statement or result of a package at a time, and runs
 // the tests that reach it. A change that no test notices is a survivor. It is listed in survivors.txt with the reason why no
-// test can tell it from the code, or it is a test that is missing.
+// test can distinguish it from the code, or it is a test that is missing.
 //
 //	go run ./internal/test/mutate                                       # from the root of the module
 //	go run ./internal/test/mutate -package sigv4 -log /tmp/mutants      # again: only what no test has killed yet
