@@ -24,7 +24,7 @@ import (
 func BenchmarkAssumeRole(b *testing.B) { compare(b, assumeRole(b)) }
 
 func assumeRole(tb testing.TB) []work {
-	endpoint := serve(tb, roleAnswer)
+	endpoint := serve(tb, roleResponse)
 	client := &http.Client{Transport: &http.Transport{}}
 	tb.Cleanup(client.CloseIdleConnections)
 
@@ -75,7 +75,7 @@ func assumeRole(tb testing.TB) []work {
 			}
 			defer resp.Body.Close()
 			body, err := io.ReadAll(resp.Body)
-			return check(string(body) == roleAnswer, err)
+			return check(string(body) == roleResponse, err)
 		}},
 		{"stschain", func() error {
 			creds, err := ours.Retrieve(context.Background())
@@ -94,7 +94,7 @@ func assumeRole(tb testing.TB) []work {
 
 func check(ok bool, err error) error {
 	if err == nil && !ok {
-		return errors.New("the answer is wrong")
+		return errors.New("the response is wrong")
 	}
 	return err
 }

@@ -74,7 +74,7 @@ func serveSTS(tb testing.TB) (url string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		action := r.PostFormValue("Action")
 		w.Header().Set("Content-Type", "text/xml")
-		io.WriteString(w, strings.ReplaceAll(roleAnswer, "AssumeRoleRe", action+"Re")) // ...Response and ...Result
+		io.WriteString(w, strings.ReplaceAll(roleResponse, "AssumeRoleRe", action+"Re")) // ...Response and ...Result
 	}))
 	tb.Cleanup(srv.Close)
 	return srv.URL

@@ -31,8 +31,8 @@ var sessionToken = strings.Repeat("IQoJb3JpZ2luX2VjEXAMPLE/+", 30)
 const roleForm = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fbackup" +
 	"&RoleSessionName=nightly&DurationSeconds=3600"
 
-// roleAnswer is what STS answers it.
-var roleAnswer = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+// roleResponse is the response of STS to it.
+var roleResponse = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
   <AssumeRoleResult>
     <AssumedRoleUser>
       <AssumedRoleId>AROA3XFRBF535PLBIFPI4:nightly</AssumedRoleId>
@@ -115,12 +115,12 @@ func allocationsOf(t *testing.T, l bench.Loop) int {
 	return least
 }
 
-// serve starts a server on loopback that reads a request and gives this answer.
-func serve(tb testing.TB, answer string) (url string) {
+// serve starts a server on loopback that reads a request and sends this response.
+func serve(tb testing.TB, response string) (url string) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "text/xml")
-		io.WriteString(w, answer)
+		io.WriteString(w, response)
 	}))
 	tb.Cleanup(srv.Close)
 	return srv.URL

@@ -23,11 +23,11 @@ const (
 )
 
 // BenchmarkPacedCallers is what callers see while credentials are refreshed: 64
-// of them ask once a millisecond each, over three lifetimes, and the source takes
+// of them call once a millisecond each, over three lifetimes, and the source takes
 // 200 ms. The load is open: a call that was due while the one before still waited
 // counts from when it was due. One run is the whole trial, which takes 7.5 s.
 //
-// impl=none asks nobody. It is the noise of the machine.
+// impl=none calls nothing. It is the noise of the machine.
 func BenchmarkPacedCallers(b *testing.B) {
 	for _, cache := range []struct {
 		impl  string
@@ -71,7 +71,7 @@ func pacedSDK(window time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error { _, err := c.Retrieve(ctx); return err }
 }
 
-// paced runs the trial and returns how late every call was answered, sorted.
+// paced runs the trial and returns how late every call returned, sorted.
 func paced(b *testing.B, call func(context.Context) error) []time.Duration {
 	var (
 		callers sync.WaitGroup
@@ -82,16 +82,16 @@ func paced(b *testing.B, call func(context.Context) error) []time.Duration {
 		all[i] = make([]time.Duration, 0, pacedLength/pacedInterval)
 		callers.Go(func() {
 			due := pacedInterval * time.Duration(i) / pacedCallers // they do not march in step
-			for answered := time.Duration(0); due < pacedLength; due += pacedInterval {
+			for returned := time.Duration(0); due < pacedLength; due += pacedInterval {
 				time.Sleep(due - time.Since(start))
-				if answered <= due {
+				if returned <= due {
 					due = time.Since(start) // a timer that is late is not the cache's fault
 				}
 				if err := call(b.Context()); err != nil {
 					b.Error(err)
 				}
-				answered = time.Since(start)
-				all[i] = append(all[i], answered-due)
+				returned = time.Since(start)
+				all[i] = append(all[i], returned-due)
 			}
 		})
 	}

@@ -87,7 +87,7 @@ func serveBare(tb testing.TB) (url string) {
 func answerBare(conn net.Conn) {
 	defer conn.Close()
 	in := bufio.NewReader(conn)
-	answer := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
+	response := []byte("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}")
 	for {
 		for line := []byte("first"); len(line) > len("\r\n"); {
 			var err error
@@ -98,13 +98,13 @@ func answerBare(conn net.Conn) {
 		if _, err := in.Discard(len(oneKB)); err != nil {
 			return
 		}
-		if _, err := conn.Write(answer); err != nil {
+		if _, err := conn.Write(response); err != nil {
 			return
 		}
 	}
 }
 
-// noWire reads a request and answers it.
+// noWire reads a request and returns ok.
 type noWire struct{}
 
 var ok = &http.Response{StatusCode: http.StatusOK, Body: http.NoBody}

@@ -45,7 +45,7 @@ func BenchmarkUploadGiB(b *testing.B) {
 	}
 }
 
-// heap is what objects take, dead ones included that are not swept yet.
+// heap is what objects take, including unused ones that are not swept yet.
 func heap() uint64 {
 	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 	metrics.Read(sample)

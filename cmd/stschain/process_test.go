@@ -17,7 +17,7 @@ import (
 )
 
 // hanging is a credential_process that hangs, in the default profile, and as the source of the
-// role in the profile called role. It returns a function that tells its process ID: 0 until it
+// role in the profile called role. It returns a function that returns its process ID: 0 until it
 // has begun.
 func (w *world) hanging() (pid func() int) {
 	file := filepath.Join(w.t.TempDir(), "pid")

@@ -32,7 +32,7 @@ func FuzzAssignment(f *testing.F) {
 	})
 }
 
-// readSh reads one word by the rules of POSIX (XCU 2.2), and tells whether there is no more.
+// readSh reads one word by the rules of POSIX (XCU 2.2), and reports whether there is no more.
 func readSh(word string) (value string, whole bool) {
 	var b strings.Builder
 	quoted := false

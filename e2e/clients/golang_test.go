@@ -58,7 +58,7 @@ func TestSDKForGo(t *testing.T) {
 	})
 }
 
-// What we answer to a wrong token, the SDK understands.
+// The SDK understands our response to a wrong token.
 func TestSDKForGoRefused(t *testing.T) {
 	w := newWorld(t)
 	_, err := endpointcreds.New(w.url, func(o *endpointcreds.Options) { o.AuthorizationToken = "another" }).Retrieve(t.Context())

@@ -96,7 +96,7 @@ func boto3(t *testing.T) (python string) {
 	return named(t, "STSCHAIN_BOTO3", "python3 with boto3; apt-get install python3-boto3 makes /usr/bin/python3 one")
 }
 
-// javaScript is the script for node, beside the modules that it needs: they are looked for from there.
+// javaScript is the script for node, in the folder of the modules that it needs: node looks for them from there.
 func javaScript(t *testing.T) (path string) {
 	t.Helper()
 	dir, err := filepath.Abs(named(t, "STSCHAIN_NODE", "directory where npm installed @aws-sdk/credential-providers"))

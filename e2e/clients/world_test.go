@@ -44,7 +44,7 @@ type world struct {
 }
 
 // newWorld has sessions that live shorter than what most clients refresh within, so that they
-// ask again for each use, and longer than a test.
+// request again for each use, and longer than a test.
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{t: t, sts: ststest.NewTest(t), token: serve.NewToken()}
@@ -172,7 +172,7 @@ func build(program, module, pkg string) error {
 }
 
 // ways runs a test for each way in which clients take credentials, with the variables that
-// tell them.
+// select it.
 func ways(t *testing.T, test func(t *testing.T, w *world, vars []string)) {
 	t.Run("container", func(t *testing.T) {
 		w := newWorld(t)

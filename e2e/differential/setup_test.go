@@ -20,7 +20,7 @@ type setup struct {
 	dir                 string // $HOME
 	env                 map[string]string
 	config, credentials *iniFile
-	files               map[string]string // in ~/.aws, beside those two
+	files               map[string]string // in ~/.aws, in addition to those two
 	instead             map[string]string // of files in ~/.aws: a "folder", or a "loop", a symbolic link to itself
 	instanceRole        bool
 	denied              map[string]bool // "sts", "container"
@@ -28,7 +28,7 @@ type setup struct {
 }
 
 type iniFile struct {
-	before, after string // beside the sections
+	before, after string // around the sections
 	sections      []*section
 	lineEnd       string
 }

@@ -30,7 +30,7 @@ func TestFallbackRegions(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
 			broken := "127.0.0.1:1"
-			if !f.dead {
+			if !f.refused {
 				proxy, err := faultproxy.Start(target, f.act)
 				require.NoError(t, err)
 				t.Cleanup(proxy.Close)

@@ -17,20 +17,20 @@ type fault struct {
 	name  string
 	act   func(*faultproxy.Link)
 	first bool // it befalls the first connection only, and the others pass
-	works bool // the caller gets what it asked for
+	works bool // the caller gets what it requested
 	hangs bool // only the caller's patience ends it
 
 	// attempts are what stsquery makes before it gives up: 0 is three, where it may help to
-	// ask again. A request with an MFA code is sent again only if the server has not looked at
+	// send again. A request with an MFA code is sent again only if the server has not looked at
 	// it: unseen. Where that depends on how far the client came, it may be.
 	attempts int
 	unseen   bool
 	either   bool
 
-	https  bool // the proxy is asked by https
-	client func(proxy string) *http.Client
-	dead   bool // nothing listens
-	host   string
+	https   bool // requests reach the proxy by https
+	client  func(proxy string) *http.Client
+	refused bool // nothing listens
+	host    string
 }
 
 // passing makes the first connection go wrong, and lets the others pass.
@@ -52,51 +52,51 @@ var (
 	reset       = fault{name: "reset at once", either: true, act: func(l *faultproxy.Link) { l.Reset() }}
 	unanswered  = fault{name: "closed after the request", act: func(l *faultproxy.Link) { l.Request() }}
 	resetAfter  = fault{name: "reset after the request", act: func(l *faultproxy.Link) { l.Request(); l.Reset() }}
-	cutBody     = fault{name: "cut in the body", act: cut(func(answer []byte) int { return len(answer) - 10 })}
-	silent      = fault{name: "no answer", hangs: true, act: func(l *faultproxy.Link) { l.Hang() }}
+	cutBody     = fault{name: "cut in the body", act: cut(func(response []byte) int { return len(response) - 10 })}
+	silent      = fault{name: "no response", hangs: true, act: func(l *faultproxy.Link) { l.Hang() }}
 	badGateway  = fault{name: "a proxy's 502", act: say("HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/html\r\nContent-Length: 21\r\n\r\n<html>no route</html>")}
 	tooManyAsks = fault{name: "a proxy's 429", unseen: true, act: say("HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\n\r\n")}
 )
 
 var faults = []fault{
 	// Connections.
-	{name: "refused", dead: true, unseen: true},
+	{name: "refused", refused: true, unseen: true},
 	closed, passing(closed),
 	reset, passing(reset),
 	{name: "reset in the request", act: func(l *faultproxy.Link) { l.Read(make([]byte, 10)); l.Reset() }},
 	unanswered, passing(unanswered),
 	resetAfter, passing(resetAfter),
-	{name: "half closed before the answer", works: true, act: func(l *faultproxy.Link) {
+	{name: "half closed before the response", works: true, act: func(l *faultproxy.Link) {
 		request := l.Request()
 		l.CloseRead()
 		l.Write(l.Response(request))
 	}},
-	{name: "half closed instead of an answer", act: func(l *faultproxy.Link) { l.Request(); l.CloseWrite(); l.Hang() }},
+	{name: "half closed instead of a response", act: func(l *faultproxy.Link) { l.Request(); l.CloseWrite(); l.Hang() }},
 
 	// Time.
 	silent, passing(silent),
-	{name: "an answer after 50 ms", works: true, act: func(l *faultproxy.Link) {
-		answer := l.Response(l.Request())
+	{name: "a response after 50 ms", works: true, act: func(l *faultproxy.Link) {
+		response := l.Response(l.Request())
 		l.Pause(50 * time.Millisecond)
-		l.Write(answer)
+		l.Write(response)
 	}},
-	{name: "an answer byte by byte", works: true, act: func(l *faultproxy.Link) { trickle(l, l.Response(l.Request()), 0) }},
-	{name: "an answer that takes for ever", hangs: true, act: func(l *faultproxy.Link) { trickle(l, l.Response(l.Request()), 100*time.Millisecond) }},
+	{name: "a response byte by byte", works: true, act: func(l *faultproxy.Link) { trickle(l, l.Response(l.Request()), 0) }},
+	{name: "a response that takes for ever", hangs: true, act: func(l *faultproxy.Link) { trickle(l, l.Response(l.Request()), 100*time.Millisecond) }},
 	{name: "no end after the headers", hangs: true, act: func(l *faultproxy.Link) {
 		head, _, _ := bytes.Cut(l.Response(l.Request()), []byte("\r\n\r\n"))
 		l.Write(append(head, "\r\n\r\n<"...))
 		l.Hang()
 	}},
 
-	// Answers that are cut.
+	// Responses that are cut.
 	{name: "cut after a byte", act: cut(func([]byte) int { return 1 })},
-	{name: "cut in the headers", act: cut(func(answer []byte) int { return bytes.Index(answer, []byte("\r\n")) + 10 })},
-	{name: "cut after the headers", act: cut(func(answer []byte) int { return bytes.Index(answer, []byte("\r\n\r\n")) + 4 })},
+	{name: "cut in the headers", act: cut(func(response []byte) int { return bytes.Index(response, []byte("\r\n")) + 10 })},
+	{name: "cut after the headers", act: cut(func(response []byte) int { return bytes.Index(response, []byte("\r\n\r\n")) + 4 })},
 	cutBody, passing(cutBody),
 
-	// Answers that are wrong.
+	// Responses that are wrong.
 	{name: "garbage", act: say("\x00\x01\x02\x03 what?\r\n\r\n")},
-	{name: "garbage before the answer", act: func(l *faultproxy.Link) { l.Write(append([]byte("\x15\x03\x01\x00\x02"), l.Response(l.Request())...)) }},
+	{name: "garbage before the response", act: func(l *faultproxy.Link) { l.Write(append([]byte("\x15\x03\x01\x00\x02"), l.Response(l.Request())...)) }},
 	{name: "a corrupt header", act: corrupt("Content-Type:", "Content Type\x00")},
 	{name: "a corrupt body", attempts: 1, act: corrupt("</", "<\x00"), works: false},
 	{name: "a length that is too long", act: corrupt("Content-Length: ", "Content-Length: 9")},
@@ -119,9 +119,9 @@ var faults = []fault{
 			}
 		}
 	}},
-	{name: "the answer twice", works: true, act: func(l *faultproxy.Link) {
-		answer := l.Response(l.Request())
-		l.Write(append(answer, answer...))
+	{name: "the response twice", works: true, act: func(l *faultproxy.Link) {
+		response := l.Response(l.Request())
+		l.Write(append(response, response...))
 	}},
 	{name: "a redirect", attempts: 1, act: say("HTTP/1.1 307 Temporary Redirect\r\nLocation: http://127.0.0.2:9/\r\nContent-Length: 0\r\n\r\n")},
 	badGateway, passing(badGateway),
@@ -140,45 +140,45 @@ var faults = []fault{
 		l.Pause(50 * time.Millisecond)
 		secure(serverTLS, pass)(l)
 	}},
-	{name: "TLS: cut in the answer", https: true, client: trusting, act: secure(serverTLS, func(c *tls.Conn, l *faultproxy.Link) {
-		answer := l.Response(faultproxy.ReadRequest(c))
-		c.Write(answer[:len(answer)-min(10, len(answer))])
+	{name: "TLS: cut in the response", https: true, client: trusting, act: secure(serverTLS, func(c *tls.Conn, l *faultproxy.Link) {
+		response := l.Response(faultproxy.ReadRequest(c))
+		c.Write(response[:len(response)-min(10, len(response))])
 		l.Reset()
 	})},
 
 	// Names.
 	{name: "DNS: no such host", host: "sts.example", attempts: 1, client: resolving(nxdomain), act: (*faultproxy.Link).Pass},
 	{name: "DNS: a server that fails", host: "sts.example", unseen: true, client: resolving(servfail), act: (*faultproxy.Link).Pass},
-	{name: "DNS: no answer", host: "sts.example", hangs: true, client: resolving(nil), act: (*faultproxy.Link).Pass},
+	{name: "DNS: no response", host: "sts.example", hangs: true, client: resolving(nil), act: (*faultproxy.Link).Pass},
 }
 
-func cut(at func(answer []byte) int) func(*faultproxy.Link) {
+func cut(at func(response []byte) int) func(*faultproxy.Link) {
 	return func(l *faultproxy.Link) {
-		answer := l.Response(l.Request())
-		l.Write(answer[:max(0, min(at(answer), len(answer)))])
+		response := l.Response(l.Request())
+		l.Write(response[:max(0, min(at(response), len(response)))])
 	}
 }
 
 func corrupt(part, by string) func(*faultproxy.Link) {
 	return func(l *faultproxy.Link) {
-		answer := l.Response(l.Request())
-		corrupted := bytes.Replace(answer, []byte(part), []byte(by), 1)
-		if len(answer) > 0 && bytes.Equal(answer, corrupted) { // the signed service answers with plain text
-			corrupted = append(answer[:len(answer)-1:len(answer)-1], 0)
+		response := l.Response(l.Request())
+		corrupted := bytes.Replace(response, []byte(part), []byte(by), 1)
+		if len(response) > 0 && bytes.Equal(response, corrupted) { // the signed service responds in plain text
+			corrupted = append(response[:len(response)-1:len(response)-1], 0)
 		}
 		l.Write(corrupted)
 	}
 }
 
-func say(answer string) func(*faultproxy.Link) {
+func say(response string) func(*faultproxy.Link) {
 	return func(l *faultproxy.Link) {
 		l.Request()
-		l.Write([]byte(answer))
+		l.Write([]byte(response))
 	}
 }
 
-func trickle(l *faultproxy.Link, answer []byte, pause time.Duration) {
-	for _, b := range answer {
+func trickle(l *faultproxy.Link, response []byte, pause time.Duration) {
+	for _, b := range response {
 		if _, err := l.Write([]byte{b}); err != nil {
 			return
 		}
@@ -205,18 +205,18 @@ func trusting(string) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: authority().pool}}}
 }
 
-// resolving is a client that asks a name server of its own, on loopback.
-func resolving(answer func(question []byte) []byte) func(string) *http.Client {
+// resolving is a client with a name server of its own, on loopback.
+func resolving(respond func(question []byte) []byte) func(string) *http.Client {
 	return func(string) *http.Client {
 		resolver := &net.Resolver{PreferGo: true, Dial: func(context.Context, string, string) (net.Conn, error) {
-			return nameServer(answer)
+			return nameServer(respond)
 		}}
 		return &http.Client{Transport: &http.Transport{DialContext: (&net.Dialer{Resolver: resolver}).DialContext}}
 	}
 }
 
-// nameServer is a connection to a name server that answers one question so; nil: not at all.
-func nameServer(answer func(question []byte) []byte) (net.Conn, error) {
+// nameServer is a connection to a name server that sends this reply to one question; nil: none.
+func nameServer(respond func(question []byte) []byte) (net.Conn, error) {
 	ours, its := net.Pipe()
 	go func() {
 		defer its.Close()
@@ -229,10 +229,10 @@ func nameServer(answer func(question []byte) []byte) (net.Conn, error) {
 			if _, err := its.Read(question); err != nil {
 				return
 			}
-			if answer == nil {
+			if respond == nil {
 				continue
 			}
-			reply := answer(question)
+			reply := respond(question)
 			its.Write(append([]byte{byte(len(reply) >> 8), byte(len(reply))}, reply...))
 		}
 	}()
@@ -242,7 +242,7 @@ func nameServer(answer func(question []byte) []byte) (net.Conn, error) {
 func nxdomain(question []byte) []byte { return reply(question, 3) }
 func servfail(question []byte) []byte { return reply(question, 2) }
 
-// reply is the question again, as an answer with a code (RFC 1035, 4.1.1).
+// reply is the question again, as a response with a code (RFC 1035, 4.1.1).
 func reply(question []byte, code byte) []byte {
 	r := bytes.Clone(question)
 	r[2] |= 0x80 // it is a response

@@ -89,8 +89,8 @@ func onClient(call func(context.Context, *servers, *stsquery.Client) error) func
 	}
 }
 
-// errAnswer is what the test itself finds wrong with an answer, which is none of Transport's business.
-var errAnswer = errors.New("a wrong answer")
+// errResponse is what the test itself finds wrong with a response, which Transport does not check.
+var errResponse = errors.New("a wrong response")
 
 func onTransport(method string, size int) func(context.Context, *servers, string, *http.Client, time.Duration) error {
 	return func(ctx context.Context, s *servers, endpoint string, client *http.Client, patience time.Duration) error {
@@ -112,11 +112,11 @@ func onTransport(method string, size int) func(context.Context, *servers, string
 		body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 		switch {
 		case err != nil:
-			return fmt.Errorf("%w: reading it: %w", errAnswer, err)
+			return fmt.Errorf("%w: reading it: %w", errResponse, err)
 		case resp.StatusCode != http.StatusOK:
-			return fmt.Errorf("%w: status %d: %.200s", errAnswer, resp.StatusCode, body)
+			return fmt.Errorf("%w: status %d: %.200s", errResponse, resp.StatusCode, body)
 		case string(body) != fmt.Sprintf("took %d bytes", size):
-			return fmt.Errorf("%w: %.200q", errAnswer, body)
+			return fmt.Errorf("%w: %.200q", errResponse, body)
 		}
 		return nil
 	}

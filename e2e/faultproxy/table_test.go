@@ -96,7 +96,7 @@ func (c *cell) run(s *servers) {
 	}
 	defer proxy.Close()
 	scheme, host := "http://", proxy.Addr()
-	if c.fault.dead { // the port of a client, which nobody else gets as long as that is there
+	if c.fault.refused { // the port of a client: no other process gets it while the client has it
 		conn, err := net.Dial("tcp", strings.TrimPrefix(target, "http://"))
 		if err != nil {
 			c.err = err
@@ -138,7 +138,7 @@ func (c cell) attempts() int {
 }
 
 func (c cell) works() bool {
-	if c.fault.first { // stsquery asks again, sigv4.Transport leaves that to its caller
+	if c.fault.first { // stsquery sends again, sigv4.Transport leaves that to its caller
 		return !c.operation.once && !c.operation.signed
 	}
 	return c.fault.works
@@ -162,7 +162,7 @@ func (c cell) check(t *testing.T) {
 	}
 	if c.operation.signed {
 		var lost *url.Error
-		require.True(t, errors.As(c.err, &lost) || errors.Is(c.err, errAnswer), "neither of the way nor of the answer: %v", c.err)
+		require.True(t, errors.As(c.err, &lost) || errors.Is(c.err, errResponse), "neither of the connection nor of the response: %v", c.err)
 		require.LessOrEqual(t, c.accepted, 1, "it was sent again")
 		return
 	}
@@ -176,7 +176,7 @@ func (c cell) check(t *testing.T) {
 	} else {
 		require.Equal(t, c.attempts(), typed.Attempts, c.err)
 	}
-	require.True(t, typed.StatusCode != 0 || typed.Err != nil, "neither an answer nor why there is none: %v", c.err)
+	require.True(t, typed.StatusCode != 0 || typed.Err != nil, "neither a response nor why there is none: %v", c.err)
 	if c.fault.hangs {
 		var waited interface{ Timeout() bool }
 		require.True(t, errors.As(c.err, &waited) && waited.Timeout(), "%v", c.err)

@@ -73,16 +73,16 @@ func (c *child) hear() string {
 	return strings.TrimSuffix(line, "\n")
 }
 
-func (c *child) tell(line string) {
+func (c *child) send(line string) {
 	c.t.Helper()
 	_, err := io.WriteString(c.stdin, line+"\n")
 	require.NoError(c.t, err)
 }
 
-// ask is tell and hear.
-func (c *child) ask(line string) string {
+// call is send and hear.
+func (c *child) call(line string) string {
 	c.t.Helper()
-	c.tell(line)
+	c.send(line)
 	return c.hear()
 }
 

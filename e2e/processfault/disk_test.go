@@ -28,18 +28,18 @@ func meet(t *testing.T, o order, home string) *child {
 	return c
 }
 
-// files are those beside the file of a session, as the program sees them.
+// files are those in the folder of a session's file, as the program sees them.
 func (c *child) files() map[string]string {
 	c.t.Helper()
 	var contents map[string]string
-	line := c.ask("files")
+	line := c.call("files")
 	require.NoError(c.t, json.Unmarshal([]byte(line), &contents), line)
 	return contents
 }
 
-// A file that cannot be written harms nobody. The refresh succeeds, and what it brought is
+// A file that cannot be written does no harm. The refresh succeeds, and what it brought is
 // used and refreshed in its turn, from memory; the file stays as it is, and nothing is left
-// beside it. Once it can be written, what the next refresh brings is there.
+// in its folder. Once it can be written, what the next refresh brings is there.
 func TestUnwritable(t *testing.T) {
 	eachKind(t, func(t *testing.T, name string, k kind) {
 		for _, fault := range []string{fullDisk, fileLimit, mountedHome, othersHome} {
@@ -61,7 +61,7 @@ func TestUnwritable(t *testing.T) {
 				for n := 1; n <= 2; n++ {
 					refreshed = append(refreshed, fmt.Sprintf("refresh-%d", n-1))
 					for range 2 {
-						require.Equal(t, fmt.Sprintf("ASIA%d", n), c.ask("retrieve"))
+						require.Equal(t, fmt.Sprintf("ASIA%d", n), c.call("retrieve"))
 					}
 					require.Equal(t, refreshed, s.requests(), "each token is redeemed once")
 					left := c.files()
@@ -69,15 +69,15 @@ func TestUnwritable(t *testing.T) {
 					for name := range left {
 						require.Contains(t, []string{base, base + ".lock"}, name)
 					}
-					require.Equal(t, "ok", c.ask("later 2h"))
+					require.Equal(t, "ok", c.call("later 2h"))
 				}
 
 				if fault == othersHome {
 					require.NoError(t, os.Chmod(dir, 0o777))
 				} else {
-					require.Equal(t, "ok", c.ask("mend"))
+					require.Equal(t, "ok", c.call("repair"))
 				}
-				require.Equal(t, "ASIA3", c.ask("retrieve"))
+				require.Equal(t, "ASIA3", c.call("retrieve"))
 				left := c.files()
 				require.Equal(t, "3", generation(t, []byte(left[base]), padding))
 				require.Len(t, left, 2)
@@ -102,11 +102,11 @@ func TestUnreadable(t *testing.T) {
 		}
 		require.NoError(t, os.Chmod(file, mode))
 		c := meet(t, order{Program: "session", Endpoint: srv.URL, Kind: name, Fault: othersHome}, home)
-		said := c.ask("retrieve")
+		said := c.call("retrieve")
 		require.Contains(t, said, "cannot read "+file+": permission denied")
 		require.NotContains(t, said, "no file "+file)
 
-		require.NoError(t, os.Chmod(file, 0o644)) // somebody gives it access
-		require.Equal(t, "ASIA0", c.ask("retrieve"))
+		require.NoError(t, os.Chmod(file, 0o644)) // another user gets access
+		require.Equal(t, "ASIA0", c.call("retrieve"))
 	})
 }

@@ -10,8 +10,8 @@ import (
 
 // fault is something that a session's program meets.
 type fault struct {
-	system      *syscall.SysProcAttr          // of its process, if that is special
-	begin, mend func(home, file string) error // in the program
+	system        *syscall.SysProcAttr          // of its process, if that is special
+	begin, repair func(home, file string) error // in the program
 }
 
 const (
@@ -27,10 +27,10 @@ var faults = map[string]fault{
 	// This is a full disk for those who cannot have one of their own: the write that goes
 	// beyond the limit is cut short, and the next one fails.
 	fileLimit: {
-		begin: func(string, string) error { return limitFiles(func(l *syscall.Rlimit) { l.Cur = 5000 }) },
-		mend:  func(string, string) error { return limitFiles(func(l *syscall.Rlimit) { l.Cur = l.Max }) },
+		begin:  func(string, string) error { return limitFiles(func(l *syscall.Rlimit) { l.Cur = 5000 }) },
+		repair: func(string, string) error { return limitFiles(func(l *syscall.Rlimit) { l.Cur = l.Max }) },
 	},
-	// Root's home, for a program of nobody's; or else, for who is not root, it has not even
+	// Root's home, for a program of the user nobody; or, if this is not root, it has not even
 	// the owner's permission to write.
 	othersHome: {begin: becomeNobody},
 }

@@ -27,8 +27,8 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// holdFirst has the service answer no refresh before the first caller is gone. The channel
-// tells of each.
+// holdFirst makes the service respond to no refresh before the first caller is gone. The channel
+// receives each.
 func (s *service) holdFirst() <-chan struct{} {
 	arrived := make(chan struct{}, 10)
 	var calls atomic.Int32
@@ -41,8 +41,8 @@ func (s *service) holdFirst() <-chan struct{} {
 	return arrived
 }
 
-// Whoever is killed after the service redeemed the refresh token, and before what it gave was
-// written, leaves the file as it was, and a lock that is in nobody's way. The next process
+// A process that is killed after the service redeemed the refresh token, and before what it gave was
+// written, leaves the file as it was, and a lock that blocks no other process. The next process
 // goes on with the old refresh token: how that ends is the service's affair.
 func TestKillBeforeWrite(t *testing.T) {
 	eachKind(t, func(t *testing.T, name string, k kind) {
@@ -57,11 +57,11 @@ func TestKillBeforeWrite(t *testing.T) {
 			{"the token is good once", true, -time.Minute, k.advice, "0"},
 			{"and what it renews is good", true, 2 * time.Minute, "ASIA0", "0"},
 		} {
-			for _, fault := range []string{"during the request", diesAfterAnswer} {
+			for _, fault := range []string{"during the request", diesAfterResponse} {
 				t.Run(test.name+"/"+fault, func(t *testing.T) {
 					s := &service{once: test.once}
 					var arrived <-chan struct{}
-					if fault != diesAfterAnswer {
+					if fault != diesAfterResponse {
 						arrived = s.holdFirst()
 					}
 					srv := httptest.NewServer(s)
@@ -72,8 +72,8 @@ func TestKillBeforeWrite(t *testing.T) {
 					o := order{Program: "session", Endpoint: srv.URL, Kind: name, Fault: fault}
 					victim := mustStart(t, o, home)
 					require.Equal(t, "ready", victim.hear())
-					victim.tell("retrieve")
-					if fault != diesAfterAnswer {
+					victim.send("retrieve")
+					if fault != diesAfterResponse {
 						<-arrived
 						victim.signal(syscall.SIGKILL)
 					}
@@ -94,7 +94,7 @@ func TestKillBeforeWrite(t *testing.T) {
 	})
 }
 
-// Whoever waits for the lock of a process that is killed gets it.
+// A process that waits for the lock of one that is killed gets it.
 func TestKillHolder(t *testing.T) {
 	eachKind(t, func(t *testing.T, name string, k kind) {
 		s := &service{}
@@ -106,9 +106,9 @@ func TestKillHolder(t *testing.T) {
 		holder, waiter := mustStart(t, o, home), mustStart(t, o, home)
 		require.Equal(t, "ready", holder.hear())
 		require.Equal(t, "ready", waiter.hear())
-		holder.tell("retrieve")
+		holder.send("retrieve")
 		<-arrived
-		waiter.tell("retrieve")
+		waiter.send("retrieve")
 		select {
 		case <-arrived:
 			t.Fatal("it did not wait for the lock")
@@ -124,7 +124,7 @@ func TestKillHolder(t *testing.T) {
 	})
 }
 
-// Whoever is killed while it writes leaves the old file or the new one, and the next process
+// A process that is killed while it writes leaves the old file or the new one, and the next process
 // clears away what else is there.
 func TestKillWhileWriting(t *testing.T) {
 	const padding, runs = 64 << 10, 2 // long enough to be caught at it
@@ -141,7 +141,7 @@ func TestKillWhileWriting(t *testing.T) {
 			o := order{Program: "session", Endpoint: srv.URL, Kind: name}
 			victim := mustStart(t, o, home)
 			require.Equal(t, "ready", victim.hear())
-			victim.tell("retrieve")
+			victim.send("retrieve")
 			for deadline := time.Now().Add(patience); ; {
 				now, err := os.Stat(file)
 				require.NoError(t, err)

@@ -21,7 +21,7 @@ const orders = "STSCHAIN_TEST_ORDER"
 
 type order struct {
 	Program  string
-	Endpoint string        // of what the program asks
+	Endpoint string        // that the program calls
 	API      string        // of what it uses the credentials for
 	Kind     string        // of session
 	Fault    string        // that it meets

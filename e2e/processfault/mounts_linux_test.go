@@ -33,7 +33,7 @@ var fullDiskFault = fault{
 		}
 		return os.WriteFile(file, content, 0o600)
 	},
-	mend: func(_, file string) error { return mountDisk(file, 1000, syscall.MS_REMOUNT) },
+	repair: func(_, file string) error { return mountDisk(file, 1000, syscall.MS_REMOUNT) },
 }
 
 func mountDisk(file string, pages int, flags uintptr) error {
@@ -48,7 +48,7 @@ var mountedHomeFault = fault{
 		}
 		return syscall.Mount("", home, "", syscall.MS_BIND|syscall.MS_REMOUNT|syscall.MS_RDONLY, "")
 	},
-	mend: func(home, _ string) error {
+	repair: func(home, _ string) error {
 		return syscall.Mount("", home, "", syscall.MS_BIND|syscall.MS_REMOUNT, "")
 	},
 }

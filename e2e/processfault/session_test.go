@@ -42,7 +42,7 @@ type kind struct {
 	path     string // of the file, below the home directory
 	document func(expires time.Time) object
 	provider func(dir, endpoint string, c stschain.Clock, client *http.Client) stschain.Provider
-	advice   string // for somebody whose session has ended
+	advice   string // for a user whose session has ended
 }
 
 type object = map[string]any
@@ -140,24 +140,24 @@ func (k kind) next(home, endpoint string) string {
 // service is where sessions of both kinds are refreshed, and the portal of AWS SSO.
 type service struct {
 	once     bool                // it redeems a refresh token once; false: again and again, for the same
-	redeemed func(*http.Request) // called before a refresh is answered; nil: nothing
+	redeemed func(*http.Request) // called before the response to a refresh; nil: nothing
 
-	mu    sync.Mutex
-	last  int      // n of the latest refresh
-	asked []string // refresh tokens
+	mu       sync.Mutex
+	last     int      // n of the latest refresh
+	received []string // refresh tokens
 }
 
 func (s *service) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.asked
+	return s.received
 }
 
 // redeem returns the number of the refresh that a refresh token leads to, 0 if none.
 func (s *service) redeem(token string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, token)
+	s.received = append(s.received, token)
 	var n int
 	if _, err := fmt.Sscanf(token, "refresh-%d", &n); err != nil || n > s.last || s.once && n < s.last {
 		return 0
@@ -173,7 +173,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if r.Method == http.MethodGet { // the portal
 		n := strings.TrimPrefix(r.Header.Get("X-Amz-Sso_bearer_token"), "access-")
-		answer(w, http.StatusOK, object{"roleCredentials": object{
+		reply(w, http.StatusOK, object{"roleCredentials": object{
 			"accessKeyId": "ASIA" + n, "secretAccessKey": "secret", "sessionToken": "token", "expiration": time.Now().Add(9 * time.Hour).UnixMilli(),
 		}})
 		return
@@ -186,17 +186,17 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	switch refresh := fmt.Sprintf("refresh-%d", n); {
 	case n == 0:
-		answer(w, http.StatusBadRequest, object{"error": "invalid_grant"})
+		reply(w, http.StatusBadRequest, object{"error": "invalid_grant"})
 	case r.URL.Path == "/v1/token":
-		answer(w, http.StatusOK, object{"expiresIn": 900, "refreshToken": refresh, "accessToken": object{
+		reply(w, http.StatusOK, object{"expiresIn": 900, "refreshToken": refresh, "accessToken": object{
 			"accessKeyId": fmt.Sprintf("ASIA%d", n), "secretAccessKey": "secret", "sessionToken": "token",
 		}})
 	default:
-		answer(w, http.StatusOK, object{"expiresIn": 3600, "refreshToken": refresh, "accessToken": fmt.Sprintf("access-%d", n)})
+		reply(w, http.StatusOK, object{"expiresIn": 3600, "refreshToken": refresh, "accessToken": fmt.Sprintf("access-%d", n)})
 	}
 }
 
-func answer(w http.ResponseWriter, status int, body object) {
+func reply(w http.ResponseWriter, status int, body object) {
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(body)
 }
@@ -206,12 +206,12 @@ type later struct{ by time.Duration }
 
 func (l *later) Now() time.Time { return time.Now().Add(l.by) }
 
-// session is the program that uses a session. It answers each line with one:
+// session is the program that uses a session. It replies to each line with one:
 //
 //	retrieve   "ASIA1", or the error, of several callers at once; what they get is the same
 //	later 2h   "ok"; the clock is set forward
-//	mend       "ok"; the fault is over
-//	files      the files beside the session's, in JSON
+//	repair     "ok"; the fault is over
+//	files      the files in the folder of the session's, in JSON
 func session(o order) error {
 	home := os.Getenv("HOME")
 	file := filepath.Join(home, kinds[o.Kind].path)
@@ -223,7 +223,7 @@ func session(o order) error {
 		}
 	}
 	client := &http.Client{Timeout: patience}
-	if o.Fault == diesAfterAnswer {
+	if o.Fault == diesAfterResponse {
 		client.Transport = suicidal{}
 	}
 	clock := &later{}
@@ -240,8 +240,8 @@ func session(o order) error {
 			var by time.Duration
 			by, err = time.ParseDuration(argument)
 			clock.by += by
-		case "mend":
-			err = fault.mend(home, file)
+		case "repair":
+			err = fault.repair(home, file)
 		case "files":
 			said, err = files(filepath.Dir(file))
 		default:
@@ -289,9 +289,9 @@ func files(dir string) (string, error) {
 	return string(text), err
 }
 
-// diesAfterAnswer is the fault of a process that is killed when it has read the whole answer
+// diesAfterResponse is the fault of a process that is killed when it has read the whole response
 // to its refresh, and done nothing with it.
-const diesAfterAnswer = "dies after the answer"
+const diesAfterResponse = "dies after the response"
 
 // suicidal is the transport of that.
 type suicidal struct{}

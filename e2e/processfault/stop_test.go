@@ -24,18 +24,18 @@ func overslept(life time.Duration) <-chan time.Time { return time.After(life + 2
 
 // source gives the credentials ASIA1, ASIA2, ..., which live for a second.
 type source struct {
-	asked atomic.Int32
-	held  int32                                    // the request that is answered by hold
-	hold  func(http.ResponseWriter, *http.Request) // nil: none
+	requests atomic.Int32
+	delayed  int32                                    // the request that hold delays
+	hold     func(http.ResponseWriter, *http.Request) // nil: none
 }
 
 func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	n := s.asked.Add(1)
+	n := s.requests.Add(1)
 	expires := time.Now().Add(shortLife)
-	if n == s.held {
+	if n == s.delayed {
 		s.hold(w, r)
 	}
-	answer(w, http.StatusOK, object{"Key": fmt.Sprintf("ASIA%d", n), "Expires": expires})
+	reply(w, http.StatusOK, object{"Key": fmt.Sprintf("ASIA%d", n), "Expires": expires})
 }
 
 // A process that was stopped for longer than its credentials live does not use them again: its
@@ -54,29 +54,29 @@ func TestStop(t *testing.T) {
 }
 
 // A call that was under way when its process was stopped ends when that goes on, whatever has
-// become of its connection. Credentials that came meanwhile and have expired are no answer.
-// The next try has others: it comes within 1 s, or 5 s if credentials were held before.
+// become of its connection. Credentials that came meanwhile and have expired are not returned.
+// The next attempt gets others: within 1 s, or 5 s if there were cached credentials.
 func TestStopDuringRequest(t *testing.T) {
 	t.Parallel()
-	answered := func(http.ResponseWriter, *http.Request) {}
-	unanswered := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+	meanwhile := func(http.ResponseWriter, *http.Request) {}
+	never := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	tests := []struct {
 		name     string
-		request  int32 // that is under way: 1, nothing is held; 2, a refresh
+		request  int32 // that is in flight: 1, nothing is cached; 2, a refresh
 		patience time.Duration
 		hold     func(w http.ResponseWriter, r *http.Request)
 		want     string // the error
 	}{
-		{"answered meanwhile", 1, patience, answered, "returned credentials that expired at "},
-		{"never answered", 1, shortLife, unanswered, "deadline exceeded"},
+		{"a response meanwhile", 1, patience, meanwhile, "returned credentials that expired at "},
+		{"no response", 1, shortLife, never, "deadline exceeded"},
 		{"reset meanwhile", 1, patience, reset, "connection reset by peer"},
-		{"a refresh, answered meanwhile", 2, patience, answered, "returned credentials that expired at "},
-		{"a refresh, never answered", 2, shortLife, unanswered, "deadline exceeded"},
+		{"a refresh, a response meanwhile", 2, patience, meanwhile, "returned credentials that expired at "},
+		{"a refresh, no response", 2, shortLife, never, "deadline exceeded"},
 	}
 	var children []*child
 	for _, test := range tests {
 		arrived, stopped := make(chan struct{}), make(chan struct{})
-		srv := httptest.NewServer(&source{held: test.request, hold: func(w http.ResponseWriter, r *http.Request) {
+		srv := httptest.NewServer(&source{delayed: test.request, hold: func(w http.ResponseWriter, r *http.Request) {
 			close(arrived)
 			select {
 			case <-stopped:
@@ -125,7 +125,7 @@ func reset(w http.ResponseWriter, _ *http.Request) {
 }
 
 // A request that was under way for longer than its credentials live is refused by the
-// service, and is sent again with others: whoever sent it does not see that.
+// service, and is sent again with others: its caller does not see that.
 func TestStopSigned(t *testing.T) {
 	t.Parallel()
 	sts := ststest.NewTest(t)
@@ -147,16 +147,16 @@ func TestStopSigned(t *testing.T) {
 			case <-r.Context().Done(): // the test has failed
 			}
 		}
-		answer := httptest.NewRecorder()
-		guarded.ServeHTTP(answer, r)
-		if strings.Contains(answer.Body.String(), "<Code>ExpiredToken</Code>") {
+		response := httptest.NewRecorder()
+		guarded.ServeHTTP(response, r)
+		if strings.Contains(response.Body.String(), "<Code>ExpiredToken</Code>") {
 			expired.Add(1)
 		}
-		for name, values := range answer.Header() {
+		for name, values := range response.Header() {
 			w.Header()[name] = values
 		}
-		w.WriteHeader(answer.Code)
-		w.Write(answer.Body.Bytes())
+		w.WriteHeader(response.Code)
+		w.Write(response.Body.Bytes())
 	}))
 	t.Cleanup(api.Close)
 

@@ -66,9 +66,9 @@ const (
 )
 
 // cache is the program that holds credentials of a source behind a socket. It says "using
-// ASIA1", or what went wrong: credentials had expired before they were asked for, or an error.
+// ASIA1", or what went wrong: credentials had expired before the call, or an error.
 func cache(o order) error {
-	held := &stschain.Cache{
+	cache := &stschain.Cache{
 		AdvisoryWindow: advisory, MandatoryWindow: mandatory, Timeout: o.Patience,
 		Provider: stschain.ProviderFunc(func(ctx context.Context) (c stschain.Credentials, err error) {
 			req, err := http.NewRequestWithContext(ctx, http.MethodGet, o.Endpoint, nil)
@@ -91,13 +91,13 @@ func cache(o order) error {
 		}),
 	}
 	return users(func(say func(string, ...any)) {
-		asked := time.Now().Round(0) // by the wall clock
-		creds, err := held.Retrieve(context.Background())
+		called := time.Now().Round(0) // by the wall clock
+		creds, err := cache.Retrieve(context.Background())
 		switch {
 		case err != nil:
 			say("error: %v", err)
-		case creds.ExpiredAt(asked):
-			say("expired: %s, %v before the call", creds.AccessKeyID, asked.Sub(creds.Expires))
+		case creds.ExpiredAt(called):
+			say("expired: %s, %v before the call", creds.AccessKeyID, called.Sub(creds.Expires))
 		default:
 			say("using %s", creds.AccessKeyID)
 		}
@@ -105,7 +105,7 @@ func cache(o order) error {
 }
 
 // transport is the program that sends requests, signed with a role's credentials. It says
-// "using ASIA..." by what the service says, or what it answered instead.
+// "using ASIA..." by what the service says, or its other response.
 func transport(o order) error {
 	role := &assumerole.Provider{
 		Client:  &stsquery.Client{Credentials: stschain.Static(accessKey, secret, ""), Region: region, Endpoint: o.Endpoint},
@@ -124,7 +124,7 @@ func transport(o order) error {
 		defer resp.Body.Close()
 		body, err := io.ReadAll(resp.Body)
 		if err != nil || resp.StatusCode != http.StatusOK {
-			say("answered %s: %s, %v", resp.Status, body, err)
+			say("response %s: %s, %v", resp.Status, body, err)
 			return
 		}
 		say("using %s", body)

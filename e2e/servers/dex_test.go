@@ -56,13 +56,13 @@ func idToken(ctx context.Context, dex string) (stschain.Secret, error) {
 		return stschain.Secret{}, err
 	}
 	defer resp.Body.Close()
-	var answer struct {
+	var reply struct {
 		IDToken string `json:"id_token"`
 	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.IDToken == "" {
+	if err := json.NewDecoder(resp.Body).Decode(&reply); err != nil || reply.IDToken == "" {
 		return stschain.Secret{}, fmt.Errorf("dex: %s, %w", resp.Status, err)
 	}
-	return stschain.NewSecret(answer.IDToken), nil
+	return stschain.NewSecret(reply.IDToken), nil
 }
 
 var roleInLog = regexp.MustCompile(`arn:minio:iam:::role/[\w-]+`)

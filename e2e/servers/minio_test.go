@@ -79,7 +79,7 @@ func TestMinIO(t *testing.T) {
 }
 
 // aheadOf is a cache on a clock of its own. What role brings is dated by that
-// clock, which starts at the real time. The channel tells what came of each try.
+// clock, which starts at the real time. The channel receives the result of each attempt.
 func aheadOf(role stschain.Provider) (*clock.Mock, *stschain.Cache, <-chan string) {
 	clk := clock.NewMock()
 	clk.Set(time.Now())
@@ -162,7 +162,7 @@ func TestMinIOLoad(t *testing.T) {
 	require.Equal(t, stschain.Fresh, cache.Status().Phase)
 }
 
-// What a wrong key gets is a typed error that tells what to do.
+// A wrong key gets a typed error that says what to do.
 func TestMinIORefuses(t *testing.T) {
 	endpoint := realserver.MinIO(t).URL
 	role := &assumerole.Provider{Client: &stsquery.Client{

@@ -18,7 +18,7 @@ const (
 	region   = "us-east-1"
 )
 
-// do makes a request that must succeed, and returns the body of the answer.
+// do makes a request that must succeed, and returns the body of the response.
 func do(t *testing.T, client *http.Client, method, url, body string) string {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))

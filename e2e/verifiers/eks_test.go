@@ -33,7 +33,7 @@ func fakeSTS(t *testing.T) *ststest.Server {
 	return srv
 }
 
-// inJSON answers in JSON, which the verifier asks STS for.
+// inJSON responds in JSON, which the verifier requests of STS.
 type inJSON struct{ sts http.RoundTripper }
 
 func (j inJSON) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -42,13 +42,13 @@ func (j inJSON) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, err
 	}
 	defer resp.Body.Close()
-	var answer struct {
+	var reply struct {
 		Result struct{ Account, Arn, UserId string } `xml:"GetCallerIdentityResult"`
 	}
-	if err := xml.NewDecoder(resp.Body).Decode(&answer); err != nil {
+	if err := xml.NewDecoder(resp.Body).Decode(&reply); err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(map[string]any{"GetCallerIdentityResponse": map[string]any{"GetCallerIdentityResult": answer.Result}})
+	text, err := json.Marshal(map[string]any{"GetCallerIdentityResponse": map[string]any{"GetCallerIdentityResult": reply.Result}})
 	resp.Body, resp.ContentLength = io.NopCloser(strings.NewReader(string(text))), int64(len(text))
 	return resp, err
 }
@@ -134,7 +134,7 @@ func TestEKSRefused(t *testing.T) {
 	}
 }
 
-// A token is good until the instant that it names, and dead a minute later.
+// A token is good until the instant that it names, and expired a minute later.
 // Reports: aws-iam-authenticator#590.
 func TestEKSExpires(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestEKSExpires(t *testing.T) {
 	})
 }
 
-// Kubernetes' own type reads the answer to kubectl.
+// Kubernetes' own type reads what kubectl receives.
 func TestExecCredential(t *testing.T) {
 	eks := &proof.EKS{Client: &stsquery.Client{Region: "eu-west-1", Credentials: keys}, Cluster: "production"}
 	made, err := eks.ExecCredential(t.Context(), `{"kind":"ExecCredential","apiVersion":"client.authentication.k8s.io/v1","spec":{"interactive":true}}`)

@@ -71,8 +71,8 @@ func theirSubjectToken(t *testing.T, from stschain.Provider) string {
 			return nil, err
 		}
 		sent, err = url.ParseQuery(string(body))
-		answer := `{"access_token":"x","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3600}`
-		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(answer)), Request: req}, err
+		reply := `{"access_token":"x","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3600}`
+		return &http.Response{StatusCode: 200, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(reply)), Request: req}, err
 	})
 	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, &http.Client{Transport: google})
 	source, err := externalaccount.NewTokenSource(ctx, externalaccount.Config{
