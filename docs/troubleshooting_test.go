@@ -183,7 +183,7 @@ func TestTroubleshootingHintTexts(t *testing.T) {
 	}
 }
 
-// Errors of the page can be told apart by class, as it says.
+// A program can distinguish errors of the page by class, as it says.
 func TestTroubleshootingClasses(t *testing.T) {
 	for name, want := range map[string]error{
 		"env, half": stschain.ErrPermanent, "sts, limits": stschain.ErrPermanent, "sts, timeout": nil, "sso, ended": stschain.ErrPermanent,

@@ -202,7 +202,7 @@ func TestUnavailableIsHidden(t *testing.T) {
 	require.ErrorIs(t, err, stschain.ErrPermanent)
 }
 
-// Codes that say the signing credentials are dead: exactly those are
+// Codes that say the signing credentials are rejected: exactly those are
 // invalidated, and the request is sent once more, with others.
 // Report: cockroach#169763.
 func TestRejectedCredentials(t *testing.T) {

@@ -92,7 +92,7 @@ func ExampleError() {
 	// a retry helps: false
 }
 
-// A proof of identity for one cluster: whoever gets the URL learns from STS who
+// A proof of identity for one cluster: the server that gets the URL learns from STS who
 // made it, and it is of no use for another cluster.
 func ExampleClient_Presign() {
 	sts := &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1"}

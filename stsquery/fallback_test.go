@@ -218,9 +218,9 @@ func callWith(ctx context.Context, c *stsquery.Client, in stsquery.Input) (err e
 // Attempts at regions that were not called before do not wait and cost nothing; those that follow are retries.
 func TestFallbackWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asks := down
-		asks.header = http.Header{"X-Amz-Retry-After": {"4000"}}
-		c, r := inRegions(map[string][]step{ireland: {asks}, frankfurt: {down}})
+		later := down
+		later.header = http.Header{"X-Amz-Retry-After": {"4000"}}
+		c, r := inRegions(map[string][]step{ireland: {later}, frankfurt: {down}})
 		_, err := c.AssumeRole(t.Context(), roleInput)
 		require.Error(t, err)
 		require.Len(t, r.times, 4)
@@ -237,7 +237,7 @@ func TestFallbackWaits(t *testing.T) {
 	})
 }
 
-// The error is that of Region, and tells what the other regions returned. It is not permanent because of those.
+// The error is that of Region, and includes what the other regions returned. It is not permanent because of those.
 func TestFallbackErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := inRegions(map[string][]step{ireland: {internal}, frankfurt: {denied}})
@@ -273,9 +273,9 @@ func TestFallbackGivingUp(t *testing.T) {
 			require.ErrorIs(t, err, cause)
 			require.Len(t, r.hosts, called)
 		}
-		asks := down
-		asks.header = http.Header{"X-Amz-Retry-After": {"4000"}}
-		c, _ := inRegions(map[string][]step{ireland: {asks}, frankfurt: {denied}})
+		later := down
+		later.header = http.Header{"X-Amz-Retry-After": {"4000"}}
+		c, _ := inRegions(map[string][]step{ireland: {later}, frankfurt: {denied}})
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, cause)
 		defer cancel()
 		_, err := c.AssumeRole(ctx, roleInput)

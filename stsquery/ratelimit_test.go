@@ -146,9 +146,9 @@ func TestLimiterGivingUp(t *testing.T) {
 // The adaptive mode is the standard one otherwise.
 func TestAdaptiveIsStandard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asks := down
-		asks.header = http.Header{"X-Amz-Retry-After": {"4000"}}
-		c, s := scripted(asks, down, down, ok)
+		later := down
+		later.header = http.Header{"X-Amz-Retry-After": {"4000"}}
+		c, s := scripted(later, down, down, ok)
 		c.Retry.Mode = stsquery.Adaptive
 		c.Drain(100)
 		_, err := c.AssumeRole(t.Context(), roleInput)

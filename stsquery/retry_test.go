@@ -268,9 +268,9 @@ func TestThrottling(t *testing.T) {
 // Report: aws-cli#7194.
 func TestRetryWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asks := slowDown
-		asks.header = http.Header{"X-Amz-Retry-After": {"4000"}}
-		c, s := scripted(slowDown, asks, ok)
+		later := slowDown
+		later.header = http.Header{"X-Amz-Retry-After": {"4000"}}
+		c, s := scripted(slowDown, later, ok)
 		_, err := c.AssumeRole(t.Context(), roleInput)
 		require.NoError(t, err)
 		first, second := s.times[1].Sub(s.times[0]), s.times[2].Sub(s.times[1])
@@ -284,9 +284,9 @@ func TestRetryWaits(t *testing.T) {
 // A caller that gives up during a backoff returns at once, with the last failure and the cause.
 func TestGivingUpDuringBackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asks := slowDown
-		asks.header = http.Header{"X-Amz-Retry-After": {"4000"}}
-		c, s := scripted(asks, ok)
+		later := slowDown
+		later.header = http.Header{"X-Amz-Retry-After": {"4000"}}
+		c, s := scripted(later, ok)
 		cause := errors.New("shutting down")
 		ctx, cancel := context.WithTimeoutCause(t.Context(), 2*time.Second, cause)
 		defer cancel()

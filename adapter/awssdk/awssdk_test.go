@@ -51,10 +51,10 @@ func TestSDKFollowsOurCache(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
-			answer := make(chan struct{})
+			respond := make(chan struct{})
 			w.cache.Provider = stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
 				if w.cache.Status().Attempts > 1 {
-					<-answer
+					<-respond
 				}
 				return w.assume(ctx)
 			})
@@ -81,11 +81,11 @@ func TestSDKFollowsOurCache(t *testing.T) {
 					}
 				})
 			}
-			callers.Wait() // although the refresh is not answered yet
+			callers.Wait() // although the refresh has no response yet
 			require.Eventually(t, func() bool { return w.cache.Status().Attempts == 2 }, 10*time.Second, time.Millisecond)
 			require.Equal(t, first, w.last())
 
-			close(answer)
+			close(respond)
 			<-refreshed
 			require.NoError(t, w.put(t.Context(), client))
 			require.NotEqual(t, first, w.last())
@@ -96,7 +96,7 @@ func TestSDKFollowsOurCache(t *testing.T) {
 	}
 }
 
-// Keys that never expire can be rotated and invalidated, so the SDK asks again.
+// Keys that never expire can be rotated and invalidated, so the SDK retrieves again.
 func TestKeysThatNeverExpire(t *testing.T) {
 	id := "FIRST"
 	clk := clock.NewMock()
@@ -116,7 +116,7 @@ func TestKeysThatNeverExpire(t *testing.T) {
 	require.Equal(t, "SECOND", got.AccessKeyID)
 }
 
-// What failed is told to the caller of the SDK.
+// The caller of the SDK gets the error.
 func TestErrorReachesTheCaller(t *testing.T) {
 	w := newWorld(t)
 	w.cache.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
@@ -130,7 +130,7 @@ func TestErrorReachesTheCaller(t *testing.T) {
 func TestTellExpiry(t *testing.T) {
 	expires := time.Now().Add(time.Hour).Round(0)
 	for _, tt := range []struct {
-		tell    bool
+		expiry  bool
 		expires time.Time
 		want    aws.Credentials
 	}{
@@ -139,7 +139,7 @@ func TestTellExpiry(t *testing.T) {
 		{true, expires, aws.Credentials{CanExpire: true, Expires: expires}},
 		{true, time.Time{}, aws.Credentials{}},
 	} {
-		p := &awssdk.CredentialsProvider{TellExpiry: tt.tell, Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		p := &awssdk.CredentialsProvider{TellExpiry: tt.expiry, Credentials: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 			return stschain.Credentials{
 				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("token"),
 				Expires: tt.expires, AccountID: "123456789012", Origin: "test",
@@ -150,7 +150,7 @@ func TestTellExpiry(t *testing.T) {
 		tt.want.AccessKeyID, tt.want.SecretAccessKey, tt.want.SessionToken = "AKIDEXAMPLE", "secret", "token"
 		tt.want.AccountID, tt.want.Source = "123456789012", "test"
 		require.Equal(t, tt.want, got)
-		require.Equal(t, !tt.tell, got.Expired())
+		require.Equal(t, !tt.expiry, got.Expired())
 	}
 }
 

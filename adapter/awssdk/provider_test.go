@@ -20,9 +20,9 @@ import (
 	"github.com/stschain-go/stschain/adapter/awssdk"
 )
 
-// sdk is a provider of the SDK that answers alike each time.
-func sdk(answer aws.Credentials, err error) aws.CredentialsProvider {
-	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return answer, err })
+// sdk is a provider of the SDK that returns the same each time.
+func sdk(creds aws.Credentials, err error) aws.CredentialsProvider {
+	return aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) { return creds, err })
 }
 
 func TestProviderAnswer(t *testing.T) {
@@ -35,7 +35,7 @@ func TestProviderAnswer(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name    string
-		answer  aws.Credentials
+		creds   aws.Credentials
 		expires time.Time
 		err     string
 	}{
@@ -47,7 +47,7 @@ func TestProviderAnswer(t *testing.T) {
 		{"no secret", with(func(c *aws.Credentials) { c.SecretAccessKey = "" }), time.Time{}, "returned no keys"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := (&awssdk.Provider{Provider: sdk(tt.answer, nil)}).Retrieve(t.Context())
+			got, err := (&awssdk.Provider{Provider: sdk(tt.creds, nil)}).Retrieve(t.Context())
 			if tt.err != "" {
 				require.ErrorContains(t, err, tt.err)
 				require.Zero(t, got)
@@ -108,8 +108,8 @@ func TestProviderErrors(t *testing.T) {
 	}
 }
 
-// The SDK's cache answers with what it holds until its end. Our cache gets others
-// when it asks for others.
+// The SDK's cache returns the same credentials until they expire. Our cache gets others
+// when it refreshes.
 func TestProviderOverTheSDKsCache(t *testing.T) {
 	start := time.Now()
 	calls := 0
@@ -135,7 +135,7 @@ func TestProviderOverTheSDKsCache(t *testing.T) {
 	for generation := range 3 {
 		got, err := cache.Retrieve(t.Context())
 		require.NoError(t, err)
-		if generation > 0 { // those that were held while the others were fetched
+		if generation > 0 { // those that were cached while the others were fetched
 			require.Equal(t, fmt.Sprintf("KEY%d", generation), got.AccessKeyID)
 		}
 		<-refreshed

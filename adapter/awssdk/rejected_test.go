@@ -59,7 +59,7 @@ func TestRejectedWithoutRetry(t *testing.T) {
 		name string
 		hook bool
 		body func(*s3.PutObjectInput)
-		sts  error // what STS does when it is asked again
+		sts  error // what STS returns to the next request
 	}{
 		{name: "no hook"},
 		{name: "a body that cannot be sent again", hook: true, body: once},

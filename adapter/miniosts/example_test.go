@@ -18,7 +18,7 @@ import (
 // fake stands in for AWS, so that the examples run anywhere.
 var fake = ststest.New()
 
-// bucket verifies signatures, and tells who asks.
+// bucket verifies signatures, and returns the identity of the caller.
 var bucket = ststest.InProcess(fake.Protect("s3", "eu-west-1", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	caller, _ := ststest.CallerFrom(r.Context())
 	fmt.Println(r.Method, r.URL.Path, "by", caller.ARN)

@@ -22,10 +22,10 @@ import (
 // https://github.com/restic/restic/issues/4472
 func TestNobodyWaitsForARefresh(t *testing.T) {
 	w := newWorld(t)
-	answer := make(chan struct{})
+	respond := make(chan struct{})
 	w.cache.Provider = stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
 		if w.cache.Status().Attempts > 1 {
-			<-answer
+			<-respond
 		}
 		return w.assume(ctx)
 	})
@@ -52,11 +52,11 @@ func TestNobodyWaitsForARefresh(t *testing.T) {
 			}
 		})
 	}
-	callers.Wait() // although the refresh is not answered yet
+	callers.Wait() // although the refresh has no response yet
 	require.Eventually(t, func() bool { return w.cache.Status().Attempts == 2 }, 10*time.Second, time.Millisecond)
 	require.Equal(t, first, w.last())
 
-	close(answer)
+	close(respond)
 	<-refreshed
 	require.NoError(t, put(t.Context(), client))
 	require.NotEqual(t, first, w.last())
@@ -81,13 +81,13 @@ func TestRetryRejected(t *testing.T) {
 }
 
 // A caller who leaves gets the reason, by minio-go's context and by the client's,
-// harms nobody, and is served what is held.
+// does no harm, and gets the cached credentials.
 func TestCancelledContext(t *testing.T) {
 	w := newWorld(t)
-	asked, answer := make(chan struct{}), make(chan struct{})
+	requested, respond := make(chan struct{}), make(chan struct{})
 	w.cache.Provider = stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-		close(asked)
-		<-answer
+		close(requested)
+		<-respond
 		return w.assume(ctx)
 	})
 	provider := &miniosts.CredentialsProvider{Credentials: w.cache}
@@ -99,18 +99,18 @@ func TestCancelledContext(t *testing.T) {
 		_, err := provider.RetrieveWithCredContext(&credentials.CredContext{Context: left})
 		direct <- err
 	}()
-	<-asked
+	<-requested
 	leave()
 	require.ErrorIs(t, <-gone, context.Canceled)
 	require.ErrorIs(t, <-direct, context.Canceled)
-	close(answer)
+	close(respond)
 	require.NoError(t, put(t.Context(), client))
 
 	_, err := provider.RetrieveWithCredContext(&credentials.CredContext{Context: left})
 	require.NoError(t, err)
 }
 
-// What failed is told to the caller of minio-go, and no request is sent without a signature.
+// The caller of minio-go gets the error, and no request is sent without a signature.
 func TestErrorReachesTheCaller(t *testing.T) {
 	w := newWorld(t)
 	w.cache.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {

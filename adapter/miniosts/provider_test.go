@@ -21,19 +21,19 @@ import (
 // theirs is a provider of minio-go.
 type theirs struct {
 	credentials.Expiry
-	answer func(cc *credentials.CredContext) (credentials.Value, error)
+	retrieve func(cc *credentials.CredContext) (credentials.Value, error)
 }
 
 func (p *theirs) RetrieveWithCredContext(cc *credentials.CredContext) (credentials.Value, error) {
-	value, err := p.answer(cc)
+	value, err := p.retrieve(cc)
 	p.SetExpiration(value.Expiration, credentials.DefaultExpiryWindow)
 	return value, err
 }
 
 func (p *theirs) Retrieve() (credentials.Value, error) { return p.RetrieveWithCredContext(nil) }
 
-func held(answer func(cc *credentials.CredContext) (credentials.Value, error)) *credentials.Credentials {
-	return credentials.New(&theirs{answer: answer})
+func cached(retrieve func(cc *credentials.CredContext) (credentials.Value, error)) *credentials.Credentials {
+	return credentials.New(&theirs{retrieve: retrieve})
 }
 
 func TestProviderAnswer(t *testing.T) {
@@ -47,7 +47,7 @@ func TestProviderAnswer(t *testing.T) {
 	}{
 		{
 			"expires",
-			held(func(*credentials.CredContext) (credentials.Value, error) { return keys, nil }),
+			cached(func(*credentials.CredContext) (credentials.Value, error) { return keys, nil }),
 			stschain.Credentials{
 				AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: stschain.NewSecret("secret"), SessionToken: stschain.NewSecret("token"),
 				Expires: expires, Origin: "credentials of minio-go",
@@ -61,7 +61,7 @@ func TestProviderAnswer(t *testing.T) {
 		{"keys that are not to be used", credentials.NewStatic("AKIDEXAMPLE", "secret", "", credentials.SignatureAnonymous), stschain.Credentials{}, "anonymous"},
 		{
 			"a chain that hides its errors",
-			credentials.NewChainCredentials([]credentials.Provider{&theirs{answer: func(*credentials.CredContext) (credentials.Value, error) {
+			credentials.NewChainCredentials([]credentials.Provider{&theirs{retrieve: func(*credentials.CredContext) (credentials.Value, error) {
 				return credentials.Value{}, errTest
 			}}}), stschain.Credentials{}, "its chain hides the error",
 		},
@@ -117,12 +117,12 @@ func TestProviderErrors(t *testing.T) {
 	}
 }
 
-// minio-go answers with what it holds for most of its life. Our cache gets others
-// when it asks for others.
+// minio-go returns its cached value for most of its life. Our cache gets others
+// when it refreshes.
 func TestProviderOverTheirCache(t *testing.T) {
 	start := time.Now()
 	calls := 0
-	source := held(func(*credentials.CredContext) (credentials.Value, error) {
+	source := cached(func(*credentials.CredContext) (credentials.Value, error) {
 		calls++
 		return credentials.Value{
 			AccessKeyID: fmt.Sprintf("KEY%d", calls), SecretAccessKey: "secret",
@@ -144,7 +144,7 @@ func TestProviderOverTheirCache(t *testing.T) {
 	for generation := range 3 {
 		got, err := cache.Retrieve(t.Context())
 		require.NoError(t, err)
-		if generation > 0 { // those that were held while the others were fetched
+		if generation > 0 { // those that were cached while the others were fetched
 			require.Equal(t, fmt.Sprintf("KEY%d", generation), got.AccessKeyID)
 		}
 		<-refreshed
@@ -177,7 +177,7 @@ func TestProviderCredContext(t *testing.T) {
 	type key struct{}
 	client := &http.Client{}
 	var got *credentials.CredContext
-	p := &miniosts.Provider{Client: client, Endpoint: "https://sts.example", Provider: held(func(cc *credentials.CredContext) (credentials.Value, error) {
+	p := &miniosts.Provider{Client: client, Endpoint: "https://sts.example", Provider: cached(func(cc *credentials.CredContext) (credentials.Value, error) {
 		got = cc
 		return credentials.Value{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: "secret"}, nil
 	})}
@@ -196,7 +196,7 @@ func TestProviderCredContext(t *testing.T) {
 func TestProviderCancelledContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	calls := 0
-	p := &miniosts.Provider{Provider: held(func(cc *credentials.CredContext) (credentials.Value, error) {
+	p := &miniosts.Provider{Provider: cached(func(cc *credentials.CredContext) (credentials.Value, error) {
 		calls++
 		cancel()
 		return credentials.Value{}, cc.Context.Err()

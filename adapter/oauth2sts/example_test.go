@@ -46,12 +46,12 @@ func ExampleTokenSource() {
 		}
 		resp.Body.Close()
 	}
-	fmt.Println("tokens asked for:", sts.Count("GetWebIdentityToken"))
+	fmt.Println("tokens requested:", sts.Count("GetWebIdentityToken"))
 	// Output:
 	// called by arn:aws:iam::123456789012:user/alice
 	// called by arn:aws:iam::123456789012:user/alice
 	// called by arn:aws:iam::123456789012:user/alice
-	// tokens asked for: 1
+	// tokens requested: 1
 }
 
 // An access token of AWS Sign-In in place of signed requests.

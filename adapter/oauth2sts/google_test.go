@@ -95,7 +95,7 @@ func (g *googleSTS) exchange(r *http.Request) (string, error) {
 	_, signed, _ := strings.Cut(req.Header.Get("Authorization"), "SignedHeaders=")
 	signed, _, _ = strings.Cut(signed, ",")
 	if req.Header.Get("X-Goog-Cloud-Target-Resource") != pool || !slices.Contains(strings.Split(signed, ";"), "x-goog-cloud-target-resource") {
-		return "", errors.New("the subject token is for somebody else")
+		return "", errors.New("the subject token is for another audience")
 	}
 	resp, err := g.aws.Do(req)
 	if err != nil {
@@ -139,7 +139,7 @@ func backup(srv *ststest.Server) *assumerole.Provider {
 }
 
 // The whole exchange: Google's library signs with our credentials, STS believes the
-// signature, and the credentials are asked for once.
+// signature, and the credentials are requested once.
 func TestGoogleExchange(t *testing.T) {
 	for name, source := range map[string]func(*ststest.Server) stschain.Provider{
 		"temporary": func(srv *ststest.Server) stschain.Provider { return backup(srv) },
@@ -205,8 +205,8 @@ func TestGoogleRefusesAStranger(t *testing.T) {
 	require.Empty(t, google.callers)
 }
 
-// answer makes a provider of a function of the number of its call.
-func answer(f func(n int) (stschain.Credentials, error)) (stschain.Provider, *int) {
+// counted makes a provider of a function of the number of its call.
+func counted(f func(n int) (stschain.Credentials, error)) (stschain.Provider, *int) {
 	n := 0
 	return stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
 		n++
@@ -225,7 +225,7 @@ func living(d time.Duration) stschain.Credentials {
 
 func TestGoogleCredentials(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		source, calls := answer(func(int) (stschain.Credentials, error) { return living(time.Hour), nil })
+		source, calls := counted(func(int) (stschain.Credentials, error) { return living(time.Hour), nil })
 		g := &oauth2sts.Google{Credentials: source, Region: "eu-west-1"}
 		var nobodys context.Context
 		for range 3 {
@@ -245,12 +245,12 @@ func TestGoogleCredentials(t *testing.T) {
 	})
 }
 
-// A proof that would be dead is not made. One that lives just long enough is, while
+// A proof that would be expired is not made. One that lives just long enough is, while
 // refreshes fail.
 func TestGoogleCredentialsAboutToDie(t *testing.T) {
 	down := errors.New("the source is down")
 	synctest.Test(t, func(t *testing.T) {
-		source, _ := answer(func(n int) (stschain.Credentials, error) {
+		source, _ := counted(func(n int) (stschain.Credentials, error) {
 			if n > 1 {
 				return stschain.Credentials{}, down
 			}

@@ -168,7 +168,7 @@ func TestContexts(t *testing.T) {
 	require.ErrorIs(t, err, left)
 }
 
-// static answers every request alike.
+// static returns the same to every request.
 type static string
 
 func (s static) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -199,12 +199,12 @@ func TestErrors(t *testing.T) {
 		want  string
 		is    error
 	}{
-		"no proof":       {nil, "oauth2sts: the Proof of TokenSource is missing", stschain.ErrPermanent},
-		"not configured": {&proof.WebIdentity{}, "oauth2sts: proof: ", stschain.ErrPermanent},
-		"refused":        {identity(srv), "OutboundWebIdentityFederationDisabledException", nil},
-		"panic":          {panics, "panicked at", nil},
-		"no credentials": {absent, "no credentials", nil},
-		"expired answer": {expired, "expired at 2020-01-01T00:00:00Z", nil},
+		"no proof":            {nil, "oauth2sts: the Proof of TokenSource is missing", stschain.ErrPermanent},
+		"not configured":      {&proof.WebIdentity{}, "oauth2sts: proof: ", stschain.ErrPermanent},
+		"refused":             {identity(srv), "OutboundWebIdentityFederationDisabledException", nil},
+		"panic":               {panics, "panicked at", nil},
+		"no credentials":      {absent, "no credentials", nil},
+		"expired credentials": {expired, "expired at 2020-01-01T00:00:00Z", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			token, err := oauth2sts.TokenSource(t.Context(), test.proof).Token()

@@ -98,10 +98,10 @@ func (p *program) collect(t *testing.T) (lines []string) {
 	return lines
 }
 
-// cache returns one over an answer, that p watches.
-func (p *program) cache(t *testing.T, answer stschain.ProviderFunc) *stschain.Cache {
+// cache returns one over a provider, that p observes.
+func (p *program) cache(t *testing.T, provider stschain.ProviderFunc) *stschain.Cache {
 	t.Helper()
-	cache := &stschain.Cache{Provider: answer, OnEvent: p.telemetry.OnEvent}
+	cache := &stschain.Cache{Provider: provider, OnEvent: p.telemetry.OnEvent}
 	registration, err := p.telemetry.Observe(cache)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, registration.Unregister()) })
@@ -172,11 +172,11 @@ func cacheKey(c *stschain.Cache) stschain.Credentials {
 }
 
 // A caller who brings a span, a context that has ended, a provider that panics or
-// answers with what has expired: a span tells of each try, and none of the caller.
+// returns what has expired: each attempt has a span, and the caller has none.
 func TestTries(t *testing.T) {
 	for name, test := range map[string]struct {
-		answer stschain.ProviderFunc
-		class  string // "": success
+		provider stschain.ProviderFunc
+		class    string // "": success
 	}{
 		"good": {func(context.Context) (stschain.Credentials, error) { return credentials(time.Hour), nil }, ""},
 		"never expire": {func(context.Context) (stschain.Credentials, error) {
@@ -194,7 +194,7 @@ func TestTries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newProgram()
-				cache := p.cache(t, test.answer)
+				cache := p.cache(t, test.provider)
 				ctx, caller := p.telemetry.TracerProvider.Tracer("test").Start(t.Context(), "caller")
 				ctx, cancel := context.WithCancel(ctx)
 				time.AfterFunc(time.Minute, cancel)
@@ -215,7 +215,7 @@ func TestTries(t *testing.T) {
 			})
 		})
 	}
-	t.Run("ended context", func(t *testing.T) { // nobody is asked
+	t.Run("ended context", func(t *testing.T) { // no provider is called
 		p := newProgram()
 		cache := p.cache(t, func(context.Context) (stschain.Credentials, error) { return credentials(time.Hour), nil })
 		ctx, cancel := context.WithCancel(t.Context())
@@ -241,7 +241,7 @@ func TestRequestsBelongToTheCaller(t *testing.T) {
 	require.Equal(t, caller.SpanContext(), under)
 }
 
-// A refusal of STS itself is told by its code and its request's ID.
+// A refusal of STS itself has its code and the ID of its request.
 func TestRefusal(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.DenyUndeclared = true
@@ -309,7 +309,7 @@ func cacheWith(t *testing.T, clk stschain.Clock, expires time.Time) *stschain.Ca
 	return cache
 }
 
-// Two caches are told apart, under one provider of each kind.
+// Two caches have metrics of their own, under one provider of each kind.
 func TestTwoCaches(t *testing.T) {
 	p := newProgram()
 	other := &otelsts.Telemetry{Cache: "downloads", TracerProvider: p.telemetry.TracerProvider, MeterProvider: p.telemetry.MeterProvider}
@@ -355,7 +355,7 @@ func TestDefaults(t *testing.T) {
 	require.Len(t, p.spans.Ended(), 1)
 }
 
-// An instrument that the SDK refuses is an error where there is somebody to tell,
+// An instrument that the SDK refuses is an error where a caller can see it,
 // and never a panic.
 func TestBrokenMeter(t *testing.T) {
 	var handled []error
@@ -386,11 +386,11 @@ func (brokenMeter) RegisterCallback(metric.Callback, ...metric.Observable) (metr
 	return nil, errDown
 }
 
-// Nothing that an error says is told, and no key.
+// No text of an error is recorded, and no key.
 func TestNoSecret(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newProgram()
-		answers := []func() (stschain.Credentials, error){
+		results := []func() (stschain.Credentials, error){
 			func() (stschain.Credentials, error) { return credentials(time.Second * 2), nil },
 			func() (stschain.Credentials, error) { panic("hunter4711 for AKIDEXAMPLE") },
 			func() (stschain.Credentials, error) {
@@ -403,7 +403,7 @@ func TestNoSecret(t *testing.T) {
 		calls := 0
 		cache := p.cache(t, func(context.Context) (stschain.Credentials, error) {
 			calls++
-			return answers[(calls-1)%len(answers)]()
+			return results[(calls-1)%len(results)]()
 		})
 		cache.MaxStale = time.Hour
 		for range 20 {
@@ -412,16 +412,16 @@ func TestNoSecret(t *testing.T) {
 			pass(20 * time.Minute)
 		}
 		require.Greater(t, calls, 8)
-		told := strings.Join(p.collect(t), "\n")
+		shown := strings.Join(p.collect(t), "\n")
 		for _, span := range p.spans.Ended() {
-			told += fmt.Sprintln(span.Name(), span.Attributes(), span.Status(), span.Events(), span.Links())
+			shown += fmt.Sprintln(span.Name(), span.Attributes(), span.Status(), span.Events(), span.Links())
 		}
-		require.NotContains(t, told, "hunter4711")
+		require.NotContains(t, shown, "hunter4711")
 		for _, kept := range []string{"AKIDEXAMPLE", "sts.example", "https:"} {
-			require.NotContains(t, told, kept)
+			require.NotContains(t, shown, kept)
 		}
-		require.Contains(t, told, "refreshes[403 failure]")
-		require.Contains(t, told, "refreshes[failure permanent]")
+		require.Contains(t, shown, "refreshes[403 failure]")
+		require.Contains(t, shown, "refreshes[failure permanent]")
 	})
 }
 

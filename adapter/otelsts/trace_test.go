@@ -80,10 +80,10 @@ func TestTrace(t *testing.T) {
 		RoleARN:     "arn:aws:iam::123456789012:role/backup",
 		SessionName: "test",
 	}
-	told := make(chan bool)
+	exported := make(chan bool)
 	cache := &stschain.Cache{Provider: role, OnEvent: stschain.CombineEvents(p.telemetry.OnEvent, func(e stschain.Event) {
 		if e.Kind == stschain.Refreshed {
-			close(told)
+			close(exported)
 		}
 	})}
 	ctx, caller := p.telemetry.TracerProvider.Tracer("test").Start(t.Context(), "caller")
@@ -112,11 +112,11 @@ func TestTrace(t *testing.T) {
 		cacheName, _ := attrs.Value("stschain.cache.name")
 		require.Equal(t, s.Name() != "caller", cacheName.AsString() == "uploads")
 	}
-	<-told
+	<-exported
 	require.Contains(t, p.collect(t), "refreshes[success] 1", "the metrics are as before")
 }
 
-// A refusal is told by its code and the ID of its request, on each span that it passes.
+// Each span that a refusal passes has its code and the ID of its request.
 func TestTraceRefusal(t *testing.T) {
 	srv := ststest.NewTest(t)
 	srv.DenyUndeclared = true
@@ -189,7 +189,7 @@ func TestTraceTwice(t *testing.T) {
 }
 
 // Nothing configured is an error of the chain, and of no provider in it. A background refresh that would have
-// to prompt is told by its class.
+// to prompt has its class.
 func TestTraceStatus(t *testing.T) {
 	p := newProgram()
 	none := named{"env\xff", func(context.Context) (stschain.Credentials, error) {
@@ -228,15 +228,15 @@ func TestTraceNoSecret(t *testing.T) {
 	for _, provider := range []stschain.Provider{fails, works} {
 		stschain.Cached(stschain.NewChain(provider)).Retrieve(p.traced(t.Context()))
 	}
-	told := ""
+	shown := ""
 	for _, span := range p.spans.Ended() {
-		told += fmt.Sprintln(span.Name(), span.Attributes(), span.Status(), span.Events(), span.Links())
+		shown += fmt.Sprintln(span.Name(), span.Attributes(), span.Status(), span.Events(), span.Links())
 	}
-	require.NotContains(t, told, "hunter4711")
+	require.NotContains(t, shown, "hunter4711")
 	for _, kept := range []string{"AKIDEXAMPLE", "sts.example", "https:"} {
-		require.NotContains(t, told, kept)
+		require.NotContains(t, shown, kept)
 	}
-	require.Contains(t, told, "403")
+	require.Contains(t, shown, "403")
 }
 
 // The spans of a call, printed as a tree.

@@ -161,8 +161,8 @@ func TestExpiry(t *testing.T) {
 	}
 }
 
-// A provider that panics or answers with what has expired, and a caller whose
-// context has ended, are counted like any failure; a scrape harms nobody.
+// A provider that panics or returns what has expired, and a caller whose
+// context has ended, are counted like any failure; a scrape does no harm.
 func TestFailures(t *testing.T) {
 	for name, test := range map[string]struct {
 		provider stschain.Provider
@@ -172,7 +172,7 @@ func TestFailures(t *testing.T) {
 			stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic("hunter4711") }),
 			[]string{"refresh_failing 1", "refresh_attempts_total 1", "refresh_failures_total 1"},
 		},
-		"expired answer": {
+		"expired credentials": {
 			&source{expires: time.Unix(1, 0)},
 			[]string{"refresh_failing 1", "refresh_attempts_total 1", "refresh_failures_total 1"},
 		},
@@ -201,7 +201,7 @@ func (badName) Retrieve(context.Context) (stschain.Credentials, error) {
 	return stschain.Credentials{}, errDown
 }
 
-// A scrape asks nobody, and does not wait for a refresh that hangs.
+// A scrape calls no provider, and does not wait for a refresh that hangs.
 func TestCollectWaitsForNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan bool)
@@ -277,7 +277,7 @@ func TestRegister(t *testing.T) {
 	t.Run("no caches", func(t *testing.T) {
 		require.Empty(t, text(t, &promsts.Collector{Caches: map[string]*stschain.Cache{}}))
 	})
-	t.Run("not registered", func(t *testing.T) { // as by a Registerer that does not ask for descriptions
+	t.Run("not registered", func(t *testing.T) { // as by a Registerer that does not read descriptions
 		metrics := make(chan prometheus.Metric, 1)
 		(&promsts.Collector{}).Collect(metrics)
 		require.ErrorContains(t, (<-metrics).Write(nil), "Collector.Caches is required")

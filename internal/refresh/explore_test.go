@@ -56,7 +56,7 @@ var events = []event{
 	{"rejection", func(m *model) (bool, error) { return m.holding() && !m.rejected, m.reject() }},
 	{"clock back", setClock(-20*time.Minute, false)},
 	{"clock ahead", setClock(20*time.Minute, false)},
-	{"clock back, told", setClock(-20*time.Minute, true)},
+	{"clock back, noticed", setClock(-20*time.Minute, true)},
 	{"blocked", func(m *model) (bool, error) {
 		m.blocked = !m.blocked
 		return !m.state.InFlight, nil
@@ -106,8 +106,8 @@ func endsHolding(end func(*model) error) func(*model) (bool, error) {
 	}
 }
 
-func setClock(d time.Duration, told bool) func(*model) (bool, error) {
-	return func(m *model) (bool, error) { return true, m.setClock(d, told) }
+func setClock(d time.Duration, noticed bool) func(*model) (bool, error) {
+	return func(m *model) (bool, error) { return true, m.setClock(d, noticed) }
 }
 
 // another returns an entry with another ID than the cached one.

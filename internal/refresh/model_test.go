@@ -9,7 +9,7 @@ import (
 )
 
 // model is a cache without provider, lock and clock: the State of the engine, and the facts that an
-// observer could tell. Each method is an event, and returns an error if something does not hold that the
+// observer could see. Each method is an event, and returns an error if something does not hold that the
 // documentation promises. A model is a value: it can be copied and compared.
 type model struct {
 	cfg   refresh.Config
@@ -33,7 +33,7 @@ type model struct {
 	forgotten bool          // that failure is not remembered: FailFast, the first one, nothing cached
 	last      outcome       // of the last attempt
 	ended     time.Duration // age at which it ended
-	stepped   bool          // since then the clock was set, and the engine was not told
+	stepped   bool          // since then the clock was set, and the engine did not notice
 }
 
 type outcome int
@@ -89,10 +89,10 @@ func (m *model) wait(d time.Duration) {
 	m.age += d
 }
 
-// setClock sets the clock. If the engine is told, nothing else changes.
-func (m *model) setClock(d time.Duration, told bool) error {
+// setClock sets the clock. If the engine notices, nothing else changes.
+func (m *model) setClock(d time.Duration, noticed bool) error {
 	m.now += int64(d)
-	if !told {
+	if !noticed {
 		m.stepped = true
 		return nil
 	}
@@ -101,7 +101,7 @@ func (m *model) setClock(d time.Duration, told bool) error {
 	return m.changed()
 }
 
-// reject is a service that rejects the entry. Like a Cache, it tells the engine once.
+// reject is a service that rejects the entry. Like a Cache, it reports that once.
 func (m *model) reject() error {
 	if !m.holding() || m.rejected {
 		return nil

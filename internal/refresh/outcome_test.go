@@ -107,7 +107,7 @@ func TestSucceed(t *testing.T) {
 		{"the same again", defaults, hourOld(), came(50*minute, "a", 10*minute), "", time.Hour, 15 * minute, minute},
 		{"the same again, while fresh", defaults, hourOld(), came(10*minute, "a", 50*minute), "", time.Hour, 15 * minute, minute},
 		{"the same again, shorter", defaults, hourOld(), came(50*minute, "a", minute), "", time.Hour, 15 * minute, 15 * second},
-		{"the same again is no success", defaults, hourOld(failed(50*minute, down)), came(55*minute, "a", 5*minute), "Failed Settled", time.Hour, 15 * minute, minute},
+		{"the same again is not a success", defaults, hourOld(failed(50*minute, down)), came(55*minute, "a", 5*minute), "Failed Settled", time.Hour, 15 * minute, minute},
 		{"the same again after a refusal", failFast, hourOld(failed(50*minute, no)), came(55*minute, "a", 5*minute), "Failed Refused Settled", time.Hour, 15 * minute, minute},
 		{"the same again after a prompt was needed", defaults, hourOld(failed(50*minute, refresh.NoPrompt)), came(55*minute, "a", 5*minute), "", time.Hour, 15 * minute, minute},
 		{"never expires", defaults, nil, came(0, "a", refresh.Never), "", refresh.Never, 60 * minute, second},

@@ -68,29 +68,29 @@ func TestSimulationReplays(t *testing.T) {
 type fault int
 
 const (
-	none       fault = iota
-	outage           // each attempt fails
-	refusing         // each fails for good
-	hanging          // every second attempt takes its whole Timeout, and half of their calls longer
-	prompts          // each attempt needs a prompt
-	endless          // entries that do not expire
-	expired          // entries that arrive expired
-	short            // entries that live up to a minute; from here on some attempts fail as well, and some entries are rejected
-	brief            // up to two seconds
-	again            // the cached entry
-	longer           // the cached ID, each time with a little more life
-	noLonger         // another ID with the same end
-	rejecting        // a service rejects every second entry as it comes
-	clockAhead       // by hours, and back at the end
-	clockBack        // by hours, for good
-	clockTold        // set again and again, and the engine is told
-	mixed            // each attempt has another fault, and the clock is set again and again
-	faults           // how many there are
+	none         fault = iota
+	outage             // each attempt fails
+	refusing           // each fails for good
+	hanging            // every second attempt takes its whole Timeout, and half of their calls longer
+	prompts            // each attempt needs a prompt
+	endless            // entries that do not expire
+	expired            // entries that arrive expired
+	short              // entries that live up to a minute; from here on some attempts fail as well, and some entries are rejected
+	brief              // up to two seconds
+	again              // the cached entry
+	longer             // the cached ID, each time with a little more life
+	noLonger           // another ID with the same end
+	rejecting          // a service rejects every second entry as it comes
+	clockAhead         // by hours, and back at the end
+	clockBack          // by hours, for good
+	clockNoticed       // set again and again, and the engine notices
+	mixed              // each attempt has another fault, and the clock is set again and again
+	faults             // how many there are
 )
 
 func (f fault) String() string {
 	return [...]string{"none", "outage", "refusing", "hanging", "prompts", "endless", "expired", "short", "brief", "again", "longer",
-		"no longer", "rejecting", "clock ahead", "clock back", "clock told", "mixed"}[f]
+		"no longer", "rejecting", "clock ahead", "clock back", "clock noticed", "mixed"}[f]
 }
 
 // year is one virtual year of one cache.
@@ -280,7 +280,7 @@ func (y *year) call() error {
 	return y.checkPace()
 }
 
-// disturb is what happens beside callers and attempts.
+// disturb is what happens apart from callers and attempts.
 func (y *year) disturb() error {
 	if y.fault >= short && y.oneIn(16) {
 		y.note("rejection", "")
@@ -288,18 +288,18 @@ func (y *year) disturb() error {
 			return err
 		}
 	}
-	if y.fault < clockTold || !y.oneIn(8) {
+	if y.fault < clockNoticed || !y.oneIn(8) {
 		return nil
 	}
 	d := y.upTo(y.upTo(y.upTo(5 * time.Hour))) // most are small
 	if y.oneIn(2) {
 		d = -d
 	}
-	told := y.fault == clockTold || y.oneIn(2)
+	noticed := y.fault == clockNoticed || y.oneIn(2)
 	if y.replay {
-		y.note("clock set, told or not", []any{d, told})
+		y.note("clock set, noticed or not", []any{d, noticed})
 	}
-	return y.m.setClock(d, told)
+	return y.m.setClock(d, noticed)
 }
 
 // begun draws how long the attempt takes that has begun.

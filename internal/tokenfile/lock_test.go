@@ -117,7 +117,7 @@ func names(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// People keep their configuration elsewhere, and link to it.
+// Users keep their configuration elsewhere, and link to it.
 func TestWriteLink(t *testing.T) {
 	real, link := filepath.Join(t.TempDir(), "real.json"), filepath.Join(t.TempDir(), "link.json")
 	require.NoError(t, os.WriteFile(real, []byte("{}"), 0o600))
@@ -170,7 +170,7 @@ func long(n int) tokenfile.Document {
 	return document(strings.Repeat(fmt.Sprint(n%10), 32<<10))
 }
 
-// Whoever is killed while writing leaves the old file or the new one, and the lock.
+// A process that is killed while writing leaves the old file or the new one, and the lock.
 func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "x.json")
@@ -195,7 +195,7 @@ func TestKill(t *testing.T) {
 		whole(t, path)
 		lock, err := tokenfile.Lock(t.Context(), path)
 		require.NoError(t, err)
-		require.NoError(t, lock.Write(long(run)), "what it left is in nobody's way")
+		require.NoError(t, lock.Write(long(run)), "what it left blocks no other process")
 		require.NoError(t, lock.Release())
 		require.Equal(t, []string{"x.json", "x.json.lock"}, names(t, dir))
 	}

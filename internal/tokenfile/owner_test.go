@@ -13,7 +13,7 @@ import (
 	"github.com/stschain-go/stschain/internal/tokenfile"
 )
 
-// A container of root that has somebody's home directory mounted leaves them their session,
+// A container of root that has a user's home directory mounted leaves them their session,
 // and a lock that they can take.
 func TestOwner(t *testing.T) {
 	if os.Geteuid() != 0 {

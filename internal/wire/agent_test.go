@@ -31,7 +31,7 @@ func TestClient(t *testing.T) {
 	defer srv.Close()
 	jar, err := cookiejar.New(nil)
 	require.NoError(t, err)
-	proxied := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { t.Error("a proxy is asked for"); return nil, io.EOF }}
+	proxied := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { t.Error("a proxy is looked up"); return nil, io.EOF }}
 	for name, given := range map[string]*http.Client{"own": nil, "empty": {Jar: jar}, "with a proxy": {Transport: proxied}} {
 		var dialled []string
 		client, guarded := wire.DirectClient(given, func(dial wire.Dial) wire.Dial {
@@ -42,9 +42,9 @@ func TestClient(t *testing.T) {
 		})
 		require.True(t, guarded, name)
 		require.Nil(t, client.Jar, name)
-		answer, err := wire.Send(t.Context(), client, wire.Request{Method: "GET", URL: srv.URL, Header: http.Header{}, Timeout: time.Minute})
+		response, err := wire.Send(t.Context(), client, wire.Request{Method: "GET", URL: srv.URL, Header: http.Header{}, Timeout: time.Minute})
 		require.NoError(t, err, name)
-		require.Equal(t, http.StatusFound, answer.Status, name)
+		require.Equal(t, http.StatusFound, response.Status, name)
 		require.Equal(t, []string{srv.Listener.Addr().String()}, dialled, name)
 		client.CloseIdleConnections()
 	}
@@ -57,34 +57,34 @@ func TestClient(t *testing.T) {
 
 func TestAsk(t *testing.T) {
 	const secret = "canary-4711-token"
-	ask := func(url string, answer roundTripper) (wire.Response, error) {
-		return wire.Send(t.Context(), &http.Client{Transport: answer}, wire.Request{
+	send := func(url string, transport roundTripper) (wire.Response, error) {
+		return wire.Send(t.Context(), &http.Client{Transport: transport}, wire.Request{
 			Method: "GET", URL: url, Header: http.Header{"Authorization": {secret}}, Timeout: time.Second, Secrets: []stschain.Secret{stschain.NewSecret(secret)},
 		})
 	}
-	answer, err := ask("http://x", func(r *http.Request) (*http.Response, error) {
+	response, err := send("http://x", func(r *http.Request) (*http.Response, error) {
 		require.Equal(t, "stschain", r.Header.Get("User-Agent"))
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", wire.MaxBody)))}, nil
 	})
 	require.NoError(t, err)
-	require.Len(t, answer.Body, wire.MaxBody)
+	require.Len(t, response.Body, wire.MaxBody)
 
-	_, err = ask("http://x", func(*http.Request) (*http.Response, error) {
+	_, err = send("http://x", func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(strings.Repeat("x", wire.MaxBody+1)))}, nil
 	})
 	require.ErrorIs(t, err, wire.ErrTooLarge)
-	_, err = ask("http://x", func(*http.Request) (*http.Response, error) {
+	_, err = send("http://x", func(*http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: 200, Body: io.NopCloser(&endless{t: t})}, nil
 	})
 	require.ErrorIs(t, err, wire.ErrTooLarge)
 
-	_, err = ask("http://x", func(*http.Request) (*http.Response, error) { return nil, errors.New("cannot send " + secret) })
+	_, err = send("http://x", func(*http.Request) (*http.Response, error) { return nil, errors.New("cannot send " + secret) })
 	none, ok := errors.AsType[*wire.NoResponse](err)
 	require.True(t, ok)
 	require.False(t, none.Connected || none.TimedOut)
 	canary.Check(t, secret, err)
 
-	_, err = ask("http://x/%zz"+secret, nil)
+	_, err = send("http://x/%zz"+secret, nil)
 	require.EqualError(t, err, "the URL is not valid")
 }
 
@@ -108,7 +108,7 @@ func TestThrottled(t *testing.T) {
 	require.NotErrorIs(t, cause, stschain.ErrThrottled)
 }
 
-// endless is a body that does not end before somebody stops reading.
+// endless is a body that does not end before its reader stops.
 type endless struct {
 	t    *testing.T
 	read int
@@ -125,18 +125,18 @@ func (e *endless) Read(b []byte) (int, error) {
 func TestRetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		trouble := errors.New("trouble")
-		tries := 0
+		attempts := 0
 		began := time.Now()
-		err := wire.Retry(t.Context(), 3, time.Second, func() (bool, error) { tries++; return true, trouble })
+		err := wire.Retry(t.Context(), 3, time.Second, func() (bool, error) { attempts++; return true, trouble })
 		require.Equal(t, trouble, err)
-		require.Equal(t, 3, tries)
+		require.Equal(t, 3, attempts)
 		require.GreaterOrEqual(t, time.Since(began), 1500*time.Millisecond)
 		require.LessOrEqual(t, time.Since(began), 3*time.Second+2)
 
-		tries = 0
-		require.Equal(t, trouble, wire.Retry(t.Context(), 3, time.Second, func() (bool, error) { tries++; return false, trouble }))
-		require.NoError(t, wire.Retry(t.Context(), 3, time.Second, func() (bool, error) { tries++; return true, nil }))
-		require.Equal(t, 2, tries)
+		attempts = 0
+		require.Equal(t, trouble, wire.Retry(t.Context(), 3, time.Second, func() (bool, error) { attempts++; return false, trouble }))
+		require.NoError(t, wire.Retry(t.Context(), 3, time.Second, func() (bool, error) { attempts++; return true, nil }))
+		require.Equal(t, 2, attempts)
 
 		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()

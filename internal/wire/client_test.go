@@ -84,7 +84,7 @@ func TestCause(t *testing.T) {
 		canary.Check(t, secret, err)
 	}
 
-	// A caller who left is told that, and why.
+	// A caller that gave up gets that error, and why.
 	left := errors.New("the user closed the tab")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(left)

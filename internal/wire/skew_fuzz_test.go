@@ -22,7 +22,7 @@ func FuzzMeasure(f *testing.F) {
 		dated := sent.Add(time.Duration(at)).Add(time.Duration(ahead))
 		s, ok := wire.MeasureSkew(http.Header{"Date": {dated.Format(http.TimeFormat)}}, sent, sent.Add(time.Duration(took)))
 		if ok != (took <= int64(15*time.Minute)) {
-			t.Fatalf("an answer after %v: %v", time.Duration(took), ok)
+			t.Fatalf("a response after %v: %v", time.Duration(took), ok)
 		}
 		if !ok {
 			return

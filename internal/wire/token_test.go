@@ -327,7 +327,7 @@ func TestTokenCallers(t *testing.T) {
 	}
 }
 
-// A caller that gives up is told so. That is not a failure: another caller refreshes the token.
+// A caller that gives up gets that error. That is not a failure: another caller refreshes the token.
 func TestTokenCallerGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newTokens(0)

@@ -19,15 +19,15 @@ var (
 	link   = regexp.MustCompile(`\]\(([^)\s]+)[^)]*\)|(?m:^\[[^\]]+\]: (\S+))|<(https?:[^>]+)>`)
 )
 
-// deadLinks returns the relative links whose file or anchor does not exist, and external ones that are not of https.
-func deadLinks(p page) (dead []string) {
+// brokenLinks returns the relative links whose file or anchor does not exist, and external ones that are not of https.
+func brokenLinks(p page) (broken []string) {
 	for _, match := range link.FindAllStringSubmatch(inline.ReplaceAllString(p.text, "code"), -1) {
 		target := match[1] + match[2] + match[3]
 		if err := follow(p, target); err != nil {
-			dead = append(dead, fmt.Sprintf("%s: %v", target, err))
+			broken = append(broken, fmt.Sprintf("%s: %v", target, err))
 		}
 	}
-	return dead
+	return broken
 }
 
 func follow(p page, target string) error {
@@ -135,13 +135,13 @@ func expand(name string) []string {
 	return all
 }
 
-func TestDeadLinks(t *testing.T) {
+func TestBrokenLinks(t *testing.T) {
 	p := parse("docs/a.md", "[a](design.md#layers) ![b](life.svg) [c](../README.md) [d](https://go.dev/x) `[e](f)` [g](how-to)\n"+
 		"`adapter/awssdk` `source/{env,imds}` `shared/rules_test.go` `rules_test.go` `source/imds.Provider` `application/json` `~/.aws/config`")
-	require.Empty(t, deadLinks(p))
+	require.Empty(t, brokenLinks(p))
 	require.Empty(t, missingFiles(p))
 	p = parse("docs/a.md", "[a](design.md#nowhere) ![b](none.svg) [c](http://go.dev) [d](README.md#x)\n"+
 		"`adapter/none` `source/{env,none}` `none_test.go` `docs/none.md`")
-	require.Len(t, deadLinks(p), 4)
+	require.Len(t, brokenLinks(p), 4)
 	require.Equal(t, []string{"adapter/none", "source/none", "none_test.go", "docs/none.md"}, missingFiles(p))
 }

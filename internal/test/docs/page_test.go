@@ -40,7 +40,7 @@ func TestDocs(t *testing.T) {
 			t.Run("code", func(t *testing.T) { checkCode(t, p) })
 			t.Run("data", func(t *testing.T) { checkData(t, p) })
 			t.Run("text", func(t *testing.T) { checkText(t, p, output) })
-			t.Run("links", func(t *testing.T) { require.Empty(t, deadLinks(p)) })
+			t.Run("links", func(t *testing.T) { require.Empty(t, brokenLinks(p)) })
 			t.Run("paths", func(t *testing.T) { require.Empty(t, missingFiles(p)) })
 			t.Run("names", func(t *testing.T) { require.Empty(t, missingNames(p, names)) })
 		})
