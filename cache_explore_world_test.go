@@ -221,7 +221,7 @@ func (w *world) learn(a worldResult) {
 	expired := !a.creds.Expires.IsZero() && !a.creds.Expires.After(w.Now().Round(0))
 	w.quiet = errors.Is(a.err, stschain.ErrPrompt) && w.c.Inside().Quiet
 	switch {
-	case w.quiet: // it is no failure
+	case w.quiet: // it is not a failure
 		w.failed = false
 	case a.err != nil, expired, same && w.rejected:
 		w.failed, w.tried, w.failures = true, true, w.failures+1

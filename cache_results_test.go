@@ -88,7 +88,7 @@ func TestCacheBadResults(t *testing.T) {
 func TestCacheDoesNotLoop(t *testing.T) {
 	tests := []struct {
 		name   string
-		answer func(begin time.Time, n int) stschain.Credentials
+		result func(begin time.Time, n int) stschain.Credentials
 		most   int // attempts in an hour with four calls a second
 	}{
 		{"the same until they end", func(begin time.Time, _ int) stschain.Credentials {
@@ -116,7 +116,7 @@ func TestCacheDoesNotLoop(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				src := &source{respond: func(_ context.Context, n int) (stschain.Credentials, error) {
-					return tt.answer(begin, n), nil
+					return tt.result(begin, n), nil
 				}}
 				c := &stschain.Cache{Provider: src}
 				for range 4*3600 - 1 {

@@ -134,11 +134,11 @@ func TestChainEndedContext(t *testing.T) {
 // A thousand concurrent callers, while providers are configured or not: all get one identity.
 func TestChainConcurrentCalls(t *testing.T) {
 	for range 20 {
-		var asked atomic.Int32
+		var calls atomic.Int32
 		flapping := func(key string) stschain.Provider {
 			p := stschain.Static(key, "s", "")
 			return stschain.ProviderFunc(func(ctx context.Context) (stschain.Credentials, error) {
-				if asked.Add(1)%3 == 0 {
+				if calls.Add(1)%3 == 0 {
 					return p.Retrieve(ctx)
 				}
 				return notHere(ctx)

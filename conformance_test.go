@@ -77,11 +77,11 @@ func runRefreshCase(t *testing.T, tt refreshCase) {
 	c.SetRandom(func() float64 { return max(0, (tt.Given.RefreshBackoffSeconds-300)/300) })
 
 	// The state to start in: an hour's credentials, so much of which has passed.
-	passed, held := map[string]time.Duration{
+	passed, hasCreds := map[string]time.Duration{
 		"valid": time.Minute, "advisory": 50 * time.Minute, "mandatory": 59*time.Minute + 30*time.Second, "expired": 61 * time.Minute,
 	}[tt.Given.CachedCredentials]
 	var cachedKey string
-	if held {
+	if hasCreds {
 		creds = key(0, time.Hour)
 		if tt.Given.AccessKeyID != "" {
 			creds.AccessKeyID = tt.Given.AccessKeyID

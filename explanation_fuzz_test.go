@@ -21,7 +21,7 @@ func FuzzExplanation(f *testing.F) {
 	f.Add("", "", "", int64(290*365*86400*1_000_000_000), uint8(2))
 	f.Add("x: y", "x: y: provider unavailable: ", "A", int64(1)<<62, uint8(7))
 	f.Fuzz(func(t *testing.T, name, text, id string, left int64, kind uint8) {
-		asked := &member{name: name, retrieve: func(context.Context) (stschain.Credentials, error) {
+		first := &member{name: name, retrieve: func(context.Context) (stschain.Credentials, error) {
 			switch kind & 3 {
 			case 0:
 				return stschain.Credentials{}, stschain.Unavailable("%s", text)
@@ -31,9 +31,9 @@ func FuzzExplanation(f *testing.F) {
 			return stschain.Credentials{AccessKeyID: id, SecretAccessKey: stschain.NewSecret("canary-4711-key"), Origin: text, AccountID: name, Expires: time.Now().Add(time.Duration(left))}, nil
 		}}
 		last := stschain.Static("AKIDLAST", "canary-4711-last", "")
-		top := stschain.Provider(stschain.NewChain(asked, last))
+		top := stschain.Provider(stschain.NewChain(first, last))
 		if kind&4 != 0 {
-			top = &member{name: text, below: []stschain.Provider{stschain.Cached(asked), last}}
+			top = &member{name: text, below: []stschain.Provider{stschain.Cached(first), last}}
 		}
 		x := stschain.Explain(t.Context(), top)
 		shown := x.String()

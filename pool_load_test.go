@@ -47,7 +47,7 @@ func TestPoolColdStart(t *testing.T) {
 	})
 }
 
-// Guessed names beside tenants that work: no tenant is evicted or waits for long, every one is renewed
+// Guessed names together with tenants that work: no tenant is evicted or waits for long, every one is renewed
 // before it expires, and the guesses cost neither memory nor calls without bound.
 func TestPoolGuesses(t *testing.T) {
 	working, perSecond, during := 200, 100, 30*time.Minute
@@ -118,7 +118,7 @@ func TestPoolGuesses(t *testing.T) {
 	})
 }
 
-// The bytes that a key costs beside its token.
+// The bytes that a key costs in addition to its token.
 func TestHeapOfPool(t *testing.T) {
 	const keys, most = 20_000, 920
 	for _, size := range []int{800, 4096} {
@@ -138,7 +138,7 @@ func TestHeapOfPool(t *testing.T) {
 			require.NoError(t, err)
 		}
 		each := int(heapInUse()-before) / keys
-		t.Logf("%d bytes a key beside a token of %d bytes", each, size)
+		t.Logf("%d bytes a key in addition to a token of %d bytes", each, size)
 		require.LessOrEqual(t, each, most)
 		runtime.KeepAlive(pool)
 		runtime.KeepAlive(names)

@@ -43,11 +43,11 @@ type poolDay struct {
 	forgotten [poolDayKeys]time.Time
 	calls     int
 	inFlight  int // within their Timeout
-	held      map[int]stschain.CachedProvider
+	providers map[int]stschain.CachedProvider
 }
 
 func newPoolDay(t *testing.T, seed uint64) *poolDay {
-	d := &poolDay{t: t, rnd: rand.New(rand.NewPCG(seed, 14)), held: map[int]stschain.CachedProvider{}}
+	d := &poolDay{t: t, rnd: rand.New(rand.NewPCG(seed, 14)), providers: map[int]stschain.CachedProvider{}}
 	d.pool = stschain.Pool[int]{
 		MaxEntries: 120, MaxInFlight: 8,
 		New: func(key int) (stschain.Provider, error) {
@@ -58,7 +58,7 @@ func newPoolDay(t *testing.T, seed uint64) *poolDay {
 		},
 	}
 	for key := range poolDayKeys {
-		d.held[key] = d.pool.Provider(key)
+		d.providers[key] = d.pool.Provider(key)
 	}
 	return d
 }
@@ -127,7 +127,7 @@ func (d *poolDay) call(key int, wait time.Duration) bool {
 	forgotten := d.forgotten[key]
 	d.mu.Unlock()
 	began := time.Now()
-	creds, err := d.held[key].Retrieve(ctx)
+	creds, err := d.providers[key].Retrieve(ctx)
 	if err != nil {
 		if stschain.IsUnavailable(err) {
 			d.t.Errorf("key %d: %v", key, err)
@@ -145,7 +145,7 @@ func (d *poolDay) call(key int, wait time.Duration) bool {
 		d.t.Errorf("key %d got credentials of %v at %v, forgotten at %v", key, at, began, forgotten)
 	}
 	if d.random(500) == 0 {
-		d.held[key].Invalidate(creds)
+		d.providers[key].Invalidate(creds)
 	}
 	return true
 }

@@ -578,7 +578,7 @@ func TestPoolNew(t *testing.T) {
 			{"nil", "stschain: Pool.New: it returned no provider"},
 			{"panics", ": no"},
 			{"exits", "called runtime.Goexit"},
-			{"itself", "deadline exceeded"}, // after the Timeout: New has no context that would tell
+			{"itself", "deadline exceeded"}, // after the Timeout: New has no context that would end
 			{"once", "the database is down"},
 			{"hangs", "did not return within 30s"},
 		} {

@@ -267,7 +267,7 @@ func (y *year) settled() bool {
 
 // live goes through the year: fifty faults, one after the other, each after a
 // while in which nothing is wrong. There is a call every minute at least,
-// and every second or so while something goes on. It tells of each fault that it got to.
+// and every second or so while something goes on. It notes each fault that it got to.
 func (y *year) live(goesOn func()) error {
 	const chapters = 50
 	for chapter := range chapters {
@@ -371,19 +371,19 @@ func (y *year) call() error {
 	return y.checkPace(y.clk.Now())
 }
 
-// good tells that the cache holds credentials that nothing speaks against.
+// good reports that the cache holds credentials that nothing speaks against.
 func (y *year) good() bool {
 	s := y.cache.Status()
 	return s.Phase != stschain.Empty && s.Phase != stschain.Expired && !s.Rejected
 }
 
-// attemptIsMissing tells that the last attempt failed and another one is due; after a clock went back none may be.
+// attemptIsMissing reports that the last attempt failed and another one is due; after a clock went back none may be.
 func (y *year) attemptIsMissing() bool {
 	s := y.cache.Status()
 	return s.Err != nil && s.Phase != stschain.Fresh
 }
 
-// unexpired tells that the cache holds credentials that have not expired, rejected or not.
+// unexpired reports that the cache holds credentials that have not expired, rejected or not.
 func (y *year) unexpired() bool {
 	p := y.cache.Status().Phase
 	return p != stschain.Empty && p != stschain.Expired

@@ -26,8 +26,8 @@ func (w world) ticks(s *state, say sayFunc) {
 	violation := ""
 	for i := range t.p {
 		q := &t.p[i]
-		switch good := t.good(q, q.held); {
-		case w.eager && s.faults == 0 && !w.refuse && w.fixed == 0 && q.held != 0 && !good:
+		switch good := t.good(q, q.cached); {
+		case w.eager && s.faults == 0 && !w.refuse && w.fixed == 0 && q.cached != 0 && !good:
 			violation = fmt.Sprintf("p%d came to the end of its credentials without any fault", i)
 		case w.live > 0 && t.calm == w.live+1 && !good:
 			violation = fmt.Sprintf("p%d has no valid credentials %d ticks after the last fault", i, w.live)
@@ -56,15 +56,15 @@ func (w world) faults(s *state, say sayFunc) {
 	}
 	for i := range s.p {
 		p := &s.p[i]
-		fault(func(b *budget) *int8 { return &b.crash }, p.running || p.held != 0, i, "crashes", func(t *state) {
+		fault(func(b *budget) *int8 { return &b.crash }, p.running || p.cached != 0, i, "crashes", func(t *state) {
 			t.stops(i)
 			t.p[i] = process{}
 		})
 		fault(func(b *budget) *int8 { return &b.pause }, p.running && !p.paused, i, "is paused", func(t *state) { t.p[i].paused = true })
-		fault(func(b *budget) *int8 { return &b.reject }, !p.paused && s.good(p, p.held), i, fmt.Sprintf("sees #%d rejected", p.held), func(t *state) {
-			t.p[i].rejected |= s.bit(p.held)
+		fault(func(b *budget) *int8 { return &b.reject }, !p.paused && s.good(p, p.cached), i, fmt.Sprintf("sees #%d rejected", p.cached), func(t *state) {
+			t.p[i].rejected |= s.bit(p.cached)
 			t.p[i].rest = s.now
-			t.rejected |= s.bit(p.held)
+			t.rejected |= s.bit(p.cached)
 			t.rejections++
 		})
 	}

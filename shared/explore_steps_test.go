@@ -108,9 +108,9 @@ func (w world) perform(s *state, i int, say sayFunc) {
 		p.next, p.asleep = shared.Action{Op: shared.OpLoad}, true
 		say(t, i, violation, "waits")
 	case shared.OpDirect:
-		if s.good(p, p.held) { // it has time, and returns what it has until it draws to call
+		if s.good(p, p.cached) { // it has time, and returns what it has until it draws to call
 			u := t
-			w.returns(&u, i, p.held)
+			w.returns(&u, i, p.cached)
 			say(u, i, "", "would call directly, and returns what it has")
 		}
 		p.next = a.Directed()
@@ -129,7 +129,7 @@ func (w world) settle(t *state, i int) (text, violation string) {
 	p := &t.p[i]
 	value, result := idOf(p.attempt.Value), idOf(p.attempt.Result)
 	leased := t.owner == owner(i) && !t.pause && !p.attempt.Down
-	idle := w.eager && t.faults == 0 && p.next.Op == shared.ReturnValue && value == p.held && t.owner == noOwner && t.good(p, value)
+	idle := w.eager && t.faults == 0 && p.next.Op == shared.ReturnValue && value == p.cached && t.owner == noOwner && t.good(p, value)
 	switch p.next.Op {
 	case shared.ReturnValue:
 		text, violation = fmt.Sprintf(", returns #%d from the store", value), w.returns(t, i, value)

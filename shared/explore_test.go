@@ -106,7 +106,7 @@ type process struct {
 	running      bool
 	calling      bool
 	since        int8   // of the call
-	held         int8   // by the Cache; 0: nothing
+	cached       int8   // by the Cache; 0: nothing
 	window, rest int8   // of the Cache
 	rejected     uint16 // that this process saw
 	asleep       bool
@@ -259,7 +259,7 @@ func (s *state) good(p *process, id int8) bool {
 
 // needs reports whether the Cache of a process begins a refresh when it is called.
 func (s *state) needs(p *process) bool {
-	return s.now >= p.rest && (!s.good(p, p.held) || s.ends[p.held]-s.now <= p.window)
+	return s.now >= p.rest && (!s.good(p, p.cached) || s.ends[p.cached]-s.now <= p.window)
 }
 
 // view is what process p sees in the store.
@@ -273,7 +273,7 @@ func (s *state) view(p *process) shared.View {
 	switch {
 	case p.rejected&s.bit(id) != 0:
 		v.Kind = shared.Rejected
-	case s.good(p, p.held) && s.ends[id] < s.ends[p.held]:
+	case s.good(p, p.cached) && s.ends[id] < s.ends[p.cached]:
 		v.Kind = shared.Older
 	}
 	return v
@@ -297,15 +297,15 @@ func (w world) returns(s *state, i int, id int8) (violation string) {
 	if p.rejected&s.bit(id) != 0 || s.ends[id] <= s.now {
 		violation = "returned credentials that were rejected, or have expired"
 	}
-	gains := !s.good(p, p.held) || s.ends[id] > s.ends[p.held]
-	if left := s.ends[id] - s.now; id != p.held {
+	gains := !s.good(p, p.cached) || s.ends[id] > s.ends[p.cached]
+	if left := s.ends[id] - s.now; id != p.cached {
 		p.window = window
 		if i == 1 && w.wide {
 			p.window = widest
 		}
 		p.window = min(p.window, left*3/4)
 	}
-	p.held, p.rest = id, s.now
+	p.cached, p.rest = id, s.now
 	if !gains {
 		p.rest += max(1, (s.ends[id]-s.now)/4)
 	}

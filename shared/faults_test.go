@@ -137,7 +137,7 @@ func TestStoreEmpty(t *testing.T) {
 // The process with the lease dies: the others wait for its end, and one of them takes over.
 func TestLeaderDies(t *testing.T) {
 	bubble(t, func(t *testing.T, w *fleet) {
-		_, err := w.store.Lease(t.Context(), w.keyOf(w.process()), "dead", false, 2*time.Second)
+		_, err := w.store.Lease(t.Context(), w.keyOf(w.process()), "killed", false, 2*time.Second)
 		require.NoError(t, err)
 		began := time.Now()
 		for range 100 {

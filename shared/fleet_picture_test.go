@@ -41,7 +41,7 @@ var scenes = []scene{
 				w.until(20*time.Minute + time.Duration(i/(pods/4))*time.Minute)
 			}
 			w.mu.Lock()
-			w.processes[i].dead = true
+			w.processes[i].killed = true
 			w.mu.Unlock()
 			p := w.launch(4711, pods+i)
 			w.mu.Lock()

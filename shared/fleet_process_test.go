@@ -15,7 +15,7 @@ import (
 type pod struct {
 	w      *region
 	clock  *wallClock
-	dead   bool
+	killed bool
 	broken bool // services reject all that it sends
 	killIn int  // 0: it is not killed
 	roles  []*member
@@ -145,7 +145,7 @@ func (m *member) retrieve(atLeast time.Duration) (creds stschain.Credentials, er
 func (p *pod) alive() bool {
 	p.w.mu.Lock()
 	defer p.w.mu.Unlock()
-	return !p.dead && !p.w.ended()
+	return !p.killed && !p.w.ended()
 }
 
 // step is where a process may be killed. If it was, step blocks until the world ends, and returns false.
@@ -153,16 +153,16 @@ func (p *pod) step() bool {
 	p.w.mu.Lock()
 	if p.killIn > 0 {
 		if p.killIn--; p.killIn == 0 {
-			p.dead = true
+			p.killed = true
 			p.w.loses(2, p.w.roles...)
 		}
 	}
-	dead := p.dead
+	killed := p.killed
 	p.w.mu.Unlock()
-	if dead {
+	if killed {
 		<-p.w.end
 	}
-	return !dead && !p.w.ended()
+	return !killed && !p.w.ended()
 }
 
 func (m *member) progress() {

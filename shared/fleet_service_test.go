@@ -80,7 +80,7 @@ func (t tier) check(creds stschain.Credentials, err error, atLeast time.Duration
 	w, m, id := t.m.w, t.m, creds.AccessKeyID
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err != nil || m.dead {
+	if err != nil || m.killed {
 		return err
 	}
 	if left := time.Until(m.role.ends[id]); atLeast > 0 && left <= atLeast-w.tolerance() {

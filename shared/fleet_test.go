@@ -201,7 +201,7 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 			old := slices.Clone(w.processes)
 			w.mode = "down"
 			for _, p := range old {
-				p.dead = true
+				p.killed = true
 			}
 			w.mu.Unlock()
 			for i, p := range old {
@@ -250,10 +250,10 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 		w.mu.Unlock()
 		time.Sleep(lasts)
 		w.mu.Lock()
-		dead := victim.dead
+		killed := victim.killed
 		w.loses(2, w.roles...)
 		w.mu.Unlock()
-		if dead {
+		if killed {
 			w.replace(victim, w.launch(seed, next))
 			return 1
 		}
@@ -273,7 +273,7 @@ func (w *region) fault(draws *stream, seed uint64, next int) (started int) {
 		}
 		time.Sleep(lasts / 2)
 		w.mu.Lock()
-		p.broken, victim.dead = false, true
+		p.broken, victim.killed = false, true
 		w.loses(2, w.roles...)
 		w.mu.Unlock()
 		w.replace(victim, p)

@@ -226,7 +226,7 @@ func TestRuleSaveTwice(t *testing.T) {
 	})
 }
 
-// Rule 5: after a result that outlives the value by less than a second, nobody calls the provider for a quarter of the
+// Rule 5: after a result that outlives the value by less than a second, no process calls the provider for a quarter of the
 // remaining time, at least 1 s and at most 60 s.
 func TestRuleGainedNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, w *fleet) {

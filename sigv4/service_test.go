@@ -64,7 +64,7 @@ func TestVPCLattice(t *testing.T) {
 	v.requireValid(t, later)
 }
 
-// The MQTT gateway of IoT wants the session token beside the signature and not below
+// The MQTT gateway of IoT wants the session token after the signature and not below
 // it (aws-sdk-go#2485, aws-c-auth#34).
 func TestPresignForIoT(t *testing.T) {
 	for _, service := range []string{"iotdevicegateway", "iotdata"} {

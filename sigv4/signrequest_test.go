@@ -91,7 +91,7 @@ func openFile(t testing.TB, content string) *os.File {
 	return file
 }
 
-// go-retryablehttp keeps a body beside the request, sets Body of a shallow copy to
+// go-retryablehttp keeps a body apart from the request, sets Body of a shallow copy to
 // a new one for each attempt, and calls PrepareRetry between the attempts.
 func TestSignRequestOfRetryableHTTP(t *testing.T) {
 	for _, size := range []int{small, large} {

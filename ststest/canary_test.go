@@ -25,8 +25,8 @@ func TestCanary(t *testing.T) { synctest.Test(t, testCanary) }
 
 func testCanary(t *testing.T) {
 	srv := ststest.New()
-	var told []ststest.Call
-	srv.OnCall = func(c ststest.Call) { told = append(told, c) }
+	var seen []ststest.Call
+	srv.OnCall = func(c ststest.Call) { seen = append(seen, c) }
 	user := srv.User()
 	p := &assumerole.Provider{Client: &stsquery.Client{Credentials: user, Region: "eu-west-1", HTTPClient: srv.Client()}, RoleARN: roleARN}
 	issued, err := p.Retrieve(t.Context())
@@ -34,7 +34,7 @@ func testCanary(t *testing.T) {
 
 	protected := srv.Protect("sts", "", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		caller, _ := ststest.CallerFrom(r.Context())
-		told = append(told, ststest.Call{Caller: caller.ARN, AccessKeyID: caller.AccessKeyID})
+		seen = append(seen, ststest.Call{Caller: caller.ARN, AccessKeyID: caller.AccessKeyID})
 		canary.Check(t, issued.SecretAccessKey.Reveal(), caller)
 		canary.Check(t, issued.SessionToken.Reveal(), caller)
 	}))
@@ -53,9 +53,9 @@ func testCanary(t *testing.T) {
 	_, signature, _ := strings.Cut(signedQuery.URL.Reveal(), "X-Amz-Signature=")
 
 	synctest.Wait()
-	require.Len(t, told, 3)
+	require.Len(t, seen, 3)
 	for _, s := range []string{user.Credentials.SecretAccessKey.Reveal(), issued.SecretAccessKey.Reveal(), issued.SessionToken.Reveal(), signature} {
-		canary.Check(t, s, srv, user, &user, issued, told, srv.Calls())
+		canary.Check(t, s, srv, user, &user, issued, seen, srv.Calls())
 		canary.CheckText(t, s, w.Body.String())
 	}
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // curl calls a URL with curl's own signature and returns status and body. Curl
-// is a signer that nobody on this project wrote.
+// is a signer that is not of this project.
 func curl(t *testing.T, c stschain.Credentials, scope, url string, args ...string) (status, body string) {
 	t.Helper()
 	curl, err := exec.LookPath("curl")

@@ -60,8 +60,8 @@ func TestNotAtTheGlobalEndpoint(t *testing.T) {
 		"GetWebIdentityToken": form("GetWebIdentityToken", "Audience.member.1", "x", "SigningAlgorithm", "ES384"),
 		"GetCallerIdentity":   form("GetCallerIdentity"),
 	} {
-		told := &fakeT{}
-		srv := ststest.NewTest(told)
+		fake := &fakeT{}
+		srv := ststest.NewTest(fake)
 		srv.Region = "eu-west-1" // which signed signs for
 		res, err := srv.Client().Do(signed(t.Context(), global, v.Encode(), srv.User().Credentials, time.Now()))
 		got := read(t, res, err)
@@ -70,7 +70,7 @@ func TestNotAtTheGlobalEndpoint(t *testing.T) {
 			continue
 		}
 		require.Equal(t, "InvalidAction", got.code())
-		require.Contains(t, told.told(), "global endpoint")
+		require.Contains(t, fake.reports(), "global endpoint")
 		require.Equal(t, 200, call(t, srv, srv.User().Credentials, v).status, "at a regional one")
 	}
 }

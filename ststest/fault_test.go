@@ -130,7 +130,7 @@ func TestFaults(t *testing.T) {
 			overSocket := meet(socket, srv.URL())
 			test.check(t, overSocket)
 			require.Equal(t, inProcess.length, overSocket.length)
-			require.Equal(t, 200, whoAmI(t, srv, srv.User().Credentials).status, "the next call is answered properly")
+			require.Equal(t, 200, whoAmI(t, srv, srv.User().Credentials).status, "the next call succeeds")
 		})
 	}
 }
@@ -289,17 +289,17 @@ func TestScript(t *testing.T) {
 }
 
 // TestFaultsDoNotHideABadSignature: what stands before STS may fail, and still
-// the test is told that the request was wrong.
+// the test reports that the request was wrong.
 func TestFaultsDoNotHideABadSignature(t *testing.T) {
-	told := &fakeT{}
-	srv := ststest.NewTest(told)
+	fake := &fakeT{}
+	srv := ststest.NewTest(fake)
 	srv.FailAll(ststest.HTML(503))
 	req := signed(t.Context(), host, whoAmIBody, ststest.New().User().Credentials, time.Now())
 	res, err := srv.Client().Do(req)
 	require.NoError(t, err)
 	res.Body.Close()
 	require.Equal(t, 503, res.StatusCode)
-	require.Contains(t, told.told(), "InvalidClientTokenId")
+	require.Contains(t, fake.reports(), "InvalidClientTokenId")
 }
 
 func TestSkewedServerRefusesAndTellsItsTime(t *testing.T) {

@@ -75,7 +75,7 @@ func FuzzPresigned(f *testing.F) {
 	})
 }
 
-// FuzzForm: whatever a known caller sends, the answer is XML with a status of
+// FuzzForm: whatever a known caller sends, the response is XML with a status of
 // STS, and only an operation that is there, named once, succeeds.
 func FuzzForm(f *testing.F) {
 	srv := fuzzed()
@@ -88,19 +88,19 @@ func FuzzForm(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		rec := httptest.NewRecorder()
 		srv.ServeHTTP(rec, signed(t.Context(), host, body, fuzzKeys, time.Now()))
-		var answer struct{ XMLName xml.Name }
-		require.NoError(t, xml.Unmarshal(rec.Body.Bytes(), &answer), "%s", rec.Body)
+		var response struct{ XMLName xml.Name }
+		require.NoError(t, xml.Unmarshal(rec.Body.Bytes(), &response), "%s", rec.Body)
 		require.Contains(t, []int{200, 400, 403}, rec.Code)
 		if rec.Code == http.StatusOK {
 			v, err := url.ParseQuery(body)
 			require.NoError(t, err)
-			require.Equal(t, v["Action"], []string{strings.TrimSuffix(answer.XMLName.Local, "Response")})
+			require.Equal(t, v["Action"], []string{strings.TrimSuffix(response.XMLName.Local, "Response")})
 			require.Equal(t, []string{"2011-06-15"}, v["Version"])
 		}
 	})
 }
 
-// FuzzSignIn: the sign-in endpoint answers a page, and gives a token only for
+// FuzzSignIn: the sign-in endpoint returns a page, and gives a token only for
 // the session of credentials that it knows.
 func FuzzSignIn(f *testing.F) {
 	srv := fuzzed()

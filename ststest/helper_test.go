@@ -31,7 +31,7 @@ const (
 // start is when the clocks of these tests begin, on a whole second.
 var start = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// fakeT is a TB that keeps what it is told.
+// fakeT is a TB that keeps its reports.
 type fakeT struct {
 	mu      sync.Mutex
 	errors  []string
@@ -48,7 +48,7 @@ func (f *fakeT) Errorf(format string, args ...any) {
 
 func (f *fakeT) Cleanup(c func()) { f.cleanup = append(f.cleanup, c) }
 
-func (f *fakeT) told() string {
+func (f *fakeT) reports() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return strings.Join(f.errors, "\n")
@@ -84,7 +84,7 @@ func signed(ctx context.Context, endpoint, body string, c stschain.Credentials, 
 	return req
 }
 
-// reply is what the tests look at in an answer of STS.
+// reply is what the tests look at in a response of STS.
 type reply struct {
 	status int
 	header http.Header
@@ -122,7 +122,7 @@ func (r reply) value(name string) string {
 	return html.UnescapeString(m[1])
 }
 
-// credentials returns those in the answer of any operation.
+// credentials returns those in the response of any operation.
 func (r reply) credentials() stschain.Credentials {
 	return keys{r.value("AccessKeyId"), r.value("SecretAccessKey"), r.value("SessionToken"), ""}.credentials()
 }

@@ -25,7 +25,7 @@ type trackedBody struct {
 
 func (b *trackedBody) Close() error { b.closed++; return nil }
 
-// TestInProcessIsLikeASocket compares it with net/http, answer by answer.
+// TestInProcessIsLikeASocket compares it with net/http, response by response.
 func TestInProcessIsLikeASocket(t *testing.T) {
 	for name, test := range map[string]struct {
 		method, body string
@@ -161,7 +161,7 @@ func TestInProcessContext(t *testing.T) {
 			require.ErrorIs(t, err, context.DeadlineExceeded)
 		})
 	})
-	t.Run("the cause is told", func(t *testing.T) {
+	t.Run("the cause is reported", func(t *testing.T) {
 		why := errors.New("why")
 		ctx, cancel := context.WithCancelCause(t.Context())
 		handler := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -67,24 +67,24 @@ func TestIssuedCredentialsAreUnique(t *testing.T) {
 
 func TestAssumeRoleDuration(t *testing.T) {
 	tests := []struct {
-		name    string
-		asked   string
-		most    time.Duration
-		chained bool
-		want    time.Duration // 0: refused
-		message string
+		name     string
+		duration string
+		most     time.Duration
+		chained  bool
+		want     time.Duration // 0: refused
+		message  string
 	}{
 		{name: "not said", want: time.Hour},
-		{name: "least", asked: "900", want: 15 * time.Minute},
-		{name: "below", asked: "899", message: "Value '899' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900"},
-		{name: "most", asked: "43200", want: 12 * time.Hour},
-		{name: "above", asked: "43201", message: "less than or equal to 43200"},
-		{name: "not a number", asked: "1h", message: "whole number"},
-		{name: "role's most", asked: "7200", most: 2 * time.Hour, want: 2 * time.Hour},
-		{name: "above role's most", asked: "7201", most: 2 * time.Hour, message: "exceeds the MaxSessionDuration set for this role"},
+		{name: "least", duration: "900", want: 15 * time.Minute},
+		{name: "below", duration: "899", message: "Value '899' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to 900"},
+		{name: "most", duration: "43200", want: 12 * time.Hour},
+		{name: "above", duration: "43201", message: "less than or equal to 43200"},
+		{name: "not a number", duration: "1h", message: "whole number"},
+		{name: "role's most", duration: "7200", most: 2 * time.Hour, want: 2 * time.Hour},
+		{name: "above role's most", duration: "7201", most: 2 * time.Hour, message: "exceeds the MaxSessionDuration set for this role"},
 		{name: "not said, role gives less", most: 30 * time.Minute, want: 30 * time.Minute},
-		{name: "chain", asked: "3600", chained: true, want: time.Hour},
-		{name: "above chain's most", asked: "3601", chained: true, message: "1 hour session limit for roles assumed by role chaining"},
+		{name: "chain", duration: "3600", chained: true, want: time.Hour},
+		{name: "above chain's most", duration: "3601", chained: true, message: "1 hour session limit for roles assumed by role chaining"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -96,8 +96,8 @@ func TestAssumeRoleDuration(t *testing.T) {
 				creds = assume(t, srv, creds).Assumed.Credentials.credentials()
 			}
 			var pairs []string
-			if test.asked != "" {
-				pairs = []string{"DurationSeconds", test.asked}
+			if test.duration != "" {
+				pairs = []string{"DurationSeconds", test.duration}
 			}
 			got := assume(t, srv, creds, pairs...)
 			if test.want == 0 {
@@ -141,8 +141,8 @@ func TestValidation(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			told := &fakeT{}
-			srv := ststest.NewTest(told)
+			fake := &fakeT{}
+			srv := ststest.NewTest(fake)
 			v := form("AssumeRole", "RoleArn", roleARN, "RoleSessionName", "nightly")
 			for i := 0; i < len(test.pairs); i += 2 {
 				if v.Set(test.pairs[i], test.pairs[i+1]); test.pairs[i+1] == "-" {
@@ -154,7 +154,7 @@ func TestValidation(t *testing.T) {
 			require.Equal(t, test.code, got.code())
 			require.Equal(t, "Sender", got.Error.Type)
 			require.Contains(t, got.Error.Message, test.message)
-			require.Contains(t, told.told(), test.code, "the test is told")
+			require.Contains(t, fake.reports(), test.code, "it is reported to the test")
 		})
 	}
 }
@@ -195,7 +195,7 @@ func TestRoleConstraints(t *testing.T) {
 		{name: "no MFA", role: ststest.Role{ARN: roleARN, MFA: true}},
 		{name: "trusted user", role: ststest.Role{ARN: roleARN, Trusted: []string{carol, bob}}, want: true},
 		{name: "another user", role: ststest.Role{ARN: roleARN, Trusted: []string{carol}}},
-		{name: "nobody", role: ststest.Role{ARN: roleARN, Trusted: []string{}}},
+		{name: "empty trust", role: ststest.Role{ARN: roleARN, Trusted: []string{}}},
 		{name: "empty principal", role: ststest.Role{ARN: roleARN, Trusted: []string{""}}},
 		{name: "trusted account", role: ststest.Role{ARN: roleARN, Trusted: []string{"arn:aws:iam::210987654321:root"}}, who: carol, want: true},
 		{name: "trusted account number", role: ststest.Role{ARN: roleARN, Trusted: []string{"210987654321"}}, who: carol, want: true},

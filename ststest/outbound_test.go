@@ -50,11 +50,11 @@ func TestGetWebIdentityToken(t *testing.T) {
 func TestGetWebIdentityTokenRefused(t *testing.T) {
 	srv, mock := fixed(t)
 	srv.AllowRefusals("ValidationError")
-	ask := func(c stschain.Credentials, pairs ...string) reply {
+	do := func(c stschain.Credentials, pairs ...string) reply {
 		return call(t, srv, c, form("GetWebIdentityToken", append([]string{"Audience.member.1", "a", "SigningAlgorithm", "ES384"}, pairs...)...))
 	}
 	user := srv.User().Credentials
-	got := ask(user)
+	got := do(user)
 	require.Equal(t, "2026-11-21T12:05:00Z", got.value("Expiration"))
 	claims, err := srv.Outbound().Verify(stschain.NewSecret(got.value("WebIdentityToken")), start)
 	require.NoError(t, err)
@@ -66,7 +66,7 @@ func TestGetWebIdentityTokenRefused(t *testing.T) {
 		"algorithm": {"SigningAlgorithm", "ES256"}, "no algorithm": {"SigningAlgorithm", ""},
 		"empty audience": {"Audience.member.1", ""}, "long audience": {"Audience.member.1", strings.Repeat("x", 1001)},
 	} {
-		require.Equal(t, "ValidationError", ask(user, pairs...).code(), name)
+		require.Equal(t, "ValidationError", do(user, pairs...).code(), name)
 	}
 	require.Equal(t, "ValidationError", call(t, srv, user, form("GetWebIdentityToken", "SigningAlgorithm", "ES384")).code(), "no audience")
 	require.Equal(t, "ValidationError", call(t, srv, user, form("GetWebIdentityToken", "SigningAlgorithm", "ES384", "Audience", "")).code(), "an empty list")
@@ -74,14 +74,14 @@ func TestGetWebIdentityTokenRefused(t *testing.T) {
 	for i := range 10 {
 		long = append(long, fmt.Sprintf("Audience.member.%d", i+1), strings.Repeat("x", 1000))
 	}
-	require.Equal(t, "JWTPayloadSizeExceededException", ask(user, long...).code())
-	require.Equal(t, "ValidationError", ask(user, append(long, "Audience.member.11", "x")...).code())
+	require.Equal(t, "JWTPayloadSizeExceededException", do(user, long...).code())
+	require.Equal(t, "ValidationError", do(user, append(long, "Audience.member.11", "x")...).code())
 
 	session := assume(t, srv, user, "DurationSeconds", "900").credentials()
 	mock.Add(10 * time.Minute)
-	require.Equal(t, 200, ask(session).status, "it ends with the session")
+	require.Equal(t, 200, do(session).status, "it ends with the session")
 	mock.Add(time.Second)
-	got = ask(session)
+	got = do(session)
 	require.Equal(t, 403, got.status)
 	require.Equal(t, "SessionDurationEscalationException", got.code())
 

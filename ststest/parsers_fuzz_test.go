@@ -14,7 +14,7 @@ import (
 )
 
 // FuzzTags: session tags that are accepted are those that were sent, whatever order and numbers
-// the list has, and the server answers in its own words otherwise.
+// the list has, and the server returns a message of its own otherwise.
 func FuzzTags(f *testing.F) {
 	f.Add("Tags.member.1.Key", "team", "Tags.member.1.Value", "a b", 1)
 	f.Add("Tags.member.2.Key", "team", "Tags.member.2.Value", "x", 2)
@@ -39,7 +39,7 @@ func FuzzTags(f *testing.F) {
 		id, _, _ := strings.Cut(rest, "<")
 		caller, ok := srv.Caller(id)
 		if !ok {
-			t.Fatalf("nobody has the key of %s", rec.Body)
+			t.Fatalf("no user has the key of %s", rec.Body)
 		}
 		want := map[string]string{}
 		for name := range v {
@@ -59,7 +59,7 @@ func FuzzTags(f *testing.F) {
 }
 
 // FuzzTOTP: a code is six digits, of a seed in any spelling, and is taken in its own step and in
-// those beside it alone, but by chance.
+// those next to it, except by chance.
 func FuzzTOTP(f *testing.F) {
 	f.Add("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", int64(59))
 	f.Add("gezd gnbv==", int64(-1))

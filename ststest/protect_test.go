@@ -17,8 +17,8 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// ask sends a signed request to a handler and returns status, error code and body.
-func ask(t *testing.T, h http.Handler, req *http.Request) (status int, code, body string) {
+// do sends a signed request to a handler and returns status, error code and body.
+func do(t *testing.T, h http.Handler, req *http.Request) (status int, code, body string) {
 	t.Helper()
 	res, err := (&http.Client{Transport: ststest.InProcess(h)}).Do(req)
 	require.NoError(t, err)
@@ -62,7 +62,7 @@ func TestProtect(t *testing.T) {
 	put := func() *http.Request {
 		return request(t, "execute-api", http.MethodPut, url, "hello", sigv4.PayloadHash([]byte("hello")), creds, mock.Now())
 	}
-	status, _, _ := ask(t, h, put())
+	status, _, _ := do(t, h, put())
 	require.Equal(t, 200, status)
 	require.Equal(t, "hello", string(got))
 	require.Equal(t, "arn:aws:sts::123456789012:assumed-role/backup/nightly", seen.ARN)
@@ -91,17 +91,17 @@ func TestProtect(t *testing.T) {
 			seen = ststest.Caller{}
 			req := put()
 			refuse.change(req)
-			status, code, _ := ask(t, refuse.handler, req)
+			status, code, _ := do(t, refuse.handler, req)
 			require.Equal(t, refuse.status, status)
 			require.Equal(t, refuse.code, code)
-			require.Zero(t, seen, "next was not asked")
+			require.Zero(t, seen, "next was not called")
 		})
 	}
-	status, _, _ = ask(t, srv.Protect("execute-api", "", next), put())
+	status, _, _ = do(t, srv.Protect("execute-api", "", next), put())
 	require.Equal(t, 200, status, "any region")
 
 	srv.Revoke(creds.AccessKeyID)
-	status, code, _ := ask(t, h, put())
+	status, code, _ := do(t, h, put())
 	require.Equal(t, 403, status)
 	require.Equal(t, "ExpiredToken", code)
 }
@@ -115,41 +115,41 @@ func TestProtectS3(t *testing.T) {
 		"/", "/key", "/a//b", "/a/../b/./c", "/a%20b", "/a+b", "/a%2Bb", "/a%2Fb", "/%E1%88%B4", "/(a)!*'", "/a=b&c@d:e;f,g$", "/%25", "/~a",
 	} {
 		t.Run(path, func(t *testing.T) {
-			status, _, got := ask(t, h, request(t, "s3", http.MethodPut, "https://bucket.s3.example"+path, "hello", hash, user, start))
+			status, _, got := do(t, h, request(t, "s3", http.MethodPut, "https://bucket.s3.example"+path, "hello", hash, user, start))
 			require.Equal(t, 200, status, got)
 			require.Equal(t, "arn:aws:iam::123456789012:user/alice", got)
 		})
 	}
 	const url = "https://bucket.s3.example/key"
-	status, _, got := ask(t, h, request(t, "s3", http.MethodPut, url, "hello", "UNSIGNED-PAYLOAD", user, start))
+	status, _, got := do(t, h, request(t, "s3", http.MethodPut, url, "hello", "UNSIGNED-PAYLOAD", user, start))
 	require.Equal(t, 200, status, got)
 
 	srv.AllowRefusals()
 	req := request(t, "s3", http.MethodPut, url, "hello", hash, user, start)
 	body("jello")(req)
-	status, code, _ := ask(t, h, req)
+	status, code, _ := do(t, h, req)
 	require.Equal(t, 400, status)
 	require.Equal(t, "XAmzContentSHA256Mismatch", code)
 
 	req = request(t, "s3", http.MethodGet, url, "", sigv4.PayloadHash(nil), user, start)
 	req.Header.Del("X-Amz-Content-Sha256")
-	_, code, _ = ask(t, h, req)
+	_, code, _ = do(t, h, req)
 	require.NotEmpty(t, code)
 
 	for want, c := range map[string]stschain.Credentials{
 		"InvalidAccessKeyId": ststest.New().User().Credentials,
 		"InvalidToken":       {AccessKeyID: user.AccessKeyID, SecretAccessKey: user.SecretAccessKey, SessionToken: stschain.NewSecret("x")},
 	} {
-		_, code, _ = ask(t, h, request(t, "s3", http.MethodGet, url, "", sigv4.PayloadHash(nil), c, start))
+		_, code, _ = do(t, h, request(t, "s3", http.MethodGet, url, "", sigv4.PayloadHash(nil), c, start))
 		require.Equal(t, want, code)
 	}
-	_, code, _ = ask(t, h, request(t, "s3", http.MethodGet, url, "", sigv4.PayloadHash(nil), user, start.Add(time.Hour)))
+	_, code, _ = do(t, h, request(t, "s3", http.MethodGet, url, "", sigv4.PayloadHash(nil), user, start.Add(time.Hour)))
 	require.Equal(t, "RequestTimeTooSkewed", code)
 
 	creds := assume(t, srv, user).Assumed.Credentials.credentials()
 	mock.Add(time.Hour)
-	status, code, _ = ask(t, h, request(t, "s3", http.MethodGet, url, "", sigv4.PayloadHash(nil), creds, mock.Now()))
-	require.Equal(t, 400, status, "as S3 answers it")
+	status, code, _ = do(t, h, request(t, "s3", http.MethodGet, url, "", sigv4.PayloadHash(nil), creds, mock.Now()))
+	require.Equal(t, 400, status, "as S3 does")
 	require.Equal(t, "ExpiredToken", code)
 }
 
@@ -171,7 +171,7 @@ func TestProtectPresigned(t *testing.T) {
 		get := func() (int, string) {
 			r, err := http.NewRequest(http.MethodGet, url.Reveal(), nil)
 			require.NoError(t, err)
-			status, code, _ := ask(t, h, r)
+			status, code, _ := do(t, h, r)
 			return status, code
 		}
 		mock.Set(start.Add(time.Hour))
@@ -262,18 +262,18 @@ func TestProtectS3Framing(t *testing.T) {
 		} {
 			req := request(t, service, http.MethodPut, c.front+"/key", "hello", sigv4.PayloadHash([]byte("hello")), user, start)
 			req.ContentLength = c.length
-			req.Body = io.NopCloser(io.MultiReader(strings.NewReader("hello"))) // whose length net/http cannot tell
+			req.Body = io.NopCloser(io.MultiReader(strings.NewReader("hello"))) // whose length net/http does not know
 			res, err := c.base.RoundTrip(req)
 			require.NoError(t, err, name)
-			answer, err := io.ReadAll(res.Body)
+			got, err := io.ReadAll(res.Body)
 			require.NoError(t, err)
 			res.Body.Close()
 			if !s3 {
 				require.Equal(t, 200, res.StatusCode, name)
 				continue
 			}
-			require.Equal(t, c.status, res.StatusCode, "%s: %s", name, answer)
-			require.Contains(t, string(answer), c.code, name)
+			require.Equal(t, c.status, res.StatusCode, "%s: %s", name, got)
+			require.Contains(t, string(got), c.code, name)
 		}
 	}
 	raw := httptest.NewRequest(http.MethodPut, "/key", nil)
@@ -290,6 +290,6 @@ func TestBodyThatBreaksOff(t *testing.T) {
 		req.ContentLength = 5
 		h.ServeHTTP(rec, req)
 		require.Equal(t, 400, rec.Code)
-		require.Contains(t, rec.Body.String(), "is incomplete", "and the test is not told: clients may give up")
+		require.Contains(t, rec.Body.String(), "is incomplete", "and it is not reported: clients may give up")
 	}
 }

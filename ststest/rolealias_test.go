@@ -152,6 +152,6 @@ func TestAddRoleAlias(t *testing.T) {
 	fake := &fakeT{}
 	srv := ststest.NewTest(fake)
 	srv.AddRoleAlias(ststest.RoleAlias{Name: "x", RoleARN: roleARN})
-	require.Contains(t, fake.told(), "AddRoleAlias")
+	require.Contains(t, fake.reports(), "AddRoleAlias")
 	fake.end()
 }

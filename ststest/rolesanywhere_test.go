@@ -262,6 +262,6 @@ func TestAddTrustAnchor(t *testing.T) {
 	fake := &fakeT{}
 	srv := ststest.NewTest(fake)
 	srv.AddTrustAnchor(ststest.TrustAnchor{ARN: profileARN})
-	require.Contains(t, fake.told(), "AddTrustAnchor")
+	require.Contains(t, fake.reports(), "AddTrustAnchor")
 	fake.end()
 }

@@ -146,8 +146,8 @@ func TestSAMLRefused(t *testing.T) {
 		{name: "transitive key without a tag", assertion: ststest.Assertion{Roles: mayBackUp, TransitiveTagKeys: []string{"a"}}, code: "ValidationError", message: "must be included"},
 		{name: "above role's most", assertion: ststest.Assertion{Roles: mayBackUp}, role: ststest.Role{ARN: roleARN, MaxDuration: time.Hour},
 			pairs: []string{"DurationSeconds", "7200"}, code: "ValidationError", message: "MaxSessionDuration"},
-		{name: "provider is no ARN", assertion: ststest.Assertion{Roles: mayBackUp}, pairs: []string{"PrincipalArn", roleARN}, code: "ValidationError", message: "is invalid"},
-		{name: "role is no ARN", assertion: ststest.Assertion{Roles: mayBackUp}, pairs: []string{"RoleArn", providerARN}, code: "ValidationError", message: "is invalid"},
+		{name: "provider is not an ARN", assertion: ststest.Assertion{Roles: mayBackUp}, pairs: []string{"PrincipalArn", roleARN}, code: "ValidationError", message: "is invalid"},
+		{name: "role is not an ARN", assertion: ststest.Assertion{Roles: mayBackUp}, pairs: []string{"RoleArn", providerARN}, code: "ValidationError", message: "is invalid"},
 		{name: "session name in the form", assertion: ststest.Assertion{Roles: mayBackUp}, pairs: []string{"RoleSessionName", "bob"}, code: "InvalidQueryParameter"},
 	}
 	for _, test := range tests {
@@ -196,10 +196,10 @@ func TestVerifyAssertion(t *testing.T) {
 	srv, _ := fixed(t)
 	document, err := base64.StdEncoding.DecodeString(srv.Assertion(ststest.Assertion{Roles: mayBackUp, Subject: "signed"}).Reveal())
 	require.NoError(t, err)
-	var asked string
+	var received string
 	srv.VerifyAssertion = func(response []byte) ([]byte, error) {
-		asked = string(response)
-		if asked == "forged" {
+		received = string(response)
+		if received == "forged" {
 			return nil, errors.New("the digest differs")
 		}
 		return document, nil
@@ -207,7 +207,7 @@ func TestVerifyAssertion(t *testing.T) {
 	got := open(t, srv, withSAML(b64("<Response/>")))
 	require.Equal(t, 200, got.status, got.body)
 	require.Equal(t, "signed", got.value("Subject"))
-	require.Equal(t, "<Response/>", asked)
+	require.Equal(t, "<Response/>", received)
 	got = open(t, srv, withSAML(b64("forged")))
 	require.Equal(t, "InvalidIdentityToken", got.code())
 	require.Equal(t, "Response signature invalid", got.Error.Message)
@@ -235,7 +235,7 @@ func TestParseSAML(t *testing.T) {
 		{"encrypted", responseStart + "<EncryptedAssertion/></p:Response>", "encrypted"},
 		{"failed", responseStart + `<p:Status><p:StatusCode Value="urn:oasis:names:tc:SAML:2.0:status:Responder"/></p:Status></p:Response>`, "status"},
 		{"two roots", emptyAssertion + emptyAssertion, "root element"},
-		{"text beside the root", emptyAssertion + "x", "root element"},
+		{"text after the root", emptyAssertion + "x", "root element"},
 		{"nothing", "", "root element"},
 		{"other namespace", emptyAssertion, "neither"},
 		{"attribute twice", `<a b="1" b="2"/>`, "duplicate attribute"},

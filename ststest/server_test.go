@@ -30,42 +30,42 @@ func TestZeroServer(t *testing.T) {
 }
 
 func TestNewTestReports(t *testing.T) {
-	told := &fakeT{}
-	srv := ststest.NewTest(told)
+	fake := &fakeT{}
+	srv := ststest.NewTest(fake)
 	srv.DenyUndeclared = true
 	bad := srv.User().Credentials
 	bad.SecretAccessKey = stschain.NewSecret("wrong")
 	bad.SessionToken = stschain.Secret{}
 
 	require.Equal(t, 403, whoAmI(t, srv, bad).status)
-	require.Contains(t, told.told(), "ststest: refused GetCallerIdentity: SignatureDoesNotMatch: ")
-	require.Contains(t, told.told(), "canonical request:\nPOST\n/\n\ncontent-type:application/x-www-form-urlencoded\nhost:sts.eu-west-1.amazonaws.com\n")
+	require.Contains(t, fake.reports(), "ststest: refused GetCallerIdentity: SignatureDoesNotMatch: ")
+	require.Contains(t, fake.reports(), "canonical request:\nPOST\n/\n\ncontent-type:application/x-www-form-urlencoded\nhost:sts.eu-west-1.amazonaws.com\n")
 
 	stranger := bad
 	stranger.AccessKeyID = "AKIDEXAMPLE"
 	whoAmI(t, srv, stranger)
-	require.Contains(t, told.told(), "is invalid: the access key ID AKIDEXAMPLE is not known here")
+	require.Contains(t, fake.reports(), "is invalid: the access key ID AKIDEXAMPLE is not known here")
 
-	// What any client may run into is no report.
-	n := len(told.errors)
+	// What any client may run into is not reported.
+	n := len(fake.errors)
 	srv.FailNext(ststest.Throttle())
 	whoAmI(t, srv, srv.User().Credentials)
 	require.Equal(t, "AccessDenied", assume(t, srv, srv.User().Credentials).code())
-	require.Len(t, told.errors, n)
+	require.Len(t, fake.errors, n)
 
 	srv.AllowRefusals("SignatureDoesNotMatch")
 	whoAmI(t, srv, bad)
-	require.Len(t, told.errors, n)
+	require.Len(t, fake.errors, n)
 	call(t, srv, srv.User().Credentials, form("GetCallerIdentity", "x", "y"))
-	require.Len(t, told.errors, n+1, "another code")
+	require.Len(t, fake.errors, n+1, "another code")
 	srv.AllowRefusals()
 	call(t, srv, srv.User().Credentials, form("GetCallerIdentity", "x", "y"))
-	require.Len(t, told.errors, n+1)
+	require.Len(t, fake.errors, n+1)
 
-	told.end()
+	fake.end()
 	_, err := srv.Client().Do(signed(t.Context(), host, whoAmIBody, bad, time.Now()))
 	require.ErrorIs(t, err, io.EOF, "it is closed with the test")
-	require.Len(t, told.errors, n+1)
+	require.Len(t, fake.errors, n+1)
 }
 
 func TestMistakesAreAnswered(t *testing.T) {
@@ -84,10 +84,10 @@ func TestMistakesAreAnswered(t *testing.T) {
 		"service":          func(s *ststest.Server) { s.Protect("", "", nil) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			told := &fakeT{}
-			srv := ststest.NewTest(told)
+			fake := &fakeT{}
+			srv := ststest.NewTest(fake)
 			mistake(srv)
-			require.Contains(t, told.told(), name)
+			require.Contains(t, fake.reports(), name)
 			got := whoAmI(t, srv, srv.User().Credentials)
 			require.Equal(t, 500, got.status)
 			require.Equal(t, "InternalFailure", got.code())
@@ -98,8 +98,8 @@ func TestMistakesAreAnswered(t *testing.T) {
 
 func TestCalls(t *testing.T) {
 	srv, mock := fixed(t)
-	var told []ststest.Call
-	srv.OnCall = func(c ststest.Call) { told = append(told, c); mock.Add(time.Second) }
+	var seen []ststest.Call
+	srv.OnCall = func(c ststest.Call) { seen = append(seen, c); mock.Add(time.Second) }
 	user := srv.User()
 	assume(t, srv, user.Credentials, "TokenCode", "123456", "SerialNumber", "123456789")
 	whoAmI(t, srv, user.Credentials)
@@ -125,9 +125,9 @@ func TestCalls(t *testing.T) {
 	require.Empty(t, got.Header.Get("Authorization"))
 	require.NotEmpty(t, got.Header.Get("X-Amz-Date"))
 
-	require.Len(t, told, 2)
-	require.Equal(t, "AssumeRole", told[0].Operation)
-	require.Zero(t, told[0].Status, "not answered yet")
+	require.Len(t, seen, 2)
+	require.Equal(t, "AssumeRole", seen[0].Operation)
+	require.Zero(t, seen[0].Status, "no response yet")
 
 	calls[0].Form.Set("TokenCode", "x")
 	require.Equal(t, "123456", srv.Calls()[0].Form.Get("TokenCode"), "what Calls returns is the caller's own")
@@ -157,17 +157,17 @@ func TestSessionsAreBounded(t *testing.T) {
 }
 
 func TestNothingSecretIsPrinted(t *testing.T) {
-	told := &fakeT{}
-	srv := ststest.NewTest(told)
+	fake := &fakeT{}
+	srv := ststest.NewTest(fake)
 	user := srv.User()
 	session := assume(t, srv, user.Credentials).Assumed.Credentials.credentials()
 	bad := session
 	bad.SecretAccessKey = stschain.NewSecret("wrong")
 	whoAmI(t, srv, bad)
-	require.Contains(t, told.told(), "x-amz-security-token:[redacted]")
+	require.Contains(t, fake.reports(), "x-amz-security-token:[redacted]")
 
 	var out strings.Builder
-	out.WriteString(told.told())
+	out.WriteString(fake.reports())
 	for _, v := range []any{srv, user, &user, srv.Calls(), srv.Protect("s3", "", nil), srv.Client(), ststest.Role{ARN: roleARN}, ststest.Throttle()} {
 		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
 			fmt.Fprintf(&out, verb+"\n", v)

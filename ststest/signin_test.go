@@ -46,7 +46,7 @@ func fetch(t *testing.T, res *http.Response, err error) (status int, body string
 	return res.StatusCode, string(text), res.Header
 }
 
-// signInToken asks for a token and returns it, or the page of the refusal.
+// signInToken requests a token and returns it, or the page of the refusal.
 func signInToken(t *testing.T, h http.Handler, c stschain.Credentials, pairs ...string) (token, page string) {
 	t.Helper()
 	v := url.Values{"Action": {"getSigninToken"}, "Session": {session(c)}}
@@ -60,9 +60,9 @@ func signInToken(t *testing.T, h http.Handler, c stschain.Credentials, pairs ...
 		require.Contains(t, header.Get("Content-Type"), "text/html")
 		return "", body
 	}
-	var answer struct{ SigninToken string }
-	require.NoError(t, json.Unmarshal([]byte(body), &answer))
-	return answer.SigninToken, ""
+	var reply struct{ SigninToken string }
+	require.NoError(t, json.Unmarshal([]byte(body), &reply))
+	return reply.SigninToken, ""
 }
 
 func login(t *testing.T, h http.Handler, token string) (status int, location string) {

@@ -42,7 +42,7 @@ func TestRegionSet(t *testing.T) {
 		events := srv.Protect("events", "eu-west-1", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			caller, _ = ststest.CallerFrom(r.Context())
 		}))
-		status, code, _ := ask(t, events, signedFor(t, "events", "https://x.endpoint.events.amazonaws.com/", "body", creds, strings.Split(set, ",")...))
+		status, code, _ := do(t, events, signedFor(t, "events", "https://x.endpoint.events.amazonaws.com/", "body", creds, strings.Split(set, ",")...))
 		res, err := srv.Client().Do(signedFor(t, "sts", host, whoAmIBody, creds, strings.Split(set, ",")...))
 		reply := read(t, res, err)
 		calls := srv.Calls()
@@ -63,7 +63,7 @@ func TestOneRegionOnly(t *testing.T) {
 	srv, _ := fixed(t)
 	srv.AllowRefusals("IncompleteSignature")
 	for service, want := range map[string]int{"dynamodb": 400, "s3": 200, "s3-outposts": 200, "vpc-lattice-svcs": 200} {
-		status, code, body := ask(t, srv.Protect(service, "", nil), signedFor(t, service, "https://service.example/", "", srv.User().Credentials, "*"))
+		status, code, body := do(t, srv.Protect(service, "", nil), signedFor(t, service, "https://service.example/", "", srv.User().Credentials, "*"))
 		require.Equal(t, want, status, body)
 		if want != 200 {
 			require.Equal(t, "IncompleteSignature", code)

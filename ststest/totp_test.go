@@ -21,7 +21,7 @@ func TestTOTPVectors(t *testing.T) {
 		require.Equal(t, want, d.Code(time.Unix(at, 0)), "%d", at)
 	}
 	lower := ststest.TOTP{Secret: stschain.NewSecret("gezd gnbv gy3t qojq gezd gnbv gy3t qojq==")}
-	require.Equal(t, "287082", lower.Code(time.Unix(59, 0)), "as people write it")
+	require.Equal(t, "287082", lower.Code(time.Unix(59, 0)), "as users write it")
 	for _, bad := range []string{"", "=", "0", "not base32!"} {
 		d := ststest.TOTP{Secret: stschain.NewSecret(bad)}
 		require.Empty(t, d.Code(time.Unix(59, 0)), "%q", bad)

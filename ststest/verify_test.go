@@ -93,8 +93,8 @@ func TestRefusals(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			told := &fakeT{}
-			srv := ststest.NewTest(told)
+			fake := &fakeT{}
+			srv := ststest.NewTest(fake)
 			_, srv.Clock = fixed(t)
 			req := signed(t.Context(), host, whoAmIBody, srv.User().Credentials, start)
 			test.change(req)
@@ -103,7 +103,7 @@ func TestRefusals(t *testing.T) {
 			require.Equal(t, test.code, got.code(), got.body)
 			require.Equal(t, test.status, got.status)
 			require.Contains(t, got.Error.Message, test.message)
-			require.Contains(t, told.told(), test.code, "the test is told")
+			require.Contains(t, fake.reports(), test.code, "it is reported to the test")
 			calls := srv.Calls()
 			require.Len(t, calls, 1)
 			require.Equal(t, test.code, calls[0].Code)

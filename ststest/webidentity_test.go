@@ -95,9 +95,9 @@ func TestWebIdentityRefused(t *testing.T) {
 		{name: "another subject", role: ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{{Subject: "repo:o/*:ref"}}}, status: 403, code: "AccessDenied", message: "Not authorized"},
 		{name: "another audience", role: ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{{Audience: "x"}}}, status: 403, code: "AccessDenied", message: "Not authorized"},
 		{name: "another issuer", role: ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{{Issuer: "https://x"}}}, status: 403, code: "AccessDenied", message: "Not authorized"},
-		{name: "nobody", role: ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{}}, status: 403, code: "AccessDenied", message: "Not authorized"},
+		{name: "empty trust", role: ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{}}, status: 403, code: "AccessDenied", message: "Not authorized"},
 		{name: "above role's most", role: ststest.Role{ARN: roleARN, MaxDuration: time.Hour}, pairs: []string{"DurationSeconds", "3601"}, status: 400, code: "ValidationError", message: "MaxSessionDuration"},
-		{name: "role is no ARN", pairs: []string{"RoleArn", providerARN}, status: 400, code: "ValidationError", message: "is invalid"},
+		{name: "role is not an ARN", pairs: []string{"RoleArn", providerARN}, status: 400, code: "ValidationError", message: "is invalid"},
 		{name: "too much for the token", claims: map[string]any{"https://aws.amazon.com/tags": map[string]any{"principal_tags": map[string]any{"a": strings.Repeat("x", 8000)}}},
 			status: 400, code: "PackedPolicyTooLarge", message: "107%"},
 		{name: "provider of access tokens", pairs: []string{"ProviderId", "www.example.com"}, status: 400, code: "InvalidIdentityToken", message: "OAuth"},
@@ -136,7 +136,7 @@ func TestWebIdentityTrust(t *testing.T) {
 	github.Audiences = []string{"aws", "gcp"}
 	srv.AddIssuer(github)
 	srv.AddRole(ststest.Role{ARN: roleARN, WebIdentity: []ststest.WebIdentityTrust{
-		{Issuer: srv.Issuer().URL, Subject: "nobody"},
+		{Issuer: srv.Issuer().URL, Subject: "unknown"},
 		{Issuer: github.URL, Audience: "aws", Subject: "repo:octo/*:ref:refs/heads/*"},
 	}})
 	sub := func(s string) map[string]any { return map[string]any{"sub": s} }
@@ -161,25 +161,25 @@ func TestLike(t *testing.T) {
 }
 
 func TestUnsignedOperationsAreNotSigned(t *testing.T) {
-	told := &fakeT{}
-	srv := ststest.NewTest(told)
+	fake := &fakeT{}
+	srv := ststest.NewTest(fake)
 	token := srv.Issuer().Token(nil)
 	require.Equal(t, 200, open(t, srv, webIdentity(token)).status)
-	require.Empty(t, told.errors)
+	require.Empty(t, fake.errors)
 
 	stranger := ststest.New().User().Credentials
 	got := call(t, srv, stranger, webIdentity(token))
 	require.Equal(t, 200, got.status, "the signature is ignored")
-	require.Contains(t, told.told(), "AssumeRoleWithWebIdentity is signed")
+	require.Contains(t, fake.reports(), "AssumeRoleWithWebIdentity is signed")
 	calls := srv.Calls()
 	require.Equal(t, stranger.AccessKeyID, calls[1].AccessKeyID)
 	require.Empty(t, calls[1].Caller)
 	require.Empty(t, calls[0].AccessKeyID)
 
-	n := len(told.errors)
+	n := len(fake.errors)
 	srv.AllowRefusals("UnexpectedSignature")
 	call(t, srv, stranger, webIdentity(token))
-	require.Len(t, told.errors, n)
+	require.Len(t, fake.errors, n)
 }
 
 func TestCallHidesTokens(t *testing.T) {
@@ -195,8 +195,8 @@ func TestCallHidesTokens(t *testing.T) {
 
 // TestTokensAreNotPrinted: not by what records them, nor by what complains.
 func TestTokensAreNotPrinted(t *testing.T) {
-	told := &fakeT{}
-	srv := ststest.NewTest(told)
+	fake := &fakeT{}
+	srv := ststest.NewTest(fake)
 	token, assertion := srv.Issuer().Token(nil), srv.Assertion(ststest.Assertion{Roles: mayBackUp})
 	open(t, srv, webIdentity(token, "RoleSessionName", "a b"))
 	open(t, srv, withSAML(assertion, "RoleArn", "x"))
@@ -204,9 +204,9 @@ func TestTokensAreNotPrinted(t *testing.T) {
 	long := stschain.NewSecret(strings.Repeat("secret", 4000))
 	got := open(t, srv, webIdentity(long))
 	require.Equal(t, "1 validation error detected: Value at 'webIdentityToken' failed to satisfy constraint: Member must have length less than or equal to 20000", got.Error.Message)
-	require.NotEmpty(t, told.errors)
+	require.NotEmpty(t, fake.errors)
 	for _, s := range []stschain.Secret{token, assertion, long} {
-		canary.CheckText(t, s.Reveal(), told.told()+got.body)
+		canary.CheckText(t, s.Reveal(), fake.reports()+got.body)
 	}
 	canary.Check(t, token.Reveal(), srv.Calls()[0], srv.Issuer())
 	canary.Check(t, assertion.Reveal(), srv.Calls()[1])

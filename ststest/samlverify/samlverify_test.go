@@ -104,7 +104,7 @@ func (silent) Panic(...any)          {}
 func (silent) Panicf(string, ...any) {}
 func (silent) Panicln(...any)        {}
 
-// GetSession says who is signed in, and what AWS is told about her.
+// GetSession returns the user who is signed in, with the attributes that AWS gets.
 func (corp) GetSession(http.ResponseWriter, *http.Request, *saml.IdpAuthnRequest) *saml.Session {
 	attribute := func(name, value string) saml.Attribute {
 		return saml.Attribute{Name: attributes + name, NameFormat: "urn:oasis:names:tc:SAML:2.0:attrname-format:uri",
@@ -139,7 +139,7 @@ func (c corp) response() ([]byte, error) {
 	c.IDP.ServeIDPInitiated(rec, httptest.NewRequest(http.MethodGet, "https://idp.example/login/aws", nil), "urn:amazon:webservices", "")
 	m := responseField.FindStringSubmatch(rec.Body.String())
 	if m == nil {
-		return nil, fmt.Errorf("the identity provider answers %d, and no response", rec.Code)
+		return nil, fmt.Errorf("the identity provider returns %d, and no SAML response", rec.Code)
 	}
 	return base64.StdEncoding.DecodeString(html.UnescapeString(m[1]))
 }
@@ -148,7 +148,7 @@ func (c corp) verifier() *samlverify.Verifier {
 	return &samlverify.Verifier{Certificates: []*x509.Certificate{c.IDP.Certificate}}
 }
 
-// redeem sends a response to a server that asks the verifier.
+// redeem sends a response to a server that calls the verifier.
 func redeem(t *testing.T, v *samlverify.Verifier, response []byte) (*stsquery.AssumeRoleWithSAMLOutput, error) {
 	t.Helper()
 	srv := ststest.NewTest(t)
@@ -258,8 +258,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestOnlyWhatIsSignedIsRead: what stands beside a signed assertion is not in
-// the answer of Verify.
+// TestOnlyWhatIsSignedIsRead: what is outside of a signed assertion is not in
+// the result of Verify.
 func TestOnlyWhatIsSignedIsRead(t *testing.T) {
 	idp, whole := started(t)
 	response := strings.Replace(string(unsigned(whole)), "<saml:Assertion", "<evil/><saml:Assertion", 1)
@@ -283,6 +283,6 @@ func FuzzVerify(f *testing.F) {
 	v := &samlverify.Verifier{Certificates: []*x509.Certificate{cert}}
 	f.Fuzz(func(t *testing.T, response []byte) {
 		_, err := v.Verify(response)
-		require.Error(t, err, "nobody signed this")
+		require.Error(t, err, "it is not signed")
 	})
 }
