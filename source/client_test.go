@@ -61,7 +61,7 @@ func TestClientErrors(t *testing.T) {
 		metadata http.HandlerFunc
 		want     []string
 	}{
-		"no region": {metadata: nobody, want: []string{"no region is set: set AWS_REGION", imdsHost}},
+		"no region": {metadata: unreachable, want: []string{"no region is set: set AWS_REGION", imdsHost}},
 		"bundle":    {env: map[string]string{"AWS_REGION": "eu-west-1", "AWS_CA_BUNDLE": "/missing"}, want: []string{"/missing"}},
 		"profile":   {env: map[string]string{"AWS_REGION": "eu-west-1", "AWS_PROFILE": "prod"}, want: []string{"AWS_PROFILE", "prod"}},
 		"attempts":  {env: map[string]string{"AWS_REGION": "eu-west-1", "AWS_MAX_ATTEMPTS": "many"}, want: []string{"AWS_MAX_ATTEMPTS"}},
@@ -141,16 +141,16 @@ func TestInstanceBySettings(t *testing.T) {
 		"ec2_metadata_service_endpoint_mode = IPv6":           {"PUT [fd00:ec2::254]", "GET [fd00:ec2::254]"},
 	} {
 		for _, role := range []string{"", "role_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\nregion = eu-west-1\n"} {
-			var asked []string
+			var requests []string
 			w := world{env: with(), files: map[string]string{"/home/.aws/config": "[default]\n" + role + setting}}
 			w.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
-				asked = append(asked, r.Method+" "+r.URL.Host)
+				requests = append(requests, r.Method+" "+r.URL.Host)
 				code := map[string]int{"PUT": http.StatusNotFound, "GET": http.StatusForbidden}[r.Method]
 				return &http.Response{StatusCode: code, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 			})
 			_, err := w.chain(t).Retrieve(t.Context())
 			require.Error(t, err)
-			require.Equal(t, want, asked, "%s%s", role, setting)
+			require.Equal(t, want, requests, "%s%s", role, setting)
 		}
 	}
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/stschain-go/stschain/internal/test/conformance"
 )
 
-// cause is what our error has to tell where a case wants one. ErrorContains is
+// cause is what our error has to contain where a case wants one. ErrorContains is
 // in another library's words.
 var cause = map[string]string{
 	"eks_pod_identity_no_token_file":     "/token.jwt",
@@ -38,8 +38,8 @@ var cause = map[string]string{
 }
 
 // recordedRole is what the files of a case name, and the role whose session was
-// recorded in its traffic instead. STS answers with the role that it is asked for, and
-// a session of another one is refused; so the files are made to name the one that answers.
+// recorded in its traffic instead. STS returns the role of the request, and
+// a session of another one is refused; so the files are made to name the one of the response.
 var recordedRole = map[string][2]string{
 	"web_identity_token_env":            {"arn:aws:iam::123456789012:role/test-role", "arn:aws:iam::123456789012:role/sdk-test"},
 	"web_identity_token_profile":        {"arn:aws:iam::1234567890123:role/RoleA", "arn:aws:iam::123456789012:role/s3-reader"},
@@ -93,7 +93,7 @@ func runCase(t *testing.T, name, dir string) {
 		env[variable] = value
 	}
 	if name == "web_identity_token_invalid_jwt" || name == "sso_server_error" {
-		env["AWS_MAX_ATTEMPTS"] = "1" // it was recorded without asking again for this
+		env["AWS_MAX_ATTEMPTS"] = "1" // it was recorded without a retry for this
 	}
 	files := tree(t, filepath.Join(dir, "fs"))
 	if roles, ok := recordedRole[name]; ok {
@@ -114,7 +114,7 @@ func runCase(t *testing.T, name, dir string) {
 	if want.Result.OK == nil {
 		require.NotEmpty(t, want.Result.ErrorContains)
 		require.ErrorContains(t, err, cause[name])
-		require.NotEmpty(t, cause[name], "what the error has to tell: %v", err)
+		require.NotEmpty(t, cause[name], "what the error has to contain: %v", err)
 		t.Logf("%v", err)
 		return
 	}
@@ -150,7 +150,7 @@ func formOf(name string, env, files map[string]string) func(sent, recorded url.V
 				want = strings.TrimSpace(files["/token.jwt"])
 			case "RoleArn":
 				if _, differs := recordedRole[name]; differs {
-					continue // what was answered tells
+					continue // the response shows it
 				}
 			}
 			if got != want {
@@ -200,12 +200,12 @@ type recording struct {
 	} `json:"events"`
 }
 
-// connection is one request and its answer.
+// connection is one request and its response.
 type connection struct {
 	method, uri, body string
 	status            int
 	header            http.Header
-	answer            string
+	response          string
 }
 
 func (r *recording) connections(t *testing.T) []connection {
@@ -229,7 +229,7 @@ func (r *recording) connections(t *testing.T) []connection {
 		case a.Data != nil && a.Data.Direction == "Request":
 			c.body += a.Data.Data.UTF8
 		case a.Data != nil:
-			c.answer += a.Data.Data.UTF8
+			c.response += a.Data.Data.UTF8
 		}
 	}
 	return all
@@ -275,7 +275,7 @@ func (r *replay) RoundTrip(req *http.Request) (*http.Response, error) {
 	return &http.Response{
 		Status: fmt.Sprint(c.status, " ", http.StatusText(c.status)), StatusCode: c.status,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: c.header, Body: io.NopCloser(strings.NewReader(c.answer)), ContentLength: int64(len(c.answer)), Request: req,
+		Header: c.header, Body: io.NopCloser(strings.NewReader(c.response)), ContentLength: int64(len(c.response)), Request: req,
 	}, nil
 }
 

@@ -40,7 +40,7 @@ func ExampleDefault_Client() {
 	// Output: eu-west-1 adaptive retries, signed by the default chain
 }
 
-// An error without any credentials tells where they were looked for.
+// An error without any credentials lists where they were looked for.
 func ExampleDefault_nowhere() {
 	machine := map[string]string{"AWS_EC2_METADATA_DISABLED": "true"}
 	chain := &source.Default{LookupEnv: func(name string) (string, bool) {

@@ -14,7 +14,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// An explanation of the default chain tells of every place, and what a profile leads to.
+// An explanation of the default chain lists every place, and what a profile leads to.
 func TestExplain(t *testing.T) {
 	const hop = "arn:aws:iam::123456789012:role/hop"
 	chain := "[default]\nregion = eu-west-1\nrole_arn = " + roleARN + "\nsource_profile = hop\n" +

@@ -16,7 +16,7 @@ import (
 )
 
 // A place that is set up and fails is the end, though the instance has a role that would
-// answer.
+// response.
 // Reports: datafusion-comet#6025, aws-sdk-go#5138, datafusion-comet#6024.
 func TestFailsClosed(t *testing.T) {
 	aws := func(file string) map[string]string { return map[string]string{"/home/.aws/config": file} }
@@ -33,7 +33,7 @@ func TestFailsClosed(t *testing.T) {
 		agent    http.HandlerFunc
 		metadata http.HandlerFunc
 		want     []string // in the error
-		asked    []string // hosts
+		requests []string // hosts
 	}{
 		"environment: half the keys": {env: map[string]string{"AWS_ACCESS_KEY_ID": "AKIA"}, want: []string{"AWS_SECRET_ACCESS_KEY is not set"}},
 
@@ -60,11 +60,11 @@ func TestFailsClosed(t *testing.T) {
 		"profile: half the keys":        {files: aws("[default]\naws_access_key_id = AKIA\n"), want: []string{"/home/.aws/config", "aws_secret_access_key"}},
 		"profile: process exits with 1": {files: process, want: []string{"keys", "exit status 1"}},
 		"profile: role of no source":    {files: aws("[default]\nrole_arn = " + roleARN), want: []string{"role_arn", "source_profile"}},
-		"profile: STS throttles":        {files: role, faults: throttled, want: []string{roleARN, "Throttling"}, asked: []string{"sts.eu-west-1.amazonaws.com"}},
-		"profile: STS denies":           {files: role, faults: denied, want: []string{roleARN, "AccessDenied"}, asked: []string{"sts.eu-west-1.amazonaws.com"}},
+		"profile: STS throttles":        {files: role, faults: throttled, want: []string{roleARN, "Throttling"}, requests: []string{"sts.eu-west-1.amazonaws.com"}},
+		"profile: STS denies":           {files: role, faults: denied, want: []string{roleARN, "AccessDenied"}, requests: []string{"sts.eu-west-1.amazonaws.com"}},
 		"profile: its instance has no role": {
 			files:    aws("[default]\nrole_arn = " + roleARN + "\ncredential_source = Ec2InstanceMetadata\nregion = eu-west-1\n"),
-			metadata: roleless, want: []string{roleARN, "no role"}, asked: []string{imdsHost},
+			metadata: roleless, want: []string{roleARN, "no role"}, requests: []string{imdsHost},
 		},
 		"profile: its environment is empty": {
 			files: aws("[default]\nrole_arn = " + roleARN + "\ncredential_source = Environment\nregion = eu-west-1\n"),
@@ -76,32 +76,32 @@ func TestFailsClosed(t *testing.T) {
 		"web identity: file unreadable": {env: webIdentity, refused: map[string]error{"/token": fs.ErrPermission}, want: []string{"/token", "permission denied"}},
 		"web identity: no role":         {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/token"}, files: token, want: []string{"AWS_ROLE_ARN is not set"}},
 		"web identity: no region":       {env: map[string]string{"AWS_WEB_IDENTITY_TOKEN_FILE": "/token", "AWS_ROLE_ARN": roleARN}, files: token, want: []string{"AWS_REGION"}},
-		"web identity: STS throttles":   {env: webIdentity, files: token, faults: throttled, want: []string{roleARN, "Throttling"}, asked: []string{"sts.eu-west-1.amazonaws.com"}},
-		"web identity: STS denies":      {env: webIdentity, files: token, faults: denied, want: []string{roleARN, "AccessDenied"}, asked: []string{"sts.eu-west-1.amazonaws.com"}},
+		"web identity: STS throttles":   {env: webIdentity, files: token, faults: throttled, want: []string{roleARN, "Throttling"}, requests: []string{"sts.eu-west-1.amazonaws.com"}},
+		"web identity: STS denies":      {env: webIdentity, files: token, faults: denied, want: []string{roleARN, "AccessDenied"}, requests: []string{"sts.eu-west-1.amazonaws.com"}},
 
-		"container: agent fails":    {env: ecs, agent: status(500, "oops"), want: []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "500"}, asked: []string{ecsHost}},
-		"container: agent denies":   {env: ecs, agent: status(403, ""), want: []string{"403"}, asked: []string{ecsHost}},
-		"container: agent missing":  {env: ecs, agent: status(404, ""), want: []string{"404"}, asked: []string{ecsHost}},
-		"container: agent is down":  {env: ecs, agent: nobody, want: []string{"connection refused"}, asked: []string{ecsHost}},
-		"container: HTML":           {env: ecs, agent: status(200, "<html>"), want: []string{"JSON"}, asked: []string{ecsHost}},
+		"container: agent fails":    {env: ecs, agent: status(500, "oops"), want: []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "500"}, requests: []string{ecsHost}},
+		"container: agent denies":   {env: ecs, agent: status(403, ""), want: []string{"403"}, requests: []string{ecsHost}},
+		"container: agent missing":  {env: ecs, agent: status(404, ""), want: []string{"404"}, requests: []string{ecsHost}},
+		"container: agent is down":  {env: ecs, agent: unreachable, want: []string{"connection refused"}, requests: []string{ecsHost}},
+		"container: HTML":           {env: ecs, agent: status(200, "<html>"), want: []string{"JSON"}, requests: []string{ecsHost}},
 		"container: a private host": {env: map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://10.0.0.1/"}, want: []string{"AWS_CONTAINER_CREDENTIALS_FULL_URI", "10.0.0.1"}},
 		"container: no token file": {
 			env:  map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://" + eksHost + "/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/token"},
 			want: []string{"/token"},
 		},
-		"container: whoever opens files has no credentials": {
+		"container: no credentials in files": {
 			env:     map[string]string{"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://" + eksHost + "/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": "/token"},
 			refused: map[string]error{"/token": stschain.Unavailable("not configured")}, want: []string{"/token"},
 		},
 
-		"instance: fails":                {metadata: status(500, ""), want: []string{imdsHost, "500"}, asked: []string{imdsHost}},
-		"instance: denies":               {metadata: status(403, ""), want: []string{imdsHost, "403"}, asked: []string{imdsHost}},
-		"instance: HTML":                 {metadata: status(200, "<html> </html>"), want: []string{imdsHost}, asked: []string{imdsHost}},
-		"instance: disabled, or not":     {env: map[string]string{"AWS_EC2_METADATA_DISABLED": "perhaps"}, want: []string{"AWS_EC2_METADATA_DISABLED"}},
-		"instance: not where it is said": {env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.9"}, want: []string{"127.0.0.9"}, asked: []string{"127.0.0.9"}},
+		"instance: fails":               {metadata: status(500, ""), want: []string{imdsHost, "500"}, requests: []string{imdsHost}},
+		"instance: denies":              {metadata: status(403, ""), want: []string{imdsHost, "403"}, requests: []string{imdsHost}},
+		"instance: HTML":                {metadata: status(200, "<html> </html>"), want: []string{imdsHost}, requests: []string{imdsHost}},
+		"instance: disabled, or not":    {env: map[string]string{"AWS_EC2_METADATA_DISABLED": "perhaps"}, want: []string{"AWS_EC2_METADATA_DISABLED"}},
+		"instance: not at its endpoint": {env: map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.9"}, want: []string{"127.0.0.9"}, requests: []string{"127.0.0.9"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { // for the waits between tries
+			synctest.Test(t, func(t *testing.T) { // for the waits between attempts
 				m := &machine{sts: ststest.New(), agent: test.agent, metadata: test.metadata}
 				m.sts.FailAll(test.faults...)
 				w := world{env: with(test.env), files: test.files, refused: test.refused, transport: m}
@@ -112,7 +112,7 @@ func TestFailsClosed(t *testing.T) {
 				for _, want := range test.want {
 					require.ErrorContains(t, err, want)
 				}
-				require.Equal(t, test.asked, m.hosts())
+				require.Equal(t, test.requests, m.hosts())
 				canary.Check(t, canarySecret, err, d)
 				canary.Check(t, "credentials/canary", err)
 				m.sts.Close()
@@ -143,14 +143,14 @@ func TestPassesOver(t *testing.T) {
 			"AWS_WEB_IDENTITY_TOKEN_FILE": " ", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": " ",
 			"AWS_EC2_METADATA_DISABLED": " ", "AWS_RETRY_MODE": " ", "AWS_MAX_ATTEMPTS": "",
 		}},
-		"variables left over":           {env: map[string]string{"AWS_SESSION_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "y"}}, // A4
-		"a role without a token":        {env: map[string]string{"AWS_ROLE_ARN": roleARN, "AWS_ROLE_SESSION_NAME": "x"}},
-		"a token without an agent":      {env: map[string]string{"AWS_CONTAINER_AUTHORIZATION_TOKEN": "x"}},
-		"settings alone":                {env: map[string]string{"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://sts.example"}},
-		"empty files":                   {files: map[string]string{"/home/.aws/config": "", "/home/.aws/credentials": "\n# nothing\n"}},
-		"a profile that nobody names":   {files: map[string]string{"/home/.aws/config": "[profile prod]\naws_access_key_id = AKIA\n"}},
-		"a profile without credentials": {files: map[string]string{"/home/.aws/config": "[default]\nregion = eu-west-1\n"}},
-		"no home":                       {env: map[string]string{"HOME": ""}},
+		"variables left over":            {env: map[string]string{"AWS_SESSION_TOKEN": "x", "AWS_SECRET_ACCESS_KEY": "y"}}, // A4
+		"a role without a token":         {env: map[string]string{"AWS_ROLE_ARN": roleARN, "AWS_ROLE_SESSION_NAME": "x"}},
+		"a token without an agent":       {env: map[string]string{"AWS_CONTAINER_AUTHORIZATION_TOKEN": "x"}},
+		"settings alone":                 {env: map[string]string{"AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://sts.example"}},
+		"empty files":                    {files: map[string]string{"/home/.aws/config": "", "/home/.aws/credentials": "\n# nothing\n"}},
+		"a profile that is not selected": {files: map[string]string{"/home/.aws/config": "[profile prod]\naws_access_key_id = AKIA\n"}},
+		"a profile without credentials":  {files: map[string]string{"/home/.aws/config": "[default]\nregion = eu-west-1\n"}},
+		"no home":                        {env: map[string]string{"HOME": ""}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := &machine{}

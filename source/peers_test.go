@@ -10,7 +10,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// Where another service is reached is no business of STS's: neither of the calls that the chain
+// The endpoint of another service does not concern STS: neither of the calls that the chain
 // makes, nor of its client.
 // Reports: grafana-aws-sdk#108 and #136, vault-provider#2967.
 func TestEndpointsOfOtherServices(t *testing.T) {
@@ -27,7 +27,7 @@ func TestEndpointsOfOtherServices(t *testing.T) {
 			config: "[default]\nservices = mine\n[services mine]\ns3 =\n  endpoint_url = https://s3.example\ncloudwatch =\n  endpoint_url = https://cloudwatch.example\n",
 			host:   "sts.eu-west-1.amazonaws.com",
 		},
-		"its own, beside others": {
+		"its own, and others": {
 			env:  map[string]string{"AWS_ENDPOINT_URL_S3": "https://s3.example", "AWS_ENDPOINT_URL_STS": "https://sts.example"},
 			host: "sts.example",
 		},

@@ -142,7 +142,7 @@ func TestTransport(t *testing.T) {
 	// Without a region, that of the instance counts.
 	w.env["AWS_REGION"], w.files = "", nil
 	send(w.chain(t), "eu-north-1")
-	w.transport = &machine{metadata: nobody}
+	w.transport = &machine{metadata: unreachable}
 	_, err := w.chain(t).Transport(t.Context(), "dynamodb")
 	require.ErrorContains(t, err, "source: no transport for dynamodb: no region is set: set AWS_REGION")
 

@@ -58,9 +58,9 @@ func TestOrder(t *testing.T) {
 		require.NoError(t, err)
 		return creds, m.hosts()
 	}
-	creds, asked := retrieve()
+	creds, requests := retrieve()
 	require.Equal(t, "env", creds.Origin)
-	require.Empty(t, asked)
+	require.Empty(t, requests)
 
 	delete(w.env, "AWS_ACCESS_KEY_ID")
 	delete(w.env, "AWS_SECRET_ACCESS_KEY")
@@ -71,25 +71,25 @@ func TestOrder(t *testing.T) {
 	require.Equal(t, "profile default", creds.Origin)
 	require.Empty(t, m.hosts())
 
-	creds, asked = retrieve()
+	creds, requests = retrieve()
 	require.Equal(t, "webidentity "+roleARN, creds.Origin)
-	require.Equal(t, []string{"sts.eu-west-1.amazonaws.com"}, asked)
+	require.Equal(t, []string{"sts.eu-west-1.amazonaws.com"}, requests)
 
 	delete(w.env, "AWS_WEB_IDENTITY_TOKEN_FILE")
-	creds, asked = retrieve()
+	creds, requests = retrieve()
 	require.Equal(t, "AKIAPROFILE", creds.AccessKeyID)
 	require.Equal(t, "profile default", creds.Origin)
-	require.Empty(t, asked)
+	require.Empty(t, requests)
 
 	delete(w.files, "/home/.aws/credentials")
-	creds, asked = retrieve()
+	creds, requests = retrieve()
 	require.Equal(t, "ASIATASK", creds.AccessKeyID)
-	require.Equal(t, []string{ecsHost}, asked)
+	require.Equal(t, []string{ecsHost}, requests)
 
 	delete(w.env, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
-	creds, asked = retrieve()
+	creds, requests = retrieve()
 	require.Equal(t, "ASIAINSTANCE", creds.AccessKeyID)
-	require.Equal(t, []string{imdsHost}, asked)
+	require.Equal(t, []string{imdsHost}, requests)
 }
 
 // Without any credentials, the error is a list of what was looked at, and lets a chain around this
@@ -101,7 +101,7 @@ func TestNowhere(t *testing.T) {
 		metadata http.HandlerFunc
 		want     string
 	}{
-		"nobody answers":           {metadata: nobody, want: "5. imds: http://169.254.169.254/latest/api/token: no response: connection refused"},
+		"no response":              {metadata: unreachable, want: "5. imds: http://169.254.169.254/latest/api/token: no response: connection refused"},
 		"an instance with no role": {metadata: roleless, want: "5. imds: the instance has no role"},
 		"switched off":             {env: map[string]string{"AWS_EC2_METADATA_DISABLED": "true"}, want: "5. imds: AWS_EC2_METADATA_DISABLED is true"},
 	} {
@@ -129,7 +129,7 @@ func TestNowhere(t *testing.T) {
 				require.Equal(t, 1, strings.Count(a.Err.Error(), prefix+": "), a.Err)
 			}
 			wrapped, ok := errors.AsType[*stschain.ChainError](fmt.Errorf("role: %w", err))
-			require.True(t, ok && wrapped.Unavailable(), "up the stack it still tells that nothing is configured")
+			require.True(t, ok && wrapped.Unavailable(), "the wrapped error still says that nothing is configured")
 			require.Len(t, all.Attempts, 5)
 
 			fallback := stschain.Static("AKIAFALLBACK", "x", "")
@@ -140,7 +140,7 @@ func TestNowhere(t *testing.T) {
 	}
 }
 
-// The first place that answered is the identity of the program, whatever happens later.
+// The first place that had credentials is the identity of the program, whatever happens later.
 // Reports: vector#21622.
 func TestKeepsToOne(t *testing.T) {
 	m := &machine{}
@@ -163,7 +163,7 @@ func TestKeepsToOne(t *testing.T) {
 	d.Invalidate(creds)
 }
 
-// A profile that a program names is all that it asks.
+// A profile that a program names is the only place it looks at.
 func TestProfileField(t *testing.T) {
 	m := &machine{}
 	w := world{env: with(keysInEnv, map[string]string{"AWS_PROFILE": "other"}), transport: m, files: map[string]string{
@@ -189,7 +189,7 @@ func TestProfileField(t *testing.T) {
 	require.Empty(t, m.hosts())
 }
 
-// Nothing is read before it is asked for.
+// Nothing is read before the first Retrieve.
 // Reports: aws-sdk-go#2051.
 func TestReadsNothingEarly(t *testing.T) {
 	var read []string
@@ -234,7 +234,7 @@ func TestConcurrent(t *testing.T) {
 	callers.Wait()
 }
 
-// A machine that is no instance answers within about a second.
+// A machine that is not an instance has a result within about a second.
 // Reports: azure-sdk-for-net#61922.
 func TestNoInstanceIsQuick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -45,8 +45,8 @@ func (w world) chain(t *testing.T) *source.Default {
 	}
 	if w.transport == nil {
 		d.HTTPClient.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
-			t.Errorf("%s %s was asked", r.Method, r.URL)
-			return nil, errors.New("nobody is there")
+			t.Errorf("unexpected request %s %s", r.Method, r.URL)
+			return nil, errors.New("unreachable")
 		})
 	}
 	return d
@@ -79,16 +79,16 @@ type machine struct {
 	agent    http.HandlerFunc // nil: gives the task's credentials
 	metadata http.HandlerFunc // nil: gives the instance's credentials
 
-	mu    sync.Mutex
-	asked []string // hosts, each time another one than before
+	mu       sync.Mutex
+	requests []string // hosts, each time another one than before
 }
 
 const imdsHost, ecsHost, eksHost = "169.254.169.254", "169.254.170.2", "169.254.170.23"
 
 func (m *machine) RoundTrip(r *http.Request) (*http.Response, error) {
 	m.mu.Lock()
-	if n := len(m.asked); n == 0 || m.asked[n-1] != r.URL.Host {
-		m.asked = append(m.asked, r.URL.Host)
+	if n := len(m.requests); n == 0 || m.requests[n-1] != r.URL.Host {
+		m.requests = append(m.requests, r.URL.Host)
 	}
 	m.mu.Unlock()
 	var handler http.HandlerFunc
@@ -102,7 +102,7 @@ func (m *machine) RoundTrip(r *http.Request) (*http.Response, error) {
 	default:
 		return nil, fmt.Errorf("dial %s: no such host", host)
 	}
-	w := &answer{header: http.Header{}, status: http.StatusOK}
+	w := &response{header: http.Header{}, status: http.StatusOK}
 	handler(w, r)
 	if w.broken {
 		return nil, errors.New("connection refused")
@@ -113,13 +113,13 @@ func (m *machine) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// hosts are those that were asked since the last time.
+// hosts are those that got requests since the last time.
 func (m *machine) hosts() []string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	asked := m.asked
-	m.asked = nil
-	return asked
+	requests := m.requests
+	m.requests = nil
+	return requests
 }
 
 func either(a, b http.HandlerFunc) http.HandlerFunc {
@@ -129,19 +129,19 @@ func either(a, b http.HandlerFunc) http.HandlerFunc {
 	return b
 }
 
-// answer is an http.ResponseWriter.
-type answer struct {
+// response is an http.ResponseWriter.
+type response struct {
 	header http.Header
 	status int
 	body   strings.Builder
 	broken bool
 }
 
-func (a *answer) Header() http.Header         { return a.header }
-func (a *answer) WriteHeader(status int)      { a.status = status }
-func (a *answer) Write(b []byte) (int, error) { return a.body.Write(b) }
+func (a *response) Header() http.Header         { return a.header }
+func (a *response) WriteHeader(status int)      { a.status = status }
+func (a *response) Write(b []byte) (int, error) { return a.body.Write(b) }
 
-// status answers every request in one way.
+// status responds to every request in one way.
 func status(code int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(code)
@@ -149,8 +149,8 @@ func status(code int, body string) http.HandlerFunc {
 	}
 }
 
-// nobody is an address where nothing listens.
-func nobody(w http.ResponseWriter, _ *http.Request) { w.(*answer).broken = true }
+// unreachable is an address where nothing listens.
+func unreachable(w http.ResponseWriter, _ *http.Request) { w.(*response).broken = true }
 
 func task(w http.ResponseWriter, r *http.Request) {
 	io.WriteString(w, document("ASIATASK"))
@@ -183,7 +183,7 @@ func roleless(w http.ResponseWriter, r *http.Request) {
 
 const canarySecret = "canary/secret/4711"
 
-// document is what agents and the metadata service answer.
+// document is what agents and the metadata service return.
 func document(id string) string {
 	return fmt.Sprintf(`{"Code":"Success","Version":1,"AccessKeyId":%q,"SecretAccessKey":%q,"Token":"canary/token/4711","SessionToken":"canary/token/4711","Expiration":"2099-01-01T00:00:00Z"}`, id, canarySecret)
 }

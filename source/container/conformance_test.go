@@ -29,12 +29,12 @@ func TestConformance(t *testing.T) {
 	require.Len(t, file.Tests, 11)
 	for _, test := range file.Tests {
 		t.Run("containers/"+test.Docs, func(t *testing.T) {
-			var asked []string
+			var requests []string
 			p := &container.Provider{
 				LookupEnv: func(name string) (string, bool) { v, ok := test.Env[name]; return v, ok },
 				Resolve:   addresses("127.0.0.1", "::1"),
 				HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-					asked = append(asked, r.Method+" "+r.URL.String())
+					requests = append(requests, r.Method+" "+r.URL.String())
 					return reply(200, document), nil
 				})},
 			}
@@ -42,7 +42,7 @@ func TestConformance(t *testing.T) {
 			switch test.Result.ErrorContains {
 			case "":
 				require.NoError(t, err)
-				require.Equal(t, []string{"GET " + test.Result.Ok}, asked)
+				require.Equal(t, []string{"GET " + test.Result.Ok}, requests)
 			case "No environment variables were set to configure ECS provider":
 				require.True(t, stschain.IsUnavailable(err), "%v", err)
 			case "URI did not specify a host":

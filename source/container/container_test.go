@@ -43,7 +43,7 @@ func reply(status int, body string) *http.Response {
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
 }
 
-// answering is a client without a network that answers so.
+// answering is a client without a network that gets this response.
 func answering(status int, body string) *http.Client {
 	return &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return reply(status, body), nil })}
 }
@@ -69,8 +69,8 @@ func addresses(addrs ...string) func(context.Context, string) ([]netip.Addr, err
 }
 
 // server is an agent on a loopback port, and its port.
-func server(t *testing.T, answer http.HandlerFunc) (port string) {
-	srv := httptest.NewServer(answer)
+func server(t *testing.T, response http.HandlerFunc) (port string) {
+	srv := httptest.NewServer(response)
 	t.Cleanup(srv.Close)
 	u, err := url.Parse(srv.URL)
 	require.NoError(t, err)
@@ -107,7 +107,7 @@ func TestRetrieve(t *testing.T) {
 	}
 }
 
-// An account that is none is no reason to refuse good keys.
+// An invalid account does not make good keys unusable.
 // Report: aws-c-auth (docs/defects.md, A6).
 func TestAccountThatIsNone(t *testing.T) {
 	for account, want := range map[string]string{`"1.evil"`: "", `"Account-210987"`: "", `null`: "", `"210987654321"`: "210987654321", `210987654321`: "210987654321"} {
@@ -118,13 +118,13 @@ func TestAccountThatIsNone(t *testing.T) {
 	}
 }
 
-// What answers wrongly is not absent, and no chain goes on.
+// An agent with a wrong response is not absent, and no chain goes on.
 func TestWrongAnswers(t *testing.T) {
 	for name, test := range map[string]struct {
 		status    int
 		body      string
 		want      string
-		tries     int
+		attempts  int
 		permanent bool
 	}{
 		"refused":        {400, `{"code":"InvalidTokenException","message":"the token is for another pod"}`, "returned 400 Bad Request, InvalidTokenException: the token is for another pod", 1, true},
@@ -149,9 +149,9 @@ func TestWrongAnswers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				tries := 0
+				attempts := 0
 				client := &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-					tries++
+					attempts++
 					return reply(test.status, test.body), nil
 				})}
 				p := &container.Provider{LookupEnv: from(relative+"/v2/"+token, tokenIs+token), HTTPClient: client}
@@ -160,7 +160,7 @@ func TestWrongAnswers(t *testing.T) {
 				require.ErrorContains(t, err, test.want)
 				require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
 				require.Equal(t, test.status == 429, errors.Is(err, stschain.ErrThrottled))
-				require.Equal(t, test.tries, tries)
+				require.Equal(t, test.attempts, attempts)
 				require.Less(t, len(err.Error()), 1000)
 				canary.Check(t, token, err)
 				canary.Check(t, secret, err)
@@ -227,11 +227,11 @@ func TestTriesAgain(t *testing.T) {
 		say := func(status int) roundTripper {
 			return func(*http.Request) (*http.Response, error) { return reply(status, document), nil }
 		}
-		run := func(answers ...roundTripper) (time.Duration, error) {
+		run := func(responses ...roundTripper) (time.Duration, error) {
 			p := &container.Provider{LookupEnv: from(relative + "/x"), HTTPClient: &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-				next := answers[0]
-				if len(answers) > 1 {
-					answers = answers[1:]
+				next := responses[0]
+				if len(responses) > 1 {
+					responses = responses[1:]
 				}
 				return next(r)
 			})}}
@@ -258,13 +258,13 @@ func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 func TestCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		left := errors.New("the user closed the tab")
-		for _, answer := range []roundTripper{
+		for _, response := range []roundTripper{
 			func(r *http.Request) (*http.Response, error) { <-r.Context().Done(); return nil, r.Context().Err() },
 			func(*http.Request) (*http.Response, error) { return reply(503, ""), nil },
 		} {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			time.AfterFunc(100*time.Millisecond, func() { cancel(left) })
-			p := &container.Provider{LookupEnv: from(relative + "/x"), HTTPClient: &http.Client{Transport: answer}}
+			p := &container.Provider{LookupEnv: from(relative + "/x"), HTTPClient: &http.Client{Transport: response}}
 			_, err := p.Retrieve(ctx)
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorIs(t, err, left)
@@ -272,7 +272,7 @@ func TestCallerLeaves(t *testing.T) {
 	})
 }
 
-// Whatever the agent answers, it can be used, or is an error that shows none of it.
+// Whatever the agent returns, it can be used, or is an error that shows none of it.
 func FuzzAnswer(f *testing.F) {
 	f.Add(200, document)
 	f.Add(403, `{"code":"X","message":"`+token+`"}`)
@@ -299,7 +299,7 @@ func FuzzAnswer(f *testing.F) {
 
 func ExampleProvider() {
 	p := &container.Provider{
-		// Leave these out to read the real environment and to ask the real agent.
+		// Leave these out to read the real environment and to call the real agent.
 		LookupEnv:  from("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI=/v2/credentials/8ed1"),
 		HTTPClient: answering(200, document),
 	}

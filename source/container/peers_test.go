@@ -19,7 +19,7 @@ import (
 // Seen in minio-go and VictoriaMetrics.
 func TestTokenOpensNoOtherHost(t *testing.T) {
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		t.Errorf("asks %s", r.URL)
+		t.Errorf("request to %s", r.URL)
 		return nil, errors.New("no")
 	})}
 	for name, vars := range map[string][]string{

@@ -21,7 +21,7 @@ import (
 	"github.com/stschain-go/stschain/source/container"
 )
 
-// What is wrong with a URI is told before anything is asked, and shows nothing of it but the host.
+// What is wrong with a URI is an error before any request, and shows nothing of it but the host.
 func TestRefusesURIs(t *testing.T) {
 	for vars, want := range map[string]string{
 		relative + "credentials/" + token:                    "RELATIVE_URI is not a path",
@@ -58,7 +58,7 @@ func TestRefusesURIs(t *testing.T) {
 				return nil, io.EOF
 			}},
 			"fake": roundTripper(func(r *http.Request) (*http.Response, error) {
-				t.Errorf("%s: asks %s", vars, r.URL)
+				t.Errorf("%s: request to %s", vars, r.URL)
 				return nil, io.EOF
 			}),
 		} {
@@ -84,7 +84,7 @@ func TestDialsWhatItChecked(t *testing.T) {
 		if host != "agent.internal" || resolved > 1 {
 			return addresses("169.254.169.254")(ctx, host)
 		}
-		return addresses("127.0.0.3", "::ffff:127.0.0.1")(ctx, host) // nobody listens at the first
+		return addresses("127.0.0.3", "::ffff:127.0.0.1")(ctx, host) // nothing listens at the first
 	}
 	_, err := p.Retrieve(t.Context())
 	require.NoError(t, err)
@@ -123,7 +123,7 @@ func TestDialsWhatItChecked(t *testing.T) {
 	}
 }
 
-// noted is a connection that tells when it is closed.
+// noted is a connection that notes when it is closed.
 type noted struct {
 	net.Conn
 	closed func()
@@ -151,10 +151,10 @@ func TestClosesConnections(t *testing.T) {
 func TestDoesNotResolve(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		down := &net.DNSError{Err: "server misbehaving", Name: "agent.internal"}
-		tries := 0
+		attempts := 0
 		for _, transport := range []http.RoundTripper{nil, roundTripper(nil)} {
 			p := &container.Provider{LookupEnv: from(full + "http://agent.internal/"), HTTPClient: &http.Client{Transport: transport}}
-			p.Resolve = func(context.Context, string) ([]netip.Addr, error) { tries++; return nil, down }
+			p.Resolve = func(context.Context, string) ([]netip.Addr, error) { attempts++; return nil, down }
 			_, err := p.Retrieve(t.Context())
 			require.ErrorIs(t, err, down)
 			require.False(t, stschain.IsUnavailable(err), "%v", err)
@@ -162,7 +162,7 @@ func TestDoesNotResolve(t *testing.T) {
 			_, err = p.Retrieve(t.Context())
 			require.ErrorContains(t, err, "no such host")
 		}
-		require.Equal(t, 3+3, tries)
+		require.Equal(t, 3+3, attempts)
 	})
 }
 
@@ -187,7 +187,7 @@ func TestNoProxyNoRedirect(t *testing.T) {
 		http.Redirect(w, r, "http://127.0.0.1:"+elsewhere+"/", http.StatusTemporaryRedirect)
 	})
 	given := &http.Client{Transport: &http.Transport{Proxy: func(r *http.Request) (*url.URL, error) {
-		t.Errorf("a proxy is asked for %s", r.URL)
+		t.Errorf("a proxy is looked up for %s", r.URL)
 		return nil, io.EOF
 	}}}
 	p := &container.Provider{LookupEnv: from(full+"http://127.0.0.1:"+port+"/", tokenIs+token), HTTPClient: given}
@@ -196,7 +196,7 @@ func TestNoProxyNoRedirect(t *testing.T) {
 	canary.Check(t, token, err)
 }
 
-// Whatever the URI, http is spoken to nobody who is not on this machine.
+// Whatever the URI, http is spoken only to this machine.
 func FuzzURI(f *testing.F) {
 	for _, uri := range []string{
 		"/credentials", "http://localhost:8080/credentials", "http://169.254.169.254/", "https://example.com/", "http://[::1]:80/", "@evil/", "//evil/",
@@ -215,14 +215,14 @@ func FuzzURI(f *testing.F) {
 			}
 			addr, err := netip.ParseAddr(host)
 			if err != nil {
-				t.Fatalf("%q and %q: asks %s, which resolves to somebody else", rel, uri, host)
+				t.Fatalf("%q and %q: request to %s, which resolves to another host", rel, uri, host)
 			}
 			for _, p := range local {
 				if p.Contains(addr.Unmap().WithZone("")) {
 					return reply(200, document), nil
 				}
 			}
-			t.Fatalf("%q and %q: asks %s", rel, uri, host)
+			t.Fatalf("%q and %q: request to %s", rel, uri, host)
 			return nil, io.EOF
 		})}
 		p := &container.Provider{LookupEnv: from(relative+rel, full+uri), Resolve: addresses("192.0.2.1"), HTTPClient: client, MaxAttempts: 1}

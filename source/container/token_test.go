@@ -41,7 +41,7 @@ func TestToken(t *testing.T) {
 	require.Equal(t, []string{"first", "Bearer second", "Basic abc", ""}, sent)
 }
 
-// A token that is exchanged while the agent is in trouble is not asked with again.
+// A token that is exchanged while the agent is in trouble is not sent again.
 func TestTokenIsExchanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		files := fstest.MapFS{"token": {Data: []byte("old")}}
@@ -59,7 +59,7 @@ func TestTokenIsExchanged(t *testing.T) {
 
 func TestRefusesTokens(t *testing.T) {
 	client := &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-		t.Error("the agent is asked")
+		t.Error("the agent gets a request")
 		return reply(200, document), nil
 	})}
 	dir := t.TempDir()

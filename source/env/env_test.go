@@ -120,7 +120,7 @@ func TestRetrieve(t *testing.T) {
 	}
 }
 
-// The environment is read when it is asked for, each time anew.
+// The environment is read at each Retrieve.
 func TestReadWhenAsked(t *testing.T) {
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SECRET_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN", "AWS_CREDENTIAL_EXPIRATION", "AWS_ACCOUNT_ID"} {
 		t.Setenv(name, "")
@@ -152,7 +152,7 @@ func TestInAChain(t *testing.T) {
 	require.ErrorContains(t, err, "AWS_SECRET_ACCESS_KEY is not set")
 }
 
-// Whatever stands in the variables, the answer can be used, or is an error that
+// Whatever stands in the variables, the result can be used, or is an error that
 // shows none of it.
 func FuzzRetrieve(f *testing.F) {
 	f.Add("AKIDEXAMPLE", secret, "token", "2026-11-21T12:00:00Z", "123456789012")

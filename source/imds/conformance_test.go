@@ -52,7 +52,7 @@ func TestConformance(t *testing.T) {
 			if test.Result.Err != "" {
 				require.ErrorIs(t, err, stschain.ErrPermanent)
 				require.False(t, stschain.IsUnavailable(err), "%v", err)
-				require.Empty(t, service.asked)
+				require.Empty(t, service.requests)
 				if mode, _, ok := strings.Cut(strings.TrimPrefix(test.Result.Err, "`"), "` is not a valid endpoint mode"); ok {
 					require.ErrorContains(t, err, `is "`+mode+`": it can be IPv4 or IPv6`)
 				} else {
@@ -65,7 +65,7 @@ func TestConformance(t *testing.T) {
 			_, rest, _ := strings.Cut(want, "://")
 			host, path, _ := strings.Cut(rest, "/")
 			require.Equal(t, host, service.hosts[0])
-			require.Equal(t, "PUT /"+path, service.asked[0])
+			require.Equal(t, "PUT /"+path, service.requests[0])
 		})
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/stschain-go/stschain/source/imds"
 )
 
-// FuzzSettings: whatever the environment says, nobody but the endpoint is asked, nothing about it
-// is shown that could be a password, and what is asked is bounded.
+// FuzzSettings: whatever the environment says, only the endpoint gets requests, nothing about it
+// is shown that could be a password, and the number of requests is bounded.
 func FuzzSettings(f *testing.F) {
 	f.Add("false", "", "", "IPv4", "1", "1")
 	f.Add("TRUE", "t", "http://[fd00:ec2::254]/at/", "ipv6", "0.5", "100")
@@ -45,11 +45,11 @@ func FuzzSettings(f *testing.F) {
 		}
 		for _, host := range service.hosts {
 			if host != want {
-				t.Fatalf("%q is asked, and the endpoint is %q", host, endpoint)
+				t.Fatalf("%q gets a request, and the endpoint is %q", host, endpoint)
 			}
 		}
 		if len(service.hosts) > 0 && strings.EqualFold(strings.TrimSpace(off), "true") {
-			t.Fatal("it is asked, and switched off")
+			t.Fatal("it gets a request, and is switched off")
 		}
 		if err == nil && len(service.hosts) == 0 || err != nil && len(err.Error()) > 1000+10*len(endpoint) {
 			t.Fatalf("%d questions, %v", len(service.hosts), err)
@@ -58,7 +58,7 @@ func FuzzSettings(f *testing.F) {
 }
 
 // FuzzTokenLife: a session token is never used when the service says that it has ended, and is not
-// asked for again at once.
+// requested again at once.
 func FuzzTokenLife(f *testing.F) {
 	for _, seconds := range []string{"21600", "0", "1", "60", "-1", "9223372036854775807", "1e3", "", "x"} {
 		f.Add(seconds, uint32(30))
@@ -68,11 +68,11 @@ func FuzzTokenLife(f *testing.F) {
 		service := &fake{}
 		now := clock.NewMock()
 		p := &imds.Provider{LookupEnv: from(), Clock: now, HTTPClient: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
-			answer, err := service.RoundTrip(r)
+			response, err := service.RoundTrip(r)
 			if err == nil && r.Method == http.MethodPut {
-				answer.Header["X-Aws-Ec2-Metadata-Token-Ttl-Seconds"] = []string{seconds}
+				response.Header["X-Aws-Ec2-Metadata-Token-Ttl-Seconds"] = []string{seconds}
 			}
-			return answer, err
+			return response, err
 		})}}
 		if _, err := p.Region(t.Context()); err != nil {
 			t.Fatal(err)
@@ -82,16 +82,16 @@ func FuzzTokenLife(f *testing.F) {
 		if _, err := p.Region(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		asked := service.count("PUT "+tokenPath) > 1
+		again := service.count("PUT "+tokenPath) > 1
 		life := 6 * time.Hour
 		if n, err := strconv.ParseUint(strings.TrimPrefix(seconds, "+"), 10, 32); err == nil || seconds == "-0" {
 			life = min(time.Duration(max(n, 1))*time.Second, life) // at most one attempt a second
 		}
-		if wait >= life && !asked {
+		if wait >= life && !again {
 			t.Fatalf("a token for %q seconds is used after %v", seconds, wait)
 		}
-		if wait < life/4 && asked {
-			t.Fatalf("a token for %q seconds is asked for again after %v", seconds, wait)
+		if wait < life/4 && again {
+			t.Fatalf("a token for %q seconds is requested again after %v", seconds, wait)
 		}
 	})
 }

@@ -36,16 +36,16 @@ func TestRetrieve(t *testing.T) {
 		}, got)
 	}
 	get := []string{"GET " + rolePath + " " + sessionToken, "GET " + rolePath + "web " + sessionToken}
-	require.Equal(t, []string{"PUT " + tokenPath, get[0], get[1], get[0], get[1]}, service.asked, "the session token is kept")
+	require.Equal(t, []string{"PUT " + tokenPath, get[0], get[1], get[0], get[1]}, service.requests, "the session token is kept")
 
 	region, err := p.Region(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, "eu-west-1", region)
 	require.Equal(t, "imds", fmt.Sprint(p))
-	service.asked = nil // it holds the token in the clear
+	service.requests = nil // it holds the token in the clear
 	canary.Check(t, sessionToken, p)
 
-	// Two minutes before it ends it is asked for anew.
+	// Two minutes before it ends it is requested anew.
 	now.Add(6*time.Hour - 2*time.Minute - 1)
 	_, err = p.Region(t.Context())
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func TestRetrieve(t *testing.T) {
 // A compatible service may send complete keys without a Code. Report: aws-c-auth (docs/defects.md, A16).
 func TestDocumentWithoutCode(t *testing.T) {
 	for _, code := range []string{"", `"Code":"",`, `"Code":null,`, `"code":"success",`} {
-		service := &fake{answers: map[string][]string{"GET " + rolePath + "web": {"200 {" + code + `"AccessKeyId":"ASIAOTHER","SecretAccessKey":"` + secret + `"}`}}}
+		service := &fake{responses: map[string][]string{"GET " + rolePath + "web": {"200 {" + code + `"AccessKeyId":"ASIAOTHER","SecretAccessKey":"` + secret + `"}`}}}
 		got, err := service.provider().Retrieve(t.Context())
 		require.NoError(t, err, code)
 		require.Equal(t, "ASIAOTHER", got.AccessKeyID)
@@ -68,22 +68,22 @@ func TestDocumentWithoutCode(t *testing.T) {
 
 // A token that the service forgot is renewed, once.
 func TestRenewsTheToken(t *testing.T) {
-	service := &fake{answers: map[string][]string{
+	service := &fake{responses: map[string][]string{
 		"PUT " + tokenPath: {"200 first", "200 second"},
 		"GET " + rolePath:  {"401 ", "200 web"},
 	}}
 	_, err := service.provider().Retrieve(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []string{"PUT " + tokenPath, "GET " + rolePath + " first", "PUT " + tokenPath, "GET " + rolePath + " second", "GET " + rolePath + "web second"}, service.asked)
+	require.Equal(t, []string{"PUT " + tokenPath, "GET " + rolePath + " first", "PUT " + tokenPath, "GET " + rolePath + " second", "GET " + rolePath + "web second"}, service.requests)
 
-	service = &fake{answers: map[string][]string{"GET " + rolePath: {"401 "}}}
+	service = &fake{responses: map[string][]string{"GET " + rolePath: {"401 "}}}
 	_, err = service.provider().Retrieve(t.Context())
 	require.ErrorContains(t, err, rolePath+" returned 401 Unauthorized")
 	require.False(t, stschain.IsUnavailable(err), "%v", err)
 	require.Equal(t, 2, service.count("GET "+rolePath))
 }
 
-// A token is of no use longer than the service says, which may be less than was asked for.
+// A token is of no use longer than the service says, which may be less than was requested.
 func TestTokenLife(t *testing.T) {
 	const longest = 6*time.Hour - 2*time.Minute
 	for life, want := range map[string]time.Duration{
@@ -106,7 +106,7 @@ func TestTokenLife(t *testing.T) {
 // A token is used until it expires if no other can be got. Attempts come at half of what is left; see
 // package agent for the rules.
 func TestTokenCannotBeRefreshed(t *testing.T) {
-	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"200 first", "403 "}}}
+	service := &fake{responses: map[string][]string{"PUT " + tokenPath: {"200 first", "403 "}}}
 	p := service.provider()
 	now := clock.NewMock()
 	p.Clock = now
@@ -135,9 +135,9 @@ func TestTokenCannotBeRefreshed(t *testing.T) {
 	}
 }
 
-// Callers share a session token, and what was found out when they asked for it.
+// Callers share a session token, and what was found out with it.
 func TestCallersShare(t *testing.T) {
-	for answer, want := range map[string]struct {
+	for response, want := range map[string]struct {
 		puts, gets  int
 		unavailable bool
 	}{
@@ -146,9 +146,9 @@ func TestCallersShare(t *testing.T) {
 		"silent":              {1, 8, false}, // version 1
 		"hang":                {1, 0, true},
 	} {
-		t.Run(strings.TrimSuffix(answer, sessionToken), func(t *testing.T) {
+		t.Run(strings.TrimSuffix(response, sessionToken), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				service := &fake{answers: map[string][]string{"PUT " + tokenPath: {answer}}}
+				service := &fake{responses: map[string][]string{"PUT " + tokenPath: {response}}}
 				p := service.provider()
 				transport := p.HTTPClient.Transport
 				p.HTTPClient.Transport = roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -173,7 +173,7 @@ func TestCallersShare(t *testing.T) {
 
 // What was found out at one endpoint says nothing of another.
 func TestFailureOfAnotherEndpoint(t *testing.T) {
-	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"403 ", "200 " + sessionToken}}}
+	service := &fake{responses: map[string][]string{"PUT " + tokenPath: {"403 ", "200 " + sessionToken}}}
 	p := service.provider()
 	_, err := p.Region(t.Context())
 	require.ErrorContains(t, err, "returned 403")
@@ -184,20 +184,20 @@ func TestFailureOfAnotherEndpoint(t *testing.T) {
 
 // A token is not shown to another service.
 func TestTokenOfAnotherEndpoint(t *testing.T) {
-	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"200 first", "200 second"}}}
+	service := &fake{responses: map[string][]string{"PUT " + tokenPath: {"200 first", "200 second"}}}
 	p := service.provider()
 	for _, test := range []struct{ endpoint, token string }{{"http://one.test", "first"}, {"http://two.test", "second"}} {
 		p.LookupEnv = from("AWS_EC2_METADATA_SERVICE_ENDPOINT=" + test.endpoint)
-		service.asked = nil
+		service.requests = nil
 		_, err := p.Region(t.Context())
 		require.NoError(t, err)
-		require.Equal(t, []string{"PUT " + tokenPath, "GET /latest/meta-data/placement/region " + test.token}, service.asked)
+		require.Equal(t, []string{"PUT " + tokenPath, "GET /latest/meta-data/placement/region " + test.token}, service.requests)
 	}
 }
 
 // The role may be exchanged between the two questions.
 func TestResolvesTheRoleAgain(t *testing.T) {
-	service := &fake{answers: map[string][]string{
+	service := &fake{responses: map[string][]string{
 		"GET " + rolePath:         {"200 web", "200 new\nother"},
 		"GET " + rolePath + "web": {"404 "},
 	}}
@@ -205,7 +205,7 @@ func TestResolvesTheRoleAgain(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "imds new", got.Origin)
 
-	service.answers["GET "+rolePath+"new"] = []string{"404 "}
+	service.responses["GET "+rolePath+"new"] = []string{"404 "}
 	_, err = service.provider().Retrieve(t.Context())
 	require.ErrorContains(t, err, rolePath+"new returned 404")
 	require.False(t, stschain.IsUnavailable(err), "the instance has a role")
@@ -213,15 +213,15 @@ func TestResolvesTheRoleAgain(t *testing.T) {
 
 const html = "<html><body>Sign in to the wireless network</body></html>"
 
-// What answers wrongly is not absent, and no chain goes on.
+// A service with a wrong response is not absent, and no chain goes on.
 // Reports: aws-sdk-go#5138.
 func TestWrongAnswers(t *testing.T) {
 	long := strings.Repeat("x", 100<<10)
 	for name, test := range map[string]struct {
-		question, answer string
-		want             string
-		tries            int
-		permanent        bool
+		question, response string
+		want               string
+		attempts           int
+		permanent          bool
 	}{
 		"token 400":           {"PUT " + tokenPath, "400 ", "returned 400 Bad Request", 1, true},
 		"token 403":           {"PUT " + tokenPath, "403 " + html, "returned 403 Forbidden: the service is disabled", 1, true},
@@ -251,20 +251,20 @@ func TestWrongAnswers(t *testing.T) {
 		"document no Code":    {"GET " + rolePath + "web", "200 {}", "it has no AccessKeyId", 1, false},
 		"document no secret":  {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A"}`, "it has no SecretAccessKey", 1, false},
 		"document failed":     {"GET " + rolePath + "web", `200 {"Code":"AssumeRoleUnauthorizedAccess","Message":"EC2 cannot assume the role web."}`, "returned AssumeRoleUnauthorizedAccess: EC2 cannot assume the role web.", 1, false},
-		"document tells more": {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + secret + `","SecretAccessKey":"` + secret + `"}`, "not shown", 1, false},
+		"document says more":  {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + secret + `","SecretAccessKey":"` + secret + `"}`, "not shown", 1, false},
 		"document has token":  {"GET " + rolePath + "web", `200 {"Code":"Failed","Message":"not ` + sessionToken + `"}`, "not shown", 1, false},
 		"document expiration": {"GET " + rolePath + "web", `200 {"Code":"Success","AccessKeyId":"A","SecretAccessKey":"b","Expiration":"tomorrow"}`, "Expiration is not a valid time", 1, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				service := &fake{answers: map[string][]string{test.question: {test.answer}}}
+				service := &fake{responses: map[string][]string{test.question: {test.response}}}
 				_, err := stschain.NewChain(service.provider(), stschain.Static("AKIDOTHER", "other", "")).Retrieve(t.Context())
 				require.ErrorContains(t, err, test.want)
 				require.ErrorContains(t, err, "imds: http://169.254.169.254/latest/")
 				require.False(t, stschain.IsUnavailable(err), "%v", err)
 				require.Equal(t, test.permanent, errors.Is(err, stschain.ErrPermanent))
-				require.Equal(t, test.answer == "429 ", errors.Is(err, stschain.ErrThrottled))
-				require.Equal(t, test.tries, service.count(test.question))
+				require.Equal(t, test.response == "429 ", errors.Is(err, stschain.ErrThrottled))
+				require.Equal(t, test.attempts, service.count(test.question))
 				canary.Check(t, secret, err)
 				canary.Check(t, sessionToken, err)
 			})
@@ -276,21 +276,21 @@ func TestWrongAnswers(t *testing.T) {
 // Reports: aws-sdk-js#445.
 func TestTriesAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		service := &fake{answers: map[string][]string{
+		service := &fake{responses: map[string][]string{
 			"PUT " + tokenPath:        {"503 ", "reset", "200 " + sessionToken},
 			"GET " + rolePath:         {"503 ", "hang", "200 web"},
 			"GET " + rolePath + "web": {"429 ", "cut {", "200 " + document},
 		}}
 		_, err := service.provider().Retrieve(t.Context())
 		require.NoError(t, err)
-		require.Len(t, service.asked, 9)
+		require.Len(t, service.requests, 9)
 	})
 }
 
-// An instance without a role has nothing for us, unless somebody said it would.
+// An instance without a role has no credentials, unless the configuration says so.
 func TestNoRole(t *testing.T) {
-	for _, answer := range []string{"404 " + html, "200 \n"} {
-		service := &fake{answers: map[string][]string{"GET " + rolePath: {answer}}}
+	for _, response := range []string{"404 " + html, "200 \n"} {
+		service := &fake{responses: map[string][]string{"GET " + rolePath: {response}}}
 		_, err := service.provider().Retrieve(t.Context())
 		require.True(t, stschain.IsUnavailable(err), "%v", err)
 		require.ErrorContains(t, err, "the instance has no role")
@@ -311,7 +311,7 @@ func TestVersion1(t *testing.T) {
 	}{
 		"404":                      {token: "404 ", v1: true},
 		"405":                      {token: "405 ", v1: true},
-		"no answer":                {token: "silent", v1: true},
+		"no response":              {token: "silent", v1: true},
 		"400":                      {token: "400 "},
 		"403":                      {token: "403 "},
 		"500":                      {token: "500 "},
@@ -320,11 +320,11 @@ func TestVersion1(t *testing.T) {
 		"405, off by the field":    {token: "405 ", set: func(p *imds.Provider) { p.DisableV1 = true }},
 		"silent, off by the field": {token: "silent", set: func(p *imds.Provider) { p.DisableV1 = true }, available: true},
 		"404, not off":             {token: "404 ", vars: "AWS_EC2_METADATA_V1_DISABLED=false", v1: true},
-		"off by what is no flag":   {token: "404 ", vars: "AWS_EC2_METADATA_V1_DISABLED=jein"},
+		"off by an invalid flag":   {token: "404 ", vars: "AWS_EC2_METADATA_V1_DISABLED=jein"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				service := &fake{answers: map[string][]string{"PUT " + tokenPath: {test.token}}}
+				service := &fake{responses: map[string][]string{"PUT " + tokenPath: {test.token}}}
 				p := service.provider(test.vars)
 				if test.set != nil {
 					test.set(p)
@@ -338,12 +338,12 @@ func TestVersion1(t *testing.T) {
 				}
 				require.NoError(t, err)
 				require.Equal(t, "ASIAEXAMPLE", got.AccessKeyID)
-				require.Equal(t, []string{"PUT " + tokenPath, "GET " + rolePath, "GET " + rolePath + "web"}, service.asked)
+				require.Equal(t, []string{"PUT " + tokenPath, "GET " + rolePath, "GET " + rolePath + "web"}, service.requests)
 			})
 		})
 	}
 	// Version 1 can be disabled at any time.
-	service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}}}
+	service := &fake{responses: map[string][]string{"PUT " + tokenPath: {"404 "}}}
 	p := service.provider()
 	_, err := p.Region(t.Context())
 	require.NoError(t, err)
@@ -351,31 +351,31 @@ func TestVersion1(t *testing.T) {
 	_, err = p.Region(t.Context())
 	require.ErrorContains(t, err, tokenPath+" returned 404")
 
-	// That version 2 is not known says nothing of what version 1 answers.
-	for _, answer := range []string{"401 ", "403 ", "500 ", "302 "} {
-		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"404 "}, "GET " + rolePath: {answer}}}
+	// That version 2 is not known says nothing of what version 1 returns.
+	for _, response := range []string{"401 ", "403 ", "500 ", "302 "} {
+		service := &fake{responses: map[string][]string{"PUT " + tokenPath: {"404 "}, "GET " + rolePath: {response}}}
 		_, err := service.provider().Retrieve(t.Context())
 		require.False(t, stschain.IsUnavailable(err), "%v", err)
-		require.ErrorContains(t, err, tokenPath+" returned 404 Not Found; and as version 1: http://169.254.169.254"+rolePath+" returned "+strings.TrimSpace(answer))
+		require.ErrorContains(t, err, tokenPath+" returned 404 Not Found; and as version 1: http://169.254.169.254"+rolePath+" returned "+strings.TrimSpace(response))
 	}
 }
 
-// A machine that is no instance says so within about a second.
+// A machine that is not an instance has an error within about a second.
 func TestNotThere(t *testing.T) {
 	for name, test := range map[string]struct {
-		answers map[string][]string
-		vars    []string
-		took    time.Duration
+		responses map[string][]string
+		vars      []string
+		took      time.Duration
 	}{
-		"nobody":              {map[string][]string{"PUT " + tokenPath: {"hang"}}, nil, time.Second},
+		"no host":             {map[string][]string{"PUT " + tokenPath: {"hang"}}, nil, time.Second},
 		"IPv6":                {map[string][]string{"PUT " + tokenPath: {"hang"}}, []string{"AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE=IPv6"}, time.Second},
-		"somebody who hears":  {map[string][]string{"PUT " + tokenPath: {"silent"}, "GET " + rolePath: {"silent"}}, nil, 2 * time.Second},
+		"a silent host":       {map[string][]string{"PUT " + tokenPath: {"silent"}, "GET " + rolePath: {"silent"}}, nil, 2 * time.Second},
 		"with another time":   {map[string][]string{"PUT " + tokenPath: {"hang"}}, []string{"AWS_METADATA_SERVICE_TIMEOUT=0.2"}, 200 * time.Millisecond},
 		"with another number": {map[string][]string{"PUT " + tokenPath: {"hang"}}, []string{"AWS_METADATA_SERVICE_NUM_ATTEMPTS=3"}, 3 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				service := &fake{answers: test.answers}
+				service := &fake{responses: test.responses}
 				began := time.Now()
 				_, err := service.provider(test.vars...).Retrieve(t.Context())
 				require.True(t, stschain.IsUnavailable(err), "%v", err)
@@ -383,7 +383,7 @@ func TestNotThere(t *testing.T) {
 				require.GreaterOrEqual(t, time.Since(began), test.took)
 				require.Less(t, time.Since(began), test.took+500*time.Millisecond)
 
-				// Where somebody said it would be, that is a failure.
+				// Where the configuration says it is, that is a failure.
 				p := service.provider(test.vars...)
 				p.Endpoint = "http://imds.test:8080/at/"
 				_, err = p.Retrieve(t.Context())
@@ -422,17 +422,17 @@ func TestCannotConnect(t *testing.T) {
 	}
 }
 
-// Who asks may leave, and gets to know no more than that.
+// A caller may give up, and gets only that error.
 func TestCallerLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, question := range []string{"PUT " + tokenPath, "GET " + rolePath, "GET " + rolePath + "web"} {
-			for _, answer := range []string{"hang", "silent", "503 "} {
-				service := &fake{answers: map[string][]string{question: {answer}}}
+			for _, response := range []string{"hang", "silent", "503 "} {
+				service := &fake{responses: map[string][]string{question: {response}}}
 				left := errors.New("the user closed the tab")
 				ctx, cancel := context.WithCancelCause(t.Context())
 				time.AfterFunc(20*time.Millisecond, func() { cancel(left) })
 				_, err := service.provider().Retrieve(ctx)
-				require.ErrorIs(t, err, context.Canceled, "%s %s", question, answer)
+				require.ErrorIs(t, err, context.Canceled, "%s %s", question, response)
 				require.ErrorIs(t, err, left)
 				require.False(t, stschain.IsUnavailable(err), "%v", err)
 			}
@@ -441,25 +441,25 @@ func TestCallerLeaves(t *testing.T) {
 }
 
 func TestRegion(t *testing.T) {
-	for answer, want := range map[string]string{
+	for response, want := range map[string]string{
 		"404 ":                  "returned 404",
 		"200 " + html:           "did not return a region",
 		"200 eu-west-1/../evil": "did not return a region",
 		"200 ":                  "did not return a region",
 	} {
-		service := &fake{answers: map[string][]string{"GET /latest/meta-data/placement/region": {answer}}}
+		service := &fake{responses: map[string][]string{"GET /latest/meta-data/placement/region": {response}}}
 		_, err := service.provider().Region(t.Context())
 		require.ErrorContains(t, err, want)
 		require.False(t, stschain.IsUnavailable(err), "%v", err)
 	}
 }
 
-// The service is beside us: no proxy of the environment or of a given client stands between.
+// The service is on the machine: no proxy of the environment or of a given client stands between.
 func TestNoProxy(t *testing.T) {
 	closed := closedPort(t)
 	given := &http.Transport{
 		Proxy: func(r *http.Request) (u *url.URL, err error) {
-			t.Errorf("a proxy is asked for %s", r.URL)
+			t.Errorf("a proxy is looked up for %s", r.URL)
 			return nil, nil
 		},
 	}
@@ -469,7 +469,7 @@ func TestNoProxy(t *testing.T) {
 }
 
 func TestConcurrent(t *testing.T) {
-	service := &fake{answers: map[string][]string{"GET " + rolePath: {"401 ", "200 web", "401 ", "200 web"}}}
+	service := &fake{responses: map[string][]string{"GET " + rolePath: {"401 ", "200 web", "401 ", "200 web"}}}
 	p := service.provider()
 	var all sync.WaitGroup
 	for range 8 {
@@ -482,14 +482,14 @@ func TestConcurrent(t *testing.T) {
 	all.Wait()
 }
 
-// Whatever the service answers, it can be used, or is an error that shows none of it.
+// Whatever the service returns, it can be used, or is an error that shows none of it.
 func FuzzAnswers(f *testing.F) {
 	f.Add(sessionToken, "web", document)
 	f.Add("", "", "")
 	f.Add(html, html, html)
 	f.Add("t", "web\nother", `{"code":"success","ACCESSKEYID":"A","secretaccesskey":"b","token":null,"expiration":"9999-12-31T23:59:59.999999999+23:59"}`)
 	f.Fuzz(func(t *testing.T, token, role, doc string) {
-		service := &fake{answers: map[string][]string{
+		service := &fake{responses: map[string][]string{
 			"PUT " + tokenPath: {"200 " + token}, "GET " + rolePath: {"200 " + role},
 			"GET " + rolePath + strings.TrimSpace(strings.Split(strings.TrimSpace(role), "\n")[0]): {"200 " + doc},
 		}}
@@ -514,7 +514,7 @@ func FuzzAnswers(f *testing.F) {
 func ExampleProvider() {
 	p := &imds.Provider{
 		LookupEnv:  from(),                             // leave it out to read the real environment,
-		HTTPClient: &http.Client{Transport: new(fake)}, // and this to ask the real service
+		HTTPClient: &http.Client{Transport: new(fake)}, // and this to call the real service
 	}
 	creds, err := p.Retrieve(context.Background())
 	fmt.Println(creds.AccessKeyID, creds.SecretAccessKey, creds.Origin, err)

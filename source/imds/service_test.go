@@ -25,38 +25,38 @@ const (
 	rolePath  = "/latest/meta-data/iam/security-credentials/"
 )
 
-// fake is a metadata service without a network. What is asked is looked up by method
-// and path, or answered as an instance does whose role is "web".
+// fake is a metadata service without a network. A request is looked up by method
+// and path, or gets the response of an instance whose role is "web".
 type fake struct {
-	answers map[string][]string // "GET /path" -> "503 body", the last one for good
-	life    string              // of session tokens, in seconds; "": as asked for
+	responses map[string][]string // "GET /path" -> "503 body", the last one for good
+	life      string              // of session tokens, in seconds; "": as requested
 
-	mu    sync.Mutex
-	asked []string // "GET /path token"
-	hosts []string
+	mu       sync.Mutex
+	requests []string // "GET /path token"
+	hosts    []string
 }
 
 func (f *fake) RoundTrip(r *http.Request) (*http.Response, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	token := r.Header.Get("X-Aws-Ec2-Metadata-Token")
-	f.asked = append(f.asked, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+token))
+	f.requests = append(f.requests, strings.TrimSpace(r.Method+" "+r.URL.Path+" "+token))
 	f.hosts = append(f.hosts, r.URL.Host)
 	question := r.Method + " " + strings.TrimPrefix(r.URL.Path, "/at")
-	answer := map[string]string{
+	response := map[string]string{
 		"PUT " + tokenPath:                       "200 " + sessionToken,
 		"GET " + rolePath:                        "200 web",
 		"GET " + rolePath + "web":                "200 " + document,
 		"GET " + rolePath + "new":                "200 " + document,
 		"GET /latest/meta-data/placement/region": "200 eu-west-1",
 	}[question]
-	if next := f.answers[question]; len(next) > 0 {
-		answer = next[0]
+	if next := f.responses[question]; len(next) > 0 {
+		response = next[0]
 		if len(next) > 1 {
-			f.answers[question] = next[1:]
+			f.responses[question] = next[1:]
 		}
 	}
-	code, body, _ := strings.Cut(answer, " ")
+	code, body, _ := strings.Cut(response, " ")
 	rec := httptest.NewRecorder()
 	switch code {
 	case "hang", "silent":
@@ -93,17 +93,17 @@ type broken struct{}
 
 func (broken) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
-// provider asks the fake, in this environment.
+// provider is one of the fake, in this environment.
 func (f *fake) provider(vars ...string) *imds.Provider {
 	return &imds.Provider{LookupEnv: from(vars...), HTTPClient: &http.Client{Transport: f}}
 }
 
-// count tells how often something was asked.
+// count returns how often there was a request.
 func (f *fake) count(question string) (n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, asked := range f.asked {
-		if asked == question || strings.HasPrefix(asked, question+" ") {
+	for _, r := range f.requests {
+		if r == question || strings.HasPrefix(r, question+" ") {
 			n++
 		}
 	}
@@ -120,7 +120,7 @@ func from(vars ...string) func(string) (string, bool) {
 	return func(name string) (string, bool) { v, ok := m[name]; return v, ok }
 }
 
-// closedPort is a loopback address where nobody listens.
+// closedPort is a loopback address where nothing listens.
 func closedPort(t *testing.T) string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -32,7 +32,7 @@ func TestSettings(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.ErrorIs(t, err, stschain.ErrPermanent)
 		require.False(t, stschain.IsUnavailable(err), "%v", err)
-		require.Empty(t, service.asked)
+		require.Empty(t, service.requests)
 		canary.Check(t, sessionToken, err)
 	}
 	for _, vars := range []string{"AWS_EC2_METADATA_DISABLED=true", "AWS_EC2_METADATA_DISABLED= True\n", "AWS_EC2_METADATA_DISABLED=1"} {
@@ -44,7 +44,7 @@ func TestSettings(t *testing.T) {
 		require.ErrorContains(t, err, "imds: AWS_EC2_METADATA_DISABLED is true")
 		_, err = p.Region(t.Context())
 		require.True(t, stschain.IsUnavailable(err), "%v", err)
-		require.Empty(t, service.asked)
+		require.Empty(t, service.requests)
 	}
 }
 
@@ -67,7 +67,7 @@ func TestPrecedence(t *testing.T) {
 	}
 
 	synctest.Test(t, func(t *testing.T) {
-		service := &fake{answers: map[string][]string{"PUT " + tokenPath: {"hang"}}}
+		service := &fake{responses: map[string][]string{"PUT " + tokenPath: {"hang"}}}
 		p := service.provider("AWS_METADATA_SERVICE_TIMEOUT=10", "AWS_METADATA_SERVICE_NUM_ATTEMPTS=5")
 		p.AttemptTimeout, p.MaxAttempts = time.Second, 2
 		began := time.Now()

@@ -67,10 +67,10 @@ func TestConformance(t *testing.T) {
 						t.Errorf("the body: %v", err)
 					}
 					if err := json.Unmarshal(call.Request.TokenInput, &want); err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
-						t.Errorf("asked for %v, want %v", got, want)
+						t.Errorf("requested %v, want %v", got, want)
 					}
 					if got := r.URL.String(); got != "https://us-east-2.signin.aws.amazon.com/v1/token" {
-						t.Errorf("asked %s", got)
+						t.Errorf("requested %s", got)
 					}
 					if proof, err := verify(r.Header.Values("DPoP")); err != nil || !proof.issued.Equal(now.Now()) || proof.url != r.URL.String() {
 						t.Errorf("the proof: %+v, %v", proof, err)

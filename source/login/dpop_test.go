@@ -56,7 +56,7 @@ func verify(header []string) (p demonstration, err error) {
 	case head.Typ != "dpop+jwt" || head.Alg != "ES256":
 		return p, fmt.Errorf("it is a %s, signed by %s", head.Typ, head.Alg)
 	case head.JWK["kty"] != "EC" || head.JWK["crv"] != "P-256" || errX != nil || errY != nil || len(x) != 32 || len(y) != 32:
-		return p, errors.New("its key is no point on P-256")
+		return p, errors.New("its key is not a point on P-256")
 	case len(head.JWK) != 4:
 		return p, errors.New("its key has more than a public half")
 	case len(claims.JTI) < 20:

@@ -76,7 +76,7 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
-// TestNoRegion: nobody needs one before a refresh, nor while the credentials live.
+// TestNoRegion: none is needed before a refresh, nor while the credentials live.
 func TestNoRegion(t *testing.T) {
 	w := newWorld(t, document(noon.Add(time.Minute)))
 	w.Region = ""

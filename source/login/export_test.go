@@ -27,7 +27,7 @@ func TokenURL(p *Provider) (string, error) {
 	return u.String(), nil
 }
 
-// Ahead is by how much the server's clock is ahead, as a response tells.
+// Ahead is by how much the server's clock is ahead, as a response shows.
 func Ahead(header http.Header, sent, received time.Time) (time.Duration, bool) {
 	var p Provider
 	p.compare(wire.Response{Header: header, Sent: sent, Received: received})

@@ -101,7 +101,7 @@ func FuzzKey(f *testing.F) {
 	})
 }
 
-// FuzzAnswer reads any answer: an error that shows nothing of it, or credentials that live for
+// FuzzAnswer reads any response: an error that shows nothing of it, or credentials that live for
 // at most 12 hours.
 func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(`{"accessToken":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t"},"expiresIn":900,"refreshToken":"r"}`))

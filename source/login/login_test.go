@@ -28,7 +28,7 @@ func TestFresh(t *testing.T) {
 		AccessKeyID: "ASIAOLD", SecretAccessKey: stschain.NewSecret(secret), SessionToken: stschain.NewSecret(token),
 		AccountID: "123456789012", Expires: noon.Add(time.Hour), Origin: "login " + arn,
 	}, creds)
-	require.Empty(t, w.service.asked)
+	require.Empty(t, w.service.requests)
 }
 
 func TestWindow(t *testing.T) {
@@ -57,7 +57,7 @@ func TestRefresh(t *testing.T) {
 		AccountID: "123456789012", Expires: noon.Add(15 * time.Minute), Origin: "login " + arn,
 	}
 	require.Equal(t, want, creds)
-	require.Equal(t, []string{"https://eu-west-1.signin.aws.amazon.com/v1/token"}, w.service.asked)
+	require.Equal(t, []string{"https://eu-west-1.signin.aws.amazon.com/v1/token"}, w.service.requests)
 
 	after := with(before, object{"refreshToken": refresh + "-1"})
 	after["accessToken"] = object{
@@ -106,7 +106,7 @@ func TestFilePermissions(t *testing.T) {
 			if test.wantErr {
 				require.EqualError(t, err, fmt.Sprintf("login %s: AWS_RESTRICT_FILE_PERMISSIONS is %q: it can be user_read_write or unrestricted", arn, test.value))
 				require.ErrorIs(t, err, stschain.ErrPermanent)
-				require.Empty(t, w.service.asked)
+				require.Empty(t, w.service.requests)
 			} else {
 				require.NoError(t, err)
 				require.Equal(t, refresh+"-1", w.read(t)["refreshToken"])
@@ -142,7 +142,7 @@ func TestOpen(t *testing.T) {
 	require.Len(t, entries, 1, "a lock was left")
 }
 
-// TestKeptToken: RFC 6749, 6, allows an answer without a new refresh token.
+// TestKeptToken: RFC 6749, 6, allows a response without a new refresh token.
 func TestKeptToken(t *testing.T) {
 	w := newWorld(t, document(noon))
 	w.service.next(200, `{"accessToken":{"accessKeyId":"A","secretAccessKey":"s","sessionToken":"t"},"expiresIn":900}`, 1)
@@ -189,14 +189,14 @@ func TestSessionEnded(t *testing.T) {
 	a := refusal(401, "TOKEN_EXPIRED")
 	w.service.next(a.status, a.body, 9)
 	for _, step := range []struct {
-		at    time.Duration
-		asked int
+		at       time.Duration
+		requests int
 	}{{0, 1}, {time.Second - 1, 1}, {5 * time.Second, 2}} {
 		w.clock.Set(noon.Add(step.at))
 		_, err := w.Retrieve(t.Context())
 		require.ErrorContains(t, err, "the session has ended")
 		require.ErrorIs(t, err, stschain.ErrPermanent)
-		require.Len(t, w.service.asked, step.asked)
+		require.Len(t, w.service.requests, step.requests)
 	}
 	w.write(t, document(noon.Add(time.Hour)))
 	creds, err := w.Retrieve(t.Context())
@@ -235,7 +235,7 @@ func TestFiles(t *testing.T) {
 			require.ErrorContains(t, err, "; run aws login --profile dev")
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			require.False(t, stschain.IsUnavailable(err), "%v", err)
-			require.Empty(t, w.service.asked)
+			require.Empty(t, w.service.requests)
 		})
 	}
 	for name, content := range map[string]string{"empty": "", "no JSON": "{" + secret, "a list": "[]", "null": "null", "no UTF-8": "{\"a\":\"\xff\"}"} {
@@ -298,7 +298,7 @@ func TestUnrefreshable(t *testing.T) {
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			require.ErrorContains(t, err, "the access token, valid until 2026-11-21T12:01:00Z, cannot be refreshed: "+tt.want)
 			require.ErrorContains(t, err, "; run aws login --profile dev")
-			require.Empty(t, w.service.asked)
+			require.Empty(t, w.service.requests)
 		})
 	}
 }
@@ -361,7 +361,7 @@ func TestNothingGiven(t *testing.T) {
 
 func TestString(t *testing.T) {
 	require.Equal(t, "login "+arn, (&login.Provider{Session: " " + arn}).String())
-	require.Equal(t, "login", (&login.Provider{Session: secret}).String(), "what is no ARN may be a secret in the wrong place")
+	require.Equal(t, "login", (&login.Provider{Session: secret}).String(), "what is not an ARN may be a secret in the wrong place")
 }
 
 // TestCallerLeaves: nothing is served to who has left.

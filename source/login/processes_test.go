@@ -98,6 +98,6 @@ func TestProcesses(t *testing.T) {
 		return true
 	})
 	require.Equal(t, 1, w.service.gave)
-	require.Len(t, w.service.asked, 1)
+	require.Len(t, w.service.requests, 1)
 	require.Equal(t, refresh+"-1", w.read(t)["refreshToken"])
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/stschain-go/stschain"
 )
 
-// FuzzRefusal: what the service says that is no answer is an error of one line, bounded and without
-// the refresh token and the proof, were they echoed; and nobody falls through to another identity.
+// FuzzRefusal: an invalid response of the service is an error of one line, bounded and without
+// the refresh token and the proof, were they echoed; and no chain falls through to another identity.
 func FuzzRefusal(f *testing.F) {
 	for _, body := range []string{
 		`{"error":"TOKEN_EXPIRED","message":"It says so."}`, `{"error":"INVALID_REQUEST","message":"ECHO"}`, `{"error":"ECHO"}`, `{"message":"PROOF"}`,

@@ -32,7 +32,7 @@ func TestRefusals(t *testing.T) {
 	for _, tt := range []struct {
 		status    int
 		code      string
-		tries     int
+		attempts  int
 		permanent bool // with nothing to serve
 		final     bool // with credentials that live as well
 		want      string
@@ -66,7 +66,7 @@ func TestRefusals(t *testing.T) {
 					}
 					w.service.next(a.status, a.body, 9)
 					creds, err := w.Retrieve(t.Context())
-					require.Len(t, w.service.asked, tt.tries)
+					require.Len(t, w.service.requests, tt.attempts)
 					require.Equal(t, refresh, w.read(t)["refreshToken"])
 					if left > 0 && !tt.final {
 						require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestRetries(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, 0, func(t *testing.T, w *world) {
 				for range 2 {
-					w.service.answer = append(w.service.answer, func() response { return failure })
+					w.service.first = append(w.service.first, func() response { return failure })
 				}
 				start := time.Now()
 				creds, err := w.Retrieve(t.Context())
@@ -138,7 +138,7 @@ func TestRetries(t *testing.T) {
 	}
 }
 
-// TestHanging: a service that never answers holds nobody longer than 20 s, and nobody who has
+// TestHanging: a service that never responds delays no caller longer than 20 s, and no caller that has
 // credentials that live is left without.
 func TestHanging(t *testing.T) {
 	hang := func(w *world) {

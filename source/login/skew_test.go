@@ -18,19 +18,19 @@ func TestClock(t *testing.T) {
 		w.service.now = func() time.Time { return w.clock.Now().Add(off) }
 		creds, err := w.Retrieve(t.Context())
 		require.NoError(t, err, off)
-		require.Len(t, w.service.asked, 2, off)
+		require.Len(t, w.service.requests, 2, off)
 		require.Equal(t, noon.Add(15*time.Minute), creds.Expires, "the file and Expires are on this machine's clock")
 
 		w.clock.Add(14 * time.Minute)
 		_, err = w.Retrieve(t.Context())
 		require.NoError(t, err, off)
-		require.Len(t, w.service.asked, 3, "%v: it was learned", off)
+		require.Len(t, w.service.requests, 3, "%v: it was learned", off)
 
 		w.clock.Add(14 * time.Minute)
-		w.service.now = w.clock.Now // somebody sets the clock right
+		w.service.now = w.clock.Now // a user sets the clock right
 		_, err = w.Retrieve(t.Context())
 		require.NoError(t, err, off)
-		require.Len(t, w.service.asked, 5, off)
+		require.Len(t, w.service.requests, 5, off)
 	}
 }
 
@@ -43,7 +43,7 @@ func TestClockOfAnEndedSession(t *testing.T) {
 	_, err := w.Retrieve(t.Context())
 	require.ErrorIs(t, err, stschain.ErrPermanent)
 	require.ErrorContains(t, err, "; this machine's clock is 35s ahead of the service's; the session has ended; run aws login --profile dev")
-	require.Len(t, w.service.asked, 2)
+	require.Len(t, w.service.requests, 2)
 }
 
 func TestDisableClockSkewCorrection(t *testing.T) {
@@ -52,7 +52,7 @@ func TestDisableClockSkewCorrection(t *testing.T) {
 	w.service.now = func() time.Time { return w.clock.Now().Add(time.Hour) }
 	_, err := w.Retrieve(t.Context())
 	require.ErrorContains(t, err, "TOKEN_EXPIRED")
-	require.Len(t, w.service.asked, 1)
+	require.Len(t, w.service.requests, 1)
 }
 
 // TestNoDate: without one nothing is known of clocks.
@@ -62,7 +62,7 @@ func TestNoDate(t *testing.T) {
 	w.service.now = func() time.Time { return w.clock.Now().Add(time.Hour) }
 	_, err := w.Retrieve(t.Context())
 	require.ErrorContains(t, err, "TOKEN_EXPIRED")
-	require.Len(t, w.service.asked, 1)
+	require.Len(t, w.service.requests, 1)
 }
 
 func TestAhead(t *testing.T) {
@@ -72,7 +72,7 @@ func TestAhead(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
 		sent, received time.Duration // after noon
-		answer         http.Header
+		response       http.Header
 		want           time.Duration
 		ok             bool
 	}{
@@ -82,13 +82,13 @@ func TestAhead(t *testing.T) {
 		{"more", -3 * s, -2*s - tick, at(date), 2*s + tick, true},
 		{"2 s behind", 3 * s, 4 * s, at(date), 0, true},
 		{"less", 3*s + tick, 4 * s, at(date), -4 * s, true},
-		{"slow answer says nothing", -time.Minute, time.Minute, at(date), 0, true},
+		{"slow response says nothing", -time.Minute, time.Minute, at(date), 0, true},
 		{"an hour ahead", -time.Hour, -time.Hour + s, at(date), time.Hour - s, true},
 		{"no date", 0, 0, http.Header{}, 0, false},
 		{"nonsense", 0, 0, at("today"), 0, false},
 		{"from a cache", time.Hour, time.Hour, http.Header{"Date": {date}, "Age": {"3600"}}, 0, false},
 	} {
-		got, ok := login.Ahead(tt.answer, noon.Add(tt.sent), noon.Add(tt.received))
+		got, ok := login.Ahead(tt.response, noon.Add(tt.sent), noon.Add(tt.received))
 		require.Equal(t, tt.ok, ok, tt.name)
 		require.Equal(t, tt.want, got, tt.name)
 	}

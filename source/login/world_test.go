@@ -55,7 +55,7 @@ func document(expires time.Time) object {
 	}
 }
 
-// world is a machine on which somebody has signed in, and the service for that.
+// world is a machine on which a user has signed in, and the service for that.
 type world struct {
 	*login.Provider
 	clock   *clock.Mock
@@ -113,14 +113,14 @@ func with(doc object, others object) object {
 type signIn struct {
 	t       *testing.T
 	now     func() time.Time
-	undated bool // its answers have no date
+	undated bool // its responses have no date
 
-	mu     sync.Mutex
-	good   string            // the refresh token that it takes
-	gave   int               // credentials
-	asked  []string          // URLs
-	used   map[string]bool   // proofs
-	answer []func() response // are given first, instead of its own
+	mu       sync.Mutex
+	good     string            // the refresh token that it takes
+	gave     int               // credentials
+	requests []string          // URLs
+	used     map[string]bool   // proofs
+	first    []func() response // are sent first, instead of its own
 }
 
 type response struct {
@@ -129,10 +129,10 @@ type response struct {
 	err    error
 }
 
-// next adds answers to be given first.
+// next adds responses to be sent first.
 func (s *signIn) next(status int, body string, times int) {
 	for range times {
-		s.answer = append(s.answer, func() response { return response{status: status, body: body} })
+		s.first = append(s.first, func() response { return response{status: status, body: body} })
 	}
 }
 
@@ -164,7 +164,7 @@ func (s *signIn) write(w http.ResponseWriter, a response) {
 func (s *signIn) serve(r *http.Request, url string) response {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.asked = append(s.asked, url)
+	s.requests = append(s.requests, url)
 	var form struct{ ClientID, GrantType, RefreshToken string }
 	decoder := json.NewDecoder(r.Body)
 	decoder.DisallowUnknownFields()
@@ -175,7 +175,7 @@ func (s *signIn) serve(r *http.Request, url string) response {
 		s.t.Errorf("Content-Type is %q", got)
 	}
 	if r.Header.Get("Authorization") != "" || r.Header.Get("Cookie") != "" {
-		s.t.Error("the request has credentials that nobody asked for")
+		s.t.Error("the request has credentials that it does not need")
 	}
 	p, err := verify(r.Header.Values("DPoP"))
 	switch {
@@ -193,9 +193,9 @@ func (s *signIn) serve(r *http.Request, url string) response {
 	}
 	s.used[p.id] = true
 	switch {
-	case len(s.answer) > 0:
-		a := s.answer[0]
-		s.answer = s.answer[1:]
+	case len(s.first) > 0:
+		a := s.first[0]
+		s.first = s.first[1:]
 		return a()
 	case s.now().Sub(p.issued).Abs() > 30*time.Second: // as the real one speaks of a clock that is off, aws-cli#10330
 		return refusal(401, "TOKEN_EXPIRED")

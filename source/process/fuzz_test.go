@@ -10,7 +10,7 @@ import (
 )
 
 // FuzzName: what names the program holds nothing of a variable that the command sets, however
-// the shell is told its value, and nothing of the arguments.
+// the shell gets its value, and nothing of the arguments.
 func FuzzName(f *testing.F) {
 	for _, value := range []string{"hunter4711 canary", "it's canary", `back\slash canary`, "\"$HOME\" `id` canary", "a;b|c&d canary", "=canary"} {
 		f.Add(value, "/usr/local/bin/helper")
@@ -44,8 +44,8 @@ func FuzzName(f *testing.F) {
 	})
 }
 
-// FuzzStderr: what a program says when it fails is told without what it also printed as its
-// answer, and without the secrets that it names.
+// FuzzStderr: what a program says when it fails is shown without what it also printed as its
+// result, and without the secrets that it names.
 func FuzzStderr(f *testing.F) {
 	f.Add("cannot log in: ", "", "")
 	f.Add("SecretAccessKey: ", "\n", "x")

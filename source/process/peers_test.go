@@ -12,7 +12,7 @@ import (
 	"github.com/stschain-go/stschain/source/process"
 )
 
-// Who asks for each request runs the program once for as long as its credentials live, or once
+// A caller that retrieves for each request runs the program once for as long as its credentials live, or once
 // in a quarter of an hour if they say nothing of that.
 // Reports: vector#21622, nix#16209, rolesanywhere-credential-helper#31.
 func TestNotPerRequest(t *testing.T) {

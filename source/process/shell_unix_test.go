@@ -51,7 +51,7 @@ func TestFails(t *testing.T) {
 		"printf 'a\\033[2J\\nb' >&2; exit 1":                      "; standard error: a [2J b",
 		"/nonexistent/helper --token " + secret:                   "it failed with exit status 127; standard error:",
 		"kill -9 $$":                                              "it failed with signal: killed",
-		"echo 'for people' >&2; echo '{}'":                        "Version is missing or not 1",
+		"echo 'for users' >&2; echo '{}'":                         "Version is missing or not 1",
 		"yes x | head -c 70000 >&2; echo the end >&2; false":      "x x the end",
 	} {
 		p := &process.Provider{Command: command}
@@ -84,7 +84,7 @@ func TestBashShowsNoArguments(t *testing.T) {
 // A program that prints without end is stopped, and does not have to notice.
 // Reports: aws-sdk-go#2334.
 func TestFloods(t *testing.T) {
-	const much = "head -c 99999999 /dev/zero; sleep 600" // and not without end, if nobody stops it
+	const much = "head -c 99999999 /dev/zero; sleep 600" // and not without end, unless it is stopped
 	for _, command := range []string{much, "trap '' PIPE; " + much, "head -c 65537 /dev/zero", "yes >&2 & " + much} {
 		began := time.Now()
 		_, err := (&process.Provider{Command: command}).Retrieve(t.Context())
@@ -95,10 +95,10 @@ func TestFloods(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// A program has a session of its own, and with it no terminal to ask on.
+// A program has a session of its own, and with it no terminal for a prompt.
 func TestSession(t *testing.T) {
 	if _, err := os.Stat("/proc/self/stat"); err != nil {
-		t.Skip("this system has no /proc that tells of sessions")
+		t.Skip("this system has no /proc that shows sessions")
 	}
 	_, err := (&process.Provider{Command: "read -r pid name state parent group session rest </proc/$$/stat; test $session = $$ && echo '" + keys + "'"}).Retrieve(t.Context())
 	require.NoError(t, err)
@@ -111,7 +111,7 @@ func TestHangs(t *testing.T) {
 		"in a child":        "sleep 600 & echo $! >PID; wait",
 		"in a grandchild":   "sh -c 'sleep 600 & echo $! >PID; wait'; true",
 		"deaf":              "trap '' TERM INT HUP; echo $$ >PID; while :; do sleep 1; done",
-		"after it spoke":    "echo '" + keys + "'; echo asks for a code >&2; sleep 600 & echo $! >PID; wait",
+		"after it spoke":    "echo '" + keys + "'; echo enter a code >&2; sleep 600 & echo $! >PID; wait",
 		"without an output": "exec >/dev/null 2>&1; echo $$ >PID; exec sleep 600",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,7 +124,7 @@ func TestHangs(t *testing.T) {
 			require.Less(t, time.Since(began), 10*time.Second)
 			requireGone(t, pid)
 			if name == "after it spoke" {
-				require.ErrorContains(t, err, "asks for a code")
+				require.ErrorContains(t, err, "enter a code")
 			}
 			canary.Check(t, secret, err)
 		})
@@ -180,8 +180,8 @@ func readPID(t *testing.T, path string) int {
 	return pid
 }
 
-// requireGone waits until a process is dead: who is killed needs a moment, and one whose parent
-// died too is there until somebody takes note.
+// requireGone waits until a process has ended: one that is killed needs a moment, and one whose parent
+// ended too is there until another process reaps it.
 func requireGone(t *testing.T, path string) {
 	t.Helper()
 	pid := readPID(t, path)
@@ -195,7 +195,7 @@ func requireGone(t *testing.T, path string) {
 	}, 10*time.Second, time.Millisecond)
 }
 
-// A program that asks for the credentials of the profile that names it would run itself
+// A program that requests the credentials of the profile that names it would run itself
 // without end, in more and more processes: `credential_process = stschain process` did.
 func TestRunsItself(t *testing.T) {
 	const variable = "STSCHAIN_TEST_RUNS"
@@ -207,7 +207,7 @@ func TestRunsItself(t *testing.T) {
 		require.NoError(t, err)
 		info, err := f.Stat()
 		require.NoError(t, err)
-		require.Less(t, info.Size(), int64(10), "nobody else stops it")
+		require.Less(t, info.Size(), int64(10), "nothing else stops it")
 		_, err = (&process.Provider{Command: command}).Retrieve(t.Context())
 		require.NoError(t, err)
 		return

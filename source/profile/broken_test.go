@@ -12,25 +12,25 @@ import (
 
 const goodKeys = "aws_access_key_id = AKIDGOOD\naws_secret_access_key = s\n"
 
-// A section that cannot be read is an error for those who need it, with its line and its name, and for nobody else.
+// A section that cannot be read is an error for profiles that need it, with its line and its name, and for no others.
 // Report: smithy-rs#1488.
 func TestBrokenSection(t *testing.T) {
 	for name, test := range map[string]struct {
 		broken string // with a profile ops in it
 		want   string // of ops
 	}{
-		"text after the header":    {"[profile ops] (old)\n" + goodKeys, ":1: [profile ops] profile definition must end with ']', and only a comment may follow"},
-		"no bracket":               {"[profile ops\n" + goodKeys, ":1: profile definition must end with ']'"},
-		"a colon":                  {"[profile ops]\n\nregion: eu-west-1\n" + goodKeys, ":3: [profile ops] expected an '=' sign defining a property"},
-		"no name":                  {"[profile ops]\n" + goodKeys + "= x\n", ":4: [profile ops] property did not have a name"},
-		"nothing to continue":      {"[profile ops]\n  region\n", ":2: [profile ops] expected a property definition, found continuation"},
-		"a sub-property of none":   {"[profile ops]\n" + goodKeys + "s3 =\n  signature\n", ":5: [profile ops] expected an '=' sign defining a sub-property"},
-		"bytes that are no text":   {"[profile ops]\n" + goodKeys + "note = M\xfcller\n", ":4: [profile ops] the line is not UTF-8 text"},
-		"a control character":      {"[profile ops]\n" + goodKeys + "note = \x1b[2J\n", ":4: [profile ops] the line is not UTF-8 text"},
-		"too many keys":            {"[profile ops]\n" + goodKeys + lines("k%d = x", 1000), "[profile ops] the section has more than 1000 keys"},
-		"twice, and then not":      {"[profile ops]\nregion: x\n[profile other]\n[profile ops]\n" + goodKeys, ":2: [profile ops] expected an '=' sign"},
-		"first good":               {"[profile ops]\n" + goodKeys + "[profile ops] x\n", ":4: [profile ops] profile definition must end"},
-		"a header that is no text": {"[profile \xff ops]\n" + goodKeys, ":1: the line is not UTF-8 text"},
+		"text after the header":     {"[profile ops] (old)\n" + goodKeys, ":1: [profile ops] profile definition must end with ']', and only a comment may follow"},
+		"no bracket":                {"[profile ops\n" + goodKeys, ":1: profile definition must end with ']'"},
+		"a colon":                   {"[profile ops]\n\nregion: eu-west-1\n" + goodKeys, ":3: [profile ops] expected an '=' sign defining a property"},
+		"no name":                   {"[profile ops]\n" + goodKeys + "= x\n", ":4: [profile ops] property did not have a name"},
+		"nothing to continue":       {"[profile ops]\n  region\n", ":2: [profile ops] expected a property definition, found continuation"},
+		"a sub-property of none":    {"[profile ops]\n" + goodKeys + "s3 =\n  signature\n", ":5: [profile ops] expected an '=' sign defining a sub-property"},
+		"bytes that are no text":    {"[profile ops]\n" + goodKeys + "note = M\xfcller\n", ":4: [profile ops] the line is not UTF-8 text"},
+		"a control character":       {"[profile ops]\n" + goodKeys + "note = \x1b[2J\n", ":4: [profile ops] the line is not UTF-8 text"},
+		"too many keys":             {"[profile ops]\n" + goodKeys + lines("k%d = x", 1000), "[profile ops] the section has more than 1000 keys"},
+		"twice, and then not":       {"[profile ops]\nregion: x\n[profile other]\n[profile ops]\n" + goodKeys, ":2: [profile ops] expected an '=' sign"},
+		"first good":                {"[profile ops]\n" + goodKeys + "[profile ops] x\n", ":4: [profile ops] profile definition must end"},
+		"a header that is not text": {"[profile \xff ops]\n" + goodKeys, ":1: the line is not UTF-8 text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, wanted := range []string{"default", "good"} {
@@ -53,7 +53,7 @@ func TestBrokenSection(t *testing.T) {
 				" of the config file": {"/home/.aws/config": test.broken, "/home/.aws/credentials": "[ops]\n" + goodKeys},
 			} {
 				for what, p := range map[string]*profile.Provider{
-					"asked for": {LookupEnv: env{"HOME": "/home", "AWS_PROFILE": "ops"}.lookup, Open: disk.open},
+					"selected": {LookupEnv: env{"HOME": "/home", "AWS_PROFILE": "ops"}.lookup, Open: disk.open},
 					"a source": {LookupEnv: env{"HOME": "/home", "AWS_PROFILE": "dev", "AWS_REGION": "eu-west-1"}.lookup, Open: files{
 						"/home/.aws/config": "[profile dev]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = ops\n" + disk["/home/.aws/config"], "/home/.aws/credentials": disk["/home/.aws/credentials"],
 					}.open},
@@ -63,7 +63,7 @@ func TestBrokenSection(t *testing.T) {
 					require.False(t, stschain.IsUnavailable(err), "%v", err)
 					require.ErrorIs(t, err, stschain.ErrPermanent)
 					require.NotContains(t, err.Error(), "AKIDGOOD")
-					if what == "asked for" {
+					if what == "selected" {
 						require.ErrorContains(t, err, test.want, path)
 					}
 				}
@@ -86,7 +86,7 @@ func TestKeysBelowABrokenHeader(t *testing.T) {
 	}
 }
 
-// What may be the header of the profile that is asked for is no reason to do without it.
+// What may be the header of the selected profile is an error.
 func TestLinesThatBelongToNothing(t *testing.T) {
 	for config, unavailable := range map[string]bool{
 		"default]\naws_access_key_id = x\n":   false, // it may be the default profile
@@ -126,7 +126,7 @@ func TestBrokenSectionsOfAProfile(t *testing.T) {
 	}
 }
 
-// A line that is indented by mistake continues the one above it, as in the AWS SDKs; whoever misses what it says is told so.
+// A line that is indented by mistake continues the one above it, as in the AWS SDKs; the error for what is missing says so.
 // Report: aws-sdk-go-v2#2363.
 func TestIndentedByMistake(t *testing.T) {
 	const key, secret = "aws_access_key_id = AKID\n", "aws_secret_access_key = s\n"

@@ -14,7 +14,7 @@ import (
 	"github.com/stschain-go/stschain/source/profile"
 )
 
-// What people have in their files and what they are told about it.
+// What users have in their files, and the error for it.
 func TestMistakes(t *testing.T) {
 	const role, arn = "[profile p]\n" + "role_arn = arn:aws:iam::123456789012:role/r\n", "arn:aws:iam::123456789012:role/r"
 	for name, test := range map[string]struct{ config, credentials, want string }{
@@ -35,7 +35,7 @@ func TestMistakes(t *testing.T) {
 			require.ErrorContains(t, err, "not falling back to another identity")
 		})
 	}
-	// A role without a region says first what it lacks to be asked for at all.
+	// A role without a region says first what a request for it lacks.
 	p := &profile.Provider{LookupEnv: env{"HOME": "/home", "AWS_PROFILE": "p"}.lookup, Open: files{"/home/.aws/config": role + "credential_source = Environment"}.open}
 	_, err := p.Retrieve(t.Context())
 	require.ErrorContains(t, err, "AWS_ACCESS_KEY_ID is not set")
@@ -44,7 +44,7 @@ func TestMistakes(t *testing.T) {
 	_, err = p.Retrieve(t.Context())
 	require.ErrorContains(t, err, "has the role "+arn+", and no region is configured to call STS in")
 	x := stschain.Explain(t.Context(), p)
-	require.Contains(t, x.String(), "succeeded           env", "the base of the role that cannot be asked for is reported")
+	require.Contains(t, x.String(), "succeeded           env", "the base of the role that cannot be requested is reported")
 }
 
 // Files that fail while they are read say so, and are no files that are not there.

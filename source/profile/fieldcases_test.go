@@ -105,7 +105,7 @@ func TestSourceWithoutARole(t *testing.T) {
 	}
 }
 
-// An account that is none is no reason to refuse good keys, nor is it passed on.
+// An invalid account does not make good keys unusable, and is not passed on.
 // Report: aws-c-auth (docs/defects.md, A6).
 func TestAccountThatIsNone(t *testing.T) {
 	for account, want := range map[string]string{"Account7": "", "1111-2222-3333": "", "333322221111": "333322221111"} {

@@ -59,10 +59,10 @@ func FuzzRetrieve(f *testing.F) {
 		case err != nil && !errors.Is(err, stschain.ErrPermanent) && !stschain.IsUnavailable(err):
 			t.Fatalf("%v is neither permanent nor absent", err)
 		case err != nil && stschain.IsUnavailable(err) && name != "":
-			t.Fatalf("%v of a profile that is asked for", err)
+			t.Fatalf("%v of a selected profile", err)
 		}
 		if err == nil && len(steps) == 1 && steps[0]["AccessKey"] == nil {
-			// What would ask an agent, who has its own fuzz targets, and time.
+			// What would call an agent, which has its own fuzz targets, and takes time.
 			return
 		}
 		creds, err := p.Retrieve(t.Context())

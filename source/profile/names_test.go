@@ -30,7 +30,7 @@ var written = map[string]string{
 	`C:\Program Files\aws x`: `profile 'C:\Program Files\aws x'`,
 }
 
-// Every name that the AWS CLI writes is found, as the profile that is asked for and as a source profile.
+// Every name that the AWS CLI writes is found, as the selected profile and as a source profile.
 // Reports: aws-cli#2806, aws-sdk-rust#1097.
 func TestNamesOfTheCLI(t *testing.T) {
 	for name, header := range written {
@@ -75,7 +75,7 @@ func TestListedNames(t *testing.T) {
 	require.Equal(t, []string{"c"}, files.Profile("x!").Keys())
 }
 
-// What is in the wrong file, or written wrongly, is told with the file, the line and the right header;
+// What is in the wrong file, or written wrongly, is an error with the file, the line and the right header;
 // and that header works.
 func TestHintsOfHeaders(t *testing.T) {
 	const keys = "\naws_access_key_id = A\naws_secret_access_key = b"

@@ -24,12 +24,12 @@ func refusing(disk files, refused map[string]error) func(string) (fs.File, error
 
 const config, credentials = "/home/.aws/config", "/home/.aws/credentials"
 
-// A default file that was not named and cannot be opened is as if it did not exist, and the reason tells of it.
+// A default file that was not named and cannot be opened is as if it did not exist, and the reason includes it.
 // Reports: aws-sdk-go-v2#220, aws-sdk-java-v2#5754, async-aws#890.
 func TestDefaultFileThatCannotBeOpened(t *testing.T) {
 	for name, test := range map[string]struct {
 		config, credentials error
-		told                string // of the config file
+		shown               string // of the config file
 	}{
 		"a directory of another user": {syscall.EACCES, syscall.EACCES, "(which cannot be opened: permission denied)"},
 		"forbidden by a module":       {syscall.EPERM, nil, "(which cannot be opened: operation not permitted)"},
@@ -42,7 +42,7 @@ func TestDefaultFileThatCannotBeOpened(t *testing.T) {
 			p.Open = refusing(files{}, map[string]error{config: test.config, credentials: test.credentials})
 			_, err := p.Retrieve(t.Context())
 			require.True(t, stschain.IsUnavailable(err), "%v", err)
-			require.ErrorContains(t, err, config+" "+test.told)
+			require.ErrorContains(t, err, config+" "+test.shown)
 
 			// There are still the settings of the environment.
 			client, err := p.Client(t.Context(), nil)
@@ -52,7 +52,7 @@ func TestDefaultFileThatCannotBeOpened(t *testing.T) {
 	}
 }
 
-// Any other failure says nothing about the file: that this program has run out of descriptors, say, is no reason to take
+// Any other failure says nothing about the file: that this program has run out of descriptors, say, is not a reason to take
 // another identity.
 func TestFileThatFailsOtherwise(t *testing.T) {
 	for _, cause := range []error{syscall.EMFILE, syscall.ENFILE, syscall.EIO, syscall.ESTALE, syscall.ELOOP, syscall.ENAMETOOLONG} {

@@ -15,7 +15,7 @@ import (
 	"github.com/stschain-go/stschain/ststest"
 )
 
-// Keys that somebody rewrites under a running program are used: within a quarter of an hour, and
+// Keys that are rewritten under a running program are used: within a quarter of an hour, and
 // at once when a service rejects the old ones.
 // Reports: aws-sdk-go-v2#853, minio-go#1487, dbhub#437, aws-sdk-ruby#1619.
 func TestRotatedKeysAreUsed(t *testing.T) {
@@ -49,7 +49,7 @@ func TestRotatedKeysAreUsed(t *testing.T) {
 }
 
 // What a role was assumed with is part of what it is: when the keys of its source profile are
-// those of somebody else, it is assumed anew.
+// those of another identity, it is assumed anew.
 // Reports: 1Password's shell-plugins#180.
 func TestRoleOfOtherKeys(t *testing.T) {
 	srv := ststest.NewTest(t)
@@ -65,7 +65,7 @@ func TestRoleOfOtherKeys(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, alice.ARN, srv.Calls()[0].Caller)
 
-	disk["/home/.aws/config"] = "# by somebody else\n" + config(bob) // of another size, since these files have no dates
+	disk["/home/.aws/config"] = "# by another program\n" + config(bob) // of another size, since these files have no dates
 	before := srv.Count("")
 	_, err = p.Retrieve(t.Context())
 	require.NoError(t, err)

@@ -102,7 +102,7 @@ func TestWhichProfile(t *testing.T) {
 	}
 }
 
-// Nothing names a profile: other sources may be asked.
+// Nothing names a profile: a chain goes on.
 func TestUnavailable(t *testing.T) {
 	for name, tt := range map[string]struct {
 		files files
@@ -123,7 +123,7 @@ func TestUnavailable(t *testing.T) {
 	}
 }
 
-// What is named and cannot work never falls through, and tells file, line, section and key.
+// What is named and cannot work never falls through, and the error has file, line, section and key.
 // Reports: aws-sdk-go#2311.
 func TestErrors(t *testing.T) {
 	const arn = "role_arn = arn:aws:iam::123456789012:role/r\n"
@@ -147,7 +147,7 @@ func TestErrors(t *testing.T) {
 		{"a source without credentials", "[profile p]\n" + arn + "source_profile = q\n[profile q]\nregion = x", ":4: [profile q]: the profile has no credentials"},
 		{"a token without a role", "[profile p]\nweb_identity_token_file = /t", ":2: [profile p] web_identity_token_file: role_arn is missing"},
 		{"a duration in words", "[profile p]\n" + arn + "duration_seconds = 1h\ncredential_source = Environment", ":3: [profile p] duration_seconds: the value must be a number of seconds"},
-		{"MFA that nobody answers", "[profile p]\n" + arn + "mfa_serial = m\ncredential_source = Environment", ":3: [profile p] mfa_serial: the role needs the code of an MFA device, and Provider.MFAToken"},
+		{"MFA without a prompt", "[profile p]\n" + arn + "mfa_serial = m\ncredential_source = Environment", ":3: [profile p] mfa_serial: the role needs the code of an MFA device, and Provider.MFAToken"},
 		{"a setting of the role", "[profile p]\n" + arn + "max_attempts = many\ncredential_source = Environment", ":3: [profile p] max_attempts: the value must be a number of attempts"},
 		{"no services section", "[profile p]\n" + arn + "services = x\ncredential_source = Environment", ":3: [profile p] services: there is no [services x]"},
 		{"IAM Identity Center", "[profile p]\nsso_account_id = 1\nsso_role_name = r\nsso_region = x\nsso_start_url = u", "not signed in"},
@@ -220,7 +220,7 @@ duration_seconds = 43200
 [profile base]
 `
 
-// Each role is asked for in the region of its profile, or of the one whose source it is, and kept: a refresh of the last one
+// Each role is requested in the region of its profile, or of the one whose source it is, and kept: a refresh of the last one
 // costs one call.
 // Reports: aws-sdk-go-v2#1718.
 func TestChainOfProfiles(t *testing.T) {
@@ -248,7 +248,7 @@ func TestChainOfProfiles(t *testing.T) {
 	})
 }
 
-// If STS is asked nowhere, that is said; but first, if what would assume the role is not there.
+// If STS has no region, the error says so; but first, if what would assume the role is not there.
 func TestNoRegion(t *testing.T) {
 	srv := ststest.NewTest(t)
 	config := "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/r\ncredential_source = Environment\n"
@@ -270,12 +270,12 @@ func TestMFA(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		srv := ststest.NewTest(t)
 		device := srv.AddTOTP("alice")
-		asked := 0
+		requests := 0
 		content := "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/last\nsource_profile = mfa\nduration_seconds = 900\n[profile mfa]\n" +
 			"role_arn = arn:aws:iam::123456789012:role/mfa\nmfa_serial = " + device.Serial + "\nsource_profile = base\nduration_seconds = 43200\n[profile base]\n" + keysOf(srv.User())
 		p := at(srv, "")
 		p.MFAToken = func(ctx context.Context, serial string) (stschain.Secret, error) {
-			asked++
+			requests++
 			return device.MFAToken(ctx, serial)
 		}
 		disk := files{"/home/.aws/config": content}
@@ -289,7 +289,7 @@ func TestMFA(t *testing.T) {
 			// What has nothing to do with the role costs no code; nor does a change of the role after it.
 			disk["/home/.aws/config"] = strings.Repeat("# changed\n", i) + strings.Replace(content, "= 900", fmt.Sprint("= ", 900+i), 1) + "\n[profile other]\nregion = x\n"
 		}
-		require.Equal(t, 1, asked)
+		require.Equal(t, 1, requests)
 		require.Equal(t, 1+8, srv.Count("AssumeRole"))
 	})
 }

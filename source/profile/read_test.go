@@ -178,7 +178,7 @@ func TestUnchangedFilesAreNotReadAgain(t *testing.T) {
 }
 
 // A writer that truncates and then writes leaves moments in which the file is empty or ends
-// in the middle. Nobody may take that for a machine without credentials.
+// in the middle. No chain may take that for a machine without credentials.
 func TestHalfWritten(t *testing.T) {
 	for name, half := range map[string]string{"empty": "", "cut": keysAB[:20]} {
 		t.Run(name, func(t *testing.T) {

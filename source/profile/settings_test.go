@@ -75,7 +75,7 @@ sts =
 	require.Equal(t, of("[profile p]\n", env{"AWS_REGION": "eu-west-2"}), got)
 }
 
-// What is wrong is told at once, and with where it stands.
+// What is wrong is an error at once, with its file and line.
 func TestWrongSettings(t *testing.T) {
 	p := at(nil, "[profile p]\nuse_fips_endpoint = yes\nretry_mode = fast\nmax_attempts = 0\nservices = none\n", env{"AWS_USE_DUALSTACK_ENDPOINT": "1"})
 	_, err := p.Settings(t.Context())
@@ -139,7 +139,7 @@ func TestCABundle(t *testing.T) {
 	put(t, bundle, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: secure.Certificate().Raw})))
 	config := "[profile p]\nmax_attempts = 1\nendpoint_url = " + secure.URL + "\nca_bundle = " + bundle + "\n"
 	disk := files{"/home/.aws/config": config}
-	ask := func(client *http.Client, e env) error {
+	check := func(client *http.Client, e env) error {
 		e["HOME"], e["AWS_PROFILE"], e["AWS_REGION"] = "/home", "p", "eu-west-1"
 		if pem, err := os.ReadFile(bundle); err == nil {
 			disk[bundle] = string(pem)
@@ -158,22 +158,22 @@ func TestCABundle(t *testing.T) {
 		"a client without a transport": {Timeout: time.Minute},
 		"a client with a transport":    {Transport: own},
 	} {
-		t.Run(name, func(t *testing.T) { require.NoError(t, ask(client, env{})) })
+		t.Run(name, func(t *testing.T) { require.NoError(t, check(client, env{})) })
 	}
 	require.Nil(t, own.TLSClientConfig.RootCAs, "the program's transport stays as it is")
 
 	called := errors.New("the program's own way")
-	err := ask(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, called })}, env{})
+	err := check(&http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) { return nil, called })}, env{})
 	require.ErrorIs(t, err, called, "whom another kind of transport trusts is its own affair")
 
 	disk["/none.pem"] = "no certificate"
-	require.ErrorContains(t, ask(nil, env{"AWS_CA_BUNDLE": "/none.pem"}), "profile: ca_bundle /none.pem: no certificate in PEM found")
+	require.ErrorContains(t, check(nil, env{"AWS_CA_BUNDLE": "/none.pem"}), "profile: ca_bundle /none.pem: no certificate in PEM found")
 	disk["/huge.pem"] = disk[bundle] + strings.Repeat("#", 8<<20)
-	require.ErrorContains(t, ask(nil, env{"AWS_CA_BUNDLE": "/huge.pem"}), "profile: ca_bundle /huge.pem: exceeds 8388608 bytes")
-	require.ErrorContains(t, ask(nil, env{"AWS_CA_BUNDLE": "/missing.pem"}), "profile: ca_bundle /missing.pem: file does not exist")
+	require.ErrorContains(t, check(nil, env{"AWS_CA_BUNDLE": "/huge.pem"}), "profile: ca_bundle /huge.pem: exceeds 8388608 bytes")
+	require.ErrorContains(t, check(nil, env{"AWS_CA_BUNDLE": "/missing.pem"}), "profile: ca_bundle /missing.pem: file does not exist")
 
 	disk["/home/.aws/config"] = "[profile p]\nmax_attempts = 1\nendpoint_url = " + secure.URL
-	require.ErrorContains(t, ask(nil, env{}), "certificate", "without the bundle, nobody trusts the server")
+	require.ErrorContains(t, check(nil, env{}), "certificate", "without the bundle, the server is not trusted")
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -34,10 +34,10 @@ func tokenOf(name string) (path, content string) {
 		`{"accessToken":"token-of-` + name + `","expiresAt":"2099-01-01T00:00:00Z"}`
 }
 
-// aws answers for the portal of IAM Identity Center and for STS, and notes who asks.
+// aws is the portal of IAM Identity Center and STS, and notes the callers.
 type aws struct {
-	t     *testing.T
-	asked []string // host, and token or access key
+	t        *testing.T
+	requests []string // host, and token or access key
 }
 
 func (a *aws) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -49,46 +49,46 @@ func (a *aws) RoundTrip(r *http.Request) (*http.Response, error) {
 		body = `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>ASIAROLE</AccessKeyId><SecretAccessKey>s</SecretAccessKey>` +
 			`<SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`
 	}
-	a.asked = append(a.asked, r.URL.Host+" "+by)
+	a.requests = append(a.requests, r.URL.Host+" "+by)
 	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body)), Request: r}, nil
 }
 
 func TestSSO(t *testing.T) {
 	const (
-		asked = "portal.sso.eu-north-1.amazonaws.com token-of-%s account_id=123456789012&role_name=Developer"
-		role  = "sso_account_id = 123456789012\nsso_role_name = Developer\n"
+		portal = "portal.sso.eu-north-1.amazonaws.com token-of-%s account_id=123456789012&role_name=Developer"
+		role   = "sso_account_id = 123456789012\nsso_role_name = Developer\n"
 	)
 	for _, test := range []struct {
 		name, config, session string
 		env                   env
 		want                  string
-		asked                 []string
+		requests              []string
 		endpoint              string // Provider.Endpoint, which is STS's
 	}{
-		{"a session", "[profile p]\nsso_session = work\n" + role + session, "work", nil, "ASIASSO", []string{fmt.Sprintf(asked, "work")}, ""},
+		{"a session", "[profile p]\nsso_session = work\n" + role + session, "work", nil, "ASIASSO", []string{fmt.Sprintf(portal, "work")}, ""},
 		{
 			"no session", "[profile p]\nsso_region = eu-north-1\nsso_start_url = https://example.awsapps.com/start\n" + role,
-			"https://example.awsapps.com/start", nil, "ASIASSO", []string{fmt.Sprintf(asked, "https://example.awsapps.com/start")}, "",
+			"https://example.awsapps.com/start", nil, "ASIASSO", []string{fmt.Sprintf(portal, "https://example.awsapps.com/start")}, "",
 		},
 		{
 			"the source of a role", "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = q\n[profile q]\nsso_session = work\n" + role + session,
-			"work", nil, "ASIAROLE", []string{fmt.Sprintf(asked, "work"), "sts.eu-west-1.amazonaws.com ASIASSO"}, "",
+			"work", nil, "ASIAROLE", []string{fmt.Sprintf(portal, "work"), "sts.eu-west-1.amazonaws.com ASIASSO"}, "",
 		},
 		{
 			"an endpoint of STS", "[profile p]\nrole_arn = arn:aws:iam::123456789012:role/r\nsource_profile = q\n[profile q]\nsso_session = work\n" + role + session,
-			"work", nil, "ASIAROLE", []string{fmt.Sprintf(asked, "work"), "sts.example ASIASSO"}, "https://sts.example",
+			"work", nil, "ASIAROLE", []string{fmt.Sprintf(portal, "work"), "sts.example ASIASSO"}, "https://sts.example",
 		},
 		{
 			"FIPS", "[profile p]\nuse_fips_endpoint = true\nsso_session = work\n" + role + session,
-			"work", nil, "ASIASSO", []string{strings.Replace(fmt.Sprintf(asked, "work"), ".sso.", ".sso-fips.", 1)}, "",
+			"work", nil, "ASIASSO", []string{strings.Replace(fmt.Sprintf(portal, "work"), ".sso.", ".sso-fips.", 1)}, "",
 		},
 		{
 			"an endpoint of one's own", "[profile p]\nservices = mine\nsso_session = work\n" + role + session + "[services mine]\nsso =\n  endpoint_url = https://portal.example\n",
-			"work", nil, "ASIASSO", []string{strings.Replace(fmt.Sprintf(asked, "work"), "portal.sso.eu-north-1.amazonaws.com", "portal.example", 1)}, "",
+			"work", nil, "ASIASSO", []string{strings.Replace(fmt.Sprintf(portal, "work"), "portal.sso.eu-north-1.amazonaws.com", "portal.example", 1)}, "",
 		},
 		{
 			"the environment's", "[profile p]\nsso_session = work\n" + role + session,
-			"work", env{"AWS_ENDPOINT_URL_SSO": "https://portal.example", "AWS_ENDPOINT_URL": "https://none.example"}, "ASIASSO", []string{strings.Replace(fmt.Sprintf(asked, "work"), "portal.sso.eu-north-1.amazonaws.com", "portal.example", 1)}, "",
+			"work", env{"AWS_ENDPOINT_URL_SSO": "https://portal.example", "AWS_ENDPOINT_URL": "https://none.example"}, "ASIASSO", []string{strings.Replace(fmt.Sprintf(portal, "work"), "portal.sso.eu-north-1.amazonaws.com", "portal.example", 1)}, "",
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -100,7 +100,7 @@ func TestSSO(t *testing.T) {
 			got, err := p.Retrieve(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, test.want, got.AccessKeyID)
-			require.Equal(t, test.asked, service.asked)
+			require.Equal(t, test.requests, service.requests)
 		})
 	}
 }
@@ -146,7 +146,7 @@ func TestLogin(t *testing.T) {
 		got, err := p.Retrieve(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, map[string]string{"q": "ASIALOGIN", "p": "ASIAROLE"}[name], got.AccessKeyID)
-		require.Equal(t, want, service.asked)
+		require.Equal(t, want, service.requests)
 		if name == "q" { // a rejection goes on to the session, which this file has nothing to refresh with
 			stschain.Cached(p).Invalidate(got)
 			_, err = p.Retrieve(t.Context())
@@ -174,11 +174,11 @@ func TestLoginSettings(t *testing.T) {
 	sum := sha256.Sum256([]byte(session))
 	path := "/home/.aws/login/cache/" + hex.EncodeToString(sum[:]) + ".json"
 	for _, test := range []struct {
-		setting string
-		env     env
-		http    bool // AllowHTTP
-		want    string
-		asked   []string
+		setting  string
+		env      env
+		http     bool // AllowHTTP
+		want     string
+		requests []string
 	}{
 		{"", nil, false, "502", []string{"https://eu-west-1.signin.aws.amazon.com/v1/token"}},
 		{"use_fips_endpoint = true", nil, false, "502", []string{"https://signin-fips.eu-west-1.amazonaws.com/v1/token"}},
@@ -190,13 +190,13 @@ func TestLoginSettings(t *testing.T) {
 		config := "[profile p]\nmax_attempts = 1\nlogin_session = " + session + "\n" + test.setting
 		p := at(nil, config, test.env)
 		p.Open, p.AllowHTTP = files{"/home/.aws/config": config, path: string(ended)}.open, test.http
-		var asked []string
+		var requests []string
 		p.HTTPClient = &http.Client{Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
-			asked = append(asked, r.URL.String())
+			requests = append(requests, r.URL.String())
 			return &http.Response{StatusCode: http.StatusBadGateway, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 		})}
 		_, err := p.Retrieve(t.Context())
 		require.ErrorContains(t, err, test.want, test.setting)
-		require.Equal(t, test.asked, asked, test.setting)
+		require.Equal(t, test.requests, requests, test.setting)
 	}
 }

@@ -27,8 +27,8 @@ func Example() {
 		return
 	}
 	portal := roundTrip(func(r *http.Request) (*http.Response, error) {
-		fmt.Println("asked:", r.URL.Host)
-		return answerOf([]byte(`{"roleCredentials": {"accessKeyId": "ASIAEXAMPLE", "secretAccessKey": "s", "sessionToken": "t", "expiration": 4102444800000}}`)), nil
+		fmt.Println("request to", r.URL.Host)
+		return responseOf([]byte(`{"roleCredentials": {"accessKeyId": "ASIAEXAMPLE", "secretAccessKey": "s", "sessionToken": "t", "expiration": 4102444800000}}`)), nil
 	})
 
 	creds := stschain.Cached(&sso.Provider{
@@ -41,7 +41,7 @@ func Example() {
 		fmt.Println(c.AccessKeyID, c.Origin, err)
 	}
 	// Output:
-	// asked: portal.sso.eu-west-1.amazonaws.com
+	// request to portal.sso.eu-west-1.amazonaws.com
 	// ASIAEXAMPLE sso 123456789012/Developer <nil>
 	// ASIAEXAMPLE sso 123456789012/Developer <nil>
 }
@@ -60,7 +60,7 @@ func ExampleLogin() {
 		"/token":                `{"accessToken": "made up", "expiresIn": 28800}`,
 	}
 	service := roundTrip(func(r *http.Request) (*http.Response, error) {
-		return answerOf([]byte(responses[r.URL.Path])), nil
+		return responseOf([]byte(responses[r.URL.Path])), nil
 	})
 
 	login := &sso.Login{

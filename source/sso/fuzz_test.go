@@ -17,8 +17,8 @@ type stopped time.Time
 
 func (s stopped) Now() time.Time { return time.Time(s) }
 
-// Whatever is in the file, and whatever the services answer, there are credentials or an
-// error, and nothing is asked that a header or a file cannot carry.
+// Whatever is in the file, and whatever the services return, there are credentials or an
+// error, and no request has what a header or a file cannot carry.
 func FuzzFile(f *testing.F) {
 	for _, file := range []string{
 		`{"accessToken":"a","expiresAt":"2044-04-04T07:00:01Z","startURL":"start URL"}`,
@@ -42,7 +42,7 @@ func FuzzFile(f *testing.F) {
 				if r.Method == http.MethodPost {
 					body = token
 				}
-				return answerOf(body), nil
+				return responseOf(body), nil
 			})},
 		}
 		var creds stschain.Credentials

@@ -17,7 +17,7 @@ import (
 	"github.com/stschain-go/stschain/source/sso"
 )
 
-// process is the variable that makes the test binary a program that asks for credentials
+// process is the variable that makes the test binary a program that retrieves credentials
 // once, at an endpoint and with a folder: "URL dir".
 const process = "STSCHAIN_TEST_SSO_PROCESS"
 
@@ -29,7 +29,7 @@ func retrieveInProcess(at string) error {
 	}
 	creds, err := p.Retrieve(context.Background())
 	if err == nil && creds.AccessKeyID != "ASIAROLE" {
-		err = errors.New("these are the credentials of somebody else: " + creds.AccessKeyID)
+		err = errors.New("these are the credentials of another user: " + creds.AccessKeyID)
 	}
 	return err
 }
@@ -56,11 +56,11 @@ func TestProcesses(t *testing.T) {
 	for i := range programs {
 		require.NoError(t, programs[i].Wait(), printed[i].String())
 	}
-	asked := map[string]int{}
+	sent := map[string]int{}
 	for _, what := range service.requests() {
-		asked[what[strings.Index(what, "/"):]]++
+		sent[what[strings.Index(what, "/"):]]++
 	}
-	require.Equal(t, map[string]int{"/token": 1, "/federation/credentials": processes}, asked)
+	require.Equal(t, map[string]int{"/token": 1, "/federation/credentials": processes}, sent)
 
 	after := w.read(t)
 	expires, err := time.Parse(time.RFC3339, after["expiresAt"].(string))

@@ -75,9 +75,9 @@ func TestAttempts(t *testing.T) {
 	w.service.oidc = status(400, `{"error":"invalid_grant"}`)
 	const want = "the access token, valid until 2026-11-21T12:05:00Z, cannot be refreshed: oidc"
 	for _, step := range []struct {
-		at    time.Duration
-		asked []string
-		want  string
+		at   time.Duration
+		sent []string
+		want string
 	}{
 		{0, []string{oidcHost, portalHost}, ""},
 		{2*time.Minute - 1, []string{portalHost}, ""},
@@ -91,7 +91,7 @@ func TestAttempts(t *testing.T) {
 	} {
 		w.clock.Set(noon.Add(step.at))
 		_, err := w.Retrieve(t.Context())
-		require.Equal(t, step.asked, w.service.requests(), "%v", step.at)
+		require.Equal(t, step.sent, w.service.requests(), "%v", step.at)
 		if step.want == "" {
 			require.NoError(t, err)
 			continue
@@ -118,10 +118,10 @@ func TestRejected(t *testing.T) {
 	w.service.valid = "another"
 	w.service.oidc = status(http.StatusBadGateway, "")
 	for _, step := range []struct {
-		at    time.Duration
-		oidc  http.HandlerFunc
-		asked []string
-		want  string
+		at   time.Duration
+		oidc http.HandlerFunc
+		sent []string
+		want string
 	}{
 		{0, w.service.oidc, []string{portalHost, oidcHost}, "returned 401 Unauthorized"},
 		{time.Second - 1, w.service.oidc, nil, "returned 502 Bad Gateway"},
@@ -132,7 +132,7 @@ func TestRejected(t *testing.T) {
 		w.clock.Set(noon.Add(step.at))
 		w.service.oidc = step.oidc
 		_, err := w.Retrieve(t.Context())
-		require.Equal(t, step.asked, w.service.requests(), "%v", step.at)
+		require.Equal(t, step.sent, w.service.requests(), "%v", step.at)
 		if step.want == "" {
 			require.NoError(t, err)
 			continue

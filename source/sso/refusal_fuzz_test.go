@@ -15,8 +15,8 @@ import (
 	"github.com/stschain-go/stschain/source/sso"
 )
 
-// FuzzRefusal: what either service says that is no answer is an error of one line, bounded and
-// without the tokens, were they echoed; and nobody falls through to another identity.
+// FuzzRefusal: an invalid response of either service is an error of one line, bounded and
+// without the tokens, were they echoed; and no chain falls through to another identity.
 func FuzzRefusal(f *testing.F) {
 	for _, body := range []string{
 		`{"message":"Session token not found or invalid","__type":"com.amazonaws.switchboard.portal#UnauthorizedException"}`,

@@ -16,7 +16,7 @@ import (
 	"github.com/stschain-go/stschain/source/sso"
 )
 
-// What cannot be mended without a person is permanent, and says what to do.
+// What only a user can correct is permanent, and the error says what to do.
 func TestPermanent(t *testing.T) {
 	const logIn = "run aws sso login --sso-session work"
 	ended, good := document(noon), document(noon.Add(time.Hour))
@@ -25,19 +25,19 @@ func TestPermanent(t *testing.T) {
 		change func(*world)
 		want   string
 		advice string
-		asked  []string
+		sent   []string
 	}{
-		"not signed in":        {doc: nil, want: "not signed in: ", advice: logIn},
-		"empty":                {doc: "", want: ".json: empty", advice: logIn},
-		"half a file":          {doc: `{"accessToken":"` + access, want: ".json: not a JSON object", advice: logIn},
-		"no object":            {doc: `["` + access + `"]`, want: ".json: not a JSON object", advice: logIn},
-		"too large":            {doc: fmt.Sprintf(`{"a":"%01048576d"}`, 0), want: ".json: exceeds 1048576 bytes", advice: logIn},
-		"another start URL":    {doc: with(good, object{"startUrl": "https://other.awsapps.com/start"}), want: ".json: its token is for a start URL other than " + startURL, advice: logIn},
-		"start URL is no text": {doc: with(good, object{"startUrl": 1}), want: "startUrl is not a string", advice: logIn},
-		"no access token":      {doc: with(good, object{"accessToken": nil}), want: "it has no accessToken", advice: logIn},
-		"odd access token":     {doc: with(good, object{"accessToken": access + "\r\nX-Evil: 1"}), want: "its accessToken has characters that are not allowed in a header", advice: logIn},
-		"no expiry":            {doc: with(good, object{"expiresAt": nil}), want: "it has no expiresAt", advice: logIn},
-		"odd expiry":           {doc: with(good, object{"expiresAt": access}), want: "expiresAt is not a valid time", advice: logIn},
+		"not signed in":         {doc: nil, want: "not signed in: ", advice: logIn},
+		"empty":                 {doc: "", want: ".json: empty", advice: logIn},
+		"half a file":           {doc: `{"accessToken":"` + access, want: ".json: not a JSON object", advice: logIn},
+		"no object":             {doc: `["` + access + `"]`, want: ".json: not a JSON object", advice: logIn},
+		"too large":             {doc: fmt.Sprintf(`{"a":"%01048576d"}`, 0), want: ".json: exceeds 1048576 bytes", advice: logIn},
+		"another start URL":     {doc: with(good, object{"startUrl": "https://other.awsapps.com/start"}), want: ".json: its token is for a start URL other than " + startURL, advice: logIn},
+		"start URL is not text": {doc: with(good, object{"startUrl": 1}), want: "startUrl is not a string", advice: logIn},
+		"no access token":       {doc: with(good, object{"accessToken": nil}), want: "it has no accessToken", advice: logIn},
+		"odd access token":      {doc: with(good, object{"accessToken": access + "\r\nX-Evil: 1"}), want: "its accessToken has characters that are not allowed in a header", advice: logIn},
+		"no expiry":             {doc: with(good, object{"expiresAt": nil}), want: "it has no expiresAt", advice: logIn},
+		"odd expiry":            {doc: with(good, object{"expiresAt": access}), want: "expiresAt is not a valid time", advice: logIn},
 
 		"no refresh token": {doc: with(ended, object{"refreshToken": nil}), want: "the access token, valid until 2026-11-21T12:00:00Z, cannot be refreshed: it has no refreshToken", advice: logIn},
 		"no client":        {doc: with(ended, object{"clientId": nil}), want: "it has no clientId", advice: logIn},
@@ -45,30 +45,30 @@ func TestPermanent(t *testing.T) {
 		"odd client":       {doc: with(ended, object{"clientId": object{}}), want: "clientId is not a string", advice: logIn},
 		"registration":     {doc: with(ended, object{"registrationExpiresAt": noon.Format(time.RFC3339)}), want: "the client registration expired at 2026-11-21T12:00:00Z", advice: logIn},
 		"the session has ended": {
-			doc: ended, change: func(w *world) { w.service.refresh = "another" }, asked: []string{oidcHost}, advice: logIn,
+			doc: ended, change: func(w *world) { w.service.refresh = "another" }, sent: []string{oidcHost}, advice: logIn,
 			want: "cannot be refreshed: oidc.eu-west-1.amazonaws.com returned 400 Bad Request, invalid_grant: Invalid refresh token provided; the session has probably ended",
 		},
 
 		"401": {
-			doc: with(good, object{"refreshToken": nil}), change: func(w *world) { w.service.valid = "another" }, asked: []string{portalHost}, advice: logIn,
+			doc: with(good, object{"refreshToken": nil}), change: func(w *world) { w.service.valid = "another" }, sent: []string{portalHost}, advice: logIn,
 			want: "portal.sso.eu-west-1.amazonaws.com returned 401 Unauthorized, UnauthorizedException: Session token not found or invalid; the session has ended, although its token should be valid until 2026-11-21T13:00:00Z",
 		},
 		"401, and refreshing does not help": {
-			doc: good, asked: []string{portalHost, oidcHost, portalHost}, advice: logIn,
+			doc: good, sent: []string{portalHost, oidcHost, portalHost}, advice: logIn,
 			change: func(w *world) { w.service.portal = status(401, "") },
 			want:   "returned 401 Unauthorized; the session has ended",
 		},
 		"401, and there is no refreshing": {
-			doc: good, asked: []string{portalHost, oidcHost}, advice: logIn,
+			doc: good, sent: []string{portalHost, oidcHost}, advice: logIn,
 			change: func(w *world) { w.service.valid, w.service.refresh = "another", "another" },
 			want:   "returned 401 Unauthorized, UnauthorizedException",
 		},
 		"401 in another region": {
-			doc: with(good, object{"region": "us-east-2", "refreshToken": nil}), change: func(w *world) { w.service.valid = "another" }, asked: []string{portalHost}, advice: logIn,
+			doc: with(good, object{"region": "us-east-2", "refreshToken": nil}), change: func(w *world) { w.service.valid = "another" }, sent: []string{portalHost}, advice: logIn,
 			want: "or its region is another: it is from us-east-2, and Region (sso_region) is eu-west-1",
 		},
 		"401 and a clock that is behind": {
-			doc: with(good, object{"refreshToken": nil}), asked: []string{portalHost}, advice: logIn,
+			doc: with(good, object{"refreshToken": nil}), sent: []string{portalHost}, advice: logIn,
 			change: func(w *world) {
 				w.service.valid = "another"
 				w.service.now = func() time.Time { return noon.Add(3 * time.Hour) }
@@ -80,41 +80,41 @@ func TestPermanent(t *testing.T) {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(403, `{"message":"No access","__type":"com.amazonaws.switchboard.portal#ForbiddenException"}`)
 			},
-			asked: []string{portalHost}, want: "returned 403 Forbidden, ForbiddenException: No access; the signed-in user does not have the role Developer in the account 123456789012", advice: "check sso_role_name and sso_account_id",
+			sent: []string{portalHost}, want: "returned 403 Forbidden, ForbiddenException: No access; the signed-in user does not have the role Developer in the account 123456789012", advice: "check sso_role_name and sso_account_id",
 		},
 		"no such account": {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(404, `{"message":"no","__type":"ResourceNotFoundException"}`)
 			},
-			asked: []string{portalHost}, want: "returned 404 Not Found, ResourceNotFoundException: no; the signed-in user does not have the role Developer", advice: "check sso_role_name",
+			sent: []string{portalHost}, want: "returned 404 Not Found, ResourceNotFoundException: no; the signed-in user does not have the role Developer", advice: "check sso_role_name",
 		},
 		"a bad request": {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(400, `{"message":"a\nb","__type":"InvalidRequestException"}`)
 			},
-			asked: []string{portalHost}, want: "returned 400 Bad Request, InvalidRequestException: a b",
+			sent: []string{portalHost}, want: "returned 400 Bad Request, InvalidRequestException: a b",
 		},
 		"secrets come back": {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(400, `{"message":"I do not know `+access+`","__type":"InvalidRequestException"}`)
 			},
-			asked: []string{portalHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret",
+			sent: []string{portalHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret",
 		},
 		"the start of a secret comes back": {
 			doc: good, change: func(w *world) {
 				w.service.portal = status(400, `{"message":"`+strings.Repeat("x", 470)+access+`","__type":"InvalidRequestException"}`)
 			},
-			asked: []string{portalHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret",
+			sent: []string{portalHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret",
 		},
 		"a secret is the code": {
 			doc: ended, change: func(w *world) { w.service.oidc = status(400, `{"error":"`+refreshToken+`"}`) },
-			asked: []string{oidcHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
+			sent: []string{oidcHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
 		},
 		"client secrets come back": {
 			doc: ended, change: func(w *world) {
 				w.service.oidc = status(400, `{"error":"invalid_client","error_description":"`+clientSecret+`"}`)
 			},
-			asked: []string{oidcHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
+			sent: []string{oidcHost}, want: "returned 400 Bad Request, a message that is not shown, since it holds a secret", advice: logIn,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -129,13 +129,13 @@ func TestPermanent(t *testing.T) {
 			require.ErrorIs(t, err, stschain.ErrPermanent)
 			require.False(t, stschain.IsUnavailable(err), "%v", err)
 			require.Equal(t, stschain.Credentials{}, creds)
-			require.Equal(t, test.asked, w.service.requests())
+			require.Equal(t, test.sent, w.service.requests())
 			leaksNothing(t, err)
 		})
 	}
 }
 
-// What may mend itself is asked again at once, and is not permanent.
+// What may pass is retried at once, and is not permanent.
 func TestTransient(t *testing.T) {
 	good := document(noon.Add(time.Hour))
 	failing := func(secret string) roundTrip { // as a transport might that shows what it sends
@@ -145,13 +145,13 @@ func TestTransient(t *testing.T) {
 		doc    any
 		change func(*world)
 		want   string
-		asked  int
+		sent   int
 	}{
-		"503":        {good, func(w *world) { w.service.portal = status(503, "<html>") }, "portal.sso.eu-west-1.amazonaws.com returned 503 Service Unavailable", 3},
-		"429":        {good, func(w *world) { w.service.portal = status(429, `{"__type":"TooManyRequestsException"}`) }, "returned 429 Too Many Requests, TooManyRequestsException", 3},
-		"two tries":  {good, func(w *world) { w.service.portal, w.MaxAttempts = status(500, ""), 2 }, "returned 500 Internal Server Error", 2},
-		"no network": {good, func(w *world) { w.HTTPClient.Transport = failing(access) }, "portal.sso.eu-west-1.amazonaws.com: no response: the transport failed, and its error is not shown", 0},
-		"a proxy":    {good, func(w *world) { w.service.portal = status(403, "<html>") }, "returned 403 Forbidden", 1},
+		"503":          {good, func(w *world) { w.service.portal = status(503, "<html>") }, "portal.sso.eu-west-1.amazonaws.com returned 503 Service Unavailable", 3},
+		"429":          {good, func(w *world) { w.service.portal = status(429, `{"__type":"TooManyRequestsException"}`) }, "returned 429 Too Many Requests, TooManyRequestsException", 3},
+		"two attempts": {good, func(w *world) { w.service.portal, w.MaxAttempts = status(500, ""), 2 }, "returned 500 Internal Server Error", 2},
+		"no network":   {good, func(w *world) { w.HTTPClient.Transport = failing(access) }, "portal.sso.eu-west-1.amazonaws.com: no response: the transport failed, and its error is not shown", 0},
+		"a proxy":      {good, func(w *world) { w.service.portal = status(403, "<html>") }, "returned 403 Forbidden", 1},
 		"a redirect": {good, func(w *world) {
 			w.service.portal = http.RedirectHandler("https://evil.example", http.StatusFound).ServeHTTP
 		}, "returned 302 Found", 1},
@@ -184,7 +184,7 @@ func TestTransient(t *testing.T) {
 				require.False(t, stschain.IsUnavailable(err), "%v", err)
 				leaksNothing(t, err)
 			})
-			require.Len(t, w.service.requests(), test.asked)
+			require.Len(t, w.service.requests(), test.sent)
 		})
 	}
 }
@@ -201,7 +201,7 @@ func TestStartURL(t *testing.T) {
 	}
 }
 
-// Without a name, the advice is what fits everybody.
+// Without a name, the advice is what fits every user.
 func TestAdvice(t *testing.T) {
 	for _, test := range []struct{ session, profile, want string }{
 		{"work", "dev", "run aws sso login --sso-session work"},

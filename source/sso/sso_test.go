@@ -84,7 +84,7 @@ func TestMissing(t *testing.T) {
 	}
 }
 
-// The token must not go to a host of somebody else.
+// The token must not go to another owner's host.
 func TestRegionIsOneLabel(t *testing.T) {
 	for _, region := range []string{"eu-west-1.evil.example/", "evil.example#", "a@evil.example", "eu west", "-x", "x.y", "..", "ä"} {
 		w := newWorld(t, document(noon.Add(time.Minute)))
@@ -121,7 +121,7 @@ func TestHosts(t *testing.T) {
 	}
 }
 
-// Of the clocks, that of the portal is the one in its answer.
+// Of the clocks, that of the portal is the one in its response.
 func TestSkew(t *testing.T) {
 	for name, test := range map[string]struct {
 		ahead    time.Duration
@@ -145,7 +145,7 @@ func TestSkew(t *testing.T) {
 	}
 }
 
-// Who hangs is given up, and the next time asked again.
+// A service that hangs is given up, and called again the next time.
 func TestHanging(t *testing.T) {
 	hang := func(path string) http.RoundTripper {
 		return roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -153,7 +153,7 @@ func TestHanging(t *testing.T) {
 				<-r.Context().Done()
 				return nil, r.Context().Err()
 			}
-			return nil, errors.New("nobody is there")
+			return nil, errors.New("unreachable")
 		})
 	}
 	for name, test := range map[string]struct {
@@ -185,7 +185,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// A caller who leaves is told so, and is nobody else's failure.
+// A caller that gives up gets that error, and no other caller does.
 func TestCallerLeaves(t *testing.T) {
 	for name, left := range map[string]time.Duration{"portal": time.Hour, "OIDC": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -228,7 +228,7 @@ func TestOpen(t *testing.T) {
 	_, err := os.Stat(w.file + ".lock")
 	require.ErrorIs(t, err, fs.ErrNotExist)
 
-	// Somebody signs in again: that counts.
+	// The user signs in again: that counts.
 	w.service.valid = "another"
 	w.write(t, with(document(noon.Add(time.Hour)), object{"accessToken": "another"}))
 	_, err = w.Retrieve(t.Context())

@@ -59,7 +59,7 @@ func with(doc object, changes object) object {
 	return doc
 }
 
-// world is a machine on which somebody has signed in, and IAM Identity Center.
+// world is a machine on which a user has signed in, and IAM Identity Center.
 type world struct {
 	*sso.Provider
 	clock   *clock.Mock
@@ -117,7 +117,7 @@ type service struct {
 	refresh string        // refresh token
 	life    time.Duration // of a new access token
 	rotate  bool          // with each refresh, the refresh token changes
-	asked   []string      // host and path
+	sent    []string      // host and path
 }
 
 // RoundTrip is the service without a network.
@@ -127,9 +127,9 @@ func (s *service) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
-	answer := w.Result()
-	answer.Request = r
-	return answer, nil
+	reply := w.Result()
+	reply.Request = r
+	return reply, nil
 }
 
 func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -138,10 +138,10 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if host == "" {
 		host = r.URL.Host
 	}
-	s.asked = append(s.asked, host+r.URL.Path)
+	s.sent = append(s.sent, host+r.URL.Path)
 	s.mu.Unlock()
 	if cookies := r.Cookies(); len(cookies) > 0 {
-		s.t.Errorf("%s is asked with the cookies %v", host, cookies)
+		s.t.Errorf("%s gets the cookies %v", host, cookies)
 	}
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
 	w.Header().Set("Content-Type", "application/json")
@@ -155,7 +155,7 @@ func (s *service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/token":
 		s.createToken(w, r)
 	default:
-		s.t.Errorf("%s %s is asked", r.Method, r.URL)
+		s.t.Errorf("unexpected request %s %s", r.Method, r.URL)
 		w.WriteHeader(http.StatusNotFound)
 	}
 }
@@ -164,13 +164,13 @@ func (s *service) roleCredentials(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if r.Method != http.MethodGet || r.URL.Query().Get("account_id") != "123456789012" || r.URL.Query().Get("role_name") != "Developer" {
-		s.t.Errorf("%s %s is asked", r.Method, r.URL)
+		s.t.Errorf("unexpected request %s %s", r.Method, r.URL)
 	}
 	if r.Header.Get("X-Amz-Sso_bearer_token") != s.valid {
-		answer(w, http.StatusUnauthorized, object{"message": "Session token not found or invalid", "__type": "com.amazonaws.switchboard.portal#UnauthorizedException"})
+		reply(w, http.StatusUnauthorized, object{"message": "Session token not found or invalid", "__type": "com.amazonaws.switchboard.portal#UnauthorizedException"})
 		return
 	}
-	answer(w, http.StatusOK, object{"roleCredentials": object{
+	reply(w, http.StatusOK, object{"roleCredentials": object{
 		"accessKeyId": "ASIAROLE", "secretAccessKey": secretKey, "sessionToken": sessionToken, "expiration": s.now().Add(time.Hour).UnixMilli(),
 	}})
 }
@@ -184,10 +184,10 @@ func (s *service) createToken(w http.ResponseWriter, r *http.Request) {
 	}
 	want := map[string]string{"grantType": "refresh_token", "clientId": "client", "clientSecret": clientSecret, "refreshToken": in["refreshToken"]}
 	if !maps.Equal(in, want) {
-		s.t.Errorf("the token is asked for with %v", in)
+		s.t.Errorf("the request for the token has %v", in)
 	}
 	if in["refreshToken"] != s.refresh {
-		answer(w, http.StatusBadRequest, object{"error": "invalid_grant", "error_description": "Invalid refresh token provided"})
+		reply(w, http.StatusBadRequest, object{"error": "invalid_grant", "error_description": "Invalid refresh token provided"})
 		return
 	}
 	s.valid = renewed
@@ -196,15 +196,15 @@ func (s *service) createToken(w http.ResponseWriter, r *http.Request) {
 		s.refresh += "+"
 		out["refreshToken"] = s.refresh
 	}
-	answer(w, http.StatusOK, out)
+	reply(w, http.StatusOK, out)
 }
 
-func answer(w http.ResponseWriter, status int, body object) {
+func reply(w http.ResponseWriter, status int, body object) {
 	w.WriteHeader(status)
 	json.NewEncoder(w).Encode(body)
 }
 
-// status answers every request in one way.
+// status responds to every request in one way.
 func status(code int, body string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(code)
@@ -221,9 +221,9 @@ const (
 func (s *service) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	asked := s.asked
-	s.asked = nil
-	return asked
+	sent := s.sent
+	s.sent = nil
+	return sent
 }
 
 // role are the credentials that the portal gives at that time.
@@ -234,7 +234,7 @@ func role(at time.Time) stschain.Credentials {
 	}
 }
 
-// answerOf is an answer of 200.
-func answerOf(body []byte) *http.Response {
+// responseOf is a response of 200.
+func responseOf(body []byte) *http.Response {
 	return &http.Response{StatusCode: http.StatusOK, Status: "200 OK", Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body))}
 }
