@@ -96,18 +96,14 @@ type action struct {
 	Generation uint64
 }
 
-// phase is what an attempt waits for.
+// phase is how far an attempt is.
 type phase int
 
 const (
-	loading  phase = iota
-	leasing        // it requested the lease
-	checking       // it has the lease, and loads again
-	calling        // the provider
-	saving
-	resaving // its Save was refused, and it loads again
-	revoking
-	closing // the last operation: Then follows whatever its result is
+	looking  phase = iota // for a value, or for the lease
+	checking              // it may call the provider, and loads again before
+	saving                // the result: it loads again if a Save is refused
+	closing               // the last operation: Then follows whatever its result is
 )
 
 // attempt is one refresh of one process.
@@ -141,18 +137,17 @@ func (a *attempt) failed() action {
 	switch a.Phase {
 	case closing:
 		return a.Then
-	case saving, resaving:
+	case saving:
 		return action{Op: returnResult}
 	}
 	if a.Direct {
-		a.Phase = calling
 		return action{Op: opCall}
 	}
 	return a.direct()
 }
 
 func (a *attempt) direct() action {
-	a.Phase, a.Direct = calling, true
+	a.Direct = true
 	return action{Op: opDirect}
 }
 
@@ -172,9 +167,9 @@ func (a *attempt) loaded(v view) action {
 		a.Value = v
 	}
 	switch {
-	case a.Phase == resaving && v.Kind == usable && v.Until > a.Result.Until-gain:
+	case a.Phase == saving && v.Kind == usable && v.Until > a.Result.Until-gain:
 		return a.close(false, 0, action{Op: returnResult})
-	case a.Phase == resaving:
+	case a.Phase == saving:
 		return a.save()
 	case v.fresh(a.Rules.AtLeast):
 		a.Value = v // RetrieveFor says that it is too short
@@ -182,19 +177,16 @@ func (a *attempt) loaded(v view) action {
 	case v.tooYoung():
 		return a.close(false, 0, action{Op: failYoung, Wait: young - v.age()})
 	case a.Phase == checking:
-		a.Phase = calling
 		return action{Op: opCall}
 	case v.Kind == rejected && !a.Dropped: // otherwise the store still has it, and it is replaced
-		a.Phase = revoking
 		return action{Op: opRevoke, Generation: v.Generation}
 	}
-	a.Phase = leasing
 	return action{Op: opLease, TTL: a.Rules.Lease}
 }
 
 // revoked continues after a Revoke.
 func (a *attempt) revoked() action {
-	a.Phase, a.Dropped = loading, true
+	a.Dropped = true
 	return action{Op: opLoad}
 }
 
@@ -220,7 +212,6 @@ func (a *attempt) leased(l Lease, mine bool, now time.Duration) action {
 	}
 	wait := a.Poll
 	a.Poll = min(a.Poll*3/2, maxPoll)
-	a.Phase = loading
 	return action{Op: opSleep, Wait: wait}
 }
 
@@ -264,7 +255,7 @@ func (a *attempt) saved(kept bool, now time.Duration) action {
 	case a.Again:
 		return a.rest(now)
 	}
-	a.Again, a.Phase = true, resaving
+	a.Again = true
 	return action{Op: opLoad}
 }
 

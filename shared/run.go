@@ -38,7 +38,7 @@ func (r *run) retrieve() (stschain.Credentials, error) {
 		next = r.direct()
 	}
 	for {
-		if err := system.ContextErr(r.ctx); err != nil && next.Op < returnValue && r.Phase != closing && r.Phase != saving && r.Phase != resaving {
+		if err := system.ContextErr(r.ctx); err != nil && next.Op < returnValue && r.Phase != closing && r.Phase != saving {
 			return r.giveUp(err)
 		}
 		switch next.Op {

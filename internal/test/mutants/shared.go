@@ -35,7 +35,7 @@ func (r *run) store(generation uint64) action {
 		"RetrieveFor: a value that is young is not replaced"},
 
 	// 3: leader
-	{"protocol.go", "		a.Phase, a.Leads = checking, true\n		return action{Op: opLoad}\n", "		a.Phase, a.Leads = calling, true\n		return action{Op: opCall}\n",
+	{"protocol.go", "		a.Phase, a.Leads = checking, true\n		return action{Op: opLoad}\n", "		a.Leads = true\n		return action{Op: opCall}\n",
 		"the process with the lease loads again"},
 	{"protocol.go", "		a.Value = v // RetrieveFor says that it is too short\n		return a.close(false, 0, action{Op: returnValue})", "		a.Value = v\n		return action{Op: returnValue}",
 		"the lease is freed if another process saved meanwhile"},
@@ -53,11 +53,11 @@ func (r *run) store(generation uint64) action {
 		"each attempt draws an owner"},
 
 	// 4: Save
-	{"protocol.go", "	a.Again, a.Phase = true, resaving\n	return action{Op: opLoad}\n", "	return a.rest(now)\n",
+	{"protocol.go", "	a.Again = true\n	return action{Op: opLoad}\n", "	return a.rest(now)\n",
 		"a Save that was refused is executed once more"},
 	{"protocol.go", "	case a.Again:\n		return a.rest(now)\n", "",
 		"a Save is executed twice at most"},
-	{"protocol.go", "	case a.Phase == resaving && v.Kind == usable && v.Until > a.Result.Until-gain:\n		return a.close(false, 0, action{Op: returnResult})\n", "",
+	{"protocol.go", "	case a.Phase == saving && v.Kind == usable && v.Until > a.Result.Until-gain:\n		return a.close(false, 0, action{Op: returnResult})\n", "",
 		"a value that is as good as the result is not replaced"},
 	{"protocol.go", "v.Kind == usable && v.Until > a.Result.Until-gain:", "v.Kind == usable:",
 		"a result that gains something replaces what another process saved meanwhile"},
@@ -109,7 +109,7 @@ func (r *run) store(generation uint64) action {
 		"direct calls are spread"},
 	{"provider.go", "	return 0, !now.Before(p.directAt)\n", "	return 0, true\n",
 		"direct calls of processes with credentials are spread over the window"},
-	{"protocol.go", "	a.Phase, a.Direct = calling, true\n", "	a.Phase = calling\n",
+	{"protocol.go", "	a.Direct = true\n", "",
 		"a direct call has no lease"},
 
 	// 8: return
@@ -141,9 +141,9 @@ func (r *run) store(generation uint64) action {
 		"a value lasts for 36 h at most"},
 
 	// faults of the store
-	{"protocol.go", "	case saving, resaving:\n		return action{Op: returnResult}\n", "",
+	{"protocol.go", "	case saving:\n		return action{Op: returnResult}\n", "",
 		"a result is returned, though the store failed"},
-	{"protocol.go", "	case closing:\n		return a.Then\n	case saving, resaving:", "	case saving, resaving:",
+	{"protocol.go", "	case closing:\n		return a.Then\n	case saving:", "	case saving:",
 		"the end of an attempt does not depend on the store"},
 	{"protocol.go", "	case a.Down || a.Loaded.Generation == 0 && a.Direct:\n		return action{Op: returnResult}\n", "",
 		"an attempt that found the store down does not save"},
