@@ -168,14 +168,14 @@ func (a *attempt) loaded(v view) action {
 	}
 	switch {
 	case a.Phase == saving && v.Kind == usable && v.Until > a.Result.Until-gain:
-		return a.close(false, 0, action{Op: returnResult})
+		return a.close(0, action{Op: returnResult})
 	case a.Phase == saving:
 		return a.save()
 	case v.fresh(a.Rules.AtLeast):
 		a.Value = v // RetrieveFor says that it is too short
-		return a.close(false, 0, action{Op: returnValue})
+		return a.close(0, action{Op: returnValue})
 	case v.tooYoung():
-		return a.close(false, 0, action{Op: failYoung, Wait: young - v.age()})
+		return a.close(0, action{Op: failYoung, Wait: young - v.age()})
 	case a.Phase == checking:
 		return action{Op: opCall}
 	case v.Kind == rejected && !a.Dropped: // otherwise the store still has it, and it is replaced
@@ -223,7 +223,7 @@ func (a *attempt) called(result view, shared bool, now time.Duration) action {
 	case a.Down || a.Loaded.Generation == 0 && a.Direct:
 		return action{Op: returnResult}
 	case !shared:
-		return a.close(false, 0, action{Op: returnResult})
+		return a.close(0, action{Op: returnResult})
 	case !useful:
 		return a.rest(now)
 	}
@@ -239,7 +239,7 @@ func (a *attempt) refused(pause bool, backoff time.Duration) action {
 	if !pause {
 		backoff = 0
 	}
-	return a.close(pause, backoff, then)
+	return a.close(backoff, then)
 }
 
 func (a *attempt) save() action {
@@ -262,14 +262,14 @@ func (a *attempt) saved(kept bool, now time.Duration) action {
 // rest pauses the refreshes of all after one that was of no use.
 func (a *attempt) rest(now time.Duration) action {
 	pause := min(max((a.Result.Until-now)/4, time.Second), time.Minute)
-	return a.close(true, pause, action{Op: returnResult})
+	return a.close(pause, action{Op: returnResult})
 }
 
-// close ends the attempt with then, after the lease is freed or kept as a pause, if it has one.
-func (a *attempt) close(pause bool, ttl time.Duration, then action) action {
+// close ends the attempt with then. If it has the lease, it first keeps it as a pause, or frees it if pause is 0.
+func (a *attempt) close(pause time.Duration, then action) action {
 	if !a.Leads || a.Direct {
 		return then
 	}
 	a.Phase, a.Then = closing, then
-	return action{Op: opLease, Pause: pause, TTL: ttl}
+	return action{Op: opLease, Pause: pause != 0, TTL: pause}
 }
