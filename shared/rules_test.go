@@ -188,6 +188,8 @@ func TestRuleSave(t *testing.T) {
 		age         time.Duration // of the late result when it comes
 	}{
 		"as good as what another process saved": {"ASIA1", "ASIA2", 0},
+		"better by less than a second":          {"ASIA1", "ASIA2", -(time.Second - 1)},
+		"better by a second":                    {"ASIA1", "ASIA1", -time.Second},
 		"better than that":                      {"ASIA1", "ASIA1", -10 * time.Minute},
 	} {
 		bubble(t, func(t *testing.T, w *fleet) {
@@ -472,7 +474,9 @@ func TestRuleRejection(t *testing.T) {
 		require.NoError(t, err)
 		a.Invalidate(creds)
 		require.ErrorContains(t, w.fails(a), "they are not replaced for another 30s")
-		after(30*time.Second - 1)
+		after(10 * time.Second)
+		require.ErrorContains(t, w.fails(a), "they are not replaced for another 20s")
+		after(20*time.Second - 1)
 		w.fails(a)
 		require.Equal(t, "ASIA1", w.get(b), "it was not rejected there")
 		after(1)
