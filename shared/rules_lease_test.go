@@ -48,10 +48,14 @@ func TestRuleLeaseEnds(t *testing.T) {
 			}
 		}, freed},
 		"a prompt is needed": {func(w *fleet, _ *shared.Provider) {
-			w.source = func(context.Context, int) (stschain.Credentials, error) { return stschain.Credentials{}, stschain.ErrPrompt }
+			w.source = func(context.Context, int) (stschain.Credentials, error) {
+				return stschain.Credentials{}, stschain.ErrPrompt
+			}
 		}, freed},
 		"the provider fails": {func(w *fleet, p *shared.Provider) {
-			w.source = func(context.Context, int) (stschain.Credentials, error) { return stschain.Credentials{}, errors.New("503") }
+			w.source = func(context.Context, int) (stschain.Credentials, error) {
+				return stschain.Credentials{}, errors.New("503")
+			}
 		}, leased{true, time.Second}},
 		"nothing is gained, 8 min before the end":  {func(w *fleet, _ *shared.Provider) { sameEnd(w, 8*time.Minute) }, leased{true, time.Minute}},
 		"nothing is gained, 2 min before the end":  {func(w *fleet, _ *shared.Provider) { sameEnd(w, 2*time.Minute) }, leased{true, 30 * time.Second}},

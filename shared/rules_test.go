@@ -223,6 +223,8 @@ func TestRuleSaveTwice(t *testing.T) {
 			return storetest.None
 		}
 		require.Equal(t, "ASIA1", w.get(w.process()))
+		ops, _ := w.did()
+		require.Equal(t, []storetest.Operation{opLoad, opLease, opLoad, opSave, opLoad, opSave, opLease}, ops)
 		require.EqualValues(t, 2, saves)
 		require.ErrorContains(t, w.fails(w.process()), "the next attempt is allowed in 1m0s")
 	})
