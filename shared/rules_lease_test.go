@@ -52,7 +52,7 @@ func TestRuleLeaseEnds(t *testing.T) {
 				return stschain.Credentials{}, stschain.ErrPrompt
 			}
 		}, freed},
-		"the provider fails": {func(w *fleet, p *shared.Provider) {
+		"the provider fails": {func(w *fleet, _ *shared.Provider) {
 			w.source = func(context.Context, int) (stschain.Credentials, error) {
 				return stschain.Credentials{}, errors.New("503")
 			}
