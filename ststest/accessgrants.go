@@ -56,12 +56,8 @@ const (
 )
 
 func (g *grantsInstance) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, open := g.server.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := g.server.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
 
 	in, no := readDataAccess(r)
 	x := g.server.begin(r, in.form)

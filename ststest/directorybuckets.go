@@ -48,12 +48,8 @@ const sessionLife = 5 * time.Minute
 const sessionToken = "X-Amz-S3session-Token"
 
 func (e *express) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, open := e.server.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := e.server.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
 
 	bucket, key := directoryBucket(r)
 	rule := rules{service: "s3express", region: e.buckets.Region, s3: true, unsignedPayload: true}

@@ -52,12 +52,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	} else if added := s.addedFor(path); added != nil && added(w, r) {
 		return
 	}
-	ctx, leave, open := s.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := s.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
 
 	in, no := readCall(r)
 	x := s.begin(r, in.form)

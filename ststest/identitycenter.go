@@ -142,12 +142,8 @@ func (p *Portal) Accepts(accessToken stschain.Secret) bool {
 
 // serve implements all operations.
 func (p *Portal) serve(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, open := p.server.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := p.server.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
 
 	path, _ := target(r)
 	operation := centerPaths[path]

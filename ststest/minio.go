@@ -82,12 +82,9 @@ func (s *Server) serveMinIO(m MinIO, w http.ResponseWriter, r *http.Request) (se
 	if !ok {
 		return false
 	}
-	ctx, leave, open := s.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := s.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
+
 	x := s.begin(r, params)
 	no := func() *refusal {
 		media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))

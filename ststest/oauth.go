@@ -60,12 +60,8 @@ func (s *Server) SignIn() *Issuer {
 
 // serveToken implements the token endpoint.
 func (s *Server) serveToken(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, open := s.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := s.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
 
 	in, no := readTokenRequest(r)
 	x := s.begin(r, in.form)

@@ -100,10 +100,7 @@ type protected struct {
 }
 
 func (p protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, open := p.server.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := p.server.enter(r)
 	defer leave()
 
 	caller, body, no := p.admit(r)
@@ -120,7 +117,7 @@ func (p protected) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	r = r.WithContext(context.WithValue(ctx, callerKey{}, caller))
+	r = r.WithContext(context.WithValue(r.Context(), callerKey{}, caller))
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	p.next.ServeHTTP(w, r)
 }

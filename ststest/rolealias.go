@@ -60,12 +60,8 @@ const (
 
 // serveDevice implements the credentials provider.
 func (s *Server) serveDevice(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, open := s.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := s.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
 
 	form := url.Values{"Action": {iotOperation}}
 	path, query := target(r)

@@ -62,12 +62,8 @@ const (
 
 // serveSession implements CreateSession.
 func (s *Server) serveSession(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, open := s.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := s.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
 
 	in, no := readSession(r)
 	x := s.begin(r, in.form)

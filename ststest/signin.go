@@ -42,12 +42,8 @@ type console struct {
 func (s *Server) Federation() http.Handler { return http.HandlerFunc(s.serveSignIn) }
 
 func (s *Server) serveSignIn(w http.ResponseWriter, r *http.Request) {
-	ctx, leave, open := s.enter(r.Context())
-	if !open {
-		panic(http.ErrAbortHandler)
-	}
+	r, leave := s.enter(r)
 	defer leave()
-	r = r.WithContext(ctx)
 
 	form, no := readSignIn(r)
 	x := s.begin(r, form)

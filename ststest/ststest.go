@@ -261,18 +261,17 @@ func (s *Server) lock() {
 	s.user = s.addUser("arn:aws:iam::" + AccountID + ":user/alice")
 }
 
-// enter registers a request and returns its context, which also ends with
-// Close. It reports whether the server is still open.
-func (s *Server) enter(ctx context.Context) (_ context.Context, leave func(), open bool) {
+// enter registers a request, and returns it with a context that also ends with Close. After Close it aborts the connection.
+func (s *Server) enter(r *http.Request) (_ *http.Request, leave func()) {
 	s.lock()
 	defer s.mu.Unlock()
 	if s.closed {
-		return nil, nil, false
+		panic(http.ErrAbortHandler)
 	}
 	s.active.Add(1)
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(r.Context())
 	stop := context.AfterFunc(s.closing, cancel)
-	return ctx, func() { stop(); cancel(); s.active.Done() }, true
+	return r.WithContext(ctx), func() { stop(); cancel(); s.active.Done() }
 }
 
 func (s *Server) now() time.Time {
