@@ -43,10 +43,7 @@ func (s *signIn) url() (*url.URL, error) {
 		return nil, stschain.Permanent(fmt.Errorf("Region is %s, of the partition %s, for which AWS Sign-In publishes no host that issues these tokens: set Endpoint if there is one",
 			s.region, partition))
 	}
-	u, err := wire.Endpoint("Endpoint", s.endpoint, s.allowHTTP, false, s.region+".oauth.signin.aws")
-	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
-		err = errors.New("Endpoint has a query, which is not allowed")
-	}
+	u, err := wire.Base(s.endpoint, s.allowHTTP, false, s.region+".oauth.signin.aws")
 	if err != nil {
 		return nil, stschain.Permanent(err)
 	}

@@ -221,10 +221,7 @@ func (p *Provider) url() (*url.URL, error) {
 	if err != nil {
 		return nil, stschain.Permanent(err)
 	}
-	u, err := wire.Endpoint("Endpoint", p.Endpoint, p.AllowHTTP, p.FIPS || p.DualStack, p.host())
-	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
-		err = errors.New("Endpoint has a query, which is not allowed")
-	}
+	u, err := wire.Base(p.Endpoint, p.AllowHTTP, p.FIPS || p.DualStack, p.host())
 	return u, stschain.Permanent(err)
 }
 

@@ -62,6 +62,15 @@ func Endpoint(field, configured string, allowHTTP, variant bool, host string) (*
 	return u, nil
 }
 
+// Base is [Endpoint] for the field Endpoint of a service whose requests have queries of their own: it cannot have one.
+func Base(configured string, allowHTTP, variant bool, host string) (*url.URL, error) {
+	u, err := Endpoint("Endpoint", configured, allowHTTP, variant, host)
+	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
+		err = errors.New("Endpoint has a query, which is not allowed")
+	}
+	return u, err
+}
+
 // Server is a URL without its query, for the field of an identity.
 func Server(u *url.URL) string { return u.Scheme + "://" + strings.ToLower(u.Host) + u.EscapedPath() }
 

@@ -166,14 +166,12 @@ func (p *Provider) url() (*url.URL, error) {
 	case !isThing(p.ThingName):
 		err = errors.New("ThingName is not valid: up to 128 letters, digits and characters of :_- are allowed")
 	default:
-		u, err = wire.Endpoint("Endpoint", p.Endpoint, false, false, "")
+		u, err = wire.Base(p.Endpoint, false, false, "")
 	}
 	switch {
 	case err != nil:
 	case u.Scheme != "https":
 		err = errors.New("Endpoint is plain http, without which there is no certificate: use https")
-	case u.RawQuery != "" || u.ForceQuery:
-		err = errors.New("Endpoint has a query, which is not allowed")
 	case isDataEndpoint(u.Hostname()):
 		err = fmt.Errorf("Endpoint is %s, which is the data endpoint: set it to what `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints", u.Host)
 	}

@@ -19,10 +19,7 @@ func (p *Provider) tokenURL() (*url.URL, error) {
 	case !wire.IsLabel(region):
 		return nil, stschain.Permanent(errors.New("Region is not a valid region: letters, digits and hyphens are allowed, such as eu-west-1"))
 	}
-	u, err := wire.Endpoint("Endpoint", p.Endpoint, p.AllowHTTP, p.FIPS || p.DualStack, wire.SignInHost(region, p.FIPS, p.DualStack))
-	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
-		err = errors.New("Endpoint has a query, which is not allowed")
-	}
+	u, err := wire.Base(p.Endpoint, p.AllowHTTP, p.FIPS || p.DualStack, wire.SignInHost(region, p.FIPS, p.DualStack))
 	if err != nil {
 		return nil, stschain.Permanent(err)
 	}

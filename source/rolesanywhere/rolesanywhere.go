@@ -218,10 +218,7 @@ func (p *Provider) place() (place, error) {
 	if p.FIPS {
 		service += "-fips" // in all partitions, by the endpoint rules of the AWS SDKs
 	}
-	u, err := wire.Endpoint("Endpoint", p.Endpoint, p.AllowHTTP, p.FIPS || p.DualStack, wire.ServiceHost(service, anchor.region, false, p.DualStack))
-	if err == nil && (u.RawQuery != "" || u.ForceQuery) {
-		err = errors.New("Endpoint has a query, which is not allowed")
-	}
+	u, err := wire.Base(p.Endpoint, p.AllowHTTP, p.FIPS || p.DualStack, wire.ServiceHost(service, anchor.region, false, p.DualStack))
 	if err != nil {
 		return place{}, stschain.Permanent(err)
 	}
