@@ -94,9 +94,9 @@ type Provider struct {
 	HTTPClient  *http.Client   // follows no redirect and uses no cookies; nil: a client with timeouts
 	Clock       stschain.Clock // nil: the system clock
 
-	once sync.Once
-	base stschain.CachedProvider
-	skew call.Skew
+	once   sync.Once
+	base   stschain.CachedProvider
+	server wire.ServerClock
 }
 
 // DataAccess is the response of GetDataAccess.
@@ -161,7 +161,7 @@ func (p *Provider) GetDataAccess(ctx context.Context) (_ *DataAccess, err error)
 	}
 	c := call.Call{
 		Operation: "GetDataAccess", Service: "s3", Region: p.Region, URL: u, Header: http.Header{"X-Amz-Account-Id": {p.Account}}, Credentials: p.cached(),
-		HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Clock: p.Clock, Skew: &p.skew,
+		HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Clock: p.Clock, Server: &p.server,
 	}
 	c.URL = u.JoinPath("v20180820", "accessgrantsinstance", "dataaccess")
 	c.URL.RawQuery = p.query()

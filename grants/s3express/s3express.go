@@ -94,9 +94,9 @@ type Provider struct {
 	HTTPClient  *http.Client   // follows no redirect and uses no cookies; nil: a client with timeouts
 	Clock       stschain.Clock // nil: the system clock
 
-	once sync.Once
-	base stschain.CachedProvider
-	skew call.Skew
+	once   sync.Once
+	base   stschain.CachedProvider
+	server wire.ServerClock
 }
 
 // Session is the response of CreateSession.
@@ -130,7 +130,7 @@ func (p *Provider) CreateSession(ctx context.Context) (_ *Session, err error) {
 	u.RawQuery = "session="
 	c := call.Call{
 		Operation: "CreateSession", Service: service, Region: p.Region, URL: u, Header: p.header(), Credentials: p.cached(),
-		HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Clock: p.Clock, Skew: &p.skew,
+		HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Clock: p.Clock, Server: &p.server,
 	}
 	r, err := c.Do(ctx)
 	if err != nil {

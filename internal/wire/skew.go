@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,4 +35,17 @@ func (s Skew) Expiry() time.Duration {
 		return s.Most
 	}
 	return 0
+}
+
+// ServerClock is the clock of a server, as far as its responses have shown it.
+type ServerClock struct{ ahead atomic.Int64 }
+
+// Ahead returns by how much it is ahead of this process's: 0 if the clocks may agree.
+func (c *ServerClock) Ahead() time.Duration { return time.Duration(c.ahead.Load()) }
+
+// Compare learns from a response.
+func (c *ServerClock) Compare(r Response) {
+	if measured, ok := MeasureSkew(r.Header, r.Sent, r.Received); ok {
+		c.ahead.Store(int64(measured.Expiry()))
+	}
 }

@@ -23,7 +23,7 @@ func (p *Provider) source() keypair.Source {
 
 // check returns why AWS would not accept the certificate.
 func (p *Provider) check(c keypair.Chain) error {
-	if err := c.CheckDates(p.now().Add(p.clockOff())); err != nil {
+	if err := c.CheckDates(p.now().Add(p.server.Ahead())); err != nil {
 		return err
 	}
 	var why string

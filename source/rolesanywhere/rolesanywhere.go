@@ -79,7 +79,6 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -118,9 +117,8 @@ type Provider struct {
 	HTTPClient *http.Client                       // follows no redirect and uses no cookies; nil: a client with timeouts
 	Clock      stschain.Clock                     // nil: the system clock
 
-	mu    sync.Mutex
-	ahead time.Duration // by which the server's clock is ahead of this process's, as far as known
-	slot  keypair.Slot
+	server wire.ServerClock
+	slot   keypair.Slot
 }
 
 // Retrieve returns the credentials of a new session.
@@ -141,9 +139,9 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	if err != nil {
 		return stschain.Credentials{}, err
 	}
-	off := p.clockOff()
+	off := p.server.Ahead()
 	creds, err := p.createSession(ctx, at, k)
-	if errors.Is(err, stschain.ErrPermanent) && (p.clockOff()-off).Abs() > time.Minute { // the signature had the wrong date
+	if errors.Is(err, stschain.ErrPermanent) && (p.server.Ahead()-off).Abs() > time.Minute { // the signature had the wrong date
 		creds, err = p.createSession(ctx, at, k)
 	}
 	if err == nil {

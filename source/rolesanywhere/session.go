@@ -48,7 +48,9 @@ func (p *Provider) createSession(ctx context.Context, at place, k keypair.Pair) 
 	defer cancel()
 	service := wire.Service{URL: u, HTTPClient: p.HTTPClient, MaxAttempts: p.MaxAttempts, Now: p.now}
 	err = service.Call(bounded, func() (wire.Request, error) { return request, nil }, func(got wire.Response) (err error) {
-		ahead := p.compare(got)
+		if !p.DisableClockSkewCorrection {
+			p.server.Compare(got)
+		}
 		if got.Status != http.StatusCreated && got.Status != http.StatusOK {
 			code, message := credjson.Said(got)
 			return p.explain(service.Refuse(got, code, message, request.Secrets...).Marked(), k)
@@ -56,7 +58,7 @@ func (p *Provider) createSession(ctx context.Context, at place, k keypair.Pair) 
 		if creds, err = parseSession(got.Body, p.RoleARN); err != nil {
 			return fmt.Errorf("invalid response of %s: %w", u.Host, err)
 		}
-		creds.Expires = creds.Expires.Add(-ahead)
+		creds.Expires = creds.Expires.Add(-p.server.Ahead())
 		creds.AccountID, creds.Origin = at.account, k.Origin(p.String())
 		return nil
 	})
@@ -65,7 +67,7 @@ func (p *Provider) createSession(ctx context.Context, at place, k keypair.Pair) 
 
 // signed returns the header of a request, with its signature.
 func (p *Provider) signed(ctx context.Context, region string, u *url.URL, body []byte, k keypair.Pair) (http.Header, error) {
-	date := p.now().Add(p.clockOff()).UTC().Format("20060102T150405Z")
+	date := p.now().Add(p.server.Ahead()).UTC().Format("20060102T150405Z")
 	header := http.Header{
 		"Content-Type": {"application/json"},
 		"X-Amz-Date":   {date},
@@ -133,29 +135,9 @@ func (p *Provider) explain(err error, k keypair.Pair) error {
 	if !errors.Is(err, stschain.ErrPermanent) {
 		return err
 	}
-	if off := p.clockOff().Round(time.Second); off != 0 {
+	if off := p.server.Ahead().Round(time.Second); off != 0 {
 		err = fmt.Errorf("%w; the service's clock is %v ahead of this machine's", err, off)
 	}
 	return fmt.Errorf("%w; the %s is valid until %s; check that the trust anchor has its authority, that the profile lists the role, and that the role "+
 		"trusts rolesanywhere.amazonaws.com for sts:AssumeRole, sts:TagSession and sts:SetSourceIdentity", err, k, k.ValidUntil())
-}
-
-// clockOff is by how much the server's clock is ahead of this process's.
-func (p *Provider) clockOff() time.Duration {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.ahead
-}
-
-// compare learns from a response by how much the server's clock is ahead: 0 if the clocks may agree.
-func (p *Provider) compare(r wire.Response) time.Duration {
-	if p.DisableClockSkewCorrection {
-		return 0
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if measured, ok := wire.MeasureSkew(r.Header, r.Sent, r.Received); ok {
-		p.ahead = measured.Expiry()
-	}
-	return p.ahead
 }

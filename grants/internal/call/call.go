@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/stschain-go/stschain"
@@ -32,29 +31,7 @@ type Call struct {
 	HTTPClient  *http.Client
 	MaxAttempts int
 	Clock       stschain.Clock
-	Skew        *Skew
-}
-
-// Skew is by how much the server's clock is ahead of this process's, as far as known.
-type Skew struct {
-	mu    sync.Mutex
-	ahead time.Duration
-}
-
-func (s *Skew) get() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.ahead
-}
-
-// measure learns from a response.
-func (s *Skew) measure(r wire.Response) time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if measured, ok := wire.MeasureSkew(r.Header, r.Sent, r.Received); ok {
-		s.ahead = measured.Expiry()
-	}
-	return s.ahead
+	Server      *wire.ServerClock
 }
 
 // Do sends the request. If the credentials or the date that signed it are rejected, it is sent once more, signed with others.
@@ -66,7 +43,7 @@ func (c *Call) Do(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	ahead := c.Skew.get()
+	ahead := c.Server.Ahead()
 	result, err := c.send(ctx, keys)
 	refusal, ok := errors.AsType[*grants.Error](err)
 	switch {
@@ -79,7 +56,7 @@ func (c *Call) Do(ctx context.Context) (Result, error) {
 			return Result{}, err
 		}
 		keys = other
-	case slices.Contains(dateCodes, refusal.Code) && (c.Skew.get()-ahead).Abs() > time.Minute:
+	case slices.Contains(dateCodes, refusal.Code) && (c.Server.Ahead()-ahead).Abs() > time.Minute:
 	default:
 		return Result{}, err
 	}
@@ -111,15 +88,15 @@ func (c *Call) send(ctx context.Context, keys stschain.Credentials) (result Resu
 		if signed.Header == nil {
 			signed.Header = make(http.Header)
 		}
-		if err := signer.Sign(signed, sigv4.PayloadHash(nil), keys, c.now().Add(c.Skew.get())); err != nil {
+		if err := signer.Sign(signed, sigv4.PayloadHash(nil), keys, c.now().Add(c.Server.Ahead())); err != nil {
 			return wire.Request{}, err
 		}
 		secrets = []stschain.Secret{keys.SecretAccessKey, keys.SessionToken, stschain.NewSecret(signed.Header.Get("Authorization"))}
 		return wire.Request{Method: signed.Method, Header: signed.Header, Secrets: secrets}, nil
 	}, func(got wire.Response) (err error) {
-		ahead := c.Skew.measure(got)
+		c.Server.Compare(got)
 		if result, err = Parse(got.Body); err == nil && got.Status == http.StatusOK {
-			if corrected := result.Credentials.Expires.Add(-ahead); corrected.Year() <= 9999 { // the end of RFC 3339
+			if corrected := result.Credentials.Expires.Add(-c.Server.Ahead()); corrected.Year() <= 9999 { // the end of RFC 3339
 				result.Credentials.Expires = corrected
 			}
 			result.Header = got.Header
