@@ -111,9 +111,7 @@ const accessTokenType = "urn:ietf:params:oauth:token-type:access_token"
 // isBearer reports whether s is a token for an Authorization header (RFC 6750, 2.1).
 func isBearer(s string) bool {
 	s = strings.TrimRight(s, "=")
-	return s != "" && strings.IndexFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("-._~+/", r)
-	}) < 0
+	return s != "" && wire.ConsistsOf(s, "-._~+/")
 }
 
 // refusal returns the error in a response without a valid token.

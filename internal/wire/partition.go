@@ -103,7 +103,6 @@ func IsAWSHost(host string) bool {
 // wordAndNumber matches ^\w+-\d+$, the end of every region's name.
 func wordAndNumber(s string) bool {
 	word, number, ok := strings.Cut(s, "-")
-	return ok && word != "" && number != "" &&
-		strings.IndexFunc(word, func(r rune) bool { return !isLetter(r) && !isDigit(r) && r != '_' }) < 0 &&
+	return ok && word != "" && number != "" && ConsistsOf(word, "_") &&
 		strings.IndexFunc(number, func(r rune) bool { return !isDigit(r) }) < 0
 }

@@ -77,8 +77,12 @@ func Server(u *url.URL) string { return u.Scheme + "://" + strings.ToLower(u.Hos
 // IsLabel reports whether s is one label of a host name, as a region must be before it goes
 // into one: letters, digits and inner hyphens, at most 63 (RFC 1123, 2.1).
 func IsLabel(s string) bool {
-	return s != "" && len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-' &&
-		strings.IndexFunc(s, func(r rune) bool { return !isLetter(r) && !isDigit(r) && r != '-' }) < 0
+	return s != "" && len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-' && ConsistsOf(s, "-")
+}
+
+// ConsistsOf reports whether s consists of ASCII letters and digits, and of others.
+func ConsistsOf(s, others string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return !isLetter(r) && !isDigit(r) && !strings.ContainsRune(others, r) }) < 0
 }
 
 // IsHost reports whether s is an IP address or the name of a host: labels, in which some private networks use underscores.

@@ -56,6 +56,15 @@ func TestIsLabel(t *testing.T) {
 	}
 }
 
+func TestConsistsOf(t *testing.T) {
+	for s, want := range map[string]bool{
+		"": true, "azAZ09": true, "a_b@c": true,
+		"a-b": false, "ä": false, "a\xffb": false, "\ufffd": false, "@": true, "a b": false, "a[": false, "`": false, "{": false, "/": false, ":": false,
+	} {
+		require.Equal(t, want, wire.ConsistsOf(s, "_@"), "%q", s)
+	}
+}
+
 func TestIsAWS(t *testing.T) {
 	for s, want := range map[string]bool{
 		"sts.eu-west-1.amazonaws.com": true, "STS.AMAZONAWS.COM.": true, "sts.eu-west-1.api.aws": true,

@@ -33,6 +33,7 @@ import (
 
 	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/credjson"
+	"github.com/stschain-go/stschain/internal/wire"
 )
 
 // Provider calls the metadata service. The zero Provider is ready for use. It caches the session token; do not copy it.
@@ -158,7 +159,7 @@ func (s *service) role(ctx context.Context) (string, error) {
 	}
 	role, _, _ := strings.Cut(strings.TrimSpace(string(body)), "\n")
 	role = strings.TrimSpace(role)
-	if len(role) > 128 || strings.ContainsFunc(role, notInRoles) {
+	if len(role) > 128 || !wire.ConsistsOf(role, "_+=,.@-") { // the names that IAM allows
 		return "", fmt.Errorf("%s%s did not return the name of a role", s.endpoint, rolePath)
 	}
 	return role, nil
@@ -168,11 +169,6 @@ func (s *service) role(ctx context.Context) (string, error) {
 func (s *service) isMissing(path string, err error) bool {
 	status, ok := errors.AsType[*statusError](err)
 	return ok && status.code == http.StatusNotFound && status.url == s.endpoint+path
-}
-
-// notInRoles are the characters that IAM does not allow in the name of a role.
-func notInRoles(r rune) bool {
-	return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_+=,.@-", r)
 }
 
 // read returns the credentials in a document of the service.

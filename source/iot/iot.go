@@ -187,16 +187,9 @@ func isDataEndpoint(host string) bool {
 	return ok && strings.HasSuffix(prefix, "-ats") && wire.IsAWSHost(host)
 }
 
-func isAlias(s string) bool { return s != "" && consistsOf(s, "_=,@-") }
+func isAlias(s string) bool { return s != "" && len(s) <= 128 && wire.ConsistsOf(s, "_=,@-") }
 
-func isThing(s string) bool { return consistsOf(s, ":_-") }
-
-// consistsOf reports whether s consists of up to 128 letters and digits, and of others.
-func consistsOf(s, others string) bool {
-	return len(s) <= 128 && strings.IndexFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune(others, r)
-	}) < 0
-}
+func isThing(s string) bool { return len(s) <= 128 && wire.ConsistsOf(s, ":_-") }
 
 func (p *Provider) now() time.Time {
 	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a device sleeps

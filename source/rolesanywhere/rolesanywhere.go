@@ -236,9 +236,7 @@ func parseARN(s, service, kind string) (arn, bool) {
 }
 
 func isSessionName(s string) bool {
-	return len(s) >= 2 && len(s) <= 64 && strings.IndexFunc(s, func(r rune) bool {
-		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("_+=,.@-", r)
-	}) < 0
+	return len(s) >= 2 && len(s) <= 64 && wire.ConsistsOf(s, "_+=,.@-")
 }
 
 func (p *Provider) now() time.Time {
