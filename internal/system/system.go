@@ -18,6 +18,9 @@ func Now(clock interface{ Now() time.Time }) time.Time {
 	return clock.Now()
 }
 
+// WallNow is [Now] without the monotonic clock, which does not run while a laptop or a device sleeps.
+func WallNow(clock interface{ Now() time.Time }) time.Time { return Now(clock).Round(0) }
+
 // Sleep waits for d. If ctx has ended, or ends first, it returns [ContextErr].
 func Sleep(ctx context.Context, d time.Duration) error {
 	if ctx.Err() != nil { // select could choose the timer

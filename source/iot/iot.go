@@ -191,6 +191,4 @@ func isAlias(s string) bool { return s != "" && len(s) <= 128 && wire.ConsistsOf
 
 func isThing(s string) bool { return len(s) <= 128 && wire.ConsistsOf(s, ":_-") }
 
-func (p *Provider) now() time.Time {
-	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a device sleeps
-}
+func (p *Provider) now() time.Time { return system.WallNow(p.Clock) }

@@ -172,9 +172,7 @@ func (p *Provider) retrieve(ctx context.Context) (stschain.Credentials, error) {
 	return s.creds, nil
 }
 
-func (p *Provider) now() time.Time {
-	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a laptop sleeps
-}
+func (p *Provider) now() time.Time { return system.WallNow(p.Clock) }
 
 // advice returns how to sign in.
 func (p *Provider) advice() string { return tokenfile.Run("aws login", "--profile", p.Profile) }

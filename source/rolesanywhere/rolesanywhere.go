@@ -239,6 +239,4 @@ func isSessionName(s string) bool {
 	return len(s) >= 2 && len(s) <= 64 && wire.ConsistsOf(s, "_+=,.@-")
 }
 
-func (p *Provider) now() time.Time {
-	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a laptop sleeps
-}
+func (p *Provider) now() time.Time { return system.WallNow(p.Clock) }

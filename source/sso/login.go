@@ -150,7 +150,7 @@ func (l *Login) places() (places, error) {
 	return endpoints{l.Region, l.PortalEndpoint, l.OIDCEndpoint, l.AllowHTTP, l.FIPS, l.DualStack}.places(l.CacheDir, cmp.Or(l.Session, l.StartURL))
 }
 
-func (l *Login) now() time.Time { return system.Now(l.Clock).Round(0) }
+func (l *Login) now() time.Time { return system.WallNow(l.Clock) }
 
 // call calls an operation of the OIDC service. result is a pointer to its output.
 func (l *Login) call(ctx context.Context, at places, path string, attempts int, body map[string]any, result any, secrets ...stschain.Secret) (wire.Response, error) {

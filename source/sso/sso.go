@@ -225,6 +225,4 @@ func (p *Provider) advice() string {
 	return tokenfile.Run("aws sso login", "--profile", p.Profile)
 }
 
-func (p *Provider) now() time.Time {
-	return system.Now(p.Clock).Round(0) // the monotonic clock does not run while a laptop sleeps
-}
+func (p *Provider) now() time.Time { return system.WallNow(p.Clock) }

@@ -75,8 +75,7 @@ func (c *Call) retrieve(ctx context.Context) (keys stschain.Credentials, err err
 	return keys, nil
 }
 
-// now is the time without the monotonic clock, which does not run while a laptop sleeps.
-func (c *Call) now() time.Time { return system.Now(c.Clock).Round(0) }
+func (c *Call) now() time.Time { return system.WallNow(c.Clock) }
 
 func (c *Call) send(ctx context.Context, keys stschain.Credentials) (result Result, err error) {
 	var secrets []stschain.Secret
