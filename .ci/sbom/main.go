@@ -79,12 +79,7 @@ func validate(file string, version cyclonedx.SpecVersion) error {
 	if err != nil {
 		return err
 	}
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	document, err := jsonschema.UnmarshalJSON(f)
+	document, err := read(file)
 	if err != nil {
 		return err
 	}
@@ -92,16 +87,20 @@ func validate(file string, version cyclonedx.SpecVersion) error {
 }
 
 func add(compiler *jsonschema.Compiler, url, file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	document, err := jsonschema.UnmarshalJSON(f)
+	document, err := read(file)
 	if err != nil {
 		return err
 	}
 	return compiler.AddResource(url, document)
+}
+
+func read(file string) (any, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return jsonschema.UnmarshalJSON(f)
 }
 
 // modules returns what the program says that it was built from, as PATH@VERSION, sorted.
