@@ -188,6 +188,7 @@ func TestLeaderLeavesEarly(t *testing.T) {
 		began := time.Now()
 		require.Equal(t, "ASIA1", w.get(w.process()))
 		require.Zero(t, time.Since(began))
+		require.Equal(t, 1, w.called())
 	})
 }
 

@@ -135,11 +135,11 @@ func (r *run) operate(ctx context.Context, op func(ctx context.Context) error) e
 	bounded, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	err := op(bounded)
-	if ctx.Err() != nil && err != nil { // the caller left: that says nothing about the store
-		return err
-	}
 	if errors.Is(err, ErrMissing) {
 		err = nil
+	}
+	if ctx.Err() != nil && err != nil { // the caller left: that says nothing about the store
+		return err
 	}
 	r.p.storeResult(err, r.p.now())
 	if err != nil {
@@ -151,7 +151,11 @@ func (r *run) operate(ctx context.Context, op func(ctx context.Context) error) e
 func (r *run) load() action {
 	var v Value
 	var missing bool
-	err := r.operate(r.ctx, func(ctx context.Context) (err error) {
+	ctx := r.ctx
+	if r.result.AccessKeyID != "" { // a Save was refused: the result is shared, even if the caller left
+		ctx = context.WithoutCancel(ctx)
+	}
+	err := r.operate(ctx, func(ctx context.Context) (err error) {
 		v, err = r.p.Store.Load(ctx, r.entry.name)
 		missing = errors.Is(err, ErrMissing)
 		return err
