@@ -274,7 +274,7 @@ func (s *state) view(p *process) shared.View {
 	case p.rejected&s.bit(id) != 0:
 		v.Kind = shared.Rejected
 	case s.good(p, p.cached) && s.ends[id] < s.ends[p.cached]:
-		v.Kind = shared.Older
+		v.Kind = shared.Missing
 	}
 	return v
 }

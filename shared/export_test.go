@@ -18,7 +18,7 @@ type (
 )
 
 const (
-	Missing, Usable, Rejected, Ended, Older = missing, usable, rejected, ended, older
+	Missing, Usable, Rejected, Ended = missing, usable, rejected, ended
 
 	OpLoad, OpLease, OpRevoke, OpSave, OpCall, OpDirect, OpSleep = opLoad, opLease, opRevoke, opSave, opCall, opDirect, opSleep
 	ReturnValue, ReturnResult, ReturnFailure                     = returnValue, returnResult, returnFailure

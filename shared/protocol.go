@@ -44,11 +44,10 @@ type view struct {
 type viewKind int
 
 const (
-	missing  viewKind = iota // or it does not open, or is not what this key may have
+	missing  viewKind = iota // or it does not open, is not what this key may have, or ends before credentials that this process has
 	usable                   // it can be returned
 	rejected                 // a service rejected it, as this process saw
 	ended                    // it has expired by the clock of this process, but not by that of the store
-	older                    // it ends before credentials that this process has
 )
 
 func (v view) age() time.Duration { return v.Life - v.Left }

@@ -533,5 +533,11 @@ func TestRuleOlder(t *testing.T) {
 		w.life = time.Hour - time.Second
 		require.Equal(t, "ASIA4", w.get(w.process()))
 		require.Equal(t, "ASIA4", w.get(a), "a second earlier is as good")
+
+		w.store.Flush()
+		w.life = time.Hour - 2*time.Second - 1
+		require.Equal(t, "ASIA5", w.get(w.process()))
+		w.life = 0
+		require.Equal(t, "ASIA6", w.get(a), "more than a second is not")
 	})
 }

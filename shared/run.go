@@ -53,12 +53,10 @@ func (r *run) retrieve() (stschain.Credentials, error) {
 		case opCall:
 			next = r.call()
 		case opDirect:
-			creds, ok := r.valid()
+			creds := r.valid()
 			wait, now := r.p.waitDirect(creds, r.p.now())
-			if ok && !now {
-				r.Value, r.value = view{Kind: usable}, creds
-				next = action{Op: returnValue}
-				continue
+			if !now {
+				return r.done(creds, Loaded)
 			}
 			r.emit(Direct, creds, nil)
 			if err := system.Sleep(r.ctx, wait); err != nil {
@@ -113,17 +111,26 @@ func (r *run) emit(kind EventKind, creds stschain.Credentials, err error) {
 	}
 }
 
-// valid returns the later one of the value that was loaded and the credentials that the process has.
-func (r *run) valid() (stschain.Credentials, bool) {
+// valid returns the later one of the value that was loaded and the credentials that the process has, if it can be
+// used now, for as long as required: the attempt may have taken long. Otherwise it returns none.
+func (r *run) valid() stschain.Credentials {
 	now := r.p.now()
 	creds, ok := r.p.lastGood()
-	if r.Value.Kind == usable && (!ok || r.value.Expires.After(creds.Expires)) {
+	if r.Value.Kind == usable && !r.isRejected(r.Value.ID) && (!ok || r.value.Expires.After(creds.Expires)) {
 		creds, ok = r.value, true
 	}
-	if !ok || r.Rules.AtLeast > 0 && creds.Expires.Sub(now) < r.Rules.AtLeast {
-		return stschain.Credentials{}, false
+	if !ok || creds.ExpiredAt(now) || !creds.Expires.IsZero() && creds.Expires.Sub(now) < r.Rules.AtLeast {
+		return stschain.Credentials{}
 	}
-	return creds, true
+	return creds
+}
+
+// isRejected reports whether a service rejected the access key, as this process saw.
+func (r *run) isRejected(id string) bool {
+	r.p.mu.Lock()
+	defer r.p.mu.Unlock()
+	_, is := r.p.rejected[id]
+	return is
 }
 
 // operate bounds an operation of the store, and records whether it worked.
@@ -194,16 +201,13 @@ func (r *run) look(v Value) (view, stschain.Credentials) {
 	seen.Kind, seen.ID, seen.Life, seen.Left = usable, rec.AccessKeyID, rec.Life, v.Left
 	seen.Until = r.now() + expires.Sub(now)
 	last, has := r.p.lastGood()
-	r.p.mu.Lock()
-	_, isRejected := r.p.rejected[rec.AccessKeyID]
-	r.p.mu.Unlock()
 	switch {
-	case isRejected:
+	case r.isRejected(rec.AccessKeyID):
 		seen.Kind = rejected
 	case !now.Before(expires):
 		seen.Kind = ended
 	case has && last.AccessKeyID != rec.AccessKeyID && (last.Expires.IsZero() || expires.Add(gain).Before(last.Expires)):
-		seen.Kind = older
+		seen.Kind = missing
 	}
 	return seen, creds
 }
@@ -254,24 +258,22 @@ func (r *run) store(generation uint64) action {
 
 // call calls the provider, and renews the lease meanwhile.
 func (r *run) call() action {
-	stop := r.renew()
-	defer stop() // if the provider panics
+	defer r.renew()() // also if the provider panics
 	creds, err := r.p.Provider.Retrieve(r.ctx)
-	stop()
 	if err == nil {
 		err = r.check(creds)
 	}
 	if err != nil {
 		r.err = err
 		r.emit(RefreshFailed, stschain.Credentials{}, err)
-		r.value, _ = r.valid()
+		r.value = r.valid()
 		if r.value.AccessKeyID != "" {
 			r.Value.Kind = usable
 		} else {
 			r.Value.Kind = missing
 		}
 		backoff := time.Second + r.p.upTo(4*time.Second)
-		if creds.AccessKeyID != "" && creds.ExpiredAt(r.p.now()) { // by the clock of this machine only, perhaps
+		if creds.ExpiredAt(r.p.now()) { // by the clock of this machine only, perhaps
 			backoff = young
 		}
 		prompt, left := errors.Is(err, stschain.ErrPrompt), errors.Is(r.ctx.Err(), context.Canceled)
