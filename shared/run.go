@@ -284,7 +284,7 @@ func (r *run) call() action {
 	}
 	now := r.p.now()
 	left := creds.Expires.Sub(now)
-	return r.called(view{Kind: usable, ID: creds.AccessKeyID, Life: left, Left: left, Until: r.now() + left}, !creds.Expires.IsZero() && left <= maxLife, r.now())
+	return r.called(view{Until: r.now() + left}, !creds.Expires.IsZero() && left <= maxLife, r.now())
 }
 
 // check finds out whether a result may be returned.
@@ -315,16 +315,15 @@ func (r *run) renew() (stop func()) {
 	done := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		ticker := time.NewTicker(r.Rules.Lease / 3)
-		defer ticker.Stop()
+		ticks := time.Tick(r.Rules.Lease / 3)
 		for {
 			select {
 			case <-done:
 				return
-			case <-ticker.C:
+			case <-ticks:
 				_, _ = r.leaseOp(context.WithoutCancel(r.ctx), false, r.Rules.Lease)
 			}
 		}
 	})
-	return sync.OnceFunc(func() { close(done); wg.Wait() })
+	return func() { close(done); wg.Wait() }
 }
