@@ -21,11 +21,11 @@ const identity = "test role=arn:aws:iam::123456789012:role/backup"
 func TestEvents(t *testing.T) {
 	var none time.Time
 	refused := errors.New("503")
-	refuse := func(w *fleet) {
+	refuse := func(w *fleet, _ *shared.Provider) {
 		w.source = func(context.Context, int) (stschain.Credentials, error) { return stschain.Credentials{}, refused }
 	}
-	failing := func(op storetest.Operation) func(w *fleet) {
-		return func(w *fleet) {
+	failing := func(op storetest.Operation) func(*fleet, *shared.Provider) {
+		return func(w *fleet, _ *shared.Provider) {
 			w.fault = func(o storetest.Operation) storetest.Fault {
 				if o == op {
 					return storetest.Down
@@ -36,15 +36,15 @@ func TestEvents(t *testing.T) {
 	}
 	down := shared.Event{Kind: shared.StoreFailed, Err: storetest.ErrDown}
 	for name, tt := range map[string]struct {
-		set  func(w *fleet)
+		set  func(w *fleet, p *shared.Provider)
 		late bool // another attempt of a process, in the window of what it has. Otherwise it is the first one
 		want func(old, result time.Time) []shared.Event
 		ops  []storetest.Operation
 	}{
-		"refreshed": {func(w *fleet) { w.store.Flush() }, false, func(_, result time.Time) []shared.Event {
+		"refreshed": {func(w *fleet, _ *shared.Provider) { w.store.Flush() }, false, func(_, result time.Time) []shared.Event {
 			return []shared.Event{{Kind: shared.Refreshed, Expires: result}}
 		}, []storetest.Operation{opLoad, opLease, opLoad, opSave}},
-		"loaded": {func(*fleet) {}, false, func(old, _ time.Time) []shared.Event {
+		"loaded": {func(*fleet, *shared.Provider) {}, false, func(old, _ time.Time) []shared.Event {
 			return []shared.Event{{Kind: shared.Loaded, Expires: old}}
 		}, []storetest.Operation{opLoad}},
 		"refused": {refuse, true, func(time.Time, time.Time) []shared.Event {
@@ -56,6 +56,17 @@ func TestEvents(t *testing.T) {
 		"the store is down, in the window": {failing(opLoad), true, func(old, result time.Time) []shared.Event {
 			return []shared.Event{down, {Kind: shared.Direct, Expires: old}, {Kind: shared.Refreshed, Expires: result}}
 		}, []storetest.Operation{opLoad}},
+		"the store is down, in the window, and it is not time to call": {func(w *fleet, p *shared.Provider) {
+			p.SetRandom(func() uint64 { return 1 })
+			failing(opLoad)(w, p)
+		}, true, func(time.Time, time.Time) []shared.Event { return []shared.Event{down} }, []storetest.Operation{opLoad}},
+		"the store fails after it was loaded": {func(w *fleet, p *shared.Provider) {
+			after(50 * time.Minute)
+			p.SetRandom(func() uint64 { return 1 })
+			failing(opLease)(w, p)
+		}, false, func(old, _ time.Time) []shared.Event {
+			return []shared.Event{down, {Kind: shared.Loaded, Expires: old}}
+		}, []storetest.Operation{opLoad, opLease}},
 		"the result cannot be saved": {failing(opSave), true, func(_, result time.Time) []shared.Event {
 			return []shared.Event{down, {Kind: shared.Refreshed, Expires: result}}
 		}, []storetest.Operation{opLoad, opLease, opLoad, opSave}},
@@ -68,7 +79,7 @@ func TestEvents(t *testing.T) {
 				w.get(p)
 				after(50 * time.Minute)
 			}
-			tt.set(w)
+			tt.set(w, p)
 			w.did()
 			var got []shared.Event
 			p.OnEvent = func(e shared.Event) { got = append(got, e) }
@@ -106,20 +117,29 @@ func TestRevokeFails(t *testing.T) {
 	})
 }
 
-// A trace says that credentials were loaded.
+// A trace says that another process obtained the credentials, if that is so.
 func TestNotes(t *testing.T) {
 	bubble(t, func(t *testing.T, w *fleet) {
-		for _, want := range []string{"", "shared: another process obtained the credentials"} {
-			note := "none"
+		a, b := w.process(), w.process()
+		b.SetRandom(func() uint64 { return 1 })
+		note := func(p *shared.Provider) (note string) {
 			ctx := stschain.WithTrace(t.Context(), &stschain.Trace{End: func(_ context.Context, s stschain.Step) {
 				if s.Name == "shared role backup" {
 					note = s.Note
 				}
 			}})
-			_, err := w.process().Retrieve(ctx)
+			_, err := p.Retrieve(ctx)
 			require.NoError(t, err)
-			require.Equal(t, want, note)
+			return note
 		}
+		require.Empty(t, note(a))
+		require.Equal(t, "shared: another process obtained the credentials", note(b))
+		after(50 * time.Minute)
+		w.source = refusal(0, func() {})
+		require.Empty(t, note(b), "the provider failed")
+		w.fault = always(storetest.Down)
+		require.Empty(t, note(b), "the store failed")
+		require.Empty(t, note(b), "the store is not used")
 	})
 }
 

@@ -89,9 +89,10 @@ func (r *run) done(creds stschain.Credentials, kind EventKind) (stschain.Credent
 	if err := r.p.keep(creds); err != nil {
 		return stschain.Credentials{}, err
 	}
-	if r.err == nil {
-		r.emit(kind, creds, nil)
+	if r.err != nil || kind == Loaded && r.Value.Kind != usable { // they are what the process had, perhaps
+		return creds, nil
 	}
+	r.emit(kind, creds, nil)
 	if kind == Loaded {
 		stschain.Note(r.ctx, func() string { return "shared: another process obtained the credentials" })
 	}
