@@ -128,7 +128,7 @@ func (p *Provider) Identity(ctx context.Context) (stschain.Identity, error) {
 // accountOf returns the account of the role of an identity, or "".
 func accountOf(id stschain.Identity) string {
 	_, arn, _ := strings.Cut(id.String()+" ", " role=arn:")
-	parts := strings.SplitN(arn, ":", 5) // partition, "iam", region, account, resource
+	parts := strings.Split(arn, ":") // partition, "iam", region, account, resource
 	if len(parts) < 5 || len(parts[3]) != 12 {
 		return ""
 	}
@@ -255,7 +255,7 @@ func (p *Provider) waitDirect(valid stschain.Credentials, now time.Time) (wait t
 	defer p.mu.Unlock()
 	if p.directAt.IsZero() {
 		left := valid.Expires.Sub(now)
-		rest := max(left-refresh.WindowsFor(left, 0, 0, 0).Mandatory, 0)
+		rest := left - refresh.WindowsFor(left, 0, 0, 0).Mandatory
 		p.directAt = now.Add(p.upTo(min(cmp.Or(p.Spread, rest), left)))
 	}
 	return 0, !now.Before(p.directAt)
