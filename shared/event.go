@@ -30,8 +30,8 @@ const (
 
 // String returns the kind as text.
 func (k EventKind) String() string {
-	texts := [...]string{"EventKind(0)", "loaded", "refreshed", "refresh failed", "direct", "unusable", "store failed", "revoked"}
-	if k < 0 || int(k) >= len(texts) {
+	texts := [...]string{"", "loaded", "refreshed", "refresh failed", "direct", "unusable", "store failed", "revoked"}
+	if k <= 0 || int(k) >= len(texts) {
 		return fmt.Sprintf("EventKind(%d)", int(k))
 	}
 	return texts[k]
