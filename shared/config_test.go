@@ -23,6 +23,9 @@ func TestConfiguration(t *testing.T) {
 		"shared: Keys[1] has 9 bytes, and 32 random ones are required: decode it if it is hexadecimal or base64": func(p *shared.Provider) {
 			p.Keys = append(p.Keys, stschain.NewSecret("too short"))
 		},
+		"shared: Keys[0] has 0 bytes, and 32 random ones are required: decode it if it is hexadecimal or base64": func(p *shared.Provider) {
+			p.Keys = []stschain.Secret{{}}
+		},
 		"shared: NamingKey has 64 bytes, and 32 random ones are required: decode it if it is hexadecimal or base64": func(p *shared.Provider) {
 			p.NamingKey = stschain.NewSecret(strings.Repeat("0a", 32))
 		},
@@ -30,6 +33,7 @@ func TestConfiguration(t *testing.T) {
 			p.NamingKey = stschain.Secret{}
 		},
 		"shared: Lease is 50ms, and at least 100ms are required, since it is renewed":                       func(p *shared.Provider) { p.Lease = 50 * time.Millisecond },
+		"shared: Lease is 1ns, and at least 100ms are required, since it is renewed":                        func(p *shared.Provider) { p.Lease = 1 },
 		"shared: a Provider's durations must not be negative: Lease 0s, Wait -1ns, OpTimeout 0s, Spread 0s": func(p *shared.Provider) { p.Wait = -1 },
 		"shared: stschain.ProviderFunc has no identity: it does not implement stschain.Identifier, so its credentials cannot be shared": func(p *shared.Provider) {
 			p.Provider = stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) { panic("called") })
@@ -43,6 +47,15 @@ func TestConfiguration(t *testing.T) {
 		_, err = p.RetrieveFor(t.Context(), time.Hour)
 		require.EqualError(t, err, want)
 	}
+}
+
+// The shortest lease is renewed often enough.
+func TestShortestLease(t *testing.T) {
+	bubble(t, func(t *testing.T, w *fleet) {
+		p := w.process()
+		p.Lease = 100 * time.Millisecond
+		w.get(p)
+	})
 }
 
 // Other hosts cannot use a session with the default name. Processes of this one can.

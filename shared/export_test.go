@@ -51,8 +51,21 @@ func (p *Provider) Seal(id stschain.Identity, generation uint64, change func(*Re
 	}
 	r := Record{AccessKeyID: "ASIAGOOD", SecretAccessKey: "secret", SessionToken: "token", Account: accountOf(id), Life: time.Hour, Ends: p.now().Add(time.Hour)}
 	change(&r)
+	return p.SealBytes(id, generation, Encode(r))
+}
+
+// Encode returns what is sealed of a record.
+func Encode(r Record) []byte {
 	plain, err := json.Marshal(r)
 	if err != nil {
+		panic(err)
+	}
+	return plain
+}
+
+// SealBytes seals what is not a record.
+func (p *Provider) SealBytes(id stschain.Identity, generation uint64, plain []byte) []byte {
+	if err := p.setUp(); err != nil {
 		panic(err)
 	}
 	return p.sealer.aeads[0].Seal(nil, nil, plain, entry{name: p.sealer.name(id), identity: id}.associated(generation))
