@@ -141,8 +141,11 @@ func restoreBody(req *http.Request) error {
 		if !ok {
 			return nil
 		}
+		if err := a.src.back(); err != nil {
+			return err
+		}
 		req.Body = a.src.rc
-		return a.src.back()
+		return nil
 	}
 	body, err := getBody(req.GetBody) // even if Body is nil: go-retryablehttp sets it later
 	if a, ok := body.(*attempt); ok {

@@ -134,6 +134,31 @@ func TestSignRequestOfABodyThatFails(t *testing.T) {
 	require.EqualError(t, tr.SignRequest(req), "sigv4: reading the body: disk gone")
 }
 
+// A request whose body cannot go back to its start is not signed with the rest. It can be signed once the body can.
+func TestSignRequestOfABodyThatCannotGoBack(t *testing.T) {
+	body := newSeekable(text(large))
+	seek, broken := body.Seeker, false
+	body.Seeker = seekerFunc(func(offset int64, whence int) (int64, error) {
+		if broken && whence == io.SeekStart {
+			broken = false
+			return 0, errors.New("disk gone")
+		}
+		return seek.Seek(offset, whence)
+	})
+	req := newRequest(t, "PUT", "https://example.com/", body)
+	tr := s3(nil)
+	require.NoError(t, tr.SignRequest(req))
+	_, err := io.ReadFull(req.Body, make([]byte, 7)) // it was sent in part
+	require.NoError(t, err)
+	broken = true
+	require.EqualError(t, tr.SignRequest(req), "sigv4: going back to the start of the body: disk gone")
+	require.NoError(t, tr.SignRequest(req))
+	require.Equal(t, sigv4.PayloadHash([]byte(text(large))), req.Header.Get("X-Amz-Content-Sha256"))
+	sent, err := io.ReadAll(req.Body)
+	require.NoError(t, err)
+	require.Equal(t, text(large), string(sent))
+}
+
 // Without Body, GetBody matters only if ContentLength says that there is one.
 func TestGetBodyWithoutBody(t *testing.T) {
 	for length, want := range []string{"", "x"} {
