@@ -102,7 +102,7 @@ func (r *reporter) line(i, depth int) Explanation {
 	layers := r.layers(&x, s.Provider)
 	x.Cached = s.called && x.Cache != nil && s.Kind != StepRefresh // others clears it for the result of a refresh
 	below := r.below(layers[len(layers)-1])
-	if s.called && s.Err == nil {
+	if x.Outcome == Succeeded {
 		x.Requests = r.requests(i, layers)
 	}
 	others := r.others(&x, i, layers, below)
@@ -127,15 +127,16 @@ func (r *reporter) line(i, depth int) Explanation {
 // the provider in its cache, and a chain that x does not list, because it is an implementation detail.
 func (r *reporter) others(x *Explanation, above int, layers, listed []Provider) (others []int) {
 	for i, s := range r.steps {
-		if s.above != above || s.Kind == StepRequest {
-			if s.above == above && s.Note != "" {
-				x.Note = s.Note // those of retries are alike
-			}
+		if s.above != above {
+			continue
+		}
+		if s.Kind == StepRequest {
+			x.Note = cmp.Or(s.Note, x.Note) // those of retries are alike
 			continue
 		}
 		is := func(p Provider) bool { return alike(p, s.Provider) }
 		if _, chain := s.Provider.(*Chain); slices.ContainsFunc(layers, is) || chain && !slices.ContainsFunc(listed, is) {
-			x.Cached = x.Cached && !(s.Kind == StepRefresh && s.ended && s.AccessKeyID == x.AccessKeyID && (s.Err == nil) == (x.Err == nil))
+			x.Cached = x.Cached && x.Err == nil && s.AccessKeyID != x.AccessKeyID
 			x.Joined = x.Joined || s.Joined
 			others = append(others, r.others(x, i, layers, listed)...)
 			continue
@@ -201,5 +202,5 @@ func (r *reporter) name(p Provider) string {
 
 // alike is like same, but also reports true for functions of one type, which cannot be compared.
 func alike(a, b Provider) bool {
-	return same(a, b) || a != nil && b != nil && !reflect.ValueOf(a).Comparable() && !reflect.ValueOf(b).Comparable() && reflect.TypeOf(a) == reflect.TypeOf(b)
+	return same(a, b) || !reflect.ValueOf(a).Comparable() && !reflect.ValueOf(b).Comparable() && reflect.TypeOf(a) == reflect.TypeOf(b)
 }

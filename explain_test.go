@@ -3,6 +3,7 @@ package stschain_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"strings"
@@ -195,6 +196,34 @@ func TestExplainCache(t *testing.T) {
 	})
 }
 
+// Cached means that the result was in the cache, not only that there is one.
+func TestExplainCached(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		src := &member{name: "source", retrieve: returns(nil)}
+		c := noJitter(&stschain.Cache{Provider: src, Timeout: 10 * time.Second})
+		requireCached := func(cached bool, want string, takes time.Duration) {
+			t.Helper()
+			x := requireExplanation(t, c, want, takes)
+			require.Equal(t, cached, x.Cached)
+			require.False(t, x.Joined)
+			synctest.Wait()
+		}
+		src.retrieve = func(context.Context) (stschain.Credentials, error) { return key(0, -time.Hour), nil }
+		requireCached(false, "source failed", 0)
+		requireCached(true, "source failed", 0) // the error
+		pass(time.Minute)
+		src.retrieve = ignoresContext
+		requireCached(false, "source failed", 10*time.Second+100*time.Millisecond)
+		pass(time.Hour)
+		src.retrieve = nil
+		requireCached(false, "source succeeded", 0)
+		pass(59 * time.Minute) // mandatory: it waits for a refresh
+		src.retrieve = hangs
+		requireCached(true, "source succeeded", 5*time.Second)
+		pass(time.Hour)
+	})
+}
+
 // The tree shows calls through caches, and each provider is called once.
 func TestExplainTree(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -286,11 +315,21 @@ func (e *endless) Providers() []stschain.Provider {
 	return below
 }
 
+// An explanation has 64 levels below the first line, and 256 lines.
 func TestExplainBounds(t *testing.T) {
-	for width := 1; width <= 3; width++ {
-		x := stschain.Explain(t.Context(), &endless{width})
+	for name, tt := range map[string]struct {
+		p    stschain.Provider
+		want int
+	}{
+		"deep":           {&endless{1}, 65},
+		"deep in calls":  {stschain.NewChain(stschain.NewChain(&endless{1})), 65},
+		"deep, unlisted": {&leaf{"role", calls(&leaf{"base", calls(&endless{1})})}, 65},
+		"wide":           {&endless{2}, 256},
+		"wider":          {&endless{3}, 256},
+	} {
+		x := stschain.Explain(t.Context(), tt.p)
 		require.Equal(t, stschain.Succeeded, x.Outcome)
-		require.LessOrEqual(t, strings.Count(x.String(), "\n"), 257)
+		require.Equal(t, tt.want, strings.Count(x.String(), "\n"), name)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
@@ -300,6 +339,24 @@ func TestExplainBounds(t *testing.T) {
 		require.Equal(t, 3*time.Second, time.Since(start))
 		require.Equal(t, "chain failed [0 failed; 1 not called]", tree(x))
 	})
+}
+
+// Caches in caches are reported in one line, up to 63.
+func TestExplainCachesInCaches(t *testing.T) {
+	for caches, lines := range map[int]int{0: 1, 1: 1, 2: 1, 63: 1, 64: 2} {
+		p := stschain.Provider(&member{name: "base"})
+		for range caches {
+			p = &stschain.Cache{Provider: p}
+		}
+		x := stschain.Explain(t.Context(), p)
+		require.Equal(t, stschain.Succeeded, x.Outcome)
+		require.Equal(t, lines, strings.Count(x.String(), "\n"), caches)
+	}
+	c := &stschain.Cache{}
+	c.Provider = &member{name: "cycle", below: []stschain.Provider{c}}
+	x := stschain.Explain(t.Context(), c)
+	require.Equal(t, stschain.Failed, x.Outcome)
+	require.Less(t, strings.Count(x.String(), "\n"), 66)
 }
 
 // rude does what no provider should, in the method of a name.
@@ -344,6 +401,46 @@ func TestExplainSurvives(t *testing.T) {
 			})
 		}
 	}
+}
+
+// String and Providers have a second for all providers, and are given up on 100 ms later. The context of the call ends with it.
+func TestExplainContexts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hang := func() { <-time.After(time.Hour) }
+		requireExplanation(t, &rude{"Providers", hang}, "rude succeeded", 1100*time.Millisecond)
+		requireExplanation(t, stschain.NewChain(&rude{"Providers", hang}, &rude{"Providers", hang}), "chain succeeded [rude succeeded; rude not called]", 1200*time.Millisecond)
+
+		var ctx context.Context
+		x := stschain.Explain(t.Context(), &leaf{"base", func(c context.Context) (stschain.Credentials, error) {
+			require.NoError(t, c.Err())
+			ctx = c
+			return key(1, time.Hour), nil
+		}})
+		require.Equal(t, stschain.Succeeded, x.Outcome)
+		require.ErrorIs(t, ctx.Err(), context.Canceled)
+		<-time.After(2 * time.Hour)
+	})
+}
+
+// The error says why Explain did not wait any longer for a provider that ignores its context, or has crashed.
+func TestExplainErrors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stop := errors.New("the program ends")
+		canceled, cancel := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { cancel(stop) })
+		x := stschain.Explain(canceled, &leaf{"stuck", ignoresContext})
+		require.EqualError(t, x.Err, "stschain: no result in time: context canceled: the program ends")
+		require.ErrorIs(t, x.Err, stop)
+		require.Equal(t, "failed          stuck: stschain: no result in time: context canceled: the program ends\n", x.String())
+
+		x = stschain.Explain(t.Context(), &leaf{"stuck", ignoresContext})
+		require.EqualError(t, x.Err, "stschain: no result in time: context deadline exceeded")
+
+		x = stschain.Explain(t.Context(), &leaf{"crash", func(context.Context) (stschain.Credentials, error) { panic("oops") }})
+		require.ErrorContains(t, x.Err, "stschain: *stschain_test.leaf panicked at ")
+		require.ErrorContains(t, x.Err, ": oops")
+		<-time.After(2 * time.Hour)
+	})
 }
 
 func TestExplainNil(t *testing.T) {

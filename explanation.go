@@ -102,8 +102,7 @@ func (x *Explanation) details() (details []string) {
 		}
 	}
 	below := func(says func(Explanation) bool) bool { return slices.ContainsFunc(x.Below, says) }
-	listed := x.Outcome == NotConfigured && len(x.Below) > 0 // the lines below give the reasons
-	say(x.Err != nil && !listed && !below(func(b Explanation) bool { return wraps(x.Err, b.Err) }), x.reason())
+	say(x.Err != nil && !below(func(b Explanation) bool { return wraps(x.Err, b.Err) }), x.reason())
 	say(x.Outcome == Succeeded && !below(func(b Explanation) bool { return b.Outcome == Succeeded && b.AccessKeyID == x.AccessKeyID }), x.identity())
 	for _, r := range x.Requests {
 		if r.Err != nil {
@@ -154,13 +153,13 @@ func (x *Explanation) identity() string {
 	if x.Origin != "" && x.Origin != x.Provider {
 		text += " from " + x.Origin
 	}
-	switch left := x.Expires.Sub(x.at).Round(time.Second); {
+	switch {
 	case x.Expires.IsZero():
 		return text + ", no expiry"
-	case left <= 0:
+	case !x.Expires.After(x.at):
 		return text + ", EXPIRED at " + x.Expires.UTC().Format(time.RFC3339)
 	default:
-		return text + ", expires at " + x.Expires.UTC().Format(time.RFC3339) + " (in " + left.String() + ")"
+		return text + ", expires at " + x.Expires.UTC().Format(time.RFC3339) + " (in " + x.Expires.Sub(x.at).Round(time.Second).String() + ")"
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -54,6 +55,82 @@ not called        imds [31m
 			require.NoError(t, err)
 		}
 	})
+}
+
+// A line has the reason of a failure, without the name of the provider, unless a line below it has the same one.
+func TestExplanationReason(t *testing.T) {
+	failed, absent := errors.New("no route"), stschain.Unavailable("not set")
+	for name, tt := range map[string]struct {
+		x    stschain.Explanation
+		want string
+	}{
+		"name":                        {stschain.Explanation{Provider: "env", Err: errors.New("env: no route")}, "env: no route"},
+		"kind of provider":            {stschain.Explanation{Provider: "profile dev", Err: errors.New("profile: no route")}, "profile dev: no route"},
+		"kind and name":               {stschain.Explanation{Provider: "profile my dev", Err: errors.New("profile: my dev: no route")}, "profile my dev: no route"},
+		"whole name":                  {stschain.Explanation{Provider: "profile my dev", Err: errors.New("profile my dev: no route")}, "profile my dev: no route"},
+		"this package":                {stschain.Explanation{Provider: "env", Err: errors.New("stschain: env returned nothing")}, "env: returned nothing"},
+		"another provider":            {stschain.Explanation{Provider: "env", Err: errors.New("imds: no route")}, "env: imds: no route"},
+		"below it":                    {stschain.Explanation{Provider: "role", Err: fmt.Errorf("role: %w", failed), Below: []stschain.Explanation{{Provider: "base", Outcome: stschain.Failed, Err: failed}}}, "role"},
+		"not below it":                {stschain.Explanation{Provider: "role", Err: failed, Below: []stschain.Explanation{{Provider: "base", Outcome: stschain.Succeeded}}}, "role: no route"},
+		"another one is below it":     {stschain.Explanation{Provider: "role", Err: failed, Below: []stschain.Explanation{{Provider: "base", Outcome: stschain.Failed, Err: errors.New("403")}}}, "role: no route"},
+		"not configured":              {stschain.Explanation{Provider: "role", Outcome: stschain.NotConfigured, Err: absent}, "role: not set"},
+		"not configured, none called": {stschain.Explanation{Provider: "role", Outcome: stschain.NotConfigured, Err: absent, Below: []stschain.Explanation{{Provider: "base"}}}, "role: not set"},
+		"attempts below it": {stschain.Explanation{Provider: "chain", Outcome: stschain.NotConfigured, Err: &stschain.ChainError{Attempts: []stschain.Attempt{{Provider: "base", Err: absent}}},
+			Below: []stschain.Explanation{{Provider: "base", Outcome: stschain.NotConfigured, Err: absent}}}, "chain"},
+	} {
+		if tt.x.Outcome == 0 {
+			tt.x.Outcome = stschain.Failed
+		}
+		line, _, _ := strings.Cut(tt.x.String(), "\n")
+		require.Equal(t, fmt.Sprintf("%-14s  %s", tt.x.Outcome, tt.want), line, name)
+	}
+}
+
+// Texts at their limits.
+func TestExplanationLimits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		text := strings.Repeat("x", 5000)
+		require.Equal(t, "failed          base: "+text[:4096-len("base: ")]+" ...\n", stschain.Explanation{Provider: "base", Outcome: stschain.Failed, Err: errors.New(text)}.String())
+
+		for took, want := range map[time.Duration]string{
+			time.Millisecond - 1:    "",
+			time.Millisecond:        ", took 1ms",
+			2600 * time.Microsecond: ", took 3ms",
+		} {
+			x := stschain.Explain(t.Context(), &leaf{"base", func(context.Context) (stschain.Credentials, error) {
+				<-time.After(took)
+				return stschain.Credentials{AccessKeyID: "AKIA", SecretAccessKey: stschain.NewSecret("s"), Origin: "file"}, nil
+			}})
+			require.Equal(t, "succeeded       base: AKIA from file, no expiry"+want+"\n", x.String())
+		}
+
+		at := time.Now()
+		for life, want := range map[time.Duration]string{
+			0:                       "EXPIRED at " + at.UTC().Format(time.RFC3339),
+			1:                       "expires at " + at.UTC().Format(time.RFC3339) + " (in 0s)",
+			time.Hour + time.Second: "expires at " + at.Add(time.Hour+time.Second).UTC().Format(time.RFC3339) + " (in 1h0m1s)",
+		} {
+			x := stschain.Explain(t.Context(), &leaf{"base", func(context.Context) (stschain.Credentials, error) { return key(1, life), nil }})
+			require.Equal(t, "succeeded       base: key-1, "+want+"\n", x.String())
+		}
+	})
+}
+
+// Its JSON has the error, and no time that RFC 3339 cannot express.
+func TestExplanationJSON(t *testing.T) {
+	text, err := json.Marshal(stschain.Explanation{Provider: "env", Outcome: stschain.Failed, Err: errDown})
+	require.NoError(t, err)
+	require.JSONEq(t, `{"provider": "env", "outcome": "failed", "error": "the source is down", "tookMs": 0}`, string(text))
+	for year, want := range map[int]string{
+		-1:    `{"accessKeyId": "AKIA"}`,
+		0:     `{"accessKeyId": "AKIA", "expires": "0000-06-01T00:00:00Z"}`,
+		9999:  `{"accessKeyId": "AKIA", "expires": "9999-06-01T00:00:00Z"}`,
+		10000: `{"accessKeyId": "AKIA"}`,
+	} {
+		text, err := json.Marshal(stschain.Explanation{Provider: "env", Outcome: stschain.Succeeded, AccessKeyID: "AKIA", Expires: time.Date(year, 6, 1, 0, 0, 0, 0, time.UTC)})
+		require.NoError(t, err)
+		require.JSONEq(t, `{"provider": "env", "outcome": "succeeded", "tookMs": 0, "credentials": `+want+`}`, string(text))
+	}
 }
 
 // No explanation shows a secret.
