@@ -22,7 +22,7 @@ type Explanation struct {
 	Err      error   // nil if the call succeeded, or was not made
 
 	Took   time.Duration // without the calls of the providers below
-	Cached bool          // a Cache returned its credentials or remembered error, and did not call the provider
+	Cached bool          // the credentials, or the remembered error, come from a Cache
 	Joined bool          // it waited for a refresh that another caller began
 	Note   string        // remarks on its requests, such as that they are signed with SigV4a
 
