@@ -1,6 +1,7 @@
 package stschain
 
 import (
+	"context"
 	"time"
 
 	"github.com/stschain-go/stschain/internal/refresh"
@@ -41,4 +42,25 @@ func (c *Cache) Inside() Inside {
 		i.From, i.Until = s.from, s.until
 	}
 	return i
+}
+
+// Buckets returns how many entries each bucket of a pool's table has.
+func (p *Pool[K]) Buckets() []int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	buckets := *p.table.buckets.Load()
+	entries := make([]int, len(buckets))
+	for i := range buckets {
+		for e := buckets[i].Load(); e != nil; e = e.chained.Load() {
+			entries[i]++
+		}
+	}
+	return entries
+}
+
+// EnterFreedSlot returns the error of a refresh that begins to wait for its slot after it was abandoned.
+func EnterFreedSlot(ctx context.Context) error {
+	s, p := slots{most: 1, bound: 1}, new(slot)
+	s.free(p, false)
+	return s.enter(ctx, p)
 }

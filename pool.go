@@ -125,7 +125,7 @@ func (p *Pool[K]) Warm(ctx context.Context, keys iter.Seq[K]) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	ctx = context.WithValue(ctx, warmKey{}, true)
+	ctx = context.WithValue(ctx, warmKey{}, warmKey{})
 	var (
 		workers     sync.WaitGroup
 		mu          sync.Mutex
@@ -174,6 +174,9 @@ func (p *Pool[K]) Forget(key K) {
 	e := p.table.find(hash, key)
 	if e != nil {
 		p.remove(e)
+		if !e.proven.Load() {
+			p.makeRoom()
+		}
 	}
 	p.mu.Unlock()
 	if e != nil {

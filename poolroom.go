@@ -79,9 +79,10 @@ func (p *Pool[K]) leaveRoom(room chan struct{}) {
 	p.makeRoom()
 }
 
-// idle notes that a caller or an attempt does not use an entry any more, so that it may be evicted.
+// idle notes that a caller or an attempt does not use an entry any more, so that it may be evicted from
+// probation.
 func (p *Pool[K]) idle(e *poolEntry[K]) {
-	if e.busy.Add(-1) > 0 {
+	if e.busy.Add(-1) > 0 || e.proven.Load() { // a key that worked is not on probation
 		return
 	}
 	p.mu.Lock()
@@ -89,7 +90,8 @@ func (p *Pool[K]) idle(e *poolEntry[K]) {
 	p.makeRoom()
 }
 
-// makeRoom wakes a caller that waits for room. Its callers hold the lock.
+// makeRoom wakes the caller that has waited longest for room, for a place that became free: one that finds none
+// waits again, after the others. Its callers hold the lock.
 func (p *Pool[K]) makeRoom() {
 	if len(p.room) > 0 {
 		close(p.room[0])
@@ -102,7 +104,7 @@ func (p *Pool[K]) makeRoom() {
 func (p *Pool[K]) settle(e *poolEntry[K], creds Credentials) {
 	var evicted []*poolEntry[K]
 	p.mu.Lock()
-	if e.bytes > 0 {
+	if e.bytes != 0 {
 		bytes := int32(min(poolEntryBytes+len(creds.AccessKeyID)+len(creds.SecretAccessKey.Reveal())+len(creds.SessionToken.Reveal()), math.MaxInt32))
 		p.bytes += int64(bytes - e.bytes)
 		e.bytes = bytes
@@ -152,7 +154,6 @@ func (p *Pool[K]) remove(e *poolEntry[K]) {
 	p.bytes -= int64(e.bytes)
 	e.bytes = 0
 	p.table.drop(e)
-	p.makeRoom()
 }
 
 func (p *Pool[K]) emit(e *poolEntry[K], kind EventKind) {

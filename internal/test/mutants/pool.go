@@ -23,7 +23,7 @@ var poolMutants = []mutant{
 		"probation has room for an eighth"},
 	{"pool.go", "max(p.maxEntries()/8, 1)", "p.maxEntries()/8",
 		"probation has room for one key"},
-	{"poolroom.go", "	if e.busy.Add(-1) > 0 {", "	if true {",
+	{"poolroom.go", "	if e.busy.Add(-1) > 0 || e.proven.Load() {", "	if true {",
 		"a caller that waits for room is woken when an entry is idle"},
 	{"poolroom.go", "	p.makeRoom()\n}\n\n// idle", "}\n\n// idle",
 		"a caller that gave up its wait for room passes it on"},
@@ -71,9 +71,9 @@ var poolMutants = []mutant{
 		"the memory of a refusal doubles"},
 
 	// 7: eviction and Forget
-	{"pool.go", "	if e != nil {\n		p.remove(e)\n	}\n", "",
+	{"pool.go", "		p.remove(e)\n		if !e", "		if !e",
 		"Forget detaches the entry"},
-	{"poolroom.go", "	if e.bytes > 0 {", "	if true {",
+	{"poolroom.go", "	if e.bytes != 0 {", "	if true {",
 		"an evicted key does not come back with the result of its refresh"},
 	{"poolentry.go", "	if IsUnavailable(err) {", "	if false {",
 		"a tenant that is not configured never falls through to another identity"},
