@@ -18,12 +18,12 @@ import (
 // lowers the number of slots for a while.
 func TestPoolOrder(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
-		w.pool.MaxInFlight, w.delay, w.lifetime = 1, time.Second, 20*time.Minute
+		w.pool.MaxInFlight, w.pool.Configure, w.delay, w.lifetime = 1, evenDraws, time.Second, 20*time.Minute
 		w.get(t, "old")
 		w.get(t, "renewed")
 		<-time.After(20 * time.Minute) // both have expired
 		w.get(t, "renewed")
-		<-time.After(20*time.Minute - 61*time.Second) // its advisory window
+		<-time.After(20*time.Minute - 61*time.Second) // it is due
 
 		var (
 			mu    sync.Mutex
@@ -153,12 +153,15 @@ func TestPoolWarmRaised(t *testing.T) {
 	})
 }
 
-// slotsShort takes both slots of a pool with two: new1 has its for a second, new2 for half a second longer, while new3 waits and
+// evenDraws makes refreshes due in the middle of the times that they are drawn from.
+func evenDraws(_ string, c *stschain.Cache) { c.SetRandom(func() float64 { return 0.5 }) }
+
+// slotsShort takes both slots of a pool with two and evenDraws: new1 has its for a second, new2 for half a second longer, while new3 waits and
 // the renewal of a tenant finds no slot. It returns when new1 has ended.
 func (w *tenants) slotsShort(t *testing.T) {
 	w.set(func() { w.lifetime = 20 * time.Minute })
 	w.get(t, "renewed")
-	<-time.After(20*time.Minute - 61*time.Second) // its advisory window
+	<-time.After(20*time.Minute - 61*time.Second) // it is due
 	w.set(func() { w.delay = time.Second })
 	w.begin(t.Context(), "new1")
 	<-time.After(time.Second / 2)
@@ -179,7 +182,7 @@ func (w *tenants) requireSlots(t *testing.T, inFlight, waiting int) {
 // With two slots, one of them waits for a renewal that found none, until no refresh waits.
 func TestPoolRenewalSlot(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
-		w.pool.MaxInFlight = 2
+		w.pool.MaxInFlight, w.pool.Configure = 2, evenDraws
 		w.slotsShort(t)
 		w.requireSlots(t, 1, 1)
 		<-time.After(time.Second / 2) // new2 ends
@@ -223,11 +226,11 @@ func TestPoolRenewalSlotsByClass(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, w *tenants) {
-				w.pool.MaxInFlight, w.lifetime = 4, 20*time.Minute
+				w.pool.MaxInFlight, w.pool.Configure, w.lifetime = 4, evenDraws, 20*time.Minute
 				for _, key := range []string{"a", "b", "renewed"} {
 					w.get(t, key)
 				}
-				<-time.After(20*time.Minute - 61*time.Second) // their advisory window
+				<-time.After(20*time.Minute - 61*time.Second) // they are due
 				w.set(func() { w.delay = time.Second })
 				w.begin(t.Context(), "first")
 				<-time.After(time.Second / 2)
@@ -250,7 +253,7 @@ func TestPoolRenewalSlotsByClass(t *testing.T) {
 // A renewal has its slot before the call that begins it returns.
 func TestPoolRenewalTakesItsSlot(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
-		w.lifetime = 20 * time.Minute
+		w.pool.Configure, w.lifetime = evenDraws, 20*time.Minute
 		for i := range 40 {
 			w.get(t, fmt.Sprint(i))
 		}
@@ -287,7 +290,7 @@ func TestPoolSlotTurns(t *testing.T) {
 // A caller that joins the warming of a key that worked gets it the slot which new keys may not have.
 func TestPoolWarmRaisedToRenewalSlot(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
-		w.pool.MaxInFlight, w.lifetime = 2, 20*time.Minute
+		w.pool.MaxInFlight, w.pool.Configure, w.lifetime = 2, evenDraws, 20*time.Minute
 		w.get(t, "old")
 		<-time.After(2 * time.Minute)
 		w.slotsShort(t) // and old has expired
@@ -303,7 +306,7 @@ func TestPoolWarmRaisedToRenewalSlot(t *testing.T) {
 // A caller that joins Warm when it has its slot already changes nothing: the slot is returned as it was taken.
 func TestPoolWarmJoinedInFlight(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {
-		w.pool.MaxInFlight, w.lifetime, w.delay = 2, 20*time.Minute, time.Second
+		w.pool.MaxInFlight, w.pool.Configure, w.lifetime, w.delay = 2, evenDraws, 20*time.Minute, time.Second
 		w.get(t, "old")
 		<-time.After(20 * time.Minute) // it has expired
 		go func() { _ = w.pool.Warm(t.Context(), slices.Values([]string{"old"})) }()
