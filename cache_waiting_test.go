@@ -96,6 +96,22 @@ func TestCacheShortDeadline(t *testing.T) {
 	script(t, &stschain.Cache{}, "get key-1; takes 3s; pass 59m; within 1s get key-1 in 1s; pass 2s; get key-2")
 	script(t, &stschain.Cache{}, "get key-1; takes 3s; pass 1h; within 1s fail deadline in 1s; pass 2s; get key-2; takes 3s; pass 1h",
 		"within 1s fail waiting for credentials from source")
+	script(t, &stschain.Cache{}, "get key-1; takes 10s; pass 59m; within 1s for 59s get key-1 in 1s", // and RetrieveFor, if they are valid for that long
+		"within 1s for 58s get key-1 in 1s; within 1s for 57.000000001s fail deadline in 1s")
+}
+
+// The wait in the mandatory window ends 5 s after the attempt began, for a caller that joins it a nanosecond before that too.
+func TestCacheMandatoryWaitJoinedLate(t *testing.T) {
+	script(t, &stschain.Cache{}, "get key-1; source hangs; pass 59m; within 1s get key-1 in 1s; pass 3.999999999s; get key-1 in 1ns; get key-1")
+}
+
+// An error names the provider, not the origin that it gave the credentials.
+func TestCacheErrorNamesTheProvider(t *testing.T) {
+	script(t, &stschain.Cache{Provider: &source{respond: func(_ context.Context, n int) (stschain.Credentials, error) {
+		creds := key(n, time.Hour)
+		creds.Origin = "elsewhere"
+		return creds, nil
+	}}}, "get key-1; pass 1h; within 0s fail waiting for credentials from source: ")
 }
 
 // A provider that prompts is not called in the background, and has 5 minutes (aws-sdk-go#842).
@@ -166,11 +182,13 @@ func (n *nameless) Retrieve(context.Context) (stschain.Credentials, error) {
 	return stschain.Credentials{}, nil
 }
 
-// An attempt has the values of the context that began it, and a deadline of its own (oauth2#262).
+// An attempt has the values of the context that began it, and a deadline of its own (oauth2#262). It ends when the provider returns.
 func TestCacheAttemptContext(t *testing.T) {
 	type traceID struct{}
 	synctest.Test(t, func(t *testing.T) {
+		var attempt context.Context
 		src := &source{respond: func(ctx context.Context, n int) (stschain.Credentials, error) {
+			attempt = ctx
 			deadline, ok := ctx.Deadline()
 			if !ok || time.Until(deadline) != 30*time.Second {
 				t.Errorf("deadline %v, %v", deadline, ok)
@@ -184,6 +202,7 @@ func TestCacheAttemptContext(t *testing.T) {
 		defer cancel()
 		_, err := (&stschain.Cache{Provider: src}).Retrieve(ctx)
 		require.NoError(t, err)
+		require.Equal(t, context.Canceled, attempt.Err())
 	})
 }
 

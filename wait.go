@@ -44,7 +44,7 @@ func (c *Cache) decide(ctx context.Context, atLeast time.Duration) (decision, er
 		}
 		a := c.inFlight
 		d.attempt, d.outcome = a, a.callers.DoChan("", func() (any, error) { return c.run(a), nil })
-		if waits && d.joined && c.member != nil {
+		if d.joined && c.member != nil { // only a caller that waits joins one
 			c.member.join(ctx, a)
 		}
 		if waits {
@@ -119,7 +119,7 @@ func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (cr
 			case o.noPrompt && cannotPrompt(ctx):
 				return c.giveUp(atLeast, o.err)
 			case o.noPrompt, o.err == nil && atLeast > 0: // its own attempt may prompt; or: are they valid for that long?
-				return creds, errDecideAgain
+				return Credentials{}, errDecideAgain
 			default:
 				return o.creds, o.err
 			}
@@ -129,21 +129,22 @@ func (c *Cache) wait(ctx context.Context, atLeast time.Duration, d decision) (cr
 			}
 			prompted = nil
 		case <-impatient:
-			return creds, errDecideAgain // the cached ones may have expired in the meantime
+			return Credentials{}, errDecideAgain // the cached ones may have expired in the meantime
 		case <-ctx.Done():
 			return c.giveUp(atLeast, system.ContextErr(ctx))
 		}
 	}
 }
 
-// giveUp returns the cached credentials, if they are valid, to a caller that
+// giveUp returns the cached credentials, if they are valid for as long as required, to a caller that
 // does not wait for a refresh, and an error otherwise.
 func (c *Cache) giveUp(atLeast time.Duration, reason error) (Credentials, error) {
 	c.mu.Lock()
 	now, lag := c.now()
-	good, creds, name := c.state.Good(now), c.credentials(lag), c.knownName()
+	good := c.state.Good(now) && !c.state.Short(now, refresh.Need{AtLeast: atLeast})
+	creds, name := c.credentials(lag), c.knownName()
 	c.mu.Unlock()
-	if good && atLeast <= 0 {
+	if good {
 		return creds, nil
 	}
 	return Credentials{}, fmt.Errorf("stschain: waiting for credentials from %s: %w", name, reason)

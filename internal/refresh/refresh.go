@@ -62,7 +62,7 @@ func Decide(cfg Config, s State, now int64, need Need) Decision {
 	if d.Action == Serve || d.Action == Refuse || s.InFlight || !need.Blocked {
 		return d
 	}
-	if d.Action == ServeAndRefresh || s.Holding() && !s.Raised && now < s.End(cfg) && !s.short(now, need) {
+	if d.Action == ServeAndRefresh || s.Holding() && !s.Raised && now < s.End(cfg) && !s.Short(now, need) {
 		return Decision{Action: Serve}
 	}
 	return Decision{Action: Refuse, Reason: Blocked}
@@ -77,7 +77,7 @@ func decide(cfg Config, s State, now int64, need Need) Decision {
 		return Decision{Action: Refuse, Reason: LastFailed}
 	case !s.Holding() || s.Raised:
 		return Decision{Action: Wait}
-	case s.short(now, need):
+	case s.Short(now, need):
 		return decideShort(s, now, need, bound)
 	case bound, now < s.due():
 		return Decision{Action: Serve}

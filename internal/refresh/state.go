@@ -73,8 +73,8 @@ func (s *State) End(cfg Config) int64 {
 	return s.Entry.Expires
 }
 
-// short reports whether the entry is not valid for need.AtLeast.
-func (s *State) short(now int64, need Need) bool {
+// Short reports whether the entry is not valid for need.AtLeast.
+func (s *State) Short(now int64, need Need) bool {
 	return need.AtLeast > 0 && plus(now, need.AtLeast) > s.Entry.Expires
 }
 
