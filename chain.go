@@ -74,9 +74,6 @@ func attemptProvider(ctx context.Context, p Provider) (creds Credentials, err er
 	if ctx.Err() != nil && IsUnavailable(err) {
 		err = system.ContextErr(ctx)
 	}
-	if err != nil {
-		creds = Credentials{}
-	}
 	return creds, err
 }
 

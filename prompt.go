@@ -40,7 +40,7 @@ func WithoutPrompt(ctx context.Context) context.Context {
 	return context.WithValue(ctx, noPromptKey{}, true)
 }
 
-func cannotPrompt(ctx context.Context) bool { return ctx.Value(noPromptKey{}) != nil }
+func cannotPrompt(ctx context.Context) bool { return ctx.Value(noPromptKey{}) == true }
 
 const (
 	defaultTimeout = 30 * time.Second

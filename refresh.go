@@ -133,9 +133,8 @@ func (c *Cache) returned(a *attempt) {
 
 // finish applies the result of an attempt to the state.
 func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
-	gains := true
 	if r.err == nil {
-		gains, r.err = c.accept(r.creds, draws)
+		r.err = c.accept(r, took, draws)
 	}
 	if r.err != nil {
 		if c.state.Holding() && IsUnavailable(r.err) { // a chain must not fall through to another identity
@@ -149,11 +148,6 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		}
 		c.republish()
 		c.emit(&Event{Kind: RefreshFailed, Origin: c.knownName(), Took: took, Err: r.err})
-	} else if gains {
-		if c.rare != nil {
-			c.rare.last = nil
-		}
-		c.emit(&Event{Kind: Refreshed, Origin: c.credentials(0).Origin, Took: took, Note: r.note})
 	}
 	now, lag := c.now()
 	switch noPrompt := r.class == refresh.NoPrompt; {
@@ -161,31 +155,37 @@ func (c *Cache) finish(r result, took time.Duration, draws [2]float64) outcome {
 		return outcome{err: r.err, noPrompt: noPrompt}
 	case r.err != nil && now >= c.state.Entry.Expires:
 		c.rare.stale++
-		c.emit(&Event{Kind: ServingStale, Origin: c.credentials(0).Origin, Err: r.err})
+		c.emit(&Event{Kind: ServingStale, Origin: c.snapshot.Load().creds.Origin, Err: r.err})
 	}
 	return outcome{creds: c.credentials(lag)}
 }
 
-// accept caches complete credentials, or returns why they cannot be used. gains reports whether they are better
-// than the cached ones.
-func (c *Cache) accept(creds Credentials, draws [2]float64) (gains bool, err error) {
-	t := c.time()
+// accept caches complete credentials, or returns why they cannot be used.
+func (c *Cache) accept(r result, took time.Duration, draws [2]float64) error {
+	t, creds := c.time(), r.creds
 	now := refresh.Nanos(t)
 	c.compact(&creds)
 	entry := refresh.Entry{ID: creds.AccessKeyID, Expires: refresh.Expiry(creds.Expires)}
 	switch refresh.Check(c.state, entry, now) {
 	case refresh.ArrivedExpired:
-		return false, fmt.Errorf("stschain: %s returned credentials that expired at %s: check the clock of this machine, or what the source caches",
+		return fmt.Errorf("stschain: %s returned credentials that expired at %s: check the clock of this machine, or what the source caches",
 			c.knownName(), creds.Expires.UTC().Format(time.RFC3339))
 	case refresh.RejectedAgain:
-		return false, fmt.Errorf("stschain: %s returned %s again, which a service rejected", c.knownName(), creds.AccessKeyID)
+		return fmt.Errorf("stschain: %s returned %s again, which a service rejected", c.knownName(), creds.AccessKeyID)
 	}
 	creds.Expires = creds.Expires.Round(0) // on the wall clock
 	c.rebase()
-	gains = refresh.Gains(c.state, entry)
+	gains := refresh.Gains(c.state, entry)
 	c.state = refresh.Succeed(c.config(), c.state, entry, now, draws)
 	c.publish(&cached{received: t, creds: creds})
-	return gains, nil
+	if !gains {
+		return nil
+	}
+	if c.rare != nil {
+		c.rare.last = nil
+	}
+	c.emit(&Event{Kind: Refreshed, Origin: creds.Origin, Took: took, Note: r.note})
+	return nil
 }
 
 // compact sets the origin of creds, and copies their texts into one allocation: the time of a garbage collection depends on
@@ -204,13 +204,12 @@ func (c *Cache) compact(creds *Credentials) {
 
 // bounded returns the value of f, which calls p, on a separate goroutine. It returns an error if f panics or
 // calls runtime.Goexit, or if ctx ends first; then f may still run.
-func bounded[T any](ctx context.Context, p Provider, f func() T) (T, error) {
-	value := new(T) // f may still write it when bounded has returned
-	if err := within(ctx, p, func() { *value = f() }); err != nil {
-		var zero T
-		return zero, err
+func bounded[T any](ctx context.Context, p Provider, f func() T) (value T, err error) {
+	returned := new(T) // f may still write it when bounded has returned
+	if err = within(ctx, p, func() { *returned = f() }); err == nil {
+		value = *returned
 	}
-	return *value, nil
+	return value, err
 }
 
 func within(ctx context.Context, p Provider, f func()) error {
@@ -253,9 +252,6 @@ func panicSite() string {
 
 // emit queues an event. The caller has the lock.
 func (c *Cache) emit(e *Event) {
-	if c.OnEvent == nil && c.member == nil {
-		return
-	}
 	now, lag := c.now()
 	e.Time = timeOf(now - int64(lag))
 	e.Expires = c.credentials(lag).Expires
