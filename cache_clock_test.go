@@ -2,6 +2,7 @@ package stschain_test
 
 import (
 	"context"
+	"math"
 	"testing"
 	"time"
 
@@ -42,6 +43,25 @@ func TestCacheClockJumps(t *testing.T) {
 	fail = nil
 	clk.Set(start.Add(26*time.Hour - 1)) // before the failure: its backoff is over
 	requireGetKey(t, c, "key-4")
+}
+
+// Where the clock ends, in the year 2262, no attempt is planned for what never expires.
+func TestCacheAtTheEndOfTime(t *testing.T) {
+	clk := clock.NewMock()
+	clk.Set(time.Unix(0, math.MaxInt64).Add(-10 * time.Minute))
+	c := &stschain.Cache{Provider: &source{life: never}, Clock: clk}
+	requireGetKey(t, c, "key-1")
+	require.Equal(t, stschain.Fresh, c.Status().Phase)
+	require.Zero(t, c.Status().Next)
+}
+
+func TestCredentialsExpiredAt(t *testing.T) {
+	end := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	creds := stschain.Credentials{Expires: end}
+	require.False(t, creds.ExpiredAt(end.Add(-1)))
+	require.True(t, creds.ExpiredAt(end))
+	require.True(t, creds.ExpiredAt(end.Add(1)))
+	require.False(t, stschain.Credentials{}.ExpiredAt(end), "they never expire")
 }
 
 // Credentials are valid until, but not at, Expires (aws-sdk-java-v2#5247).

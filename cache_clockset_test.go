@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -101,11 +102,12 @@ func TestCacheClockSetBackAndForth(t *testing.T) {
 	clk := &twoClocks{}
 	c := hourly(clk)
 	requireGetKey(t, c, "key-1")
-	expires := c.Status().Expires
+	expires, refreshed := c.Status().Expires, c.Status().Refreshed
 	clk.set(-10 * time.Hour)
 	clk.pass(time.Minute)
 	requireGetKey(t, c, "key-1")
 	require.Equal(t, expires.Add(-10*time.Hour), c.Status().Expires)
+	require.True(t, refreshed.Add(-10*time.Hour).Equal(c.Status().Refreshed))
 	require.Equal(t, 44*time.Minute, c.Status().Next.Sub(clk.Now().Round(0)), "the advisory window")
 	clk.set(10 * time.Hour)
 	clk.pass(time.Minute)
@@ -120,10 +122,72 @@ func TestCacheClockSlewed(t *testing.T) {
 	c := hourly(clk)
 	requireGetKey(t, c, "key-1")
 	expires := c.Status().Expires
-	clk.set(-time.Second + 1)
-	require.Equal(t, expires, c.Status().Expires)
-	clk.set(-1)
-	require.Equal(t, expires.Add(-time.Second), c.Status().Expires)
+	for _, tt := range []struct{ set, want time.Duration }{{-time.Second + 1, 0}, {-1, -time.Second}, {-1, -time.Second - 1}} {
+		clk.set(tt.set)
+		require.Equal(t, expires.Add(tt.want), c.Status().Expires)
+		creds, err := c.Retrieve(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, expires.Add(tt.want), creds.Expires)
+	}
+}
+
+// The same after a rejection: the rejected credentials, which are returned if the refresh fails, expire on the clock as it is now.
+func TestCacheClockSetBackBeforeRejection(t *testing.T) {
+	clk := &twoClocks{}
+	c := hourly(clk)
+	requireGetKey(t, c, "key-1")
+	clk.pass(time.Minute)
+	clk.set(-10 * time.Hour)
+	rejectKey(c, "key-1")
+	require.Equal(t, clk.Now().Round(0).Add(59*time.Minute), c.Status().Expires)
+	clk.pass(59*time.Minute - 1)
+	require.Equal(t, stschain.Mandatory, c.Status().Phase)
+	clk.pass(1)
+	require.Equal(t, stschain.Expired, c.Status().Phase)
+}
+
+// After the clock was set back, a source that extends the lifetime of the cached key has succeeded, although its expiry is an earlier date.
+func TestCacheClockSetBackBeforeExtension(t *testing.T) {
+	clk, fails := &twoClocks{}, false
+	c := noJitter(&stschain.Cache{Clock: clk, Provider: stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		if fails {
+			return stschain.Credentials{}, errDown
+		}
+		return stschain.Credentials{AccessKeyID: "key-1", SecretAccessKey: stschain.NewSecret("s"), Expires: clk.Now().Add(time.Hour)}, nil
+	})})
+	requireGetKey(t, c, "key-1")
+	clk.pass(59 * time.Minute)
+	fails = true
+	requireGetKey(t, c, "key-1")
+	require.ErrorIs(t, c.Status().Err, errDown)
+	clk.set(-10 * time.Hour)
+	clk.pass(time.Minute)
+	fails = false
+	requireGetKey(t, c, "key-1")
+	require.Equal(t, clk.Now().Round(0).Add(time.Hour), c.Status().Expires)
+	require.NoError(t, c.Status().Err)
+}
+
+// The times of an event are on the clock as it is now.
+func TestCacheClockSetBackEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		clk := &twoClocks{}
+		c := hourly(clk)
+		var events []stschain.Event
+		c.OnEvent = func(e stschain.Event) { events = append(events, e) }
+		requireGetKey(t, c, "key-1")
+		clk.set(-10 * time.Hour)
+		clk.pass(59 * time.Minute)
+		now := clk.Now().Round(0)
+		requireGetKey(t, c, "key-2")
+		synctest.Wait()
+		require.Len(t, events, 4)
+		started, refreshed := events[2], events[3]
+		require.True(t, now.Equal(started.Time), started.Time)
+		require.True(t, now.Add(time.Minute).Equal(started.Expires), started.Expires)
+		require.True(t, now.Equal(refreshed.Time), refreshed.Time)
+		require.True(t, now.Add(time.Hour).Equal(refreshed.Expires), refreshed.Expires)
+	})
 }
 
 // The monotonic clock stops while a laptop sleeps, and credentials expire (aws-sdk-go-v2#789).

@@ -53,8 +53,9 @@ func TestCacheRemembersErrors(t *testing.T) {
 
 // Expired credentials are served for MaxStale, and no longer (spinifex#995, aws-sdk-ruby#3308, aws-sdk-js-v3#3402).
 func TestCacheMaxStale(t *testing.T) {
-	script(t, &stschain.Cache{MaxStale: 30 * time.Minute}, "get key-1; source fails; 61x pass 1m, get key-1; stale 1; phase expired",
-		"28x pass 1m, get key-1; pass 1m; fail down; source works; pass 5s; get other than key-1")
+	script(t, &stschain.Cache{MaxStale: 30 * time.Minute}, "get key-1; source fails; 61x pass 1m, get key-1; stale 1; phase expired; error down",
+		"for 1ns fail for another -1m0s, 1ns are required, and the last refresh failed: the source is down",
+		"28x pass 1m, get key-1; pass 1m; fail down; source works; pass 5s; get other than key-1; error none")
 }
 
 // MaxStale bridges outages and not refusals, until new credentials are received (spinifex#995).
@@ -78,6 +79,11 @@ func TestCacheFailFast(t *testing.T) {
 		"source refuses; pass 50m; get key-4; pass 1s; fail refused; calls 5", // although key-4 is valid
 		"source works; pass 1s; get key-6 in 1s",                              // after the pause, the caller waits in any phase
 		"source refuses; pass 50m; get key-6; pass 2s; within 1ms fail deadline")
+}
+
+// A refusal that RetrieveFor caused is returned to callers of Retrieve too.
+func TestCacheFailFastFromRetrieveFor(t *testing.T) {
+	script(t, &stschain.Cache{FailFast: true}, "get key-1; source refuses; pass 30m; get key-1; for 59m fail refused; fail refused; calls 2")
 }
 
 // If the source works again, and returns the credentials that are cached already, no caller gets the error from before.

@@ -1,6 +1,7 @@
 package stschain_test
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -97,6 +98,36 @@ func TestCacheInvalidateShortLived(t *testing.T) {
 		pass(1)
 		requireGet(t, c, "key-3")
 	})
+}
+
+// tier is a provider that caches, and records how it is called.
+type tier struct {
+	calls []string
+	err   error // of RetrieveFor
+}
+
+func (s *tier) String() string                  { return "tier" }
+func (s *tier) Invalidate(stschain.Credentials) {}
+
+func (s *tier) Retrieve(context.Context) (stschain.Credentials, error) {
+	s.calls = append(s.calls, "Retrieve")
+	return key(len(s.calls), time.Hour), nil
+}
+
+func (s *tier) RetrieveFor(_ context.Context, atLeast time.Duration) (stschain.Credentials, error) {
+	s.calls = append(s.calls, "RetrieveFor "+atLeast.String())
+	return key(len(s.calls), 2*time.Hour), s.err
+}
+
+// A provider that caches too learns for how long the credentials must be valid. If it has none, its other ones are better than nothing.
+func TestCacheRetrieveForPassesOn(t *testing.T) {
+	s := &tier{}
+	script(t, &stschain.Cache{Provider: s}, "get key-1; pass 1s; for 61m get key-2; for 1h get key-2; pass 2h; for 1ns get key-3; pass 2h; get key-4")
+	require.Equal(t, []string{"Retrieve", "RetrieveFor 1h1m0s", "RetrieveFor 1ns", "Retrieve"}, s.calls)
+
+	s = &tier{err: errDown}
+	script(t, &stschain.Cache{Provider: s}, "for 90m fail tier are valid for another 1h0m0s, 1h30m0s are required; get key-2")
+	require.Equal(t, []string{"RetrieveFor 1h30m0s", "Retrieve"}, s.calls)
 }
 
 func TestCacheRetrieveFor(t *testing.T) {

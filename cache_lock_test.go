@@ -75,6 +75,6 @@ func TestCacheErrorThatPanics(t *testing.T) {
 // While the oldest is under 15 minutes old, no third one begins.
 func TestCacheAbandonedCalls(t *testing.T) {
 	script(t, &stschain.Cache{Timeout: 100 * time.Millisecond}, "source ignores its context; 168x fail any, pass 4800ms; most 2",
-		"fail 2 earlier calls of the provider have not returned, the oldest after 1; fail deadline", // the last failure
+		"fail 2 earlier calls of the provider have not returned, the oldest after 13m27s, so it is not called again; fail deadline", // the last failure
 		"pass 2m; fail any; pass 1s; fail any; most 3; source works; pass 30m; get any; most 3")
 }

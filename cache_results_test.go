@@ -51,6 +51,10 @@ func TestCacheBadResults(t *testing.T) {
 			<-ctx.Done()
 			return stschain.Credentials{}, ctx.Err()
 		}, "did not return within 30s", 30 * time.Second},
+		{"panics when its context ends", func(ctx context.Context) (stschain.Credentials, error) {
+			<-ctx.Done()
+			panic("oh")
+		}, "cache_results_test.go:", 30 * time.Second},
 		{"says where it hung", func(ctx context.Context) (stschain.Credentials, error) {
 			<-ctx.Done()
 			return stschain.Credentials{}, errors.New("dialing 192.0.2.1")

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 
@@ -134,6 +136,23 @@ func TestCacheFarDates(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, 9999, creds.Expires.Year())
 	})
+}
+
+// A cache does not keep the response in memory that the texts of credentials are parts of.
+func TestCacheCopiesTexts(t *testing.T) {
+	response := strings.Repeat("AKIDEXAMPLE 123456789012 role/x ", 1000)
+	texts := strings.Fields(response)
+	c := stschain.Cached(stschain.ProviderFunc(func(context.Context) (stschain.Credentials, error) {
+		creds := key(1, time.Hour)
+		creds.AccessKeyID, creds.AccountID, creds.Origin = texts[0], texts[1], texts[2]
+		return creds, nil
+	}))
+	creds, err := c.Retrieve(t.Context())
+	require.NoError(t, err)
+	for i, got := range []string{creds.AccessKeyID, creds.AccountID, creds.Origin} {
+		require.Equal(t, texts[i], got)
+		require.NotSame(t, unsafe.StringData(texts[i]), unsafe.StringData(got), got)
+	}
 }
 
 func TestCached(t *testing.T) {

@@ -86,6 +86,9 @@ func TestChainErrorText(t *testing.T) {
   static: stschain: static credentials are empty`)
 	_, err = (&stschain.Chain{}).Retrieve(t.Context())
 	require.EqualError(t, err, "stschain: the chain has no providers")
+	_, err = stschain.NewChain(nil, broken).Retrieve(t.Context())
+	require.EqualError(t, err, `stschain: <nil> failed; not falling back to another identity:
+  <nil>: provider is nil`)
 
 	err = &stschain.ChainError{Attempts: []stschain.Attempt{{Provider: "env", Err: errors.New("env: half a key")}}}
 	require.ErrorContains(t, err, "\n  env: half a key", "a name is said once")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -167,4 +168,18 @@ func TestPermanent(t *testing.T) {
 	require.False(t, stschain.IsUnavailable(err))
 	require.Equal(t, stschain.Permanent(errors.New("no")), stschain.Permanent(errors.New("no")), "it compares by its text")
 	require.NoError(t, stschain.Permanent(nil))
+}
+
+// Explain says why a provider did not return.
+func TestExplainWithoutResult(t *testing.T) {
+	for want, do := range map[string]func(){
+		`^stschain: \*stschain_test\.rude panicked at \S+errors_test\.go:\d+: oops$`: func() { panic("oops") },
+		`^stschain: \*stschain_test\.rude called runtime\.Goexit$`:                   runtime.Goexit,
+		`^stschain: no result in time: context deadline exceeded$`:                   func() { <-time.After(time.Hour) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			require.Regexp(t, want, stschain.Explain(t.Context(), &rude{"Retrieve", do}).Err.Error())
+			<-time.After(time.Hour)
+		})
+	}
 }

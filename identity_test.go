@@ -2,6 +2,7 @@ package stschain_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"strings"
 	"testing"
@@ -24,6 +25,8 @@ func TestNewIdentity(t *testing.T) {
 		stschain.NewIdentity("role", "session=b", "arn=a"),
 		stschain.NewIdentity("role", "arn=a", "session=b "),
 		stschain.NewIdentity("role", "arn=", "session=ab"),
+		stschain.NewIdentity("role", "arn=asession=b"),
+		stschain.NewIdentity("rolearn=a", "session=b"),
 	} {
 		require.False(t, a == other, other)
 		require.NotEqual(t, a.Digest(), other.Digest())
@@ -40,6 +43,19 @@ func TestIdentityShowsNoSecret(t *testing.T) {
 	require.NotContains(t, fmt.Sprintf("%v", secret.Fingerprint()), "hunter2")
 	require.NotEqual(t, secret.Fingerprint(), stschain.NewSecret("hunter3").Fingerprint())
 	require.Empty(t, stschain.Secret{}.Fingerprint())
+	for n, want := range map[int]string{
+		100: "role policy=" + strings.Repeat("x", 93),
+		101: "role policy=" + strings.Repeat("x", 93) + "... (101 bytes)",
+	} {
+		require.Equal(t, want, stschain.NewIdentity("role", "policy="+strings.Repeat("x", n-len("policy="))).String())
+	}
+}
+
+// Processes that share credentials may have been built at different times, so a digest never changes.
+func TestIdentityDigest(t *testing.T) {
+	text := "\x00\x00\x00\x00\x00\x00\x00\x13stschain-identity-1" + "\x00\x00\x00\x00\x00\x00\x00\x04role" + "\x00\x00\x00\x00\x00\x00\x00\x05arn=a"
+	require.Equal(t, sha256.Sum256([]byte(text)), stschain.NewIdentity("role", "arn=a").Digest())
+	require.Zero(t, stschain.Identity{}.Digest())
 }
 
 func TestIdentityOfKeys(t *testing.T) {

@@ -27,6 +27,9 @@ func TestNote(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, made, "no listener")
 
+		stschain.Note(stschain.WithTrace(t.Context(), &stschain.Trace{}), remark("a remark"))
+		require.Zero(t, made, "no step")
+
 		steps := map[stschain.StepKind]string{}
 		ctx := stschain.WithTrace(t.Context(), &stschain.Trace{End: func(_ context.Context, s stschain.Step) { steps[s.Kind] = s.Note }})
 		_, err = stschain.Cached(p).Retrieve(ctx)

@@ -65,9 +65,9 @@ func TestPromptDoesNotExtendTimeout(t *testing.T) {
 	script(t, &stschain.Cache{Provider: device(), Timeout: 10 * time.Second}, "fail within 10s in 10s")
 }
 
-// A context that the provider derived before the prompt ends with the attempt.
+// A context that the provider derived before the prompt ends with the attempt, 5 minutes after that began.
 func TestPromptDerivedContext(t *testing.T) {
-	src := &source{respond: func(ctx context.Context, n int) (stschain.Credentials, error) {
+	src := &source{takes: 10 * time.Second, respond: func(ctx context.Context, n int) (stschain.Credentials, error) {
 		child, cancel := context.WithCancel(ctx)
 		defer cancel()
 		if err := stschain.Prompt(child); err != nil {

@@ -30,6 +30,8 @@ func TestSecret(t *testing.T) {
 	}
 	require.Equal(t, stschain.Secret{}, stschain.NewSecret(""))
 	require.Equal(t, "[redacted] [redacted] [redacted]", fmt.Sprintf("%v %#v %x", stschain.NewSecret("s"), stschain.NewSecret("s"), stschain.Secret{}))
+	s := stschain.NewSecret("s")
+	require.Equal(t, []string{"[redacted]", "[redacted]", "[redacted]"}, []string{s.String(), s.GoString(), s.LogValue().String()})
 }
 
 // What was redacted on the way out must not come back as a secret.
@@ -44,8 +46,12 @@ func TestSecretDoesNotUnmarshal(t *testing.T) {
 func FuzzSecret(f *testing.F) {
 	f.Add("", "")
 	f.Add("secret", "Secret")
+	f.Add("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "")
 	f.Fuzz(func(t *testing.T, a, b string) {
 		x, y := stschain.NewSecret(a), stschain.NewSecret(b)
+		if len(a) >= 32 { // shorter ones may be a part of other text
+			canary.Check(t, a, x)
+		}
 		if x.Reveal() != a || y.Reveal() != b || (x == y) != (a == b) {
 			t.Errorf("%q, %q", a, b)
 		}

@@ -111,8 +111,8 @@ func TestTraceWithinTrace(t *testing.T) {
 	require.Len(t, inner.lines, 2)
 }
 
-// A step reports a panic, and Start costs nothing without a trace.
-func TestStepStart(t *testing.T) {
+// A step reports a panic.
+func TestStepOfAPanic(t *testing.T) {
 	var r recorder
 	p := &member{name: "panics", retrieve: func(context.Context) (stschain.Credentials, error) { panic("oh") }}
 	require.Panics(t, func() { stschain.NewChain(p).Retrieve(stschain.WithTrace(t.Context(), r.trace())) })
@@ -122,7 +122,30 @@ func TestStepStart(t *testing.T) {
 	_, err := stschain.Cached(p).Retrieve(stschain.WithTrace(t.Context(), r.trace()))
 	require.ErrorContains(t, err, "panicked")
 	require.Equal(t, "refresh panics: stschain: the provider did not return", r.lines[1])
+}
 
+// A request ends without credentials. A step that has a name keeps it.
+func TestStepNames(t *testing.T) {
+	var r recorder
+	ctx := stschain.WithTrace(t.Context(), r.trace())
+	p := &member{name: "role"}
+	for _, s := range []stschain.Step{{Kind: stschain.StepRequest, Name: "AssumeRole"}, {Provider: p, Name: "the role"}, {Provider: p}, {Kind: stschain.StepRequest}} {
+		_, end := s.Start(ctx)
+		if end(stschain.Credentials{}, nil); s.Kind == stschain.StepRequest {
+			require.NoError(t, r.steps[len(r.steps)-1].Err)
+		}
+	}
+	require.Equal(t, []string{
+		"request AssumeRole: begins", "request AssumeRole: ",
+		"provider the role: begins", "provider the role: stschain: the provider did not return",
+		"provider role: begins", "provider role: stschain: the provider did not return",
+		"request : begins", "request : ",
+	}, r.lines)
+}
+
+// Start costs nothing without a trace.
+func TestStepStart(t *testing.T) {
+	p := &member{name: "role"}
 	require.Zero(t, testing.AllocsPerRun(100, func() {
 		ctx, end := stschain.Step{Provider: p}.Start(t.Context())
 		if end(stschain.Credentials{}, nil); ctx != t.Context() {
