@@ -54,8 +54,12 @@ func TestCacheRemembersErrors(t *testing.T) {
 // Expired credentials are served for MaxStale, and no longer (spinifex#995, aws-sdk-ruby#3308, aws-sdk-js-v3#3402).
 func TestCacheMaxStale(t *testing.T) {
 	script(t, &stschain.Cache{MaxStale: 30 * time.Minute}, "get key-1; source fails; 61x pass 1m, get key-1; stale 1; phase expired; error down",
-		"for 1ns fail for another -1m0s, 1ns are required, and the last refresh failed: the source is down",
 		"28x pass 1m, get key-1; pass 1m; fail down; source works; pass 5s; get other than key-1; error none")
+}
+
+// RetrieveFor never returns expired credentials, not even for the refresh that it began.
+func TestCacheMaxStaleRetrieveFor(t *testing.T) {
+	script(t, &stschain.Cache{MaxStale: time.Hour}, "get key-1; source fails; pass 1h; for 1ns fail for another 0s, 1ns are required, and the last refresh failed: the source is down; calls 2; get key-1")
 }
 
 // MaxStale bridges outages and not refusals, until new credentials are received (spinifex#995).
