@@ -13,7 +13,7 @@ import (
 
 var (
 	figuresFile  = flag.String("figures", "", "`file` that the figures of tests are appended to, in JSON; TestFigures needs it")
-	figuresTimes = flag.Int("figures.times", 1, "rounds of TestFigures, as a multiple of those of the guard")
+	figuresTimes = flag.Int("figures.times", 1, "rounds of TestFigures, as a multiple of those of the guard; 0: one")
 )
 
 // TestFigures measures all comparisons for the report.
@@ -24,7 +24,7 @@ func TestFigures(t *testing.T) {
 	for _, c := range comparisons(t) {
 		t.Run(c.name, func(t *testing.T) {
 			loops := c.loops(t)
-			figures, err := bench.Interleave(loops, c.rounds**figuresTimes, c.slice)
+			figures, err := bench.Interleave(loops, max(c.rounds**figuresTimes, 1), c.slice)
 			require.NoError(t, err)
 			for i := range figures {
 				figures[i].Name = c.name

@@ -30,7 +30,7 @@ import (
 func main() {
 	log.SetFlags(log.Ltime)
 	var p plan
-	flag.IntVar(&p.times, "times", 1, "rounds, as a multiple of those of the guard")
+	flag.IntVar(&p.times, "times", 1, "rounds, as a multiple of those of the guard; 0: one")
 	flag.IntVar(&p.paced, "paced", 1, "trials of paced callers, of half a minute each")
 	flag.IntVar(&p.poolKeys, "pool.keys", 100_000, "roles in a pool")
 	raw := flag.String("raw", "", "`file` for what the tests print")

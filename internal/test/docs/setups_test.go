@@ -17,12 +17,7 @@ import (
 
 // setups provide, by page, what its commands need.
 var setups = map[string]func(t *testing.T, s *shell){
-	"CONTRIBUTING.md":              development("."),
 	"README.md":                    readme,
-	"bench/README.md":              development("bench"),
-	"docs/conformance.md":          development("."),
-	"docs/differences.md":          development("."),
-	"docs/faults.md":               development("."),
 	"docs/how-to/ec2.md":           instance,
 	"docs/how-to/ecs.md":           task,
 	"docs/how-to/eks.md":           pod,
@@ -30,12 +25,6 @@ var setups = map[string]func(t *testing.T, s *shell){
 	"docs/how-to/fleet/README.md":  openssl,
 	"docs/how-to/laptop.md":        laptop,
 	"docs/how-to/rolesanywhere.md": plainKey,
-}
-
-// elsewhere are commands that do not run here, with the file that runs them: they take minutes, or would run this test.
-var elsewhere = map[string]string{
-	"go run ./examples/quickstart": ".ci/check",
-	"go test ./...":                ".ci/check",
 }
 
 // sts is an STS for the commands of a page, with the keys of its user in the environment.
@@ -71,30 +60,6 @@ sso_role_name = backup
 sso_start_url = https://example.awsapps.com/start
 sso_region = eu-west-1
 `)
-}
-
-// development checks the go commands for contributors, which take minutes: the packages, tests and flags exist.
-func development(dir string) func(t *testing.T, s *shell) {
-	return func(t *testing.T, s *shell) {
-		dir, err := filepath.Abs(filepath.Join(root, dir))
-		require.NoError(t, err)
-		s.dir, s.env = dir, append(s.env, "STSCHAIN_CONFORMANCE=/vectors")
-		s.program(t, "go", `
-packages=() tests=() flags=()
-shift # test, run
-while (($#)); do
-  case $1 in
-    -v | -race) ;;
-    -run | -fuzz) tests+=("$2"); shift ;;
-    . | ./*) packages+=("${1%/...}") ;;
-    -*) flags+=("${1#-}") ;; # of the test or program
-  esac
-  shift
-done
-for package in "${packages[@]}"; do [ -d "$package" ]; done
-for test in "${tests[@]}"; do [ "$test" = '^$' ] || grep -rqE --include='*.go' "^func $test" "${packages[@]}"; done
-for flag in "${flags[@]}"; do grep -rq --include='*.go' "\"$flag\"" "${packages[@]}"; done`)
-	}
 }
 
 func openssl(t *testing.T, _ *shell) { needs(t, "openssl") }
