@@ -21,15 +21,6 @@ import (
 	"github.com/stschain-go/stschain/webidentity"
 )
 
-// refusals are the errors of providers.
-type refusals []error
-
-func (all *refusals) of(t *testing.T, p stschain.Provider) {
-	t.Helper()
-	_, err := p.Retrieve(t.Context())
-	*all = append(*all, err)
-}
-
 func TestGatewayErrors(t *testing.T) {
 	fake := ststest.NewTest(t)
 	sts := &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1", HTTPClient: fake.Client(), Retry: stsquery.Retry{MaxAttempts: 1}}
@@ -37,7 +28,7 @@ func TestGatewayErrors(t *testing.T) {
 	pool := &stschain.Pool[tenant]{New: func(t tenant) (stschain.Provider, error) {
 		return &assumerole.Provider{Client: sts, RoleARN: t.roleARN, ExternalID: t.externalID}, nil
 	}}
-	var errs refusals
+	var errs failures
 	send := func(host string, t tenant, unknown error) {
 		transport := &sigv4.Transport{
 			Service: "execute-api", Region: "eu-west-1", Hosts: []string{"api.example.com"},
@@ -58,7 +49,7 @@ func TestOutageErrors(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		fake := ststest.NewTest(t)
 		fake.DisabledRegions = []string{"eu-north-1"}
-		var errs refusals
+		var errs failures
 		role := func(c *stsquery.Client) stschain.Provider {
 			c.Credentials, c.HTTPClient, c.Retry.MaxAttempts = fake.User(), fake.Client(), 1
 			return &assumerole.Provider{Client: c, RoleARN: "arn:aws:iam::123456789012:role/backup"}
@@ -77,7 +68,7 @@ func TestMinIOErrors(t *testing.T) {
 	srv.AddMinIO(ststest.MinIO{Passwords: map[string]stschain.Secret{"alice": stschain.NewSecret("correct horse")}})
 	client := &stsquery.Client{Endpoint: "https://minio.example", HTTPClient: srv.Client(), Retry: stsquery.Retry{MaxAttempts: 1}}
 	password := func(context.Context) (stschain.Secret, error) { return stschain.NewSecret("a guess"), nil }
-	var errs refusals
+	var errs failures
 	errs.of(t, &minio.LDAP{Client: client, Username: "alice", Password: password})
 	errs.of(t, &minio.LDAP{Client: client, Username: "bob", Password: password})
 	errs.of(t, &minio.CustomToken{Client: client, RoleARN: "arn:minio:iam:::role/idmp-test", Token: webidentity.TokenFile(writeFile(t, "token", "a-long-token"))})
@@ -90,7 +81,7 @@ func TestFleetErrors(t *testing.T) {
 	sts := &stsquery.Client{Credentials: fake.User(), Region: "eu-west-1", HTTPClient: fake.Client()}
 	role := &assumerole.Provider{Client: sts, RoleARN: "arn:aws:iam::123456789012:role/backup", SessionName: "nightly"}
 	key := func(c byte) stschain.Secret { return stschain.NewSecret(string(append(make([]byte, 31), c))) }
-	var errs refusals
+	var errs failures
 	events := make(chan shared.Event, 10)
 	memory := new(storetest.Memory)
 	fleet := func(p stschain.Provider, key stschain.Secret) *shared.Provider {
