@@ -113,29 +113,42 @@ func readFile(path string, most int64) ([]byte, error) {
 	return text, nil
 }
 
-// configFile is the path of the configuration file, "" if there is no home directory.
-func (c *call) configFile() string {
-	path, ok := c.variable("AWS_CONFIG_FILE")
-	below, atHome := strings.CutPrefix(path, "~/")
-	if ok && !atHome {
+// configFile is the path of the configuration file, "" if there is no home directory. Package profile reads the same one.
+func (c *call) configFile() string { return c.configFileOn(runtime.GOOS) }
+
+func (c *call) configFileOn(goos string) string {
+	separator := "/"
+	if goos == "windows" {
+		separator = `\`
+	}
+	path, named := c.variable("AWS_CONFIG_FILE")
+	path = strings.TrimSpace(path)
+	below, atHome := strings.CutPrefix(path, "~")
+	atHome = atHome && (below == "" || below[0] == '/' || strings.HasPrefix(below, separator))
+	if named && !atHome {
 		return path
 	}
-	home := c.home()
+	home := c.home(goos)
 	switch {
 	case home == "": // a relative path would be a file of the directory that this program runs in
 		return ""
-	case ok:
-		return filepath.Join(home, below)
+	case named:
+		return home + below
 	}
-	return filepath.Join(home, ".aws", "config")
+	return strings.TrimRight(home, separator) + separator + ".aws" + separator + "config"
 }
 
 // home is the home directory, "" if there is none.
-func (c *call) home() string {
-	if home, ok := c.variable("HOME"); ok {
-		return home
+func (c *call) home(goos string) string {
+	variable := func(name string) string {
+		value, _ := c.variable(name)
+		return strings.TrimSpace(value)
 	}
-	if home, ok := c.variable("USERPROFILE"); ok && runtime.GOOS == "windows" {
+	home := variable("HOME")
+	if goos == "windows" {
+		home = cmp.Or(home, variable("USERPROFILE"), variable("HOMEDRIVE")+variable("HOMEPATH"))
+	}
+	if home != "" {
 		return home
 	}
 	if c.lookupEnv != nil {
