@@ -214,13 +214,10 @@ func (c *call) ready(ctx context.Context) (identity, stschain.Credentials, error
 
 // tokenOf returns the token in a private file. A file that does not exist is created with the fresh one.
 func tokenOf(path string, fresh stschain.Secret) (stschain.Secret, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err == nil {
-		_, err = f.WriteString(fresh.Reveal())
-		return fresh, errors.Join(err, f.Close())
-	}
-	if !errors.Is(err, fs.ErrExist) {
-		return fresh, err
+	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) { // an existing one may be in a read-only directory
+		if err = createFile(path, []byte(fresh.Reveal())); !errors.Is(err, fs.ErrExist) {
+			return fresh, err
+		}
 	}
 	info, err := os.Stat(path)
 	switch {

@@ -8,12 +8,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/stschain-go/stschain"
 	"github.com/stschain-go/stschain/internal/test/canary"
+	"github.com/stschain-go/stschain/serve"
 )
 
 // server is a running stschain serve.
@@ -191,4 +194,24 @@ func TestTokenFileRefused(t *testing.T) {
 		require.Equal(t, 1, code)
 		require.Empty(t, stdout)
 	}
+}
+
+// Of servers that start at the same time, one creates the file. The others serve its token, and see all of it.
+func TestTokenFileAtOnce(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "token")
+	tokens, errs := make([]stschain.Secret, 8), make([]error, 8)
+	var wg sync.WaitGroup
+	for i := range tokens {
+		wg.Go(func() { tokens[i], errs[i] = tokenOf(path, serve.NewToken()) })
+	}
+	wg.Wait()
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	for i := range tokens {
+		require.NoError(t, errs[i])
+		require.Equal(t, string(text), tokens[i].Reveal())
+	}
+	left, err := os.ReadDir(filepath.Dir(path))
+	require.NoError(t, err)
+	require.Len(t, left, 1)
 }

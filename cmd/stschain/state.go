@@ -161,23 +161,28 @@ func readKey(path string) (stschain.Secret, error) {
 	return stschain.NewSecret(string(text)), err
 }
 
-// createKey creates the file of the keys, unless another process has just done so. No process sees half of it.
+// createKey creates the file of the keys, unless another process has just done so.
 func createKey(path string) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".key-")
+	keys := make([]byte, 2*keyLength)
+	rand.Read(keys)
+	if err := createFile(path, keys); !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// createFile creates a private file. It fails with fs.ErrExist if there is one. No process sees half of it.
+func createFile(path string, content []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".stschain-") // with mode 0600
 	if err != nil {
 		return err
 	}
 	defer os.Remove(f.Name())
-	keys := make([]byte, 2*keyLength)
-	rand.Read(keys)
-	_, err = f.Write(keys)
+	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
-		return nil
-	}
-	return err
+	return os.Link(f.Name(), path) // which replaces nothing, as a rename would
 }
 
 // unpaused is a store that keeps no pause after a failure: a user who corrects a mistake runs the command again at once.
