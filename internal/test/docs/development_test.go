@@ -25,9 +25,9 @@ var small = map[string]string{
 	`go run ./internal/test/conformance/check "$STSCHAIN_CONFORMANCE"`: "",
 	"go run ./internal/test/mutants":                                   "-of shared -run 'TestRuleLeader$' -only 'an attempt that saves nothing frees its lease'",
 	"go run ./internal/test/mutants -of shared":                        "-run 'TestRuleLeader$' -only 'an attempt that saves nothing frees its lease'",
-	"go run ./internal/test/mutate":                                    `-package sigv4 -log /tmp/mutants -log "$TMP/mutants" -match none`, // as the next one, which only builds the mutants
+	"go run ./internal/test/mutate":                                    `-package sigv4 -log /tmp/mutants -log "$TMP/mutants" -match none`, // a few of them, as the next one
 	"go run ./internal/test/mutate -package sigv4 -log /tmp/mutants":   `-log "$TMP/mutants" -match none`,
-	"cd bench && go run ./report":                                      `-raw "$TMP/raw" -times 0 -paced 0 -pool.keys 100`,
+	"cd bench && go run ./report":                                      `-raw all.txt -raw "$TMP/raw" -times 0 -paced 0 -pool.keys 100`,
 	"cd bench && go run ./report -raw all.txt":                         `-raw "$TMP/raw" -times 0 -paced 0 -pool.keys 100`,
 	"cd e2e && go test -run TestFaults ./faultproxy -table faults.md":  `-table "$TMP/faults.md"`,
 	"go run github.com/rhysd/actionlint/cmd/actionlint@v1.7.12":        "",
