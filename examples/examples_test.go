@@ -32,6 +32,9 @@ func TestExamples(t *testing.T) {
 	if _, err := exec.LookPath("go"); err != nil {
 		t.Skip("no go command to run the examples with")
 	}
+	binaries := t.TempDir()
+	out, err := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-w", "-o", binaries+string(filepath.Separator), "./...").CombinedOutput()
+	require.NoError(t, err, string(out))
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)
 	ran := 0
@@ -41,18 +44,15 @@ func TestExamples(t *testing.T) {
 		}
 		ran++
 		t.Run(e.Name(), func(t *testing.T) {
-			binary := filepath.Join(t.TempDir(), "example.exe")
-			out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./"+e.Name()).CombinedOutput()
-			require.NoError(t, err, string(out))
-
+			t.Parallel()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
 			run := func(args ...string) ([]byte, error) {
-				example := exec.CommandContext(ctx, binary, args...)
+				example := exec.CommandContext(ctx, filepath.Join(binaries, e.Name()), args...)
 				example.Env = []string{"HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir()}
 				return example.CombinedOutput()
 			}
-			out, err = run()
+			out, err := run()
 			require.NoError(t, err, string(out))
 			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 			require.True(t, strings.HasPrefix(lines[len(lines)-1], "ok: "), string(out))
