@@ -30,9 +30,9 @@ var faults = map[string]fault{
 		begin:  func(string, string) error { return limitFiles(func(l *syscall.Rlimit) { l.Cur = 5000 }) },
 		repair: func(string, string) error { return limitFiles(func(l *syscall.Rlimit) { l.Cur = l.Max }) },
 	},
-	// Root's home, for a program of the user nobody; or, if this is not root, it has not even
+	// Root's home, for a program of another user; or, if this is not root, it has not even
 	// the owner's permission to write.
-	othersHome: {begin: becomeNobody},
+	othersHome: {begin: becomeOther},
 }
 
 func limitFiles(change func(*syscall.Rlimit)) error {
@@ -44,10 +44,10 @@ func limitFiles(change func(*syscall.Rlimit)) error {
 	return syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit)
 }
 
-func becomeNobody(_, file string) error {
+func becomeOther(_, file string) error {
 	if os.Getuid() == 0 {
-		const nobody = 65534
-		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+		const other = 65534 // which no user has
+		if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(other), syscall.Setuid(other)); err != nil {
 			return err
 		}
 	}

@@ -16,10 +16,10 @@ import (
 func TestWords(t *testing.T) {
 	t.Chdir(filepath.Join("..", "..", ".."))
 	avoided := regexp.MustCompile(`(?i)\b(nobody|somebody|everybody|whoever|persons?|people|answer(s|ed)?|ask(s|ed|ing)?|tries|held|mend(s|ed)?|dead|beside|tells?|told|unattended)\b|([^e]|[^r]e) is no\b`)
-	allowed := regexp.MustCompile(`^CONTRIBUTING.md:\d+: .*\*, not \*|http\.NoBody|"ASK"|is no later`) // the rule, and what is right
+	allowed := regexp.MustCompile(`^CONTRIBUTING.md:\d+: .*\*, not \*|http\.NoBody|"-?ASK\b|is no later|avoided := `) // the rule, and what is right
 	var files []string
 	require.NoError(t, filepath.WalkDir(".", func(name string, file fs.DirEntry, err error) error {
-		if !file.IsDir() && (strings.HasSuffix(name, ".md") || strings.HasSuffix(name, ".go") && !strings.HasSuffix(name, "_test.go")) {
+		if !file.IsDir() && (strings.HasSuffix(name, ".md") || strings.HasSuffix(name, ".go")) {
 			files = append(files, name)
 		}
 		return err
