@@ -50,7 +50,7 @@ var (
 	logName  = flag.String("log", "", "file that each result is appended to. Mutants that it has as killed do not run again")
 	parallel = flag.Int("parallel", goruntime.GOMAXPROCS(0), "how many mutants run at the same time")
 	budget   = flag.Duration("budget", 0, "how much CPU time of tests to spend on each mutant, beginning with the fastest; 0 runs all that reach it")
-	skipped  = flag.String("skip", "", "tests that do not run, as go test -skip")
+	skipped  = flag.String("skip", "", "tests that do not run: a regular expression that their names match")
 	limit    = flag.Duration("limit", 10*time.Second, "added to ten times what the tests take without a mutant: a mutant that takes longer is killed")
 )
 

@@ -131,9 +131,6 @@ func (s *suite) runMutant(id int, tests []string, limit time.Duration) string {
 // command runs the test binary in its folder. On Unix, the processes that it starts end with it.
 func (s *suite) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.binary, append(args, "-test.short", "-test.paniconexit0")...)
-	if *skipped != "" {
-		cmd.Args = append(cmd.Args, "-test.skip="+*skipped)
-	}
 	cmd.Dir = s.folder
 	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir)
 	group(cmd)
