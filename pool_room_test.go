@@ -235,6 +235,22 @@ func TestPoolRoomPassedOn(t *testing.T) {
 	}
 }
 
+// A caller that waited for room and finds that another one has its key by now takes no place from those after it.
+func TestPoolRoomForOneKey(t *testing.T) {
+	bubble(t, func(t *testing.T, w *tenants) {
+		w.pool.MaxEntries = 16 // and 2 on probation
+		w.set(func() { w.hangs["slow1"], w.hangs["slow2"], w.hangs["a"] = true, true, true })
+		for _, key := range []string{"slow1", "slow2", "a", "a"} {
+			go func() { _, _ = w.pool.Retrieve(t.Context(), key) }()
+			synctest.Wait()
+		}
+		began := time.Now() // the slow ones are abandoned after their Timeout of 30 s
+		require.Equal(t, "ASIA-b-1", w.get(t, "b"))
+		require.Equal(t, 30*time.Second, time.Since(began).Truncate(time.Second))
+		<-time.After(2 * time.Hour)
+	})
+}
+
 // A key whose callers came at once is on probation until its refresh ends, also when all of them gave up.
 func TestPoolRoomOfSharedKey(t *testing.T) {
 	bubble(t, func(t *testing.T, w *tenants) {

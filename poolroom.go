@@ -20,6 +20,7 @@ func (p *Pool[K]) add(ctx context.Context, hash uint64, key K) (*poolEntry[K], e
 		p.Configure(key, &e.cache)
 	}
 	e.cache.Provider, e.cache.member = (*poolSource[K])(e), e
+	var waited chan struct{}
 	for {
 		found, evicted, room := p.insert(e)
 		switch {
@@ -28,11 +29,14 @@ func (p *Pool[K]) add(ctx context.Context, hash uint64, key K) (*poolEntry[K], e
 		case found == nil:
 			select {
 			case <-room:
+				waited = room
 				continue
 			case <-ctx.Done():
 				p.leaveRoom(room)
 				return nil, fmt.Errorf("stschain: waiting for one of %d new keys: %w", p.maxProbation(), system.ContextErr(ctx))
 			}
+		case waited != nil && found != e: // another caller's entry: it does not need the place
+			p.leaveRoom(waited)
 		}
 		return found, nil
 	}
@@ -68,7 +72,7 @@ func (p *Pool[K]) insert(e *poolEntry[K]) (found, evicted *poolEntry[K], room ch
 	return e, evicted, nil
 }
 
-// leaveRoom is for a caller that gave up its wait for room. If it was woken already, it wakes another.
+// leaveRoom is for a caller that waited for room and takes none. If it was woken already, it wakes another.
 func (p *Pool[K]) leaveRoom(room chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
